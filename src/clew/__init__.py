@@ -1,0 +1,46 @@
+"""clew: which internal features of a language model led to the next token.
+
+```python
+import clew
+
+model = clew.load("smollm2")
+graph = model.trace("The capital of France is")
+graph.prune().save("paris.clew")
+```
+
+Importing clew is quick: torch is loaded by `clew.load`, not before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clew.errors import ClewError
+from clew.version import __version__
+
+if TYPE_CHECKING:
+    from clew.facade import Model, load
+    from clew.graph.file import open_graph as open
+    from clew.graph.graph import Graph
+
+__all__ = ["ClewError", "Graph", "Model", "__version__", "load", "open"]
+
+_HOME = {
+    "Graph": ("clew.graph.graph", "Graph"),
+    "Model": ("clew.facade", "Model"),
+    "load": ("clew.facade", "load"),
+    "open": ("clew.graph.file", "open_graph"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'clew' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _HOME[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

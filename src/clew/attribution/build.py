@@ -1,0 +1,82 @@
+"""A graph around computed rows: nodes in file order, what the prompt and the model are called."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from clew.attribution.rows import Rows
+from clew.attribution.targets import OutputTargets
+from clew.dictionary.base import ActiveFeatures
+from clew.graph.graph import Graph, GraphInfo, NodeKind, Sink
+from clew.model.language_model import LanguageModel
+from clew.model.prompt import Prompt
+from clew.model.recording import Recording
+from clew.version import __version__
+
+SHOWN_PREDICTIONS = 10
+
+
+def build_graph(
+    model: LanguageModel,
+    dictionary: str,
+    prompt: Prompt,
+    recording: Recording,
+    features: ActiveFeatures,
+    outputs: OutputTargets,
+    rows: Rows,
+) -> Graph:
+    """Nodes in file order around the rows; influence and scores are left to fill in."""
+    n_features, n_outputs = len(features), len(outputs.targets)
+    n_sources = len(rows.source_cell)
+    n_tokens = recording.n_positions
+    n_errors = n_sources - n_features - n_tokens
+    output_ids = [t.token_id if t.minus_id is None else -1 for t in outputs.targets]
+    counts = np.diff(rows.adjacency.offset)
+    row_length = np.concatenate(
+        [counts[:n_features], np.zeros(n_errors + n_tokens, int), counts[n_features:]]
+    )
+    gap = np.full(n_errors + n_tokens, np.nan)
+    last = recording.n_positions - 1
+    cells = np.concatenate([rows.source_cell, np.tile([[model.n_layers, last]], (n_outputs, 1))])
+    return Graph(
+        node_kind=np.repeat(np.array([*NodeKind], np.uint8), [n_features, n_errors, n_tokens, n_outputs]),
+        node_layer=cells[:, 0].astype(np.int16),
+        node_position=cells[:, 1].astype(np.int32),
+        node_feature=np.concatenate(
+            [features.index.cpu().numpy(), np.full(n_errors, -1), prompt.token_ids.numpy(), output_ids]
+        ).astype(np.int64),
+        node_activation=np.concatenate(
+            [features.activation.cpu().numpy(), gap, [t.weight for t in outputs.targets]]
+        ).astype(np.float32),
+        node_influence=np.zeros(n_sources + n_outputs, np.float32),
+        edge_offset=np.concatenate([[0], np.cumsum(row_length)]).astype(np.int64),
+        edge_source=rows.adjacency.source,
+        edge_weight=rows.adjacency.weight,
+        token_ids=prompt.token_ids.numpy().astype(np.int64),
+        node_constant=_around(rows.adjacency.constant, n_features, gap),
+        node_total=_around(rows.total, n_features, gap),
+        info=GraphInfo(
+            prompt=prompt.text,
+            tokens=prompt.tokens,
+            model=model.name,
+            dictionary=dictionary,
+            targets=outputs.targets,
+            predictions=_predictions(model, recording),
+            sink=None if prompt.sink is None else Sink(**vars(prompt.sink)),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            generator=f"clew {__version__}",
+        ),
+    )
+
+
+def _around(values: np.ndarray, n_features: int, gap: np.ndarray) -> np.ndarray:
+    """Per-row values with NaN where errors and tokens, which have no row, stand."""
+    return np.concatenate([values[:n_features], gap, values[n_features:]]).astype(np.float32)
+
+
+def _predictions(model: LanguageModel, recording: Recording) -> tuple[tuple[str, float], ...]:
+    probability, token = recording.logits.softmax(-1).topk(min(SHOWN_PREDICTIONS, len(recording.logits)))
+    pairs = zip(token.tolist(), probability.tolist(), strict=True)
+    return tuple((model.token_text(token), probability) for token, probability in pairs)

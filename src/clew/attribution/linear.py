@@ -1,0 +1,206 @@
+"""The linear map from the residual stream to later read points, with patterns, norms and MLPs frozen.
+
+Every gradient here is laid out `[position, d_model, target]`: targets last, so that each step is a
+dense matrix product with contiguous columns, and any leading run of targets is a plain view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.dictionary.base import ReadPoint, WritePoint
+from clew.model.language_model import LanguageModel, Norm
+from clew.model.recording import Recording
+
+CAUSAL_BLOCK = 64
+"""Attended-to positions per product: positions before a block never see it, so they are skipped."""
+
+
+@dataclass(frozen=True)
+class FrozenAttention:
+    """One attention block carried backward as three products, norms folded in."""
+
+    output: Float[Tensor, "head_width d_model"]
+    """`W_O^T` behind the post-norm's gain; heads stacked along the rows."""
+    pattern: Float[Tensor, "head position position"]
+    """Attention times both frozen scales: the post-norm's per row, the input norm's per column."""
+    value: Float[Tensor, "d_model value_width"]
+    """The input norm's gain times `W_V^T`."""
+
+    @property
+    def head_dim(self) -> int:
+        return self.output.shape[0] // self.pattern.shape[0]
+
+    def scratch_floats(self, n_positions: int, n_targets: int) -> int:
+        """How many floats `add_pull_back` needs to work in."""
+        return n_positions * (self.output.shape[0] + self.value.shape[1]) * n_targets
+
+    def add_pull_back(self, gradient: Float[Tensor, "position d_model target"], scratch: Tensor) -> None:
+        """Add to a gradient on the block's output what reaches its input through attention, in place."""
+        n_positions, _, n_targets = gradient.shape
+        head_width, value_width = self.output.shape[0], self.value.shape[1]
+        at_heads = scratch[: n_positions * head_width * n_targets].view(n_positions, head_width, n_targets)
+        at_values = scratch[at_heads.numel() :][: n_positions * value_width * n_targets]
+        at_values = at_values.view(n_positions, value_width, n_targets)
+        torch.bmm(self.output.expand(n_positions, -1, -1), gradient, out=at_heads)
+        self._mix_positions(at_heads, at_values)
+        torch.baddbmm(gradient, self.value.expand(n_positions, -1, -1), at_values, out=gradient)
+
+    def _mix_positions(self, at_heads: Tensor, at_values: Tensor) -> None:
+        """`at_values[q] = sum over heads h and positions p >= q of pattern[h, p, q] at_heads[p, h]`."""
+        n_positions, _, n_targets = at_heads.shape
+        n_heads, width = self.pattern.shape[0], self.head_dim * n_targets
+        n_value_heads = at_values.shape[1] // self.head_dim
+        shared = n_heads // n_value_heads
+        heads = at_heads.view(n_positions, n_value_heads, shared, width)
+        values = at_values.view(n_positions, n_value_heads, width).transpose(0, 1)
+        pattern = self.pattern[:, :n_positions, :n_positions].transpose(1, 2)
+        pattern = pattern.unflatten(0, (n_value_heads, shared))
+        for first in range(0, n_positions, CAUSAL_BLOCK):
+            block = slice(first, min(first + CAUSAL_BLOCK, n_positions))
+            into = values[:, block]
+            for head in range(shared):
+                seen_from = heads[first:, :, head].transpose(0, 1)
+                weight = pattern[:, head, block, first:]
+                if head == 0:
+                    torch.bmm(weight, seen_from, out=into)
+                else:
+                    torch.baddbmm(into, weight, seen_from, out=into)
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """A model on one recording, everything but the residual stream held fixed."""
+
+    model: LanguageModel
+    recording: Recording
+
+    def attention(self, layer: int) -> FrozenAttention:
+        """A layer's attention block, ready to carry gradients backward."""
+        parts, recording = self.model.layers[layer], self.recording
+        output = parts.output.weight.float().T
+        pattern = recording.pattern[layer] * recording.attention_scale[layer]
+        if parts.attention_post_norm is not None and recording.attention_post_scale is not None:
+            output = _through_post_norm(parts.attention_post_norm, output)
+            pattern = pattern * recording.attention_post_scale[layer][:, None]
+        value = _before_norm(parts.attention_norm, parts.value.weight.float(), gain=True).T
+        return FrozenAttention(output=output, pattern=pattern, value=value.contiguous())
+
+    def attention_constant(self, layer: int) -> Float[Tensor, "position d_model"] | None:
+        """What the block's biases (of its norms, `W_V`, `W_O`) add to the stream; None without any."""
+        parts, recording = self.model.layers[layer], self.recording
+        at_values = _sum(parts.value.bias, _matvec(parts.value.weight, parts.attention_norm.bias))
+        attended = None
+        if at_values is not None:
+            n_heads = recording.pattern[layer].shape[0]
+            head_dim = parts.output.weight.shape[1] // n_heads
+            per_head = at_values.view(-1, head_dim).repeat_interleave(n_heads * head_dim // len(at_values), 0)
+            attended = torch.einsum("hp,hd->phd", recording.pattern[layer].sum(2), per_head).flatten(1)
+            attended = attended @ parts.output.weight.float().T
+        constant = _sum(attended, parts.output.bias)
+        if constant is None:
+            return _broadcast_bias(parts.attention_post_norm, recording.n_positions)
+        constant = constant.expand(recording.n_positions, -1)
+        if parts.attention_post_norm is None or recording.attention_post_scale is None:
+            return constant
+        return parts.attention_post_norm.apply(constant, recording.attention_post_scale[layer])
+
+    def read_from_stream(
+        self,
+        point: ReadPoint,
+        layer: int,
+        position: Int[Tensor, " reader"],
+        direction: Float[Tensor, "reader ... d_model"],
+    ) -> Float[Tensor, "reader ... d_model"]:
+        """Directions at a read point as directions on the raw stream before the layer's MLP."""
+        if point is ReadPoint.RESIDUAL:
+            return direction
+        norm, scale = self.model.layers[layer].mlp_norm, self.recording.mlp_scale[layer, position]
+        direction = _before_norm(norm, direction, gain=point is ReadPoint.MLP_INPUT)
+        return direction * scale.view(-1, *[1] * (direction.ndim - 1))
+
+    def read_constant(
+        self, point: ReadPoint, layer: int, direction: Float[Tensor, "reader d_model"]
+    ) -> Float[Tensor, " reader"]:
+        """What the norm's bias contributes to each reader."""
+        bias = self.model.layers[layer].mlp_norm.bias
+        if bias is None or point is not ReadPoint.MLP_INPUT:
+            return direction.new_zeros(len(direction))
+        return direction @ bias
+
+    def write_to_stream(
+        self,
+        point: WritePoint,
+        layer: int,
+        position: Int[Tensor, " writer"],
+        direction: Float[Tensor, "writer d_model"],
+    ) -> Float[Tensor, "writer d_model"]:
+        """Directions at a write point as what they add to the stream after the layer's MLP."""
+        norm, scale = self.model.layers[layer].mlp_post_norm, self.recording.mlp_post_scale
+        if point is WritePoint.STREAM or norm is None or scale is None:
+            return direction
+        return _through_post_norm(norm, direction) * scale[layer, position].unsqueeze(-1)
+
+    def pull_back_write(
+        self, point: WritePoint, layer: int, gradient: Float[Tensor, "position d_model target"]
+    ) -> Float[Tensor, "position d_model target"]:
+        """A gradient on the stream after the layer's MLP, carried to the write point."""
+        norm, scale = self.model.layers[layer].mlp_post_norm, self.recording.mlp_post_scale
+        if point is WritePoint.STREAM or norm is None or scale is None:
+            return gradient
+        return (
+            _before_norm(norm, gradient.transpose(1, 2), gain=True).transpose(1, 2)
+            * scale[layer, :, None, None]
+        )
+
+    def write_constant(
+        self, point: WritePoint, layer: int, offset: Float[Tensor, " d_model"] | None
+    ) -> Float[Tensor, "position d_model"] | None:
+        """What a decoder's offset and the post-norm's bias add to the stream; None without any."""
+        norm, n_positions = self.model.layers[layer].mlp_post_norm, self.recording.n_positions
+        constant = None if point is WritePoint.STREAM else _broadcast_bias(norm, n_positions)
+        if offset is None:
+            return constant
+        everywhere = torch.arange(n_positions, device=offset.device)
+        written = self.write_to_stream(point, layer, everywhere, offset.expand(n_positions, -1))
+        return written if constant is None else written + constant
+
+    def read_output(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, "target d_model"]:
+        """Directions after the final norm, at the last position, as directions on the final stream."""
+        return _before_norm(self.model.final_norm, direction, gain=True) * self.recording.final_scale[-1]
+
+    def output_constant(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, " target"]:
+        """What the final norm's bias contributes to each output direction."""
+        bias = self.model.final_norm.bias
+        return direction.new_zeros(len(direction)) if bias is None else direction @ bias
+
+
+def _before_norm(norm: Norm, direction: Tensor, *, gain: bool) -> Tensor:
+    """Directions that read a norm's output as directions that read its scaled input: `C (gain * v)`."""
+    if gain:
+        direction = direction * norm.gain
+    return direction - direction.mean(dim=-1, keepdim=True) if norm.centred else direction
+
+
+def _through_post_norm(norm: Norm, direction: Tensor) -> Tensor:
+    """Directions written into a norm as what comes out of it, up to its scale: `gain * (C v)`."""
+    if norm.centred:
+        direction = direction - direction.mean(dim=-1, keepdim=True)
+    return direction * norm.gain
+
+
+def _matvec(weight: Tensor, vector: Tensor | None) -> Tensor | None:
+    return None if vector is None else weight.float() @ vector
+
+
+def _sum(*terms: Tensor | None) -> Tensor | None:
+    present = [term.float() for term in terms if term is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def _broadcast_bias(norm: Norm | None, n_positions: int) -> Tensor | None:
+    return None if norm is None or norm.bias is None else norm.bias.expand(n_positions, -1)

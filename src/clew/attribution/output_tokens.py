@@ -1,0 +1,44 @@
+"""The tokens that a feature writes towards: its decoder direction read by the unembedding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clew.graph.graph import Graph, OutputTokens
+from clew.model.language_model import LanguageModel
+
+SHOWN = 10
+FEATURES_AT_ONCE = 64
+
+
+@torch.no_grad()
+def describe(
+    graph: Graph, nodes: np.ndarray, model: LanguageModel, decoder: Float[Tensor, "described d_model"]
+) -> Graph:
+    """The graph with the ten highest and lowest output tokens of some feature nodes.
+
+    `decoder` holds, for each of `nodes`, what one unit of its activation adds to the stream.
+    """
+    gain = model.final_norm.gain
+    unembedding = model.unembedding_weight
+    if model.final_norm.centred:
+        decoder = decoder - decoder.mean(dim=-1, keepdim=True)
+    tokens, logits = [], []
+    for rows in (decoder * gain).split(FEATURES_AT_ONCE):
+        written = rows.to(unembedding.dtype) @ unembedding.T
+        high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
+        tokens.append(torch.cat([high.indices, low.indices], dim=1))
+        logits.append(torch.cat([high.values, low.values], dim=1).float())
+    described = OutputTokens(
+        node=nodes.astype(np.int32),
+        token=torch.cat(tokens).cpu().numpy().astype(np.int32),
+        logit=torch.cat(logits).cpu().numpy(),
+    )
+    named = {token: model.token_text(token) for token in np.unique(described.token).tolist()}
+    graph = graph.with_info(token_text={**graph.info.token_text, **named})
+    return replace(graph, output_tokens=described)

@@ -1,0 +1,119 @@
+"""Rows of all chosen features and outputs: what the stream is made of, and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clew.attribution.adjacency import Adjacency, assemble
+from clew.attribution.linear import LinearMap
+from clew.attribution.sweep import Block, Sources, Targets, Writes, sweep
+from clew.attribution.targets import OutputTargets
+from clew.dictionary.base import ActiveFeatures, Encoding
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Direct effects on features and outputs, with what each row must add up to."""
+
+    adjacency: Adjacency
+    total: Float[np.ndarray, " target"]
+    source_cell: np.ndarray
+
+
+def compute_rows(
+    linear: LinearMap,
+    encoding: Encoding,
+    features: ActiveFeatures,
+    outputs: OutputTargets,
+    first_position: int,
+    memory: int,
+    on_rows: Callable[[int, int], None] = lambda done, total: None,
+) -> Rows:
+    """Sweep the rows of all chosen features and outputs over all features, errors and tokens."""
+    sources = gather_sources(linear, encoding, features, first_position)
+    direction, offset, total = _feature_reads(linear, encoding, features)
+    n_layers, last = linear.model.n_layers, linear.recording.n_positions - 1
+    n_outputs = len(outputs.targets)
+    targets = Targets(
+        direction=torch.cat([direction, outputs.direction]),
+        layer=torch.cat([features.layer, features.layer.new_full((n_outputs,), n_layers)]),
+        position=torch.cat([features.position, features.position.new_full((n_outputs,), last)]),
+    )
+    source_cell = _source_cells(features, sources)
+    blocks = _counted(sweep(targets, sources, linear.attention, memory), len(targets.layer), on_rows)
+    adjacency = assemble(targets, sources, source_cell, blocks)
+    adjacency.constant[:] += torch.cat([offset, outputs.offset]).cpu().numpy()
+    return Rows(adjacency, torch.cat([total, outputs.total]).cpu().numpy(), source_cell)
+
+
+def _counted(blocks: Iterator[Block], total: int, on_rows: Callable[[int, int], None]) -> Iterator[Block]:
+    done = 0
+    on_rows(done, total)
+    for block in blocks:
+        yield block
+        done += len(block.target)
+        on_rows(done, total)
+
+
+def gather_sources(
+    linear: LinearMap, encoding: Encoding, features: ActiveFeatures, first_position: int
+) -> Sources:
+    """All that the stream is made of, with the features not chosen in the errors."""
+    recording = linear.recording
+    remainder = recording.mlp_write.clone()
+    writes, constants, attention_constants = [], [], []
+    for layer in range(linear.model.n_layers):
+        writers, decoder = encoding.writes(features, layer)
+        position = features.position[writers]
+        vector = linear.write_to_stream(encoding.write_point, layer, position, decoder)
+        vector = vector * features.activation[writers, None]
+        remainder[layer].index_add_(0, position, vector, alpha=-1)
+        constant = linear.write_constant(encoding.write_point, layer, encoding.offset(layer))
+        if constant is not None:
+            constant = constant.clone()
+            constant[:first_position] = 0
+            remainder[layer] -= constant
+        order = torch.argsort(position, stable=True)
+        writes.append(Writes(writers[order], position[order], vector[order]))
+        constants.append(constant)
+        attention_constants.append(linear.attention_constant(layer))
+    return Sources(
+        n_features=len(features),
+        writes=tuple(writes),
+        remainder=remainder,
+        constant=tuple(constants),
+        attention_constant=tuple(attention_constants),
+        embedding=recording.embedding,
+        first_position=first_position,
+    )
+
+
+def _feature_reads(
+    linear: LinearMap, encoding: Encoding, features: ActiveFeatures
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Directions on the stream, constants and totals of the chosen features' rows."""
+    direction, offset, total = encoding.reads(features)
+    direction, offset = direction.clone(), offset.clone()
+    for layer in features.layer.unique().tolist():
+        chosen = torch.nonzero(features.layer == layer).squeeze(1)
+        offset[chosen] += linear.read_constant(encoding.read_point, layer, direction[chosen])
+        direction[chosen] = linear.read_from_stream(
+            encoding.read_point, layer, features.position[chosen], direction[chosen]
+        )
+    return direction, offset, total
+
+
+def _source_cells(features: ActiveFeatures, sources: Sources) -> np.ndarray:
+    """Layer and position of every column: features, errors layer by layer, tokens (layer -1)."""
+    positions = np.arange(sources.first_position, sources.n_positions)
+    layers = np.arange(sources.n_layers)
+    errors = np.stack([np.repeat(layers, len(positions)), np.tile(positions, len(layers))], axis=1)
+    tokens = np.stack([np.full(sources.n_positions, -1), np.arange(sources.n_positions)], axis=1)
+    chosen = torch.stack([features.layer, features.position], dim=1).cpu().numpy()
+    return np.concatenate([chosen, errors, tokens])

@@ -1,0 +1,119 @@
+"""Which outputs to explain: the likeliest next tokens, named tokens, or differences of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clew.attribution.linear import LinearMap
+from clew.errors import ClewError
+from clew.graph.graph import Target, quote
+from clew.model.language_model import LanguageModel
+from clew.model.recording import Recording
+
+TargetRequest = str | int
+"""A token's text, `"A minus B"` for a difference of two, or a token id."""
+
+
+@dataclass(frozen=True)
+class OutputTargets:
+    """Chosen outputs: what each is, its direction on the final stream, and what its row must add up to."""
+
+    targets: tuple[Target, ...]
+    direction: Float[Tensor, "target d_model"]
+    offset: Float[Tensor, " target"]
+    total: Float[Tensor, " target"]
+    """The centred logit (before a soft-cap), or the difference of two logits."""
+
+
+def likeliest_targets(
+    model: LanguageModel, recording: Recording, *, count: int = 10, probability: float = 0.95
+) -> tuple[Target, ...]:
+    """The likeliest next tokens, as few as reach `probability` together, at most `count`."""
+    if count < 1:
+        raise ClewError(f"The number of targets must be at least 1, not {count}.")
+    if not 0 < probability <= 1:
+        raise ClewError(f"The target probability must be above 0 and at most 1, not {probability}.")
+    found, token = recording.logits.softmax(-1).topk(min(count, len(recording.logits)))
+    enough = int((found.cumsum(0) < probability).sum()) + 1
+    pairs = zip(token.tolist()[:enough], found.tolist()[:enough], strict=True)
+    return tuple(Target(model.token_text(token), token, p, p) for token, p in pairs)
+
+
+def named_targets(
+    model: LanguageModel, recording: Recording, requests: Sequence[TargetRequest]
+) -> tuple[Target, ...]:
+    """Targets that the user named; tokens weigh their probability, differences weigh 1.
+
+    Raises `ClewError` where a text is not one token, an id is not in the vocabulary, or a target is
+    named twice.
+    """
+    probability = recording.logits.softmax(-1)
+    targets = tuple(_named(model, probability, request) for request in requests)
+    texts = [target.text for target in targets]
+    for text in texts:
+        if texts.count(text) > 1:
+            raise ClewError(f"The target {quote(text)} is named twice.")
+    return targets
+
+
+def _named(model: LanguageModel, probability: Tensor, request: TargetRequest) -> Target:
+    if isinstance(request, str) and " minus " in request:
+        left, right = request.split(" minus ", 1)
+        if left.strip() and right.strip():
+            ids = [_token_id(model, probability, side) for side in (left, right)]
+            text = " minus ".join(model.token_text(token) for token in ids)
+            return Target(text, ids[0], 1.0, minus_id=ids[1])
+    token = _token_id(model, probability, request)
+    p = float(probability[token])
+    return Target(model.token_text(token), token, p, p)
+
+
+def _token_id(model: LanguageModel, probability: Tensor, request: TargetRequest) -> int:
+    """The token that a request means; of a word with and without a space in front, the likelier."""
+    if isinstance(request, int):
+        if not 0 <= request < len(probability):
+            raise ClewError(f"Target id {request} is not in the vocabulary (0 to {len(probability) - 1}).")
+        return request
+    if not request:
+        raise ClewError("A target is empty; name a token's text, such as ' Paris'.")
+    spellings = [request] if request[0].isspace() else [request, " " + request]
+    encoded = [model.tokenizer.encode(text, add_special_tokens=False) for text in spellings]
+    single = [ids[0] for ids in encoded if len(ids) == 1]
+    if not single:
+        pieces = ", ".join(quote(model.token_text(token)) for token in encoded[-1])
+        first = quote(model.token_text(encoded[-1][0])) if encoded[-1] else "another text"
+        raise ClewError(
+            f"The target {quote(request)} is not one token of this model but {len(encoded[-1])} ({pieces}); "
+            f"only the next token can be explained, so name {first}."
+        )
+    return max(single, key=lambda token: float(probability[token]))
+
+
+def output_targets(linear: LinearMap, targets: tuple[Target, ...]) -> OutputTargets:
+    """Directions of the targets: unembedding columns less their mean, or the difference of two."""
+    model, recording = linear.model, linear.recording
+    pairs = [_columns(model, target) for target in targets]
+    direction = torch.stack([column for column, _ in pairs])
+    bias = torch.stack([bias for _, bias in pairs])
+    return OutputTargets(
+        targets=targets,
+        direction=linear.read_output(direction),
+        offset=linear.output_constant(direction) + bias,
+        total=direction @ recording.final_normalized + bias,
+    )
+
+
+def _columns(model: LanguageModel, target: Target) -> tuple[Tensor, Tensor]:
+    weight, bias = model.unembedding_weight, model.unembedding_bias
+    zero = weight.new_zeros((), dtype=torch.float32)
+    column = weight[target.token_id].float()
+    own = zero if bias is None else bias[target.token_id].float()
+    if target.minus_id is None:
+        return column - model.mean_unembedding, own if bias is None else own - bias.float().mean()
+    other = zero if bias is None else bias[target.minus_id].float()
+    return column - weight[target.minus_id].float(), own - other

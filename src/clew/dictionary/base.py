@@ -1,0 +1,108 @@
+"""What a dictionary is: a set of features that read the residual stream and write to it.
+
+A `Dictionary` knows weights; `encode` applies it to one recording and gives an `Encoding`, which
+answers everything attribution asks. Attribution knows neither transcoders nor neurons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.model.recording import Recording
+
+
+class ReadPoint(Enum):
+    """Where encoder directions live."""
+
+    RESIDUAL = "the raw stream before the MLP's norm"
+    NORMALIZED = "after the norm's scale, before its gain"
+    MLP_INPUT = "after the norm's gain"
+
+
+class WritePoint(Enum):
+    """Where decoder directions live."""
+
+    MLP_OUTPUT = "what the MLP computes, before a post-norm"
+    STREAM = "what is added to the stream, after a post-norm"
+
+
+@dataclass(frozen=True)
+class ActiveFeatures:
+    """Features at one (layer, position) each, sorted by layer, position and index."""
+
+    layer: Int[Tensor, " feature"]
+    position: Int[Tensor, " feature"]
+    index: Int[Tensor, " feature"]
+    activation: Float[Tensor, " feature"]
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    def at(self, chosen: Tensor) -> ActiveFeatures:
+        return ActiveFeatures(
+            self.layer[chosen], self.position[chosen], self.index[chosen], self.activation[chosen]
+        )
+
+    def sorted(self) -> ActiveFeatures:
+        """In node order: by layer, then position, then index."""
+        order = torch.argsort(self.index, stable=True)
+        order = order[torch.argsort(self.position[order], stable=True)]
+        return self.at(order[torch.argsort(self.layer[order], stable=True)])
+
+
+class Encoding(Protocol):
+    """A dictionary applied to one recording."""
+
+    @property
+    def read_point(self) -> ReadPoint: ...
+
+    @property
+    def write_point(self) -> WritePoint: ...
+
+    def n_active(self, first_position: int) -> int:
+        """How many features are active at `first_position` and after."""
+        ...
+
+    def activations(self, layer: int) -> Float[Tensor, "position feature"]:
+        """Activations of all features of a layer; zero where inactive."""
+        ...
+
+    def reads(
+        self, features: ActiveFeatures
+    ) -> tuple[Float[Tensor, "feature d_model"], Float[Tensor, " feature"], Float[Tensor, " feature"]]:
+        """Encoder directions at the read point, their constant offsets, and what each must add up to.
+
+        Direction times stream plus offset equals the total: the feature's pre-activation.
+        """
+        ...
+
+    def writes(
+        self, features: ActiveFeatures, layer: int
+    ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
+        """Which of `features` write at `layer`, and their decoder directions at the write point."""
+        ...
+
+    def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        """The constant that the layer's decoder adds at the write point."""
+        ...
+
+    def pull_back(
+        self, layer: int, gradient: Float[Tensor, "position d_model target"]
+    ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
+        """A gradient at the write point, on each feature of the layer and on the read point through them."""
+        ...
+
+
+class Dictionary(Protocol):
+    """A set of features for one model."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, recording: Recording) -> Encoding: ...

@@ -1,0 +1,143 @@
+"""The model's own MLP neurons as a dictionary: no training, every model, no reconstruction error.
+
+A gated neuron's activation is `a = act(z) u` with `z = W_gate x` and `u = W_up x`. With
+`c = act(z) / z` frozen, the product is split evenly between its two factors:
+
+    e = c (u W_gate + z W_up) / 2        so that e . x = a where there is no bias.
+
+A plain neuron reads `e = (act(z) / z) W_in`. These are the half rule and the identity rule of
+layer-wise relevance propagation (RelP, Rezaei Jafari et al. 2025; neuron circuits, Arora et al. 2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from clew.dictionary.base import ActiveFeatures, ReadPoint, WritePoint
+from clew.model.language_model import LanguageModel, Layer
+from clew.model.recording import Recording
+
+
+@dataclass(frozen=True)
+class NeuronDictionary:
+    """Every MLP neuron of `model`; a layer's features are the columns of its down projection."""
+
+    model: LanguageModel
+    name: str = "neurons"
+
+    @torch.no_grad()
+    def encode(self, recording: Recording) -> NeuronEncoding:
+        """Recompute each layer's gate and up values from the recorded stream, in float32."""
+        states = []
+        for number, layer in enumerate(self.model.layers):
+            x = layer.mlp_norm.apply(recording.residual_mid[number], recording.mlp_scale[number])
+            states.append(_neuron_state(layer, x))
+        return NeuronEncoding(self.model, tuple(states))
+
+
+@dataclass(frozen=True)
+class NeuronState:
+    """One layer's neurons on one prompt: `activation = slope * gate * up` (`up` is 1 in a plain MLP)."""
+
+    gate: Float[Tensor, "position feature"]
+    up: Float[Tensor, "position feature"] | None
+    slope: Float[Tensor, "position feature"]
+    """`act(z) / z`, frozen."""
+
+    @property
+    def activation(self) -> Float[Tensor, "position feature"]:
+        plain = self.slope * self.gate
+        return plain if self.up is None else plain * self.up
+
+
+def _neuron_state(layer: Layer, x: Float[Tensor, "position d_model"]) -> NeuronState:
+    if layer.gate is None:
+        z = _linear(layer.up, x)
+        return NeuronState(gate=z, up=None, slope=_slope(layer, z))
+    z = _linear(layer.gate, x)
+    return NeuronState(gate=z, up=_linear(layer.up, x), slope=_slope(layer, z))
+
+
+def _linear(module: nn.Linear, x: Tensor) -> Tensor:
+    bias = None if module.bias is None else module.bias.float()
+    return nn.functional.linear(x, module.weight.float(), bias)
+
+
+def _slope(layer: Layer, z: Tensor) -> Tensor:
+    """`act(z) / z`; where z is too small to divide by, the activation's limit, read next to zero."""
+    small = z.abs() < 1e-6
+    z = torch.where(small, torch.full_like(z, 1e-3), z)
+    return layer.activation(z) / z
+
+
+@dataclass(frozen=True)
+class NeuronEncoding:
+    """The neurons on one prompt; see `clew.dictionary.base.Encoding` for what each method answers."""
+
+    model: LanguageModel
+    states: tuple[NeuronState, ...]
+    read_point = ReadPoint.MLP_INPUT
+    write_point = WritePoint.MLP_OUTPUT
+
+    def n_active(self, first_position: int) -> int:
+        return sum(state.gate[first_position:].numel() for state in self.states)
+
+    def activations(self, layer: int) -> Float[Tensor, "position feature"]:
+        return self.states[layer].activation
+
+    def reads(
+        self, features: ActiveFeatures
+    ) -> tuple[Float[Tensor, "feature d_model"], Float[Tensor, " feature"], Float[Tensor, " feature"]]:
+        direction = torch.empty(len(features), self.model.d_model, device=self.model.device)
+        offset = torch.empty(len(features), device=self.model.device)
+        for number in features.layer.unique().tolist():
+            chosen = torch.nonzero(features.layer == number).squeeze(1)
+            direction[chosen], offset[chosen] = self._layer_reads(
+                number, features.position[chosen], features.index[chosen]
+            )
+        return direction, offset, features.activation
+
+    def _layer_reads(self, number: int, position: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        layer, state = self.model.layers[number], self.states[number]
+        slope, gate = state.slope[position, index], state.gate[position, index]
+        if layer.gate is None or state.up is None:
+            return slope[:, None] * layer.up.weight[index].float(), slope * _bias(layer.up, index)
+        to_gate = slope * state.up[position, index] / 2
+        to_up = slope * gate / 2
+        direction = to_gate[:, None] * layer.gate.weight[index].float()
+        direction += to_up[:, None] * layer.up.weight[index].float()
+        return direction, to_gate * _bias(layer.gate, index) + to_up * _bias(layer.up, index)
+
+    def writes(
+        self, features: ActiveFeatures, layer: int
+    ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
+        writers = torch.nonzero(features.layer == layer).squeeze(1)
+        columns = self.model.layers[layer].down.weight[:, features.index[writers]]
+        return writers, columns.T.float()
+
+    def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        bias = self.model.layers[layer].down.bias
+        return None if bias is None else bias.float()
+
+    def pull_back(
+        self, layer: int, gradient: Float[Tensor, "position d_model target"]
+    ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
+        parts, state = self.model.layers[layer], self.states[layer]
+        on_feature = torch.matmul(parts.down.weight.float().T, gradient)
+        if parts.gate is None or state.up is None:
+            return on_feature, torch.matmul(parts.up.weight.float().T, on_feature * state.slope[:, :, None])
+        to_gate = (state.slope * state.up / 2)[:, :, None]
+        to_up = (state.slope * state.gate / 2)[:, :, None]
+        on_read = torch.matmul(parts.gate.weight.float().T, on_feature * to_gate)
+        on_read += torch.matmul(parts.up.weight.float().T, on_feature * to_up)
+        return on_feature, on_read
+
+
+def _bias(module: nn.Linear, index: Tensor) -> Tensor:
+    if module.bias is None:
+        return torch.zeros(len(index), device=module.weight.device)
+    return module.bias[index].float()

@@ -1,0 +1,87 @@
+"""What a notebook needs: load a model, trace a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
+from clew.dictionary.base import Dictionary
+from clew.dictionary.neurons import NeuronDictionary
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
+from clew.model.language_model import LanguageModel, choose_device, load_language_model
+from clew.model.reference import resolve
+
+
+@dataclass(frozen=True)
+class Model:
+    """A language model with a dictionary of features, ready to trace."""
+
+    language_model: LanguageModel
+    dictionary: Dictionary
+
+    def trace(
+        self,
+        prompt: str | Sequence[int],
+        *,
+        targets: Sequence[str | int] | None = None,
+        max_targets: int = 10,
+        target_probability: float = 0.95,
+        max_nodes: int = 4096,
+        sink: str | None = None,
+        node_threshold: float = NODE_THRESHOLD,
+        edge_threshold: float = EDGE_THRESHOLD,
+        memory: int = DEFAULT_MEMORY,
+        on_progress: OnProgress = lambda phase, done, total: None,
+    ) -> Graph:
+        """The whole attribution graph of a prompt (text or token ids); prune it to read it.
+
+        `targets` are next tokens to explain (text, id, or `"A minus B"`); by default the likeliest
+        until `target_probability`, at most `max_targets`. `max_nodes` bounds the features that become
+        nodes. `sink` names the first token that soaks up attention ("none" for none). Features that
+        pruning at the thresholds would keep get output tokens. `memory` (bytes) is what the sweep may
+        work in. Raises `ClewError` for anything that cannot be used.
+        """
+        settings = TraceSettings(
+            targets=targets,
+            max_targets=max_targets,
+            target_probability=target_probability,
+            max_nodes=max_nodes,
+            sink=sink,
+            node_threshold=node_threshold,
+            edge_threshold=edge_threshold,
+            memory=memory,
+        )
+        return trace(self.language_model, self.dictionary, prompt, settings, on_progress)
+
+    def __repr__(self) -> str:
+        network = self.language_model
+        size = sum(parameter.numel() for parameter in network.network.parameters())
+        facts = f"{size / 1e6:.0f}M parameters, {network.n_layers} layers, {self.dictionary.name}"
+        return f"Model({network.name}, {facts})"
+
+
+def load(
+    reference: str | Path = "smollm2",
+    *,
+    dictionary: str = "neurons",
+    device: str = "auto",
+    dtype: str = "float32",
+    on_note: Callable[[str], None] | None = None,
+) -> Model:
+    """Load a model by short name, folder, GGUF file or hub id (`org/name[@revision]`).
+
+    `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
+    conversion, a download). Raises `ClewError` for anything that cannot be had.
+    """
+    if dictionary != "neurons":
+        raise ClewError(
+            f"Unknown dictionary {dictionary!r}; this version has the model's own neurons (neurons)."
+        )
+    device = choose_device(device)
+    files = resolve(reference, on_note=on_note)
+    language_model = load_language_model(files.folder, name=files.name, device=device, dtype=dtype)
+    return Model(language_model, NeuronDictionary(language_model))

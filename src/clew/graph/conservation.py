@@ -1,0 +1,26 @@
+"""The proof that a graph's edges add up: each row against the value that it explains."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+from clew.graph.influence import row_sums
+
+
+def conservation_gap(graph: Graph) -> float:
+    """The worst relative gap between a row's edges plus its constant and the row's total.
+
+    Needs a whole graph: raises `ClewError` for a pruned or imported one, whose rows are not complete.
+    """
+    if graph.node_constant is None or graph.node_total is None:
+        raise ClewError(
+            "Only a whole graph adds up; this one was pruned or imported, so rows are missing edges."
+        )
+    rows = np.flatnonzero(np.isfinite(graph.node_total))
+    found = (
+        row_sums(graph.edge_weight.astype(np.float64), graph.edge_offset)[rows] + graph.node_constant[rows]
+    )
+    total = graph.node_total[rows].astype(np.float64)
+    return float((np.abs(found - total) / np.abs(total)).max(initial=0.0))

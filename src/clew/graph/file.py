@@ -1,0 +1,219 @@
+"""Graphs on disk: write a `.clew` file or Neuronpedia's JSON, and open either."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, OutputTokens
+from clew.graph.metadata import annotations_from_json, annotations_to_json, info_from_json, info_to_json
+from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
+from clew.graph.validate import ARRAY_TYPES, validate
+
+FORMAT = 1
+"""Version of the `.clew` format that this code writes, and the newest that it reads."""
+
+OPTIONAL_ARRAY_TYPES: dict[str, str] = {
+    "node_constant": "float32",
+    "node_total": "float32",
+    "output_node": "int32",
+    "output_token": "int32",
+    "output_logit": "float32",
+}
+
+ADVICE = "Copy it again from where it came, or make it anew."
+
+
+def save(graph: Graph, path: str | Path) -> Path:
+    """Write the graph: Neuronpedia's JSON where the name ends in `.json`, a `.clew` file otherwise.
+
+    The file appears whole or not at all, and an older one of that name stays until then. Raises
+    `ClewError` when the graph is not sound or the file cannot be written.
+    """
+    path = Path(path).expanduser()
+    validate(graph)
+    as_json = path.suffix.lower() == ".json"
+    _write_atomically(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
+    return path
+
+
+def open_graph(path: str | Path) -> Graph:
+    """Read a `.clew` file or a Neuronpedia JSON file, told apart by content.
+
+    Raises `ClewError` when there is no such file, or it is of another kind, of a newer version, cut
+    off or damaged.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise ClewError(f"{path} is a folder; name a graph file (.clew or .json) in it.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+        # A safetensors file begins with its header's length in eight bytes, the upper ones zero;
+        # text never holds a zero byte.
+        if len(start) > 8 and start[4:8] == bytes(4) and start[8:9] == b"{":
+            return _open_clew(path)
+        if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+            return _open_json(path)
+    except FileNotFoundError:
+        raise ClewError(f"There is no file {path}; check the name and the folder.") from None
+    except OSError as error:
+        raise ClewError(f"{path} cannot be read: {error.strerror}.") from error
+    raise ClewError(
+        f"{path} is neither a .clew file nor a Neuronpedia graph in JSON, or was cut off at its very start. "
+        f"{ADVICE}"
+    )
+
+
+def _strict_json(value: Any) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError as error:
+        raise ClewError(f"The graph holds a number that JSON cannot write: {error}.") from error
+
+
+def _clew_bytes(graph: Graph) -> bytes:
+    arrays = {name: getattr(graph, name) for name in ARRAY_TYPES}
+    arrays |= {"node_constant": graph.node_constant, "node_total": graph.node_total}
+    if (described := graph.output_tokens) is not None:
+        arrays |= {
+            "output_node": described.node,
+            "output_token": described.token,
+            "output_logit": described.logit,
+        }
+    types = ARRAY_TYPES | OPTIONAL_ARRAY_TYPES
+    stored = {
+        name: np.ascontiguousarray(array, dtype=types[name])
+        for name, array in arrays.items()
+        if array is not None
+    }
+    texts = {
+        "clew": {"format": FORMAT, **info_to_json(graph.info)},
+        "annotations": annotations_to_json(graph.annotations),
+    }
+    if graph.foreign is not None:
+        texts["neuronpedia"] = graph.foreign
+    metadata = {name: _strict_json(value).decode() for name, value in texts.items()}
+    try:
+        return safetensors.numpy.save(stored, metadata=metadata)
+    except SafetensorError as error:
+        raise ClewError(f"The graph does not fit a .clew file ({error}); prune it first.") from error
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    """Write beside the destination, then rename; `open` (unlike `tempfile`) follows the umask."""
+    if path.is_dir():
+        raise ClewError(f"{path} is a folder; name a file in it.")
+    destination = Path(os.path.realpath(path))
+    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(destination)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except FileNotFoundError:
+        raise ClewError(
+            f"{path} cannot be written: there is no folder {path.parent}; make it first."
+        ) from None
+    except OSError as error:
+        raise ClewError(f"{path} cannot be written: {error.strerror}; choose another place.") from error
+
+
+def _open_clew(path: Path) -> Graph:
+    types = ARRAY_TYPES | OPTIONAL_ARRAY_TYPES
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if "clew" not in metadata:
+                raise ClewError(
+                    f"{path} is a safetensors file but not a graph (perhaps a model's weights); "
+                    "name a file that clew saved."
+                )
+            description = _read_description(path, metadata["clew"])
+            arrays = {name: file.get_tensor(name) for name in file.keys() if name in types}  # noqa: SIM118
+    except (SafetensorError, TypeError) as error:
+        raise ClewError(f"{path} is damaged or was cut off ({error}). {ADVICE}") from error
+    try:
+        return _assemble(description, metadata, arrays)
+    except (ClewError, ValueError, RecursionError) as error:
+        raise ClewError(f"{path} is damaged: {error} {ADVICE}") from error
+
+
+def _read_description(path: Path, text: str) -> dict[str, Any]:
+    try:
+        description = json.loads(text)
+        version = description["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ClewError(f"{path} is damaged: its description cannot be read. {ADVICE}") from error
+    if not isinstance(version, int) or version < 1:
+        raise ClewError(f"{path} is damaged: its format is {version!r}, expected a number from 1. {ADVICE}")
+    if version > FORMAT:
+        raise ClewError(
+            f"{path} was written by a newer clew (format {version}; this one reads up to {FORMAT}): "
+            "pip install --upgrade clew."
+        )
+    return description
+
+
+def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> Graph:
+    missing = [name for name in ARRAY_TYPES if name not in arrays]
+    if missing:
+        raise ClewError(f"The array {missing[0]} is missing.")
+    for name, dtype in OPTIONAL_ARRAY_TYPES.items():
+        if name in arrays and arrays[name].dtype != dtype:
+            raise ClewError(f"The array {name} is {arrays[name].dtype}; expected {dtype}.")
+    graph = Graph(
+        **{name: arrays[name] for name in ARRAY_TYPES},
+        info=info_from_json(description),
+        annotations=annotations_from_json(json.loads(metadata.get("annotations", "{}"))),
+        output_tokens=_output_tokens(arrays),
+        node_constant=arrays.get("node_constant"),
+        node_total=arrays.get("node_total"),
+        foreign=json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None,
+    )
+    validate(graph)
+    _check_foreign(graph)
+    return graph
+
+
+def _output_tokens(arrays: dict[str, np.ndarray]) -> OutputTokens | None:
+    match [arrays.get(name) for name in ("output_node", "output_token", "output_logit")]:
+        case [None, None, None]:
+            return None
+        case [np.ndarray() as node, np.ndarray() as token, np.ndarray() as logit]:
+            return OutputTokens(node, token, logit)
+    raise ClewError("Of output_node, output_token and output_logit some are there and some missing.")
+
+
+def _check_foreign(graph: Graph) -> None:
+    if graph.foreign is None:
+        return
+    nodes = graph.foreign.get("nodes", []) if isinstance(graph.foreign, dict) else None
+    if not isinstance(nodes, list) or len(nodes) not in (0, graph.n_nodes):
+        raise ClewError(
+            f"The fields kept from the imported file do not belong to these {graph.n_nodes} nodes."
+        )
+
+
+def _open_json(path: Path) -> Graph:
+    try:
+        data = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ClewError(f"{path} is damaged or was cut off: {error}. {ADVICE}") from error
+    try:
+        return from_neuronpedia(data)
+    except ClewError as error:
+        raise ClewError(f"{path} is not a graph that clew can read: {error}") from error

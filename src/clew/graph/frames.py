@@ -1,0 +1,79 @@
+"""A graph's nodes and edges as pandas tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import edge_shares
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def node_frame(graph: Graph) -> pd.DataFrame:
+    """One row a node, in node order.
+
+    Columns: id, name, kind (feature, error, token or target), layer, position, token (the string at
+    that position), feature, activation, influence, label, output (the five tokens that a feature
+    promotes most). Raises `ClewError` without pandas.
+    """
+    pandas = _import_pandas()
+    ids = graph.node_ids
+    kinds = [kind.name.lower() for kind in NodeKind]
+    return pandas.DataFrame(
+        {
+            "id": ids,
+            "name": [graph.node_name(node) for node in range(graph.n_nodes)],
+            "kind": pandas.Categorical.from_codes(graph.node_kind, kinds),
+            "layer": graph.node_layer,
+            "position": graph.node_position,
+            "token": np.array(graph.info.tokens, dtype=object)[graph.node_position],
+            "feature": graph.node_feature,
+            "activation": graph.node_activation,
+            "influence": graph.node_influence,
+            "label": [graph.annotations.labels.get(node_id, "") for node_id in ids],
+            "output": _output_column(graph),
+        }
+    )
+
+
+def edge_frame(graph: Graph) -> pd.DataFrame:
+    """One row an edge, in CSR order over targets.
+
+    Columns: source and target (node indices), source_id and target_id, weight, share (the part of
+    its target's whole absolute input). Raises `ClewError` without pandas.
+    """
+    pandas = _import_pandas()
+    ids, target = graph.node_ids, graph.edge_target
+    return pandas.DataFrame(
+        {
+            "source": graph.edge_source,
+            "target": target,
+            "source_id": pandas.Categorical.from_codes(graph.edge_source, ids),
+            "target_id": pandas.Categorical.from_codes(target, ids),
+            "weight": graph.edge_weight,
+            "share": edge_shares(graph),
+        }
+    )
+
+
+def _output_column(graph: Graph) -> list[str]:
+    column = [""] * graph.n_nodes
+    if graph.output_tokens is not None:
+        for node in graph.output_tokens.node.tolist():
+            column[node] = ", ".join(graph.output_texts(node, 5))
+    return column
+
+
+def _import_pandas():
+    try:
+        import pandas
+    except ImportError:
+        raise ClewError(
+            "Tables of nodes and edges need pandas, which is not installed: pip install pandas."
+        ) from None
+    return pandas

@@ -1,0 +1,283 @@
+"""The attribution graph: nodes and edges as plain arrays, and what is known about where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Int16, Int32, Int64, UInt8
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clew.graph.paths import SignedPath
+
+
+class NodeKind(IntEnum):
+    """What a node stands for; the numbers are those of the `.clew` file."""
+
+    FEATURE = 0
+    ERROR = 1
+    TOKEN = 2
+    TARGET = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """One explained output: a next token, or the difference "`token_id` minus `minus_id`" of two.
+
+    `probability` is the model's own (None for a difference); `weight` is its share in influence.
+    """
+
+    text: str
+    token_id: int
+    weight: float
+    probability: float | None = None
+    minus_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How much of the targets the features explain, each between 0 and 1 (design: "Scores").
+
+    `replacement`: influence that reaches tokens, over influence that reaches tokens or errors.
+    `completeness`: the influence-weighted share of every node's input that is not from errors.
+    """
+
+    replacement: float
+    completeness: float
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The meaningless first token that soaks up attention; `kl` (nats) is what it changes."""
+
+    text: str
+    token_id: int
+    kl: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class GraphInfo:
+    """Everything about a graph that is not an array; it travels as JSON."""
+
+    prompt: str
+    tokens: tuple[str, ...]
+    model: str = ""
+    dictionary: str = ""
+    targets: tuple[Target, ...] = ()
+    predictions: tuple[tuple[str, float], ...] = ()
+    """The model's likeliest next tokens with their probabilities, whether targets or not."""
+    sink: Sink | None = None
+    scores: Scores | None = None
+    """Of the whole graph, as traced."""
+    pruned_scores: Scores | None = None
+    """Of what pruning kept, everything left out counted as error."""
+    conservation: float | None = None
+    """The worst relative gap between a row's sum and the value that it must add up to."""
+    influence_left_out: float = 0.0
+    """Share of the influence that flowed through nodes and edges that are not stored."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    timing: dict[str, float] = field(default_factory=dict)
+    """Seconds by phase."""
+    token_text: dict[int, str] = field(default_factory=dict)
+    """Spelling of every output token that the graph names."""
+    created: str = ""
+    generator: str = ""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What a person added: all of it refers to nodes by `Graph.node_ids`."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    supernodes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Each a name and the ids of its members."""
+    pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputTokens:
+    """The tokens that features write towards: unembedding times decoder, through the final gain.
+
+    For feature node `node[k]`, `token[k]` holds the ten highest (descending), then the ten lowest
+    (ascending); `logit[k]` their values per unit of activation, before the final norm's scale.
+    """
+
+    node: Int32[np.ndarray, " described"]
+    token: Int32[np.ndarray, "described twenty"]
+    logit: Float32[np.ndarray, "described twenty"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph:
+    """An attribution graph: `edge_weight` is the direct, linear effect of one node on another.
+
+    Nodes are ordered features, errors, tokens, targets, each by layer, position and index. Edges
+    are in CSR order over their targets: those into node `t` are `edge_offset[t]:edge_offset[t+1]`.
+    Arrays and meanings follow the `.clew` format; `node_constant` and `node_total` let anyone
+    check a whole graph: a row's edges plus its constant add up to its total.
+    """
+
+    node_kind: UInt8[np.ndarray, " node"]
+    node_layer: Int16[np.ndarray, " node"]
+    """-1 for tokens, the number of layers for targets."""
+    node_position: Int32[np.ndarray, " node"]
+    node_feature: Int64[np.ndarray, " node"]
+    """Feature index; token id for tokens and targets; -1 for errors and differences.
+
+    Imported graphs may hold more, so spelled that ids stay unique: attention ("lorsa") features
+    are even, `-2 * (index + 1)`; among errors, attention errors are -3 and biases -5, -7, ...
+    """
+    node_activation: Float32[np.ndarray, " node"]
+    """Activation of a feature, weight of a target, NaN otherwise."""
+    node_influence: Float32[np.ndarray, " node"]
+    """Influence on the weighted targets, computed on the whole graph."""
+    edge_offset: Int64[np.ndarray, " node_plus_1"]
+    edge_source: Int32[np.ndarray, " edge"]
+    edge_weight: Float32[np.ndarray, " edge"]
+    token_ids: Int64[np.ndarray, " position"]
+    info: GraphInfo
+    annotations: Annotations = Annotations()
+    output_tokens: OutputTokens | None = None
+    node_constant: Float32[np.ndarray, " node"] | None = None
+    """What biases and the sink position add to a row; NaN for nodes without a row."""
+    node_total: Float32[np.ndarray, " node"] | None = None
+    """What a row adds up to (pre-activation or centred logit); NaN for nodes without a row."""
+    foreign: dict[str, Any] | None = None
+    """Fields of an imported file that clew has no use for, kept so that exporting loses nothing."""
+
+    @property
+    def n_nodes(self) -> int:
+        return len(self.node_kind)
+
+    @property
+    def n_edges(self) -> int:
+        return len(self.edge_source)
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers of the model, as the targets know it."""
+        return int(self.node_layer.max()) if self.n_nodes else 0
+
+    @property
+    def edge_target(self) -> Int32[np.ndarray, " edge"]:
+        """The target node of each edge, spelled out from the CSR offsets."""
+        counts = np.diff(self.edge_offset)
+        return np.repeat(np.arange(self.n_nodes, dtype=np.int32), counts)
+
+    @property
+    def target_weight(self) -> Float32[np.ndarray, " node"]:
+        """Weight of each node as an explained output: zero for all but targets."""
+        return np.where(self.node_kind == NodeKind.TARGET, self.node_activation, 0).astype(np.float32)
+
+    def of_kind(self, kind: NodeKind) -> Int64[np.ndarray, " chosen"]:
+        """Indices of the nodes of one kind, in node order."""
+        return np.flatnonzero(self.node_kind == kind)
+
+    @property
+    def node_ids(self) -> list[str]:
+        """Neuronpedia's spelling: `{layer}_{feature}_{position}`, `E_{token}_{position}` for tokens."""
+        return [self.node_id(node) for node in range(self.n_nodes)]
+
+    def node_id(self, node: int) -> str:
+        kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
+        feature, position = int(self.node_feature[node]), int(self.node_position[node])
+        match kind:
+            case NodeKind.TOKEN:
+                return f"E_{feature}_{position}"
+            case NodeKind.TARGET if feature < 0:
+                rank = node - int(self.of_kind(NodeKind.TARGET)[0])
+                return f"{layer + 1}_-{rank + 1}_{position}"
+            case NodeKind.TARGET:
+                return f"{layer + 1}_{feature}_{position}"
+            case _:
+                return f"{layer}_{feature}_{position}"
+
+    def node_name(self, node: int) -> str:
+        """A short name for a person: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`."""
+        kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
+        position = int(self.node_position[node])
+        match kind:
+            case NodeKind.FEATURE:
+                feature = int(self.node_feature[node])
+                block = f"L{layer}/{feature}" if feature >= 0 else f"A{layer}/{-feature // 2 - 1}"
+                return f"{block}@{position}"
+            case NodeKind.ERROR:
+                source = {-1: "error", -3: "attention error"}.get(int(self.node_feature[node]), "bias")
+                return f"{source} L{layer}@{position}"
+            case NodeKind.TOKEN:
+                return f"{quote(self.info.tokens[position])}@{position}"
+            case NodeKind.TARGET:
+                target = self.info.targets[node - int(self.of_kind(NodeKind.TARGET)[0])]
+                return f"{quote(target.text)} ({target.weight:.2f})"
+
+    def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
+        """Spellings of the tokens that a feature promotes most (or least); empty when not stored."""
+        if self.output_tokens is None:
+            return []
+        row = np.flatnonzero(self.output_tokens.node == node)
+        if not len(row):
+            return []
+        tokens = self.output_tokens.token[row[0]]
+        half = len(tokens) // 2
+        chosen = tokens[half:] if bottom else tokens[:half]
+        return [self.info.token_text.get(int(token), f"<{token}>") for token in chosen[:count]]
+
+    def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
+        """The smallest part that carries the given shares of the influence; see `clew.graph.prune`."""
+        from clew.graph.prune import prune
+
+        return prune(self, node_threshold, edge_threshold)
+
+    def paths(self, target: int | None = None, count: int = 10) -> list[SignedPath]:
+        """The strongest signed paths from tokens to a target node; see `clew.graph.paths`."""
+        from clew.graph.paths import strongest_paths
+
+        return strongest_paths(self, target=target, count=count)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""
+        from clew.graph.file import save
+
+        return save(self, path)
+
+    @property
+    def nodes(self) -> pd.DataFrame:
+        """One row a node (needs pandas); see `clew.graph.frames`."""
+        from clew.graph.frames import node_frame
+
+        return node_frame(self)
+
+    @property
+    def edges(self) -> pd.DataFrame:
+        """One row an edge (needs pandas); see `clew.graph.frames`."""
+        from clew.graph.frames import edge_frame
+
+        return edge_frame(self)
+
+    def with_info(self, **changes: Any) -> Graph:
+        """The same graph with some fields of `info` replaced."""
+        return replace(self, info=replace(self.info, **changes))
+
+    def __repr__(self) -> str:
+        answer = ""
+        if self.info.targets:
+            first = max(self.info.targets, key=lambda target: target.weight)
+            answer = f" -> {quote(first.text)} p={first.weight:.2f}"
+        parts = [f"{quote(self.info.prompt)}{answer}", f"{self.n_nodes:,} nodes", f"{self.n_edges:,} edges"]
+        scores = self.info.pruned_scores or self.info.scores
+        if scores:
+            parts.append(f"replacement {scores.replacement:.2f}")
+        return f"Graph({', '.join(parts)})"
+
+
+def quote(text: str) -> str:
+    """A token as it reads, spaces visible by quotes and newlines by their escape."""
+    return (
+        '"' + text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace('"', '\\"') + '"'
+    )

@@ -1,0 +1,158 @@
+"""`GraphInfo` and `Annotations` as strict JSON, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clew.errors import ClewError
+from clew.graph.graph import Annotations, GraphInfo, Scores, Sink, Target
+
+
+def info_to_json(info: GraphInfo) -> dict[str, Any]:
+    """Plain JSON values; what is not finite becomes null, because JSON has no word for it."""
+    return plain(asdict(info))
+
+
+def info_from_json(data: Any) -> GraphInfo:
+    """The inverse of `info_to_json`: unknown fields are ignored, missing ones take their default.
+
+    Raises `ClewError` that names a field of the wrong type, or a missing prompt or token list.
+    """
+    found = _read(data, INFO_FIELDS, "the description")
+    for name in ("prompt", "tokens"):
+        if name not in found:
+            raise ClewError(f'The description lacks the field "{name}".')
+    return GraphInfo(**found)
+
+
+def annotations_to_json(annotations: Annotations) -> dict[str, Any]:
+    """`{labels: {id: text}, supernodes: [[name, [id, ...]], ...], pins: [id, ...]}`."""
+    return plain(asdict(annotations))
+
+
+def annotations_from_json(data: Any) -> Annotations:
+    """The inverse of `annotations_to_json`; raises `ClewError` for a field of the wrong type."""
+    return Annotations(**_read(data, ANNOTATION_FIELDS, "the annotations"))
+
+
+def plain(value: Any) -> Any:
+    """Dictionaries, lists, strings, finite numbers, booleans and null, whatever it was before."""
+    match value:
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(item) for item in value]
+        case np.ndarray() | np.generic():
+            return plain(value.tolist())
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case Path():
+            return str(value)
+        case _:
+            raise ClewError(
+                f"A graph's settings hold a {type(value).__name__}, which JSON cannot; leave it out."
+            )
+
+
+Reader = Callable[[Any], Any]
+
+
+def _read(data: Any, fields: dict[str, Reader], where: str) -> dict[str, Any]:
+    """The known fields that are there and not null, each through its reader."""
+    if not isinstance(data, dict):
+        raise ClewError(f"In {where}, expected a JSON object, found {type(data).__name__}.")
+    found = {}
+    for name, read in fields.items():
+        if data.get(name) is None:
+            continue
+        try:
+            found[name] = read(data[name])
+        except (TypeError, ValueError, KeyError) as error:
+            raise ClewError(f'In {where}, the field "{name}" cannot be read: {error}.') from error
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a string, found {type(value).__name__}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"expected a whole number, found {type(value).__name__}")
+    return value
+
+
+def _tuple_of(read: Reader) -> Reader:
+    def read_all(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise TypeError(f"expected a list, found {type(value).__name__}")
+        return tuple(read(item) for item in value)
+
+    return read_all
+
+
+def _dict_of(read_key: Reader, read: Reader) -> Reader:
+    def read_all(value: Any) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise TypeError(f"expected an object, found {type(value).__name__}")
+        return {read_key(key): read(item) for key, item in value.items()}
+
+    return read_all
+
+
+def _pair_of(first: Reader, second: Reader) -> Reader:
+    def read_pair(value: Any) -> tuple[Any, Any]:
+        one, two = value
+        return first(one), second(two)
+
+    return read_pair
+
+
+def _record_of(make: Callable[..., Any], fields: dict[str, Reader]) -> Reader:
+    return lambda value: make(**_read(value, fields, make.__name__))
+
+
+SCORES = _record_of(Scores, {"replacement": _number, "completeness": _number})
+TARGET = _record_of(Target, {"text": _text, "token_id": _integer, "weight": _number, "probability": _number})
+SINK = _record_of(Sink, {"text": _text, "token_id": _integer, "kl": _number, "reason": _text})
+
+INFO_FIELDS: dict[str, Reader] = {
+    "prompt": _text,
+    "tokens": _tuple_of(_text),
+    "model": _text,
+    "dictionary": _text,
+    "targets": _tuple_of(TARGET),
+    "predictions": _tuple_of(_pair_of(_text, _number)),
+    "sink": SINK,
+    "scores": SCORES,
+    "pruned_scores": SCORES,
+    "conservation": _number,
+    "influence_left_out": _number,
+    "settings": _dict_of(_text, lambda value: value),
+    "timing": _dict_of(_text, lambda value: value),
+    "token_text": _dict_of(int, _text),
+    "created": _text,
+    "generator": _text,
+}
+
+ANNOTATION_FIELDS: dict[str, Reader] = {
+    "labels": _dict_of(_text, _text),
+    "supernodes": _tuple_of(_pair_of(_text, _tuple_of(_text))),
+    "pins": _tuple_of(_text),
+}

@@ -1,0 +1,105 @@
+"""The nodes of a Neuronpedia graph file, in clew's terms and order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from clew.errors import ClewError
+from clew.graph.graph import NodeKind
+from clew.graph.neuronpedia.checks import NODE_FIELDS, check_fields
+from clew.graph.neuronpedia.spelling import FEATURE_TYPES, index_in_id
+
+LARGEST_LAYER = 2**15 - 2
+LARGEST_FEATURE = 2**62
+
+
+class FileNode(NamedTuple):
+    """One node: what clew makes of it, and its fields as the file has them."""
+
+    kind: NodeKind
+    layer: int
+    position: int
+    feature: int
+    fields: dict[str, Any]
+
+
+def read_nodes(items: list[Any], n_positions: int) -> list[FileNode]:
+    """All nodes in the file's order; raises `ClewError` that names a node which cannot be right."""
+    seen: dict[tuple[str, str], int] = {}
+    n_sources: Counter[tuple[int, int]] = Counter()
+    nodes = []
+    for number, item in enumerate(items):
+        check_fields(f"node {number}", item, NODE_FIELDS)
+        where = f'node {number} ("{item["node_id"]}")'
+        if item["feature_type"] not in FEATURE_TYPES:
+            raise ClewError(
+                f'{where}: "feature_type" is "{item["feature_type"]}"; '
+                f"expected one of {', '.join(FEATURE_TYPES)}."
+            )
+        first = seen.setdefault((item["node_id"], item["feature_type"]), number)
+        if first != number:
+            raise ClewError(f"{where}: node {first} already has this id; each may be there only once.")
+        if not 0 <= item["ctx_idx"] < n_positions:
+            raise ClewError(
+                f'{where}: "ctx_idx" is {item["ctx_idx"]}; '
+                f"the prompt has {n_positions} tokens, numbered from 0."
+            )
+        kind, layer = FEATURE_TYPES[item["feature_type"]], _layer(where, item)
+        rank = n_sources[layer, item["ctx_idx"]]
+        feature = _feature(where, item, kind, rank)
+        n_sources[layer, item["ctx_idx"]] += item["feature_type"] in ("bias", "unknown")
+        nodes.append(FileNode(kind, layer, item["ctx_idx"], feature, item))
+    return nodes
+
+
+def _layer(where: str, item: dict[str, Any]) -> int:
+    if item["feature_type"] == "embedding":
+        return -1
+    try:
+        layer = int(item["layer"])
+    except ValueError:
+        layer = -1
+    if not 0 <= layer <= LARGEST_LAYER:
+        raise ClewError(
+            f'{where}: "layer" is {item["layer"]!r}; expected a number from 0 to {LARGEST_LAYER}.'
+        )
+    return layer
+
+
+def _feature(where: str, item: dict[str, Any], kind: NodeKind, rank: int) -> int:
+    """`Graph.node_feature`: even negative numbers for attention features, odd ones for errors."""
+    match item["feature_type"]:
+        case "mlp reconstruction error":
+            return -1
+        case "lorsa error":
+            return -3
+        case "bias" | "unknown":
+            return -5 - 2 * rank
+    index = index_in_id(item["node_id"])
+    if index is None or not -LARGEST_FEATURE < index < LARGEST_FEATURE:
+        spelling = "E_{token}_{position}" if kind == NodeKind.TOKEN else "{layer}_{index}_{position}"
+        raise ClewError(f'{where}: "node_id" is spelled in no known way; expected {spelling}.')
+    if kind == NodeKind.TARGET:
+        return max(index, -1)
+    if index < 0:
+        raise ClewError(f'{where}: "node_id" names index {index}; expected a number from 0.')
+    return -2 * (index + 1) if item["feature_type"] == "lorsa" else index
+
+
+def in_node_order(nodes: list[FileNode]) -> list[FileNode]:
+    """Features, errors, tokens, targets, each by layer, position and index; targets on a top layer."""
+    top = max((node.layer for node in nodes if node.kind != NodeKind.TARGET), default=-1)
+    written = min((node.layer for node in nodes if node.kind == NodeKind.TARGET), default=0)
+    n_layers = max(top + 1, written - 1)
+    placed = [node._replace(layer=n_layers) if node.kind == NodeKind.TARGET else node for node in nodes]
+    ordered = sorted(placed, key=lambda node: node[:4])
+    for one, other in pairwise(ordered):
+        made_up = one.kind == NodeKind.TARGET and one.feature < 0
+        if one[:4] == other[:4] and not made_up:
+            raise ClewError(
+                f'nodes "{one.fields["node_id"]}" and "{other.fields["node_id"]}" are the same '
+                f"{one.kind.name.lower()} at the same position; each may be there only once."
+            )
+    return ordered

@@ -1,0 +1,194 @@
+"""Neuronpedia's graph JSON as a graph, with every slip in it reported by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from clew.errors import ClewError
+from clew.graph.graph import Annotations, Graph, GraphInfo, NodeKind, Scores, Target
+from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
+from clew.graph.neuronpedia.links import read_links
+from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
+from clew.graph.neuronpedia.spelling import SETTINGS, read_output_label
+from clew.graph.validate import validate
+
+
+def from_neuronpedia(data: Any) -> Graph:
+    """A graph from the values of a Neuronpedia graph file.
+
+    Nodes are put into clew's order; influence is computed from the links; what clew has no use for
+    is kept in `Graph.foreign`. Raises `ClewError` that names the offending item.
+    """
+    from clew.graph.influence import influence
+
+    check_fields("the file", data, TOP_FIELDS)
+    check_fields("metadata", data["metadata"], METADATA_FIELDS)
+    tokens = data["metadata"]["prompt_tokens"]
+    for number, token in enumerate(tokens):
+        if not isinstance(token, str):
+            raise ClewError(f"prompt_tokens[{number}] is {token!r}; expected a string.")
+    nodes = in_node_order(read_nodes(data["nodes"], len(tokens)))
+    source, target, weight, special_links = read_links(data["links"], nodes)
+    graph = _graph(nodes, source, target, weight, _info(data["metadata"], nodes))
+    graph = replace(
+        graph,
+        annotations=_annotations(data.get("qParams") or {}, nodes, graph.node_ids),
+        foreign=_foreign(data, nodes, special_links),
+    )
+    validate(graph)
+    return replace(graph, node_influence=influence(graph).astype(np.float32))
+
+
+def _graph(
+    nodes: list[FileNode], source: np.ndarray, target: np.ndarray, weight: np.ndarray, info: GraphInfo
+) -> Graph:
+    order = np.lexsort([source, target])
+    token_ids = np.full(len(info.tokens), -1, dtype=np.int64)
+    for node in nodes:
+        if node.kind == NodeKind.TOKEN:
+            token_ids[node.position] = node.feature
+    activation = [node.fields.get("activation") if node.kind == NodeKind.FEATURE else None for node in nodes]
+    n_targets = len(info.targets)
+    if n_targets:
+        activation[-n_targets:] = [goal.weight for goal in info.targets]
+    return Graph(
+        node_kind=np.array([node.kind for node in nodes], dtype=np.uint8),
+        node_layer=np.array([node.layer for node in nodes], dtype=np.int16),
+        node_position=np.array([node.position for node in nodes], dtype=np.int32),
+        node_feature=np.array([node.feature for node in nodes], dtype=np.int64),
+        node_activation=np.array([np.nan if a is None else a for a in activation], dtype=np.float32),
+        node_influence=np.zeros(len(nodes), dtype=np.float32),
+        edge_offset=np.concatenate([[0], np.cumsum(np.bincount(target, minlength=len(nodes)))]).astype(
+            np.int64
+        ),
+        edge_source=source[order].astype(np.int32),
+        edge_weight=weight[order],
+        token_ids=token_ids,
+        info=info,
+    )
+
+
+def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
+    targets = _targets([node for node in nodes if node.kind == NodeKind.TARGET])
+    likely = sorted(targets, key=lambda target: -target.weight)
+    about = metadata.get("info") or {}
+    details = metadata.get("feature_details") or {}
+    generator = about.get("generator") or {}
+    if not isinstance(generator, dict):
+        generator = {"name": generator}
+    return GraphInfo(
+        prompt=metadata["prompt"],
+        tokens=tuple(metadata["prompt_tokens"]),
+        model=metadata["scan"],
+        dictionary=str(about.get("transcoder_set") or details.get("neuronpedia_source_set") or ""),
+        targets=targets,
+        predictions=tuple((target.text, target.weight) for target in likely),
+        scores=_scores(metadata),
+        settings=_settings(metadata),
+        token_text={target.token_id: target.text for target in targets if target.token_id >= 0},
+        created=_iso_time(about.get("create_time_ms")),
+        generator=" ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)),
+    )
+
+
+def _targets(nodes: list[FileNode]) -> tuple[Target, ...]:
+    """Probabilities from `token_prob`, else from the label, else equal ones."""
+    texts, probabilities = [], []
+    for node in nodes:
+        text, labelled = read_output_label(node.fields["clerp"] or "")
+        probability = node.fields.get("token_prob")
+        texts.append(text)
+        probabilities.append(labelled if probability is None else float(probability))
+    unknown = not any(probabilities)
+    return tuple(
+        Target(text, node.feature, 1 / len(nodes) if unknown else probability or 0.0, probability)
+        for node, text, probability in zip(nodes, texts, probabilities, strict=True)
+    )
+
+
+def _scores(metadata: dict[str, Any]) -> Scores | None:
+    replacement, completeness = metadata.get("replacement_score"), metadata.get("completeness_score")
+    if replacement is None or completeness is None:
+        return None
+    return Scores(replacement, completeness)
+
+
+def _settings(metadata: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for setting, (group, name) in SETTINGS.items():
+        value = (metadata.get(group) or {}).get(name, metadata.get(name))
+        if value is not None:
+            found[setting] = value
+    return found
+
+
+def _iso_time(milliseconds: Any) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
+
+
+def _annotations(q_params: dict[str, Any], nodes: list[FileNode], ids: list[str]) -> Annotations:
+    """Where an old error shares a feature's id, the feature (first in node order) is meant."""
+    own_id: dict[str, str] = {}
+    for node, node_id in zip(nodes, ids, strict=True):
+        own_id.setdefault(node.fields["node_id"], node_id)
+    labels = {
+        node_id: node.fields["clerp"]
+        for node, node_id in zip(nodes, ids, strict=True)
+        if node.kind == NodeKind.FEATURE and node.fields["clerp"]
+    }
+    pins = []
+    for number, pin in enumerate(_list_or_text(q_params, "pinnedIds")):
+        if not isinstance(pin, str):
+            raise ClewError(f"qParams.pinnedIds[{number}] is {pin!r}; expected a node id.")
+        pins.append(own_id.get(pin, pin))
+    groups = []
+    for number, group in enumerate(_list_or_text(q_params, "supernodes")):
+        if not isinstance(group, list) or not group or not all(isinstance(part, str) for part in group):
+            raise ClewError(f"qParams.supernodes[{number}] is {group!r}; expected a label and node ids.")
+        groups.append((group[0], tuple(own_id.get(member, member) for member in group[1:])))
+    return Annotations(labels=labels, supernodes=tuple(groups), pins=tuple(pins))
+
+
+def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:
+    """Older files spell these lists as text: JSON, or ids with commas between them."""
+    value = q_params.get(name)
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ClewError(f"qParams.{name} is {value!r}; expected a list.") from None
+    elif isinstance(value, str) and (name == "pinnedIds" or not value.strip()):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ClewError(f"qParams.{name} is {value!r}; expected a list.")
+    return value
+
+
+def _foreign(
+    data: dict[str, Any], nodes: list[FileNode], special_links: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """All that an export must give back; nodes stand in node order, so that subgraphs can thin them."""
+    foreign = {
+        "top": {name: value for name, value in data.items() if name not in TOP_FIELDS},
+        "metadata": data["metadata"],
+        "qParams": data.get("qParams") or {},
+        "nodes": [node.fields for node in nodes],
+        "links": special_links,
+    }
+    try:
+        return json.loads(json.dumps(foreign, allow_nan=False))
+    except (ValueError, TypeError, RecursionError):
+        raise ClewError(
+            "A field of the file that clew only passes on holds NaN, an infinity or no JSON value; "
+            "write null in its place."
+        ) from None

@@ -1,0 +1,70 @@
+"""How Neuronpedia's graph JSON spells things: feature types, ids, labels of outputs, settings."""
+
+from __future__ import annotations
+
+import re
+
+from clew.graph.graph import NodeKind
+
+FEATURE_TYPES: dict[str, NodeKind] = {
+    "cross layer transcoder": NodeKind.FEATURE,
+    "lorsa": NodeKind.FEATURE,
+    "mlp reconstruction error": NodeKind.ERROR,
+    "lorsa error": NodeKind.ERROR,
+    "bias": NodeKind.ERROR,
+    "unknown": NodeKind.ERROR,
+    "embedding": NodeKind.TOKEN,
+    "logit": NodeKind.TARGET,
+}
+"""What each feature type becomes: a bias, like an error, is a source that no feature explains."""
+
+WRITTEN_TYPE: dict[NodeKind, str] = {
+    NodeKind.FEATURE: "cross layer transcoder",
+    NodeKind.ERROR: "mlp reconstruction error",
+    NodeKind.TOKEN: "embedding",
+    NodeKind.TARGET: "logit",
+}
+
+SETTINGS: dict[str, tuple[str, str]] = {
+    "max_targets": ("generation_settings", "max_n_logits"),
+    "target_probability": ("generation_settings", "desired_logit_prob"),
+    "max_nodes": ("generation_settings", "max_feature_nodes"),
+    "node_threshold": ("pruning_settings", "node_threshold"),
+    "edge_threshold": ("pruning_settings", "edge_threshold"),
+}
+"""Where each of clew's settings stands in the metadata: group, then name."""
+
+INDEX_IN_ID = re.compile(r"_(-?\d+)_\d+$")
+OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOTALL)
+
+
+def pair(layer: int, index: int) -> int:
+    """Cantor's pairing function: the `feature` of a feature node."""
+    return (layer + index) * (layer + index + 1) // 2 + index
+
+
+def index_in_id(node_id: str) -> int | None:
+    """The feature or token number in `3_5_1`, `3_cro_5_1`, `E_5_1`; None where there is none."""
+    found = INDEX_IN_ID.search(node_id)
+    return int(found[1]) if found else None
+
+
+def output_label(text: str, probability: float) -> str:
+    """`Output "tok" (p=0.123)`, the one spelling that Neuronpedia takes."""
+    return f'Output "{text}" (p={probability:.3f})'
+
+
+def read_output_label(label: str) -> tuple[str, float | None]:
+    """Text and probability of an output's label; the label itself where it is spelled otherwise."""
+    found = OUTPUT_LABEL.fullmatch(label)
+    if not found:
+        return label, None
+    try:
+        return found[1], float(found[2])
+    except ValueError:
+        return found[1], None
+
+
+def sanitized(text: str, fallback: str) -> str:
+    """Only the characters that a slug may hold, `[a-zA-Z0-9_.-]`, and at most 80 of them."""
+    return re.sub(r"[^a-zA-Z0-9_.-]+", "-", text).strip("-")[:80].rstrip("-") or fallback

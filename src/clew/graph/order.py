@@ -1,0 +1,66 @@
+"""An order of the nodes in which every edge goes up."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int64
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+
+
+def topological_levels(graph: Graph) -> Int64[np.ndarray, " node"]:
+    """A level from 0 for every node, such that every edge goes from a lower level to a higher one.
+
+    That is the layer plus one where all edges already go up the layers (so in every graph that clew
+    traces), else the length of the longest path to the node. Raises `ClewError` that names the
+    nodes of a cycle.
+    """
+    layer = graph.node_layer
+    target_layer = np.repeat(layer, np.diff(graph.edge_offset))
+    if (layer[graph.edge_source] < target_layer).all():
+        return layer.astype(np.int64) + 1
+    return _longest_path_lengths(graph)
+
+
+def _longest_path_lengths(graph: Graph) -> Int64[np.ndarray, " node"]:
+    """Kahn's algorithm, one whole level at a time."""
+    per_source = np.bincount(graph.edge_source, minlength=graph.n_nodes)
+    out_offset = np.concatenate([[0], np.cumsum(per_source)])
+    out_target = graph.edge_target[np.argsort(graph.edge_source, kind="stable")]
+
+    level = np.zeros(graph.n_nodes, dtype=np.int64)
+    waiting_for = np.diff(graph.edge_offset)
+    ready = np.flatnonzero(waiting_for == 0)
+    depth = 0
+    while len(ready):
+        level[ready] = depth
+        reached, times = np.unique(_rows_of(out_target, out_offset, ready), return_counts=True)
+        waiting_for[reached] -= times
+        ready = reached[waiting_for[reached] == 0]
+        depth += 1
+    if waiting_for.any():
+        raise ClewError(_describe_cycle(graph, waiting_for > 0))
+    return level
+
+
+def _rows_of(values: np.ndarray, offset: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The chosen CSR rows, one after another."""
+    counts = offset[rows + 1] - offset[rows]
+    shift = offset[rows] - (np.cumsum(counts) - counts)
+    return values[np.repeat(shift, counts) + np.arange(counts.sum())]
+
+
+def _describe_cycle(graph: Graph, unsettled: np.ndarray) -> str:
+    """Every unsettled node has an unsettled source, so walking backwards must come round."""
+    node, walked = int(np.flatnonzero(unsettled)[0]), {}
+    while node not in walked:
+        walked[node] = len(walked)
+        sources = graph.edge_source[graph.edge_offset[node] : graph.edge_offset[node + 1]]
+        node = int(sources[unsettled[sources]][0])
+    cycle = [n for n, step in walked.items() if step >= walked[node]][::-1]
+    shown = [graph.node_id(n) for n in cycle[:6]] + (["..."] if len(cycle) > 6 else [])
+    return (
+        f"The edges {' -> '.join([*shown, graph.node_id(cycle[0])])} form a cycle; "
+        "an attribution graph only leads from earlier to later computation."
+    )

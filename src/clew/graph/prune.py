@@ -1,0 +1,105 @@
+"""Keep the smallest part of a graph that carries a chosen share of the influence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
+from clew.graph.scores import scores_of_part
+from clew.graph.subgraph import subgraph
+
+NODE_THRESHOLD = 0.8
+EDGE_THRESHOLD = 0.98
+
+
+def prune(
+    graph: Graph, node_threshold: float = NODE_THRESHOLD, edge_threshold: float = EDGE_THRESHOLD
+) -> Graph:
+    """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
+
+    Nodes keep the influence that they had on the whole graph; `info.pruned_scores` counts all that
+    was left out as error, `info.influence_left_out` says how much that is. Raises `ClewError` for
+    thresholds outside (0, 1].
+    """
+    check_thresholds(node_threshold, edge_threshold)
+    flow = measure_flow(graph)
+    keep_node, keep_edge = prune_masks(graph, flow, node_threshold, edge_threshold)
+    kept = np.flatnonzero(keep_edge)
+    target = np.searchsorted(graph.edge_offset, kept, side="right") - 1
+    carried = float((np.abs(graph.edge_weight[kept]) * flow.per_weight[target]).sum())
+    everything = float(flow.found.sum())
+    info = replace(
+        graph.info,
+        pruned_scores=scores_of_part(graph, keep_node, keep_edge, flow),
+        influence_left_out=1 - carried / everything if everything > 0 else 0.0,
+        settings={**graph.info.settings, "node_threshold": node_threshold, "edge_threshold": edge_threshold},
+    )
+    return replace(subgraph(graph, keep_node, keep_edge), info=info)
+
+
+def check_thresholds(node_threshold: float, edge_threshold: float) -> None:
+    """Raise `ClewError` unless both lie in (0, 1]."""
+    for name, threshold in (("node", node_threshold), ("edge", edge_threshold)):
+        if not 0 < threshold <= 1:
+            raise ClewError(f"The {name} threshold must be above 0 and at most 1, not {threshold}.")
+
+
+def prune_masks(
+    graph: Graph, flow: Flow, node_threshold: float, edge_threshold: float
+) -> tuple[Bool[np.ndarray, " node"], Bool[np.ndarray, " edge"]]:
+    """Which nodes and edges survive, in the published order of steps.
+
+    Nodes by influence (tokens and targets always stay); edges by their share of the flow in what
+    remains, renormalised; then features without inputs or outputs and errors without outputs go
+    until nothing changes.
+    """
+    fixed = graph.node_kind >= NodeKind.TOKEN
+    keep_node = fixed | (flow.found >= smallest_kept(flow.found, node_threshold))
+
+    counts = np.diff(graph.edge_offset)
+    candidate = np.flatnonzero(np.repeat(keep_node, counts))
+    target = np.repeat(np.flatnonzero(keep_node), counts[keep_node])
+    inside = keep_node[graph.edge_source[candidate]]
+    candidate, target = candidate[inside], target[inside]
+    source = graph.edge_source[candidate]
+    carried = _flow_within(graph, candidate, target, flow)
+    keep = carried >= smallest_kept(carried, edge_threshold)
+
+    is_feature = graph.node_kind == NodeKind.FEATURE
+    while True:
+        has_output = np.bincount(source[keep], minlength=graph.n_nodes) > 0
+        has_input = np.bincount(target[keep], minlength=graph.n_nodes) > 0
+        remaining = keep_node & (fixed | (has_output & (has_input | ~is_feature)))
+        if np.array_equal(remaining, keep_node):
+            break
+        keep_node = remaining
+        keep &= keep_node[source] & keep_node[target]
+    keep_edge = np.zeros(graph.n_edges, dtype=bool)
+    keep_edge[candidate[keep]] = True
+    return keep_node, keep_edge
+
+
+def _flow_within(
+    graph: Graph, edges: np.ndarray, target: np.ndarray, flow: Flow
+) -> Float64[np.ndarray, " edge"]:
+    """Influence that each of the given edges carries in the graph of these edges alone."""
+    weight, source = graph.edge_weight[edges], graph.edge_source[edges]
+    offset = np.concatenate([[0], np.cumsum(np.bincount(target, minlength=graph.n_nodes))])
+    total = row_sums(np.abs(weight), offset)
+    found = node_influence(offset, source, weight, total, flow.target_weight, flow.level)
+    return np.abs(weight) * safe_divide(found + flow.target_weight, total)[target]
+
+
+def smallest_kept(values: Float64[np.ndarray, " item"], threshold: float) -> float:
+    """The smallest value of the smallest set whose sum reaches `threshold` of the whole."""
+    if not len(values):
+        return 0.0
+    ordered = np.sort(values)[::-1]
+    cumulative = np.cumsum(ordered)
+    reached = int(np.searchsorted(cumulative, threshold * cumulative[-1]))
+    return float(ordered[min(reached, len(ordered) - 1)])

@@ -1,0 +1,59 @@
+"""A part of a graph as a graph of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from clew.graph.graph import Graph, OutputTokens
+
+
+def subgraph(
+    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
+) -> Graph:
+    """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were."""
+    new_index = np.cumsum(keep_node) - 1
+    target = graph.edge_target
+    edges = np.flatnonzero(keep_edge & keep_node[graph.edge_source] & keep_node[target])
+    per_target = np.bincount(new_index[target[edges]], minlength=int(keep_node.sum()))
+    return replace(
+        graph,
+        node_kind=graph.node_kind[keep_node],
+        node_layer=graph.node_layer[keep_node],
+        node_position=graph.node_position[keep_node],
+        node_feature=graph.node_feature[keep_node],
+        node_activation=graph.node_activation[keep_node],
+        node_influence=graph.node_influence[keep_node],
+        edge_offset=np.concatenate([[0], np.cumsum(per_target)]).astype(np.int64),
+        edge_source=new_index[graph.edge_source[edges]].astype(np.int32),
+        edge_weight=graph.edge_weight[edges],
+        output_tokens=_kept_output_tokens(graph.output_tokens, keep_node, new_index),
+        node_constant=None,
+        node_total=None,
+        foreign=_kept_foreign(graph.foreign, keep_node),
+    )
+
+
+def _kept_output_tokens(
+    described: OutputTokens | None, keep_node: np.ndarray, new_index: np.ndarray
+) -> OutputTokens | None:
+    if described is None:
+        return None
+    rows = keep_node[described.node]
+    return OutputTokens(
+        node=new_index[described.node[rows]].astype(np.int32),
+        token=described.token[rows],
+        logit=described.logit[rows],
+    )
+
+
+def _kept_foreign(foreign: dict[str, Any] | None, keep_node: np.ndarray) -> dict[str, Any] | None:
+    if foreign is None or "nodes" not in foreign:
+        return foreign
+    return {
+        **foreign,
+        "nodes": [item for item, keep in zip(foreign["nodes"], keep_node, strict=True) if keep],
+    }

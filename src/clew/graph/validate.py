@@ -1,0 +1,150 @@
+"""Check that a graph is one: every array fits the others, and every edge leads onwards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.order import topological_levels
+
+ARRAY_TYPES: dict[str, str] = {
+    "node_kind": "uint8",
+    "node_layer": "int16",
+    "node_position": "int32",
+    "node_feature": "int64",
+    "node_activation": "float32",
+    "node_influence": "float32",
+    "edge_offset": "int64",
+    "edge_source": "int32",
+    "edge_weight": "float32",
+    "token_ids": "int64",
+}
+"""The arrays that every graph has, and their types (formats: "The `.clew` file")."""
+
+
+def validate(graph: Graph) -> None:
+    """Raise `ClewError` that names the first thing wrong with the graph; return nothing if it is sound."""
+    _check_types(graph)
+    _check_nodes(graph)
+    _check_edges(graph)
+    _check_duplicate_nodes(graph)
+    _check_described(graph)
+    topological_levels(graph)
+
+
+def _check_types(graph: Graph) -> None:
+    for name, dtype in ARRAY_TYPES.items():
+        array = getattr(graph, name)
+        if array.dtype != dtype or array.ndim != 1:
+            raise ClewError(
+                f"The array {name} is {array.ndim}-dimensional {array.dtype}; "
+                f"expected one dimension of {dtype}."
+            )
+    lengths = {name: graph.n_nodes for name in ARRAY_TYPES if name.startswith("node_")}
+    lengths |= {"edge_offset": graph.n_nodes + 1, "edge_weight": graph.n_edges}
+    lengths["token_ids"] = len(graph.info.tokens)
+    for name, length in lengths.items():
+        if len(getattr(graph, name)) != length:
+            raise ClewError(
+                f"The array {name} has {len(getattr(graph, name)):,} entries; expected {length:,}."
+            )
+
+
+def _check_nodes(graph: Graph) -> None:
+    kind, layer, position = graph.node_kind, graph.node_layer, graph.node_position
+    _refuse_nodes(kind > max(NodeKind), "has kind {}; known kinds are 0 to 3", kind)
+    _refuse_nodes(
+        np.concatenate([[False], kind[1:] < kind[:-1]]),
+        "has kind {} but follows one of a higher kind; the order is features, errors, tokens, targets",
+        kind,
+    )
+    n_positions = len(graph.token_ids)
+    _refuse_nodes(
+        (position < 0) | (position >= n_positions),
+        f"is at position {{}}; the prompt has {n_positions} tokens, numbered from 0",
+        position,
+    )
+    is_token = kind == NodeKind.TOKEN
+    _refuse_nodes(is_token & (layer != -1), "is a token in layer {}; tokens have layer -1", layer)
+    _refuse_nodes(~is_token & (layer < 0), "has layer {}; only tokens are below layer 0", layer)
+    is_target = kind == NodeKind.TARGET
+    _refuse_nodes(
+        is_target & ~np.isfinite(graph.node_activation),
+        "is a target of weight {}; expected a finite number",
+        graph.node_activation,
+    )
+    if len(graph.info.targets) != is_target.sum():
+        raise ClewError(
+            f"{len(graph.info.targets)} targets are described but {is_target.sum()} nodes are targets; "
+            "expected one description for each."
+        )
+
+
+def _refuse_nodes(wrong: np.ndarray, problem: str, values: np.ndarray) -> None:
+    if wrong.any():
+        node = int(np.argmax(wrong))
+        raise ClewError(f"Node {node} {problem.format(values[node])}.")
+
+
+def _check_edges(graph: Graph) -> None:
+    offset, source, weight = graph.edge_offset, graph.edge_source, graph.edge_weight
+    if offset[0] != 0 or offset[-1] != graph.n_edges:
+        raise ClewError(
+            f"edge_offset runs from {offset[0]} to {offset[-1]}; expected from 0 to the number of edges, "
+            f"{graph.n_edges}."
+        )
+    falls = np.diff(offset) < 0
+    if falls.any():
+        raise ClewError(f"edge_offset falls after node {int(np.argmax(falls))}; expected it never to fall.")
+    if graph.n_edges == 0:
+        return
+    if source.min() < 0 or source.max() >= graph.n_nodes:
+        edge = int(np.argmax((source < 0) | (source >= graph.n_nodes)))
+        raise ClewError(
+            f"Edge {edge} comes from node {source[edge]}; the {graph.n_nodes} nodes are numbered from 0."
+        )
+    finite = np.isfinite(weight)
+    if not finite.all():
+        edge = int(np.argmin(finite))
+        target = int(np.searchsorted(offset, edge, side="right")) - 1
+        raise ClewError(
+            f"The edge {graph.node_id(int(source[edge]))} -> {graph.node_id(target)} has weight "
+            f"{weight[edge]}; expected a finite number."
+        )
+
+
+def _check_duplicate_nodes(graph: Graph) -> None:
+    """Two nodes of one id; differences are exempt, because their rank tells them apart."""
+    named = np.flatnonzero((graph.node_kind != NodeKind.TARGET) | (graph.node_feature >= 0))
+    is_error = graph.node_kind == NodeKind.ERROR
+    spelled_like = np.where(is_error, NodeKind.FEATURE, graph.node_kind)
+    keys = [graph.node_feature, graph.node_position, graph.node_layer, spelled_like]
+    order = named[np.lexsort([key[named] for key in keys])]
+    same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
+    if same.any():
+        first, second = order[int(np.argmax(same)) :][:2]
+        raise ClewError(
+            f"Nodes {first} and {second} are both {graph.node_id(int(first))}; each may be there only once."
+        )
+
+
+def _check_described(graph: Graph) -> None:
+    """The arrays that not every graph has."""
+    for name in ("node_constant", "node_total"):
+        array = getattr(graph, name)
+        if array is not None and (array.shape != (graph.n_nodes,) or array.dtype != np.float32):
+            raise ClewError(
+                f"The array {name} is {array.dtype} {array.shape}; expected float32 ({graph.n_nodes},)."
+            )
+    described = graph.output_tokens
+    if described is None:
+        return
+    node, token, logit = described.node, described.token, described.logit
+    if node.ndim != 1 or token.ndim != 2 or token.shape != logit.shape or len(token) != len(node):
+        raise ClewError(
+            f"Output tokens have the shapes {node.shape}, {token.shape} and {logit.shape}; "
+            "expected (k,), (k, 20) and (k, 20)."
+        )
+    if len(node) and (node.min() < 0 or node.max() >= graph.n_nodes):
+        raise ClewError(f"Output tokens describe a node outside the {graph.n_nodes} nodes of the graph.")

@@ -1,0 +1,88 @@
+"""Fetches a model from the Hugging Face hub, with every refusal as a sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from clew.errors import ClewError
+
+WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+"""Weights, configuration and tokenizer; no pickled weights."""
+UNWANTED = ["*/*", "consolidated*"]
+"""Other frameworks' copies of the weights, in subfolders or under Mistral's own name."""
+
+
+def is_hub_id(reference: str) -> bool:
+    """Whether this is written as `org/name` or `org/name@revision`."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", reference) is not None
+
+
+def fetch(reference: str) -> Path:
+    """The local snapshot of `org/name[@revision]`, or the one GGUF file of a repository without safetensors.
+
+    Honours HF_HUB_OFFLINE and the Hugging Face cache. Raises ClewError for whatever cannot be had.
+    """
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+
+    repo, _, revision = reference.partition("@")
+    try:
+        folder = Path(
+            snapshot_download(
+                repo, revision=revision or None, allow_patterns=WANTED, ignore_patterns=UNWANTED
+            )
+        )
+        if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+            return folder
+        if len(fetched := list(folder.glob("*.gguf"))) == 1:
+            return fetched[0]
+        files = HfApi().list_repo_files(repo, revision=revision or None)
+        gguf = _only_gguf(reference, [file for file in files if file.endswith(".gguf")])
+        return Path(hf_hub_download(repo, gguf, revision=revision or None))
+    except ClewError:
+        raise
+    except Exception as error:  # the hub's errors share no base class, and the HTTP library's may change
+        raise _refusal(reference, error) from error
+
+
+def _only_gguf(reference: str, ggufs: list[str]) -> str:
+    repo = reference.partition("@")[0]
+    if not ggufs:
+        raise ClewError(f"{reference} has neither safetensors weights with a config.json nor a .gguf file.")
+    if len(ggufs) > 1:
+        raise ClewError(
+            f"{reference} holds several .gguf files ({', '.join(ggufs)}): fetch one with "
+            f"`hf download {repo} {ggufs[0]}` and give clew the path that this prints."
+        )
+    return ggufs[0]
+
+
+def _refusal(reference: str, error: Exception) -> ClewError:
+    from huggingface_hub import errors
+
+    repo, _, revision = reference.partition("@")
+    match error:
+        case errors.GatedRepoError():
+            return ClewError(
+                f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, "
+                "then run `hf auth login` and try again."
+            )
+        case errors.RevisionNotFoundError():
+            return ClewError(
+                f"{repo} has no revision {revision!r}: https://huggingface.co/{repo} lists them."
+            )
+        case errors.RepositoryNotFoundError():
+            return ClewError(
+                f"{repo} is neither a folder here nor a repository on the hub that you can see: check the "
+                "spelling, or run `hf auth login` if it is private."
+            )
+        case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
+            return ClewError(
+                f"{reference} is neither a folder here nor in the Hugging Face cache, and the hub cannot be "
+                "reached (no network, or HF_HUB_OFFLINE is set): connect once, or name a "
+                "folder or a .gguf file."
+            )
+        case errors.HFValidationError():
+            return ClewError(f"{reference!r} is not a valid hub id: it should look like org/name.")
+    reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+    return ClewError(f"{reference} could not be fetched from the hub ({reason}): try again later.")

