@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clew.attribution import chunks, frozen_attention, sweep
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.conservation import conservation_gap
@@ -90,26 +91,28 @@ def test_rows_equal_autograd_on_random_models(
 
 
 @architectures
-def test_a_small_memory_budget_changes_nothing(architecture):
-    from clew.attribution import sweep as module
-
+@pytest.mark.parametrize("direction", ["backward", "forward"])
+@pytest.mark.parametrize("sink", [None, "none"])
+def test_both_directions_and_any_chunking_give_the_same_rows(architecture, direction, sink, monkeypatch):
     model = tiny_model(architecture)
     ids = random_ids(9).tolist()
-    whole = trace(model, NeuronDictionary(model), ids, TraceSettings(max_nodes=100))
-    original = module._most_targets
-    try:
-        module._most_targets = lambda *args: 7
-        pieces = trace(model, NeuronDictionary(model), ids, TraceSettings(max_nodes=100))
-    finally:
-        module._most_targets = original
-    np.testing.assert_array_equal(whole.edge_source, pieces.edge_source)
-    np.testing.assert_allclose(whole.edge_weight, pieces.edge_weight, atol=1e-5)
+    chosen = TraceSettings(max_nodes=100, sink=sink)
+    either = trace(model, NeuronDictionary(model), ids, chosen)
+    other = "forward_work" if direction == "backward" else "backward_work"
+    monkeypatch.setattr(sweep, other, lambda nodes: 10**12)
+    monkeypatch.setattr(chunks, "PREFERRED_COLUMNS", 4)
+    one_way = trace(model, NeuronDictionary(model), ids, chosen)
+    np.testing.assert_array_equal(either.edge_source, one_way.edge_source)
+    np.testing.assert_allclose(either.edge_weight, one_way.edge_weight, atol=1e-5)
+    np.testing.assert_allclose(either.node_constant, one_way.node_constant, atol=1e-4)
 
 
-def test_long_prompts_mix_positions_in_causal_blocks(monkeypatch):
-    from clew.attribution import linear
-
-    monkeypatch.setattr(linear, "CAUSAL_BLOCK", 4)
+@pytest.mark.parametrize("direction", ["backward", "forward"])
+def test_long_prompts_mix_positions_in_causal_blocks(direction, monkeypatch):
+    monkeypatch.setattr(frozen_attention, "CAUSAL_BLOCK", 4)
+    monkeypatch.setattr(
+        sweep, "forward_work" if direction == "backward" else "backward_work", lambda nodes: 10**12
+    )
     model = tiny_model("Qwen3ForCausalLM")
     graph = trace(model, NeuronDictionary(model), random_ids(15).tolist(), TraceSettings(max_nodes=40))
     assert_rows_equal_autograd(model, graph)

@@ -1,23 +1,14 @@
-"""Rows as they come out of the sweep, put in place as the edges of a graph (CSR over targets)."""
+"""Direct effects as they come out of a sweep, put in place as the edges of a graph (CSR over targets)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
-from clew.attribution.sweep import Block, Sources, Targets
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Targets at one (layer, position): consecutive rows that share the same possible sources."""
-
-    layer: int
-    position: int
-    rows: slice
+from clew.attribution.sources import Block, Sources, Targets
 
 
 @dataclass(frozen=True)
@@ -30,53 +21,45 @@ class Adjacency:
     constant: Float32[np.ndarray, " target"]
 
 
-def assemble(
-    targets: Targets, sources: Sources, source_cell: np.ndarray, blocks: Iterable[Block]
-) -> Adjacency:
+def assemble(targets: Targets, sources: Sources, blocks: Iterable[Block]) -> Adjacency:
     """Gather swept blocks into one CSR array, allocated once at its final size.
 
-    `source_cell` is `[column, 2]`: the layer that each source writes at (first) and its position;
-    targets stand in node order.
+    Targets at one layer and position have the same causal cone, so their rows are filled together.
     """
-    cells = list(target_cells(targets))
-    inside = [_cone(cell, source_cell) for cell in cells]
-    per_row = np.concatenate(
-        [
-            np.full(cell.rows.stop - cell.rows.start, len(columns))
-            for cell, columns in zip(cells, inside, strict=True)
-        ]
-    )
+    layer, position = sources.layer.cpu().numpy(), sources.position.cpu().numpy()
+    cells = [
+        (rows, np.flatnonzero((layer < target_layer) & (position <= target_position)).astype(np.int32))
+        for target_layer, at_layer in enumerate(targets.cells)
+        for target_position, rows in at_layer
+    ]
+    per_row = np.concatenate([np.full(rows.stop - rows.start, len(cone)) for rows, cone in cells])
     offset = np.concatenate([[0], np.cumsum(per_row)]).astype(np.int64)
-    source = np.empty(offset[-1], dtype=np.int32)
-    weight = np.empty(offset[-1], dtype=np.float32)
-    constant = np.empty(len(per_row), dtype=np.float32)
-    cell_of_row = np.repeat(np.arange(len(cells)), [cell.rows.stop - cell.rows.start for cell in cells])
+    found = Adjacency(
+        offset=offset,
+        source=np.empty(offset[-1], dtype=np.int32),
+        weight=np.zeros(offset[-1], dtype=np.float32),
+        constant=np.zeros(len(targets), dtype=np.float32),
+    )
+    for rows, cone in cells:
+        found.source[offset[rows.start] : offset[rows.stop]] = np.tile(cone, rows.stop - rows.start)
+    cell_of_row = np.repeat(np.arange(len(cells)), [rows.stop - rows.start for rows, _ in cells])
     for block in blocks:
-        rows, columns = block.target.cpu().numpy(), block.weight.cpu().numpy()
-        constant[rows] = block.constant.cpu().numpy()
-        for first, last in _runs(cell_of_row[rows]):
-            sources_here = inside[cell_of_row[rows[first]]]
-            edges = slice(offset[rows[first]], offset[rows[last - 1] + 1])
-            weight[edges] = columns[sources_here, first:last].T.ravel()
-            source[edges] = np.tile(sources_here, last - first)
-    return Adjacency(offset=offset, source=source, weight=weight, constant=constant)
+        _fill(found, block, cell_of_row, [cone for _, cone in cells])
+    return found
 
 
-def target_cells(targets: Targets) -> Iterator[Cell]:
-    """The runs of targets that share layer and position."""
-    layer, position = targets.layer.cpu().numpy(), targets.position.cpu().numpy()
-    for first, last in _runs(layer * (position.max() + 1) + position):
-        yield Cell(int(layer[first]), int(position[first]), slice(first, last))
-
-
-def _cone(cell: Cell, source_cell: np.ndarray) -> Int32[np.ndarray, " source"]:
-    below = (source_cell[:, 0] < cell.layer) & (source_cell[:, 1] <= cell.position)
-    return np.flatnonzero(below).astype(np.int32)
-
-
-def _runs(keys: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Begin and end of each run of equal keys."""
-    breaks = np.flatnonzero(np.diff(keys)) + 1
-    begins = np.concatenate([[0], breaks])
-    ends = np.concatenate([breaks, [len(keys)]])
-    return zip(begins.tolist(), ends.tolist(), strict=True)
+def _fill(found: Adjacency, block: Block, cell_of_row: np.ndarray, cones: list[np.ndarray]) -> None:
+    """Write a block's weights into the rows that it belongs to."""
+    rows, columns = block.target.cpu().numpy(), block.column.cpu().numpy()
+    weight = block.weight.cpu().numpy()
+    found.constant[rows] += block.constant.cpu().numpy()
+    order = np.argsort(columns, kind="stable")
+    breaks = np.flatnonzero(np.diff(cell_of_row[rows])) + 1
+    for begin, end in zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True):
+        cone = cones[cell_of_row[rows[begin]]]
+        place = np.searchsorted(cone, columns[order])
+        inside = place < len(cone)
+        inside[inside] = cone[place[inside]] == columns[order][inside]
+        edges = slice(found.offset[rows[begin]], found.offset[rows[end - 1] + 1])
+        matrix = found.weight[edges].reshape(end - begin, len(cone))
+        matrix[:, place[inside]] = weight[begin:end, order[inside]]

@@ -29,7 +29,7 @@ def build_graph(
 ) -> Graph:
     """Nodes in file order around the rows; influence and scores are left to fill in."""
     n_features, n_outputs = len(features), len(outputs.targets)
-    n_sources = len(rows.source_cell)
+    n_sources = rows.sources.n_columns
     n_tokens = recording.n_positions
     n_errors = n_sources - n_features - n_tokens
     output_ids = [t.token_id if t.minus_id is None else -1 for t in outputs.targets]
@@ -39,11 +39,10 @@ def build_graph(
     )
     gap = np.full(n_errors + n_tokens, np.nan)
     last = recording.n_positions - 1
-    cells = np.concatenate([rows.source_cell, np.tile([[model.n_layers, last]], (n_outputs, 1))])
     return Graph(
         node_kind=np.repeat(np.array([*NodeKind], np.uint8), [n_features, n_errors, n_tokens, n_outputs]),
-        node_layer=cells[:, 0].astype(np.int16),
-        node_position=cells[:, 1].astype(np.int32),
+        node_layer=np.append(rows.sources.layer.cpu().numpy(), [model.n_layers] * n_outputs).astype(np.int16),
+        node_position=np.append(rows.sources.position.cpu().numpy(), [last] * n_outputs).astype(np.int32),
         node_feature=np.concatenate(
             [features.index.cpu().numpy(), np.full(n_errors, -1), prompt.token_ids.numpy(), output_ids]
         ).astype(np.int64),

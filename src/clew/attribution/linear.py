@@ -1,8 +1,4 @@
-"""The linear map from the residual stream to later read points, with patterns, norms and MLPs frozen.
-
-Every gradient here is laid out `[position, d_model, target]`: targets last, so that each step is a
-dense matrix product with contiguous columns, and any leading run of targets is a plain view.
-"""
+"""The linear map from the residual stream to later read points, with patterns, norms and MLPs frozen."""
 
 from __future__ import annotations
 
@@ -12,64 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.attribution.frozen_attention import FrozenAttention
 from clew.dictionary.base import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Norm
 from clew.model.recording import Recording
-
-CAUSAL_BLOCK = 64
-"""Attended-to positions per product: positions before a block never see it, so they are skipped."""
-
-
-@dataclass(frozen=True)
-class FrozenAttention:
-    """One attention block carried backward as three products, norms folded in."""
-
-    output: Float[Tensor, "head_width d_model"]
-    """`W_O^T` behind the post-norm's gain; heads stacked along the rows."""
-    pattern: Float[Tensor, "head position position"]
-    """Attention times both frozen scales: the post-norm's per row, the input norm's per column."""
-    value: Float[Tensor, "d_model value_width"]
-    """The input norm's gain times `W_V^T`."""
-
-    @property
-    def head_dim(self) -> int:
-        return self.output.shape[0] // self.pattern.shape[0]
-
-    def scratch_floats(self, n_positions: int, n_targets: int) -> int:
-        """How many floats `add_pull_back` needs to work in."""
-        return n_positions * (self.output.shape[0] + self.value.shape[1]) * n_targets
-
-    def add_pull_back(self, gradient: Float[Tensor, "position d_model target"], scratch: Tensor) -> None:
-        """Add to a gradient on the block's output what reaches its input through attention, in place."""
-        n_positions, _, n_targets = gradient.shape
-        head_width, value_width = self.output.shape[0], self.value.shape[1]
-        at_heads = scratch[: n_positions * head_width * n_targets].view(n_positions, head_width, n_targets)
-        at_values = scratch[at_heads.numel() :][: n_positions * value_width * n_targets]
-        at_values = at_values.view(n_positions, value_width, n_targets)
-        torch.bmm(self.output.expand(n_positions, -1, -1), gradient, out=at_heads)
-        self._mix_positions(at_heads, at_values)
-        torch.baddbmm(gradient, self.value.expand(n_positions, -1, -1), at_values, out=gradient)
-
-    def _mix_positions(self, at_heads: Tensor, at_values: Tensor) -> None:
-        """`at_values[q] = sum over heads h and positions p >= q of pattern[h, p, q] at_heads[p, h]`."""
-        n_positions, _, n_targets = at_heads.shape
-        n_heads, width = self.pattern.shape[0], self.head_dim * n_targets
-        n_value_heads = at_values.shape[1] // self.head_dim
-        shared = n_heads // n_value_heads
-        heads = at_heads.view(n_positions, n_value_heads, shared, width)
-        values = at_values.view(n_positions, n_value_heads, width).transpose(0, 1)
-        pattern = self.pattern[:, :n_positions, :n_positions].transpose(1, 2)
-        pattern = pattern.unflatten(0, (n_value_heads, shared))
-        for first in range(0, n_positions, CAUSAL_BLOCK):
-            block = slice(first, min(first + CAUSAL_BLOCK, n_positions))
-            into = values[:, block]
-            for head in range(shared):
-                seen_from = heads[first:, :, head].transpose(0, 1)
-                weight = pattern[:, head, block, first:]
-                if head == 0:
-                    torch.bmm(weight, seen_from, out=into)
-                else:
-                    torch.baddbmm(into, weight, seen_from, out=into)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from clew.attribution.adjacency import Adjacency, assemble
 from clew.attribution.linear import LinearMap
-from clew.attribution.sweep import Block, Sources, Targets, Writes, sweep
+from clew.attribution.sources import Sources, Targets, Writes
+from clew.attribution.sweep import sweep
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.base import ActiveFeatures, Encoding
 
@@ -23,7 +24,7 @@ class Rows:
 
     adjacency: Adjacency
     total: Float[np.ndarray, " target"]
-    source_cell: np.ndarray
+    sources: Sources
 
 
 def compute_rows(
@@ -33,7 +34,7 @@ def compute_rows(
     outputs: OutputTargets,
     first_position: int,
     memory: int,
-    on_rows: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Rows:
     """Sweep the rows of all chosen features and outputs over all features, errors and tokens."""
     sources = gather_sources(linear, encoding, features, first_position)
@@ -45,20 +46,10 @@ def compute_rows(
         layer=torch.cat([features.layer, features.layer.new_full((n_outputs,), n_layers)]),
         position=torch.cat([features.position, features.position.new_full((n_outputs,), last)]),
     )
-    source_cell = _source_cells(features, sources)
-    blocks = _counted(sweep(targets, sources, linear.attention, memory), len(targets.layer), on_rows)
-    adjacency = assemble(targets, sources, source_cell, blocks)
+    blocks = sweep(targets, sources, linear.attention, memory, on_progress)
+    adjacency = assemble(targets, sources, blocks)
     adjacency.constant[:] += torch.cat([offset, outputs.offset]).cpu().numpy()
-    return Rows(adjacency, torch.cat([total, outputs.total]).cpu().numpy(), source_cell)
-
-
-def _counted(blocks: Iterator[Block], total: int, on_rows: Callable[[int, int], None]) -> Iterator[Block]:
-    done = 0
-    on_rows(done, total)
-    for block in blocks:
-        yield block
-        done += len(block.target)
-        on_rows(done, total)
+    return Rows(adjacency, torch.cat([total, outputs.total]).cpu().numpy(), sources)
 
 
 def gather_sources(
@@ -84,7 +75,8 @@ def gather_sources(
         constants.append(constant)
         attention_constants.append(linear.attention_constant(layer))
     return Sources(
-        n_features=len(features),
+        feature_layer=features.layer,
+        feature_position=features.position,
         writes=tuple(writes),
         remainder=remainder,
         constant=tuple(constants),
@@ -107,13 +99,3 @@ def _feature_reads(
             encoding.read_point, layer, features.position[chosen], direction[chosen]
         )
     return direction, offset, total
-
-
-def _source_cells(features: ActiveFeatures, sources: Sources) -> np.ndarray:
-    """Layer and position of every column: features, errors layer by layer, tokens (layer -1)."""
-    positions = np.arange(sources.first_position, sources.n_positions)
-    layers = np.arange(sources.n_layers)
-    errors = np.stack([np.repeat(layers, len(positions)), np.tile(positions, len(layers))], axis=1)
-    tokens = np.stack([np.full(sources.n_positions, -1), np.arange(sources.n_positions)], axis=1)
-    chosen = torch.stack([features.layer, features.position], dim=1).cpu().numpy()
-    return np.concatenate([chosen, errors, tokens])

@@ -51,5 +51,5 @@ def total_attribution(
         found.append((on_feature.abs() @ weight) * encoding.activations(layer).abs())
         through = linear.read_from_stream(encoding.read_point, layer, everywhere, on_read.transpose(1, 2))
         gradient += through.transpose(1, 2)
-        linear.attention(layer).add_pull_back(gradient, scratch)
+        linear.attention(layer).add_backward(gradient, scratch)
     return found[::-1]

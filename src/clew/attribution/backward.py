@@ -1,0 +1,94 @@
+"""Sweep from targets down: each column is a target's gradient, read off at every write point it passes.
+
+Columns start at the top with the outputs; targets join when the sweep passes the layer that they
+read from, always behind those under way. Nothing above a target or to its right is computed, and
+no autograd graph is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.attribution.chunks import joined_by, plan_chunks
+from clew.attribution.frozen_attention import FrozenAttention
+from clew.attribution.sources import Block, Sources, Targets
+
+
+def sweep_backward(
+    targets: Targets, sources: Sources, attention: Callable[[int], FrozenAttention], memory: int
+) -> Iterator[Block]:
+    """Yield blocks of whole rows, working in about `memory` bytes."""
+    d_model = targets.direction.shape[1]
+    chunks = plan_chunks(
+        reach=targets.position + 1,
+        depth=targets.layer,
+        floats=2 * sources.n_columns,
+        floats_per_position=d_model + attention(0).scratch_floats(1, 1),
+        memory=memory,
+    )
+    for chunk in chunks:
+        yield _sweep_chunk(chunk, targets, sources, attention)
+
+
+def _sweep_chunk(
+    chunk: Int[Tensor, " row"],
+    targets: Targets,
+    sources: Sources,
+    attention: Callable[[int], FrozenAttention],
+) -> Block:
+    direction, position = targets.direction[chunk], targets.position[chunk]
+    n_positions, n_rows = int(position.max()) + 1, len(chunk)
+    gradient = direction.new_zeros(n_positions, direction.shape[1], n_rows)
+    weight = direction.new_zeros(sources.n_columns, n_rows)
+    constant = direction.new_zeros(n_rows)
+    scratch = direction.new_empty(attention(0).scratch_floats(n_positions, n_rows))
+    reading_at_or_above = joined_by(targets.layer[chunk], sources.n_layers)
+
+    under_way = 0
+    for layer in range(sources.n_layers, -1, -1):
+        active = gradient[:, :, :under_way]
+        if layer < sources.n_layers and under_way:
+            _read_off(layer, active, sources, weight[:, :under_way], constant[:under_way])
+        joining = torch.arange(under_way, reading_at_or_above[layer], device=chunk.device)
+        gradient[position[joining], :, joining] += direction[joining]
+        under_way = reading_at_or_above[layer]
+        active = gradient[:, :, :under_way]
+        if layer < sources.n_layers and under_way:
+            _add_constant(sources.attention_constant[layer], active, constant[:under_way])
+            attention(layer).add_backward(active, scratch)
+    weight[sources.token_columns(n_positions)] = _dot(sources.embedding[:n_positions], gradient)
+    every_column = torch.arange(sources.n_columns, device=chunk.device)
+    return Block(target=chunk, column=every_column, weight=weight.T, constant=constant)
+
+
+def _read_off(
+    layer: int,
+    gradient: Float[Tensor, "position d_model row"],
+    sources: Sources,
+    weight: Float[Tensor, "column row"],
+    constant: Float[Tensor, " row"],
+) -> None:
+    """What every source that writes at this layer does to the targets under way."""
+    n_positions, first = len(gradient), sources.first_position
+    for position, features, vectors in sources.writes[layer].by_position:
+        if position >= n_positions:
+            break
+        weight[features] += vectors @ gradient[position]
+    remainder = _dot(sources.remainder[layer, :n_positions], gradient)
+    weight[sources.error_columns(layer, n_positions)] = remainder[first:]
+    constant += remainder[:first].sum(dim=0)
+    _add_constant(sources.constant[layer], gradient, constant)
+
+
+def _add_constant(vector: Tensor | None, gradient: Tensor, constant: Tensor) -> None:
+    if vector is not None:
+        constant += _dot(vector[: len(gradient)], gradient).sum(dim=0)
+
+
+def _dot(vector: Tensor, gradient: Tensor) -> Float[Tensor, "position row"]:
+    """Inner product at each position of one vector with every column's gradient."""
+    return torch.bmm(vector.unsqueeze(1), gradient).squeeze(1)
