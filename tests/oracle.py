@@ -129,4 +129,6 @@ def _freeze_norm(module: nn.Module, inputs, output: Tensor) -> Tensor:
         centred = x - x.mean(-1, keepdim=True)
         deviation = (x.var(-1, unbiased=False, keepdim=True) + module.eps).sqrt().detach()
         return centred / deviation * module.weight + module.bias
-    return x * (output / x).detach()
+    gain = module.forward(torch.full_like(x, 1e4))
+    scale = output.norm(dim=-1, keepdim=True) / (x * gain).norm(dim=-1, keepdim=True)
+    return x * (gain * scale).detach()

@@ -64,7 +64,7 @@ def assert_rows_equal_autograd(model: LanguageModel, graph: Graph, nodes=None) -
 
 
 @architectures
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=12)
 @given(
     n_layers=st.integers(1, 4),
     n_value_heads=st.integers(1, 3),
@@ -104,6 +104,8 @@ def test_both_directions_and_any_chunking_give_the_same_rows(architecture, direc
     one_way = trace(model, NeuronDictionary(model), ids, chosen)
     np.testing.assert_array_equal(either.edge_source, one_way.edge_source)
     np.testing.assert_allclose(either.edge_weight, one_way.edge_weight, atol=1e-5)
+    assert either.node_constant is not None
+    assert one_way.node_constant is not None
     np.testing.assert_allclose(either.node_constant, one_way.node_constant, atol=1e-4)
 
 

@@ -27,6 +27,7 @@ def random_graph(
 
     weight = rng.dirichlet(np.ones(n_targets)) if n_targets else np.zeros(0)
     activation = np.where(kind == NodeKind.FEATURE, rng.gamma(2, size=len(kind)), np.nan)
+    activation *= rng.choice([1, 1, -1], size=len(kind))
     activation[kind == NodeKind.TARGET] = weight
 
     has_row = (kind == NodeKind.FEATURE) | (kind == NodeKind.TARGET)

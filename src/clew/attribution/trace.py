@@ -152,4 +152,6 @@ def _settings_kept(settings: TraceSettings) -> dict[str, object]:
         "target_probability": settings.target_probability,
         "targets": None if settings.targets is None else list(settings.targets),
         "sink": settings.sink,
+        "node_threshold": settings.node_threshold,
+        "edge_threshold": settings.edge_threshold,
     }

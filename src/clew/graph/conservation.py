@@ -19,8 +19,8 @@ def conservation_gap(graph: Graph) -> float:
             "Only a whole graph adds up; this one was pruned or imported, so rows are missing edges."
         )
     rows = np.flatnonzero(np.isfinite(graph.node_total))
-    found = (
-        row_sums(graph.edge_weight.astype(np.float64), graph.edge_offset)[rows] + graph.node_constant[rows]
-    )
+    found = row_sums(graph.edge_weight, graph.edge_offset)[rows] + graph.node_constant[rows]
     total = graph.node_total[rows].astype(np.float64)
-    return float((np.abs(found - total) / np.abs(total)).max(initial=0.0))
+    gap = np.abs(found - total)
+    relative = np.divide(gap, np.abs(total), out=np.where(gap > 0, np.inf, 0.0), where=total != 0)
+    return float(relative.max(initial=0.0))

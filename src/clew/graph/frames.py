@@ -65,7 +65,7 @@ def _output_column(graph: Graph) -> list[str]:
     column = [""] * graph.n_nodes
     if graph.output_tokens is not None:
         for node in graph.output_tokens.node.tolist():
-            column[node] = ", ".join(graph.output_texts(node, 5))
+            column[node] = ", ".join(graph.promoted(node, 5))
     return column
 
 

@@ -62,6 +62,15 @@ class Sink:
 
 
 @dataclass(frozen=True)
+class Size:
+    """How large a graph is."""
+
+    nodes: int
+    features: int
+    edges: int
+
+
+@dataclass(frozen=True)
 class GraphInfo:
     """Everything about a graph that is not an array; it travels as JSON."""
 
@@ -75,6 +84,8 @@ class GraphInfo:
     sink: Sink | None = None
     scores: Scores | None = None
     """Of the whole graph, as traced."""
+    whole: Size | None = None
+    """Of the whole graph, where this is what pruning kept of it."""
     pruned_scores: Scores | None = None
     """Of what pruning kept, everything left out counted as error."""
     conservation: float | None = None
@@ -160,6 +171,10 @@ class Graph:
         return len(self.edge_source)
 
     @property
+    def size(self) -> Size:
+        return Size(self.n_nodes, len(self.of_kind(NodeKind.FEATURE)), self.n_edges)
+
+    @property
     def n_layers(self) -> int:
         """Number of layers of the model, as the targets know it."""
         return int(self.node_layer.max()) if self.n_nodes else 0
@@ -227,6 +242,13 @@ class Graph:
         half = len(tokens) // 2
         chosen = tokens[half:] if bottom else tokens[:half]
         return [self.info.token_text.get(int(token), f"<{token}>") for token in chosen[:count]]
+
+    def promoted(self, node: int, count: int = 10) -> list[str]:
+        """Spellings of the tokens that a feature pushes up on this prompt; empty when not stored.
+
+        A neuron's activation may be negative; what it then promotes is what it writes against.
+        """
+        return self.output_texts(node, count, bottom=bool(self.node_activation[node] < 0))
 
     def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
         """The smallest part that carries the given shares of the influence; see `clew.graph.prune`."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
 from clew.graph.graph import Graph
-from clew.graph.order import topological_levels
+from clew.graph.order import level_runs, topological_levels
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ def measure_flow(graph: Graph) -> Flow:
     """
     level = topological_levels(graph)
     weight = graph.target_weight.astype(np.float64)
-    total = row_sums(np.abs(graph.edge_weight), graph.edge_offset)
-    found = node_influence(graph.edge_offset, graph.edge_source, graph.edge_weight, total, weight, level)
+    found, total = node_influence(graph.edge_offset, graph.edge_source, graph.edge_weight, weight, level)
     return Flow(found=found, row_total=total, target_weight=weight, level=level)
 
 
@@ -52,23 +51,29 @@ def node_influence(
     offset: Int64[np.ndarray, " node_plus_1"],
     source: Int32[np.ndarray, " edge"],
     edge_weight: np.ndarray,
-    row_total: Float64[np.ndarray, " node"],
     target_weight: Float64[np.ndarray, " node"],
     level: Int64[np.ndarray, " node"],
-) -> Float64[np.ndarray, " node"]:
-    """`w (N + N^2 + ...)` for a CSR matrix, `N = |edge_weight| / row_total`; edges go up in `level`."""
+    other_input: Float64[np.ndarray, " node"] | None = None,
+) -> tuple[Float64[np.ndarray, " node"], Float64[np.ndarray, " node"]]:
+    """Influence and row totals of a CSR matrix whose edges go up in `level`.
+
+    Influence is `w (N + N^2 + ...)` with `N = |edge_weight| / row_total`; a row total is the sum of a
+    row's absolute weights plus its `other_input`, which comes from no node.
+    """
     n_nodes = len(target_weight)
     found = np.zeros(n_nodes)
-    has_row = row_total > 0
-    for current in np.unique(level[has_row])[::-1]:
-        arriving = found + target_weight
-        rows = np.flatnonzero(has_row & (level == current) & (arriving > 0))
-        for first, last in consecutive_runs(rows):
-            edges = slice(offset[first], offset[last + 1])
-            per_weight = safe_divide(arriving[first : last + 1], row_total[first : last + 1])
-            flow = np.abs(edge_weight[edges]) * np.repeat(per_weight, np.diff(offset[first : last + 2]))
-            found += np.bincount(source[edges], weights=flow, minlength=n_nodes)
-    return found
+    total = np.zeros(n_nodes) if other_input is None else other_input.copy()
+    for rows in level_runs(level)[::-1]:
+        begins = offset[rows.start : rows.stop + 1]
+        if begins[0] == begins[-1]:
+            continue
+        edges = slice(begins[0], begins[-1])
+        carried = np.abs(edge_weight[edges], dtype=np.float64)
+        total[rows] += row_sums(carried, begins - begins[0])
+        per_weight = safe_divide(found[rows] + target_weight[rows], total[rows])
+        carried *= np.repeat(per_weight, np.diff(begins))
+        found += np.bincount(source[edges], weights=carried, minlength=n_nodes)
+    return found, total
 
 
 def edge_shares(graph: Graph) -> Float64[np.ndarray, " edge"]:
@@ -98,13 +103,3 @@ def row_sums(values: np.ndarray, offset: Int64[np.ndarray, " node_plus_1"]) -> F
 def safe_divide(value: np.ndarray, by: np.ndarray) -> np.ndarray:
     """`value / by`, and zero where `by` is zero."""
     return np.divide(value, by, out=np.zeros(len(value)), where=by > 0)
-
-
-def consecutive_runs(rows: np.ndarray) -> list[tuple[int, int]]:
-    """Sorted indices as (first, last) runs without gaps, so that CSR rows can be read as one slice."""
-    if not len(rows):
-        return []
-    breaks = np.flatnonzero(np.diff(rows) > 1)
-    firsts = np.concatenate([rows[:1], rows[breaks + 1]])
-    lasts = np.concatenate([rows[breaks], rows[-1:]])
-    return [(int(first), int(last)) for first, last in zip(firsts, lasts, strict=True)]

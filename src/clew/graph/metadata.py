@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Annotations, GraphInfo, Scores, Sink, Target
+from clew.graph.graph import Annotations, GraphInfo, Scores, Sink, Size, Target
 
 
 def info_to_json(info: GraphInfo) -> dict[str, Any]:
@@ -129,7 +129,17 @@ def _record_of(make: Callable[..., Any], fields: dict[str, Reader]) -> Reader:
 
 
 SCORES = _record_of(Scores, {"replacement": _number, "completeness": _number})
-TARGET = _record_of(Target, {"text": _text, "token_id": _integer, "weight": _number, "probability": _number})
+TARGET = _record_of(
+    Target,
+    {
+        "text": _text,
+        "token_id": _integer,
+        "weight": _number,
+        "probability": _number,
+        "minus_id": _integer,
+    },
+)
+SIZE = _record_of(Size, {"nodes": _integer, "features": _integer, "edges": _integer})
 SINK = _record_of(Sink, {"text": _text, "token_id": _integer, "kl": _number, "reason": _text})
 
 INFO_FIELDS: dict[str, Reader] = {
@@ -141,6 +151,7 @@ INFO_FIELDS: dict[str, Reader] = {
     "predictions": _tuple_of(_pair_of(_text, _number)),
     "sink": SINK,
     "scores": SCORES,
+    "whole": SIZE,
     "pruned_scores": SCORES,
     "conservation": _number,
     "influence_left_out": _number,

@@ -23,6 +23,16 @@ def topological_levels(graph: Graph) -> Int64[np.ndarray, " node"]:
     return _longest_path_lengths(graph)
 
 
+def level_runs(level: Int64[np.ndarray, " node"]) -> list[slice]:
+    """Nodes of one level that follow each other, as slices, from the lowest level up.
+
+    The CSR rows of a run are one slice of the edges; clew's own graphs have a run or two per level.
+    """
+    begins = np.flatnonzero(np.diff(level, prepend=-1))
+    ends = np.append(begins[1:], len(level))
+    return [slice(begins[run], ends[run]) for run in np.argsort(level[begins], kind="stable")]
+
+
 def _longest_path_lengths(graph: Graph) -> Int64[np.ndarray, " node"]:
     """Kahn's algorithm, one whole level at a time."""
     per_source = np.bincount(graph.edge_source, minlength=graph.n_nodes)

@@ -10,8 +10,8 @@ import numpy as np
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.influence import edge_shares
-from clew.graph.order import topological_levels
+from clew.graph.influence import row_sums, safe_divide
+from clew.graph.order import level_runs, topological_levels
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class SignedPath:
     """A chain of nodes from a source up to a target.
 
     `share` is the product of the edges' shares of their targets' inputs: the part of the target's
-    influence that arrives along this path alone. `sign` is the product of the edges' signs.
+    influence that arrives along this path alone. `sign` says whether more of the source raises (1) or
+    lowers (-1) the target: the product of the edges' signs, turned once more for every negative
+    activation on the way, which an edge's weight already contains.
     """
 
     nodes: tuple[int, ...]
@@ -33,17 +35,15 @@ def strongest_paths(
     """The `count` paths with the largest share, strongest first; exact.
 
     Sources are node indices (default: all tokens), the target is one node (default: the output with
-    the largest weight). Raises `ClewError` where the target is not a node or nothing is an output.
+    the largest weight). Raises `ClewError` where one of them is not a node or nothing is an output.
     """
     target = _default_target(graph) if target is None else target
-    if not 0 <= target < graph.n_nodes:
-        raise ClewError(f"Node {target} does not exist: the graph has nodes 0 to {graph.n_nodes - 1}.")
     begins = graph.of_kind(NodeKind.TOKEN) if sources is None else np.asarray(sources, dtype=np.int64)
-    share = edge_shares(graph)
-    reach = _best_share_from(graph, share, begins)
-    return [
-        path for path, _ in zip(_descend(graph, share, reach, begins, target), range(count), strict=False)
-    ]
+    for node in (*begins.tolist(), target):
+        if not 0 <= node < graph.n_nodes:
+            raise ClewError(f"Node {node} does not exist: the graph has nodes 0 to {graph.n_nodes - 1}.")
+    reach = _best_share_from(graph, begins)
+    return list(_descend(graph, reach, begins, target, count))
 
 
 def _default_target(graph: Graph) -> int:
@@ -53,19 +53,27 @@ def _default_target(graph: Graph) -> int:
     return int(targets[np.argmax(graph.node_activation[targets])])
 
 
-def _best_share_from(graph: Graph, share: np.ndarray, begins: np.ndarray) -> np.ndarray:
+def _best_share_from(graph: Graph, begins: np.ndarray) -> np.ndarray:
     """For each node the largest share of any path from a source up to it (1 for a source, 0 if none)."""
     best = np.zeros(graph.n_nodes)
     best[begins] = 1.0
-    for node in np.argsort(topological_levels(graph), kind="stable"):
-        edges = slice(graph.edge_offset[node], graph.edge_offset[node + 1])
-        if edges.start < edges.stop:
-            best[node] = max(best[node], float((best[graph.edge_source[edges]] * share[edges]).max()))
+    for rows in level_runs(topological_levels(graph)):
+        offset = graph.edge_offset[rows.start : rows.stop + 1]
+        edges = slice(offset[0], offset[-1])
+        filled = np.flatnonzero(np.diff(offset))
+        if not len(filled):
+            continue
+        row_begin = offset - offset[0]
+        magnitude = np.abs(graph.edge_weight[edges])
+        total = row_sums(magnitude, row_begin)[filled]
+        through = best[graph.edge_source[edges]] * magnitude
+        strongest = safe_divide(np.maximum.reduceat(through, row_begin[filled]), total)
+        best[rows][filled] = np.maximum(best[rows][filled], strongest)
     return best
 
 
 def _descend(
-    graph: Graph, share: np.ndarray, reach: np.ndarray, begins: np.ndarray, target: int
+    graph: Graph, reach: np.ndarray, begins: np.ndarray, target: int, count: int
 ) -> Iterator[SignedPath]:
     """Grow paths downward from the target, most promising first (A* with the exact remaining share)."""
     is_source = np.zeros(graph.n_nodes, dtype=bool)
@@ -74,23 +82,31 @@ def _descend(
     queue: list[tuple[float, tuple[int, ...], float, int, bool]] = [
         (-reach[target], (target,), 1.0, 1, False)
     ]
-    while queue:
+    while queue and count > 0:
         promise, nodes, so_far, sign, finished = heapq.heappop(queue)
         if promise == 0:
             return
         if finished:
             yield SignedPath(nodes=nodes[::-1], share=so_far, sign=sign)
+            count -= 1
             continue
         node = nodes[-1]
         if is_source[node] and len(nodes) > 1:
             heapq.heappush(queue, (-so_far, nodes, so_far, sign, True))
-        for edge in range(int(graph.edge_offset[node]), int(graph.edge_offset[node + 1])):
-            below = int(graph.edge_source[edge])
-            grown = so_far * float(share[edge])
-            if grown * reach[below] > 0:
-                step = (-grown * reach[below], (*nodes, below), grown, sign * _sign(graph, edge), False)
-                heapq.heappush(queue, step)
+        if len(nodes) > 1 and graph.node_activation[node] < 0:
+            sign = -sign
+        for below, share, direction in _best_inputs(graph, reach, node, count):
+            grown = so_far * share
+            step = (-grown * reach[below], (*nodes, below), grown, sign * direction, False)
+            heapq.heappush(queue, step)
 
 
-def _sign(graph: Graph, edge: int) -> int:
-    return 1 if graph.edge_weight[edge] >= 0 else -1
+def _best_inputs(graph: Graph, reach: np.ndarray, node: int, count: int) -> Iterator[tuple[int, float, int]]:
+    """Source, share and sign of the `count` edges into a node that the strongest paths come through."""
+    edges = slice(graph.edge_offset[node], graph.edge_offset[node + 1])
+    source, weight = graph.edge_source[edges], graph.edge_weight[edges].astype(np.float64)
+    share = safe_divide(np.abs(weight), np.full(len(weight), np.abs(weight).sum()))
+    promise = share * reach[source]
+    best = np.argsort(-promise, kind="stable")[:count]
+    for edge in best[promise[best] > 0].tolist():
+        yield int(source[edge]), float(share[edge]), 1 if weight[edge] > 0 else -1

@@ -23,23 +23,25 @@ def prune(
     """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
 
     Nodes keep the influence that they had on the whole graph; `info.pruned_scores` counts all that
-    was left out as error, `info.influence_left_out` says how much that is. Raises `ClewError` for
+    was left out as error, `info.influence_left_out` says how much that is. What an earlier pruning
+    left out adds to the latter; scores cannot know it and are then None. Raises `ClewError` for
     thresholds outside (0, 1].
     """
     check_thresholds(node_threshold, edge_threshold)
     flow = measure_flow(graph)
     keep_node, keep_edge = prune_masks(graph, flow, node_threshold, edge_threshold)
-    kept = np.flatnonzero(keep_edge)
-    target = np.searchsorted(graph.edge_offset, kept, side="right") - 1
-    carried = float((np.abs(graph.edge_weight[kept]) * flow.per_weight[target]).sum())
-    everything = float(flow.found.sum())
+    part = subgraph(graph, keep_node, keep_edge)
+    carried = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
+    everything = flow.found.sum()
+    share = float(carried / everything) if everything > 0 else 1.0
     info = replace(
         graph.info,
-        pruned_scores=scores_of_part(graph, keep_node, keep_edge, flow),
-        influence_left_out=1 - carried / everything if everything > 0 else 0.0,
+        whole=graph.info.whole or graph.size,
+        pruned_scores=None if graph.info.whole else scores_of_part(graph, keep_node, keep_edge, flow),
+        influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
         settings={**graph.info.settings, "node_threshold": node_threshold, "edge_threshold": edge_threshold},
     )
-    return replace(subgraph(graph, keep_node, keep_edge), info=info)
+    return replace(part, info=info)
 
 
 def check_thresholds(node_threshold: float, edge_threshold: float) -> None:
@@ -61,45 +63,47 @@ def prune_masks(
     fixed = graph.node_kind >= NodeKind.TOKEN
     keep_node = fixed | (flow.found >= smallest_kept(flow.found, node_threshold))
 
-    counts = np.diff(graph.edge_offset)
-    candidate = np.flatnonzero(np.repeat(keep_node, counts))
-    target = np.repeat(np.flatnonzero(keep_node), counts[keep_node])
-    inside = keep_node[graph.edge_source[candidate]]
-    candidate, target = candidate[inside], target[inside]
-    source = graph.edge_source[candidate]
-    carried = _flow_within(graph, candidate, target, flow)
-    keep = carried >= smallest_kept(carried, edge_threshold)
+    edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
+    edges = edges[keep_node[graph.edge_source[edges]]]
+    carried = _flow_within(graph, edges, flow)
+    edges = edges[carried >= smallest_kept(carried, edge_threshold)]
+    source = graph.edge_source[edges]
+    target = np.repeat(np.arange(graph.n_nodes), np.diff(np.searchsorted(edges, graph.edge_offset)))
 
     is_feature = graph.node_kind == NodeKind.FEATURE
     while True:
-        has_output = np.bincount(source[keep], minlength=graph.n_nodes) > 0
-        has_input = np.bincount(target[keep], minlength=graph.n_nodes) > 0
+        has_output = np.bincount(source, minlength=graph.n_nodes) > 0
+        has_input = np.bincount(target, minlength=graph.n_nodes) > 0
         remaining = keep_node & (fixed | (has_output & (has_input | ~is_feature)))
         if np.array_equal(remaining, keep_node):
             break
         keep_node = remaining
-        keep &= keep_node[source] & keep_node[target]
+        both = keep_node[source] & keep_node[target]
+        edges, source, target = edges[both], source[both], target[both]
     keep_edge = np.zeros(graph.n_edges, dtype=bool)
-    keep_edge[candidate[keep]] = True
+    keep_edge[edges] = True
     return keep_node, keep_edge
 
 
-def _flow_within(
-    graph: Graph, edges: np.ndarray, target: np.ndarray, flow: Flow
-) -> Float64[np.ndarray, " edge"]:
-    """Influence that each of the given edges carries in the graph of these edges alone."""
+def _flow_within(graph: Graph, edges: np.ndarray, flow: Flow) -> Float64[np.ndarray, " edge"]:
+    """Influence that each of the given edges (sorted) carries in the graph of these edges alone."""
     weight, source = graph.edge_weight[edges], graph.edge_source[edges]
-    offset = np.concatenate([[0], np.cumsum(np.bincount(target, minlength=graph.n_nodes))])
-    total = row_sums(np.abs(weight), offset)
-    found = node_influence(offset, source, weight, total, flow.target_weight, flow.level)
-    return np.abs(weight) * safe_divide(found + flow.target_weight, total)[target]
+    offset = np.searchsorted(edges, graph.edge_offset)
+    found, total = node_influence(offset, source, weight, flow.target_weight, flow.level)
+    per_weight = safe_divide(found + flow.target_weight, total)
+    return np.abs(weight) * np.repeat(per_weight, np.diff(offset))
 
 
 def smallest_kept(values: Float64[np.ndarray, " item"], threshold: float) -> float:
-    """The smallest value of the smallest set whose sum reaches `threshold` of the whole."""
+    """The smallest value of the smallest set whose sum reaches `threshold` of the whole.
+
+    A threshold of 1 reaches down to the smallest value above zero, however little it adds.
+    """
     if not len(values):
         return 0.0
     ordered = np.sort(values)[::-1]
+    if threshold == 1:
+        return float(ordered[np.count_nonzero(ordered) - 1])
     cumulative = np.cumsum(ordered)
     reached = int(np.searchsorted(cumulative, threshold * cumulative[-1]))
     return float(ordered[min(reached, len(ordered) - 1)])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from clew.graph.graph import Graph, NodeKind, Scores
-from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
+from clew.graph.influence import Flow, measure_flow, node_influence, safe_divide
 
 MOST_CELLS_AT_ONCE = 4_000_000
 """Bounds the scratch memory of `scores_of_part` to some 32 MB."""
@@ -20,12 +20,10 @@ def scores(graph: Graph, flow: Flow | None = None) -> Scores:
     is known already.
     """
     flow = flow or measure_flow(graph)
-    magnitude = np.where(graph.node_kind[graph.edge_source] == NodeKind.ERROR, np.abs(graph.edge_weight), 0)
     return _scores(
-        token=float(flow.found[graph.of_kind(NodeKind.TOKEN)].sum()),
-        error=float(flow.found[graph.of_kind(NodeKind.ERROR)].sum()),
-        outflow=flow.found + flow.target_weight,
-        error_share=safe_divide(row_sums(magnitude, graph.edge_offset), flow.row_total),
+        token=flow.found[graph.of_kind(NodeKind.TOKEN)].sum(),
+        error=flow.found[graph.of_kind(NodeKind.ERROR)].sum(),
+        everything=(flow.found + flow.target_weight).sum(),
     )
 
 
@@ -41,56 +39,59 @@ def scores_of_part(
     written, so the result is that of a trace which had never known the features left out.
     """
     flow = flow or measure_flow(graph)
-    rows = np.flatnonzero(keep_node & (flow.row_total > 0))
-    counts = np.diff(graph.edge_offset)
-    edges = np.flatnonzero(np.repeat(keep_node & (flow.row_total > 0), counts))
-    source, target = graph.edge_source[edges], np.repeat(rows, counts[rows])
-    kept = keep_node[source] & (graph.node_kind[source] != NodeKind.ERROR)
+    edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
+    kept = (keep_node & (graph.node_kind != NodeKind.ERROR))[graph.edge_source[edges]]
     if keep_edge is not None:
         kept &= keep_edge[edges]
-
-    error = np.zeros(graph.n_nodes)
-    error[rows] = _error_by_row(graph, edges[~kept], np.searchsorted(rows, target[~kept]), len(rows))
-    weight = graph.edge_weight[edges[kept]]
-    offset = np.concatenate([[0], np.cumsum(np.bincount(target[kept], minlength=graph.n_nodes))])
-    total = row_sums(np.abs(weight), offset) + error
-    found = node_influence(offset, source[kept], weight, total, flow.target_weight, flow.level)
+    error = _error_by_row(graph, edges[~kept])
+    edges = edges[kept]
+    found, total = node_influence(
+        np.searchsorted(edges, graph.edge_offset),
+        graph.edge_source[edges],
+        graph.edge_weight[edges],
+        flow.target_weight,
+        flow.level,
+        other_input=error,
+    )
     outflow = np.where(keep_node, found + flow.target_weight, 0)
-    error_share = safe_divide(error, total)
-    reached_error = float((error_share * outflow).sum())
+    reached_error = (safe_divide(error, total) * outflow).sum()
     return _scores(
-        token=float(found[graph.of_kind(NodeKind.TOKEN)].sum()),
+        token=found[graph.of_kind(NodeKind.TOKEN)].sum(),
         error=reached_error,
-        outflow=np.append(outflow, reached_error),
-        error_share=np.append(error_share, 0.0),
+        everything=outflow.sum() + reached_error,
     )
 
 
-def _error_by_row(
-    graph: Graph, edges: np.ndarray, row: np.ndarray, n_rows: int
-) -> Float64[np.ndarray, " row"]:
-    """Sum over (layer, position) of the absolute net contribution of the given edges, per row."""
-    source = graph.edge_source[edges]
-    n_positions = int(graph.node_position.max()) + 1
-    n_cells = (int(graph.node_layer.max()) + 2) * n_positions
-    cell = (graph.node_layer[source].astype(np.int64) + 1) * n_positions + graph.node_position[source]
-    found = np.zeros(n_rows)
+def _error_by_row(graph: Graph, edges: Int64[np.ndarray, " left_out"]) -> Float64[np.ndarray, " node"]:
+    """Sum over (layer, position) of the absolute net contribution of the given edges (sorted), per row."""
+    n_positions = int(graph.node_position.max(initial=0)) + 1
+    cell = (graph.node_layer.astype(np.int64) + 1) * n_positions + graph.node_position
+    n_cells = int(cell.max(initial=0)) + 1
+    offset = np.searchsorted(edges, graph.edge_offset)
+    rows = np.flatnonzero(np.diff(offset))
+    begins = np.append(offset[rows], len(edges))
+    error = np.zeros(graph.n_nodes)
     block = max(1, MOST_CELLS_AT_ONCE // n_cells)
-    for first in range(0, n_rows, block):
-        last = min(first + block, n_rows)
-        begin, end = np.searchsorted(row, [first, last])
+    for first in range(0, len(rows), block):
+        here = rows[first : first + block]
+        inside = edges[begins[first] : begins[first + len(here)]]
+        row = np.repeat(np.arange(len(here)), np.diff(offset)[here])
         net = np.bincount(
-            (row[begin:end] - first) * n_cells + cell[begin:end],
-            weights=graph.edge_weight[edges[begin:end]],
-            minlength=(last - first) * n_cells,
+            row * n_cells + cell[graph.edge_source[inside]],
+            weights=graph.edge_weight[inside],
+            minlength=len(here) * n_cells,
         )
-        found[first:last] = np.abs(net).reshape(last - first, n_cells).sum(axis=1)
-    return found
+        error[here] = np.abs(net).reshape(len(here), n_cells).sum(axis=1)
+    return error
 
 
-def _scores(token: float, error: float, outflow: np.ndarray, error_share: np.ndarray) -> Scores:
-    reached, total = token + error, float(outflow.sum())
+def _scores(token: float, error: float, everything: float) -> Scores:
+    """Scores from the influence on tokens, on errors, and on all nodes (targets with their weight).
+
+    A node's influence is what its targets receive from it. So the influence on all error nodes is
+    the sum of every node's share of input from errors, weighted by the influence through that node.
+    """
     return Scores(
-        replacement=token / reached if reached > 0 else 0.0,
-        completeness=float(((1 - error_share) * outflow).sum()) / total if total > 0 else 0.0,
+        replacement=float(token / (token + error)) if token + error > 0 else 0.0,
+        completeness=float(1 - error / everything) if everything > 0 else 0.0,
     )

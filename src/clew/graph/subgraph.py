@@ -16,9 +16,9 @@ def subgraph(
 ) -> Graph:
     """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were."""
     new_index = np.cumsum(keep_node) - 1
-    target = graph.edge_target
-    edges = np.flatnonzero(keep_edge & keep_node[graph.edge_source] & keep_node[target])
-    per_target = np.bincount(new_index[target[edges]], minlength=int(keep_node.sum()))
+    edges = np.flatnonzero(keep_edge & np.repeat(keep_node, np.diff(graph.edge_offset)))
+    edges = edges[keep_node[graph.edge_source[edges]]]
+    per_target = np.diff(np.searchsorted(edges, graph.edge_offset))[keep_node]
     return replace(
         graph,
         node_kind=graph.node_kind[keep_node],

@@ -203,7 +203,7 @@ def choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()
         return device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]

@@ -131,7 +131,7 @@ def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | 
     match kind:
         case NodeKind.FEATURE:
             number, script_id = pair(layer, feature), f"{layer}_{feature}-0"
-            label = label or ", ".join(text.strip() for text in graph.output_texts(node, 5))
+            label = label or ", ".join(text.strip() for text in graph.promoted(node, 5))
         case NodeKind.TOKEN:
             layer_text, number, script_id = "E", position, f"E_{feature}-{position}"
         case NodeKind.TARGET:

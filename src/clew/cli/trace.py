@@ -1,0 +1,195 @@
+"""`clew trace`: load a model, trace a prompt, save and print the graph."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.arguments import check_writable, file_ending_in, one_of, share, target, token_ids, whole_number
+from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from clew.cli.progress import Progress
+    from clew.graph.graph import Graph
+
+USAGE = "PROMPT [options]"
+EXAMPLE = """\
+example:
+  clew trace "The capital of France is" --out paris.clew
+  clew trace "The opposite of hot is" --targets " cold" " cold minus  warm\""""
+
+DTYPES = "float32", "bfloat16", "float16"
+LEAST_MEMORY = 16
+"""MiB, as the sweep demands; said here again so that a slip is told without importing torch."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="text; what follows it gets explained")
+    _add_what(parser.add_argument_group("what to trace"))
+    _add_size(parser.add_argument_group("how much of it"))
+    _add_files(parser.add_argument_group("where it goes"))
+    _add_machine(parser.add_argument_group("how it is computed"))
+
+
+def _add_what(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45 in place of PROMPT"
+    )
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        default="smollm2",
+        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
+    )
+    group.add_argument(
+        "--dictionary", metavar="NAME", default="neurons", help="the features (default: %(default)s)"
+    )
+    group.add_argument(
+        "--targets",
+        nargs="+",
+        type=target,
+        metavar="TEXT",
+        help="next tokens to explain: text, id:7042 or 'A minus B' (default: the likeliest)",
+    )
+    group.add_argument(
+        "--sink", metavar="TOKEN", help="the first token, which soaks up attention; none for none"
+    )
+
+
+def _add_size(group: argparse._ArgumentGroup) -> None:
+    for name, kind, default, text in (
+        ("--max-targets", whole_number(1), 10, "at most so many of the likeliest tokens"),
+        ("--target-probability", share, 0.95, "stop where they reach this together"),
+        ("--max-nodes", whole_number(1), 4096, "features that may become nodes"),
+        ("--node-threshold", share, 0.8, "share of the influence that kept nodes carry"),
+        ("--edge-threshold", share, 0.98, "share of what remains that kept edges carry"),
+    ):
+        metavar = "P" if kind is share else "N"
+        group.add_argument(
+            name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)"
+        )
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--out", type=file_ending_in(".clew"), metavar="FILE.clew", help="save the graph here")
+    group.add_argument(
+        "--json",
+        type=file_ending_in(".json"),
+        metavar="FILE.json",
+        help="save the pruned graph here, in Neuronpedia's JSON",
+    )
+    group.add_argument(
+        "--keep",
+        type=one_of("pruned", "all"),
+        default="pruned",
+        metavar="WHAT",
+        help="what --out saves: pruned or all (default: %(default)s)",
+    )
+
+
+def _add_machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
+    )
+    group.add_argument(
+        "--dtype",
+        type=one_of(*DTYPES),
+        default="float32",
+        metavar="T",
+        help=f"{', '.join(DTYPES)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--memory",
+        type=whole_number(LEAST_MEMORY),
+        default=256,
+        metavar="MIB",
+        help="what the sweep may work in (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is loaded; save before printing, so nothing is lost."""
+    _check(arguments)
+    from clew.cli.progress import Progress
+    from clew.cli.report import page, print_file, print_report
+
+    written: list[tuple[Path, Graph]] = []
+    try:
+        with Progress() as progress:
+            whole, pruned = _traced(arguments, progress)
+            progress.stage("Saving")
+            failure = _save(arguments, whole, pruned, written)
+        with page() as console:
+            print_report(console, pruned)
+            for path, graph in written:
+                print_file(console, "Saved", path, graph)
+            if not arguments.out and not arguments.json:
+                console.print("Nothing was saved; --out FILE.clew keeps the graph.")
+    except KeyboardInterrupt:
+        names = " and ".join(str(path) for path, _ in written)
+        raise KeyboardInterrupt(names and f"{names} had been written") from None
+    if failure:
+        raise failure
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.tokens is not None and arguments.prompt is not None:
+        raise ClewError("trace takes a prompt or --tokens, not both; see clew trace --help")
+    if arguments.tokens is None and not arguments.prompt:
+        where = " in front of --targets" if arguments.targets else ""
+        raise ClewError(f"trace needs a prompt{where}; see clew trace --help")
+    for path in (arguments.out, arguments.json):
+        if path is not None:
+            check_writable(path)
+
+
+def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, Graph]:
+    """The whole graph and what pruning keeps of it."""
+    progress.stage(f"Loading {arguments.model}")
+    # Downloads draw bars of their own, which would tangle with the spinner.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    begin = time.perf_counter()
+    import clew
+
+    model = clew.load(
+        arguments.model,
+        dictionary=arguments.dictionary,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        on_note=progress.note,
+    )
+    loading = time.perf_counter() - begin
+    progress.stage("Reading the prompt, choosing features")
+    thresholds = {"node_threshold": arguments.node_threshold, "edge_threshold": arguments.edge_threshold}
+    whole = model.trace(
+        arguments.prompt if arguments.tokens is None else arguments.tokens,
+        targets=arguments.targets,
+        max_targets=arguments.max_targets,
+        target_probability=arguments.target_probability,
+        max_nodes=arguments.max_nodes,
+        sink=arguments.sink,
+        memory=arguments.memory * 2**20,
+        on_progress=progress.rows,
+        **thresholds,
+    )
+    whole = whole.with_info(timing={"loading": loading, **whole.info.timing})
+    return whole, whole.prune(**thresholds)
+
+
+def _save(
+    arguments: argparse.Namespace, whole: Graph, pruned: Graph, written: list[tuple[Path, Graph]]
+) -> ClewError | None:
+    """Write what was asked for and note it in `written`; what could not be written is told afterwards."""
+    for path, graph in (
+        (arguments.out, whole if arguments.keep == "all" else pruned),
+        (arguments.json, pruned),
+    ):
+        if path is not None:
+            try:
+                written.append((graph.save(path), graph))
+            except ClewError as error:
+                return error
+    return None

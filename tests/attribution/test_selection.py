@@ -1,0 +1,49 @@
+"""The chosen features are those with the largest total attribution through the whole linearised model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clew.attribution.linear import LinearMap
+from clew.attribution.selection import select_features, total_attribution
+from clew.attribution.targets import named_targets, output_targets
+from clew.dictionary.neurons import NeuronDictionary
+from clew.model.anatomy import ANATOMIES
+from clew.model.recording import record
+from tests.oracle import effects, frozen_run
+from tests.tiny import random_ids, tiny_model
+
+
+@pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
+    """Chain the oracle's direct effects: total = direct + (total of each later reader) x (its row)."""
+    model, ids = tiny_model(architecture), random_ids(4)
+    model.network.config.final_logit_softcapping = None
+    recording = record(model, ids)
+    linear, encoding = LinearMap(model, recording), NeuronDictionary(model).encode(recording)
+    outputs = output_targets(linear, named_targets(model, recording, ["w7 minus w9"]))
+    found = total_attribution(linear, encoding, outputs)
+
+    run = frozen_run(model, ids)
+    total = torch.stack(effects(run, run.logits[7] - run.logits[9])[1])
+    activation = torch.stack([encoding.activations(layer) for layer in range(model.n_layers)])
+    for layer in reversed(range(1, model.n_layers)):
+        for position in range(len(ids)):
+            for feature in range(total.shape[2]):
+                below = torch.stack(effects(run, run.read[layer][position, feature])[1])
+                per_unit = total[layer, position, feature] / activation[layer, position, feature]
+                total += per_unit * below
+    torch.testing.assert_close(torch.stack(found), total.abs(), rtol=1e-3, atol=1e-5)
+
+
+def test_as_many_as_asked_for_and_none_at_the_sink():
+    model = tiny_model("LlamaForCausalLM")
+    recording = record(model, random_ids(6))
+    linear, encoding = LinearMap(model, recording), NeuronDictionary(model).encode(recording)
+    outputs = output_targets(linear, named_targets(model, recording, [7]))
+    chosen = select_features(linear, encoding, outputs, max_nodes=50, first_position=1)
+    assert len(chosen) == 50
+    assert int(chosen.position.min()) >= 1
+    everything = select_features(linear, encoding, outputs, max_nodes=10**6, first_position=1)
+    assert len(everything) == encoding.n_active(1)

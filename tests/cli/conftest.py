@@ -1,0 +1,55 @@
+"""A tiny model in a folder, and the command run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clew.cli.main import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("show", path)`: the command in this process, 80 columns wide."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of three layers whose tokens are the words w2, w3, ..."""
+    from tests.tiny import tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model = tiny_model("LlamaForCausalLM")
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def trace(run: Run, model_folder: Path) -> Run:
+    """`trace("w3 w4", "--out", path)` with the tiny model."""
+    return lambda *arguments: run("trace", *arguments, "--model", model_folder)

@@ -1,0 +1,49 @@
+"""A neuron reads exactly its activation and writes exactly what the MLP writes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clew.attribution.linear import LinearMap
+from clew.attribution.rows import gather_sources
+from clew.dictionary.base import ActiveFeatures
+from clew.dictionary.neurons import NeuronDictionary
+from clew.model.anatomy import ANATOMIES
+from clew.model.recording import record
+from tests.tiny import random_ids, tiny_model
+
+architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+
+
+def all_neurons(encoding, n_layers: int) -> ActiveFeatures:
+    activation = torch.stack([encoding.activations(layer) for layer in range(n_layers)])
+    layer, position, index = torch.ones_like(activation).nonzero().T
+    return ActiveFeatures(layer, position, index, activation.flatten()).sorted()
+
+
+@architectures
+def test_directions_times_the_mlp_input_give_the_activation(architecture):
+    model = tiny_model(architecture)
+    recording = record(model, random_ids(6))
+    encoding = NeuronDictionary(model).encode(recording)
+    neurons = all_neurons(encoding, model.n_layers)
+    direction, offset, total = encoding.reads(neurons)
+    x = torch.stack(
+        [
+            layer.mlp_norm.apply(recording.residual_mid[number], recording.mlp_scale[number])
+            for number, layer in enumerate(model.layers)
+        ]
+    )
+    read = (direction * x[neurons.layer, neurons.position]).sum(-1) + offset
+    torch.testing.assert_close(read, total, atol=1e-4, rtol=1e-4)
+
+
+@architectures
+def test_with_every_neuron_a_node_nothing_remains_for_the_errors(architecture):
+    model = tiny_model(architecture)
+    recording = record(model, random_ids(6))
+    encoding = NeuronDictionary(model).encode(recording)
+    neurons = all_neurons(encoding, model.n_layers)
+    sources = gather_sources(LinearMap(model, recording), encoding, neurons, first_position=0)
+    assert sources.remainder.abs().max() <= 1e-4 * recording.mlp_write.abs().max()

@@ -1,0 +1,236 @@
+"""Pruning against a plain dense version of the published steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import influence, measure_flow
+from clew.graph.prune import prune, prune_masks, smallest_kept
+from clew.graph.scores import scores, scores_of_part
+from clew.graph.subgraph import subgraph
+from clew.graph.validate import validate
+from tests.graph.random_graphs import random_graph
+from tests.graph.test_influence import (
+    dense_influence,
+    dense_shares,
+    dense_weights,
+    with_edges_inside_layers,
+    with_weights,
+)
+
+
+def dense_flow(matrix: np.ndarray, target_weight: np.ndarray) -> np.ndarray:
+    """What each edge carries: its share of its target, times the influence that arrives there."""
+    arriving = dense_influence(matrix, target_weight) + target_weight
+    return dense_shares(matrix) * arriving[:, None]
+
+
+def strongest(values: np.ndarray, threshold: float) -> np.ndarray:
+    """The members of the smallest set that adds up to `threshold` of the whole.
+
+    Where several values equal the smallest one that is needed, which of them are "in" hangs on
+    rounding; such examples are passed over.
+    """
+    assume(values.any())
+    ordered = np.sort(values.ravel())[::-1]
+    reached = np.cumsum(ordered) / ordered.sum()
+    last = int(np.argmax(reached >= threshold)) if threshold < 1 else np.count_nonzero(ordered) - 1
+    others = np.delete(ordered, last)
+    assume(not np.isclose(others, ordered[last], rtol=1e-6, atol=0).any())
+    assume(threshold == 1 or np.abs(reached - threshold).min() > 1e-9)
+    return values >= ordered[last] * (1 - 1e-9)
+
+
+def dense_prune(graph: Graph, node_threshold: float, edge_threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """The published algorithm, step by step, on matrices; returns the masks of nodes and of edges."""
+    matrix, weight = dense_weights(graph), graph.target_weight.astype(np.float64)
+    found = dense_influence(matrix, weight)
+    is_feature = graph.node_kind == NodeKind.FEATURE
+    may_go = is_feature | (graph.node_kind == NodeKind.ERROR)
+
+    keep_node = strongest(found, node_threshold) | ~may_go
+    matrix = matrix * keep_node[:, None] * keep_node[None, :]
+    keep_edge = strongest(dense_flow(matrix, weight), edge_threshold)
+    while True:
+        without_output = may_go & ~keep_edge.any(axis=0)
+        without_input = is_feature & ~keep_edge.any(axis=1)
+        gone = keep_node & (without_output | without_input)
+        if not gone.any():
+            return keep_node, keep_edge
+        keep_node &= ~gone
+        keep_edge &= keep_node[:, None] & keep_node[None, :]
+
+
+def masks(graph: Graph, node_threshold: float, edge_threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """What `prune_masks` keeps, the edges as a matrix."""
+    keep_node, keep_edge = prune_masks(graph, measure_flow(graph), node_threshold, edge_threshold)
+    kept = np.zeros((graph.n_nodes, graph.n_nodes), dtype=bool)
+    kept[graph.edge_target[keep_edge], graph.edge_source[keep_edge]] = True
+    return keep_node, kept
+
+
+sizes = {
+    "seed": st.integers(0, 2**32),
+    "n_layers": st.integers(1, 4),
+    "n_positions": st.integers(1, 4),
+    "per_cell": st.integers(1, 4),
+    "n_targets": st.integers(1, 3),
+    "density": st.floats(0.1, 1),
+}
+thresholds = st.sampled_from([0.3, 0.5, 0.8, 0.9, 0.98, 1.0])
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_pruning_follows_the_published_steps(node_threshold, edge_threshold, **size):
+    graph = random_graph(**size)
+    keep_node, keep_edge = masks(graph, node_threshold, edge_threshold)
+    expected_node, expected_edge = dense_prune(graph, node_threshold, edge_threshold)
+    np.testing.assert_array_equal(keep_node, expected_node)
+    np.testing.assert_array_equal(keep_edge, expected_edge)
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_pruning_a_graph_with_edges_inside_layers(node_threshold, edge_threshold, **size):
+    graph = with_edges_inside_layers(random_graph(**size), size["seed"])
+    keep_node, keep_edge = masks(graph, node_threshold, edge_threshold)
+    expected_node, expected_edge = dense_prune(graph, node_threshold, edge_threshold)
+    np.testing.assert_array_equal(keep_node, expected_node)
+    np.testing.assert_array_equal(keep_edge, expected_edge)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(1, 4), st.integers(1, 3))
+def test_thresholds_of_one_keep_everything_with_influence(seed, n_layers, n_positions, n_targets):
+    graph = random_graph(seed, n_layers, n_positions, n_targets=n_targets, density=1)
+    silent = graph.node_position < n_positions - 1
+    matrix = dense_weights(graph)
+    matrix[:, silent & (graph.node_layer == n_layers - 1)] = 0  # so some nodes lead nowhere
+    graph = with_weights(graph, matrix)
+    flow = measure_flow(graph)
+    keep_node, keep_edge = prune_masks(graph, flow, 1.0, 1.0)
+    fixed = np.isin(graph.node_kind, [NodeKind.TOKEN, NodeKind.TARGET])
+    np.testing.assert_array_equal(keep_node, fixed | (flow.found > 0))
+    np.testing.assert_array_equal(keep_edge, flow.per_weight[graph.edge_target] > 0)
+
+
+def test_thresholds_of_one_keep_even_what_rounding_would_swallow():
+    graph = random_graph(n_layers=1, n_positions=1, per_cell=0, n_targets=1)
+    (error,), (token,) = graph.of_kind(NodeKind.ERROR), graph.of_kind(NodeKind.TOKEN)
+    matrix = np.zeros((graph.n_nodes, graph.n_nodes))
+    matrix[graph.of_kind(NodeKind.TARGET)[0], [error, token]] = [1e-20, 1.0]
+    graph = with_weights(graph, matrix)
+    pruned = prune(graph, 1.0, 1.0)
+    assert (pruned.n_nodes, pruned.n_edges) == (3, 2)
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_tokens_and_targets_always_stay(node_threshold, edge_threshold, **size):
+    graph = random_graph(**size)
+    pruned = prune(graph, node_threshold, edge_threshold)
+    for kind in (NodeKind.TOKEN, NodeKind.TARGET):
+        before, after = graph.of_kind(kind), pruned.of_kind(kind)
+        assert [graph.node_id(n) for n in before] == [pruned.node_id(n) for n in after]
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_a_pruned_graph_is_a_sound_graph_with_the_same_edges(node_threshold, edge_threshold, **size):
+    graph = random_graph(**size)
+    pruned = prune(graph, node_threshold, edge_threshold)
+    validate(pruned)
+    where = {name: node for node, name in enumerate(graph.node_ids)}
+    kept = np.array([where[name] for name in pruned.node_ids])
+    weights, before = dense_weights(pruned), dense_weights(graph)[np.ix_(kept, kept)]
+    np.testing.assert_array_equal(weights, np.where(weights == 0, 0, before))
+
+
+def test_kept_nodes_keep_the_influence_of_the_whole_graph():
+    graph = random_graph()
+    graph = replace(graph, node_influence=influence(graph).astype(np.float32))
+    whole = dict(zip(graph.node_ids, graph.node_influence.tolist(), strict=True))
+    pruned = prune(graph, 0.5, 0.8)
+    assert pruned.n_nodes < graph.n_nodes
+    assert pruned.node_influence.tolist() == [whole[name] for name in pruned.node_ids]
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_what_is_left_out_is_the_flow_outside_the_kept_edges(node_threshold, edge_threshold, **size):
+    graph = random_graph(**size)
+    carried = dense_flow(dense_weights(graph), graph.target_weight.astype(np.float64))
+    assume(carried.any())
+    _, keep_edge = masks(graph, node_threshold, edge_threshold)
+    left_out = 1 - carried[keep_edge].sum() / carried.sum()
+    pruned = prune(graph, node_threshold, edge_threshold)
+    assert pruned.info.influence_left_out == pytest.approx(left_out, abs=1e-9)
+
+
+def test_scores_of_the_pruned_graph_count_what_was_left_out_as_error():
+    graph = random_graph()
+    keep_node, keep_edge = prune_masks(graph, measure_flow(graph), 0.5, 0.8)
+    pruned = prune(graph, 0.5, 0.8)
+    assert pruned.info.pruned_scores == scores_of_part(graph, keep_node, keep_edge)
+    assert pruned.info.pruned_scores != scores(pruned)
+
+
+def test_pruning_a_pruned_graph_leaves_out_more():
+    once = prune(random_graph(), 0.8, 0.98)
+    twice = prune(once, 0.5, 0.8)
+    validate(twice)
+    assert set(twice.node_ids) < set(once.node_ids)
+    assert twice.info.influence_left_out > once.info.influence_left_out
+    assert twice.info.settings["node_threshold"] == 0.5
+
+
+def test_what_an_earlier_pruning_left_out_is_not_forgotten():
+    once = prune(random_graph(), 0.5, 0.8)
+    again = prune(once, 1.0, 1.0)
+    assert once.info.influence_left_out > 0
+    assert again.info.influence_left_out == pytest.approx(once.info.influence_left_out)
+
+
+def test_output_tokens_stay_with_their_features():
+    graph = random_graph()
+    pruned = prune(graph, 0.5, 0.8)
+    where = {name: node for node, name in enumerate(graph.node_ids)}
+    features = pruned.of_kind(NodeKind.FEATURE)
+    assert 0 < len(features) < len(graph.of_kind(NodeKind.FEATURE))
+    for node in features:
+        assert pruned.output_texts(node) == graph.output_texts(where[pruned.node_id(node)]) != []
+
+
+def test_edges_of_a_node_that_is_left_out_go_with_it():
+    graph = random_graph()
+    keep_node = graph.node_kind != NodeKind.ERROR
+    keep_node[graph.of_kind(NodeKind.FEATURE)[::2]] = False
+    part = subgraph(graph, keep_node, np.ones(graph.n_edges, dtype=bool))
+    validate(part)
+    np.testing.assert_array_equal(dense_weights(part), dense_weights(graph)[np.ix_(keep_node, keep_node)])
+
+
+def test_a_graph_without_targets_has_nothing_to_prune_by():
+    pruned = prune(random_graph(n_targets=0))
+    validate(pruned)
+    assert pruned.info.influence_left_out == 0
+
+
+def test_the_smallest_set_holds_just_enough():
+    values = np.array([1.0, 5.0, 1.5, 2.5])
+    assert smallest_kept(values, 0.5) == 5.0
+    assert smallest_kept(values, 0.6) == 2.5
+    assert smallest_kept(values, 0.75) == 2.5
+    assert smallest_kept(values, 0.76) == 1.5
+    assert smallest_kept(values, 1.0) == 1.0
+    assert smallest_kept(np.zeros(0), 0.5) == 0.0
+
+
+@pytest.mark.parametrize("threshold", [0, -0.1, 1.0001, float("nan")])
+def test_thresholds_outside_the_range_are_refused(threshold):
+    with pytest.raises(ClewError, match="node threshold must be above 0 and at most 1, not"):
+        prune(random_graph(), node_threshold=threshold)
+    with pytest.raises(ClewError, match="edge threshold must be above 0 and at most 1, not"):
+        prune(random_graph(), edge_threshold=threshold)

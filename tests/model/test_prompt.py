@@ -1,0 +1,82 @@
+"""From text to token ids: the sink, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clew.errors import ClewError
+from clew.model.prompt import encode_prompt
+from tests.real import real_model
+from tests.tiny import tiny_model
+
+LLAMA = "LlamaForCausalLM"
+
+
+def test_the_sink_is_the_special_token_that_changes_the_answer_least():
+    model = tiny_model(LLAMA)
+    prompt = encode_prompt(model, "w5 w9 w12")
+    plain = model.next_token_logits(torch.tensor([[5, 9, 12]])).softmax(-1)
+    divergences = {}
+    for candidate in (0, 1):
+        changed = model.next_token_logits(torch.tensor([[candidate, 5, 9, 12]])).softmax(-1)
+        divergences[candidate] = float((plain * (plain / changed).log()).sum())
+    best = min(divergences, key=divergences.__getitem__)
+    assert prompt.sink is not None
+    assert prompt.sink.token_id == best
+    assert prompt.sink.kl == pytest.approx(divergences[best], rel=1e-4)
+    assert prompt.token_ids.tolist() == [best, 5, 9, 12]
+    assert prompt.first_position == 1
+
+
+def test_the_user_may_name_a_sink_or_none():
+    model = tiny_model(LLAMA)
+    named = encode_prompt(model, "w5 w9", sink="w7")
+    assert named.token_ids.tolist() == [7, 5, 9]
+    none = encode_prompt(model, "w5 w9", sink="none")
+    assert (none.token_ids.tolist(), none.sink, none.first_position) == ([5, 9], None, 0)
+
+
+def test_a_prompt_of_ids_is_taken_as_it_is():
+    model = tiny_model(LLAMA)
+    prompt = encode_prompt(model, [4, 8, 3])
+    assert prompt.sink is not None
+    assert (prompt.token_ids.tolist(), prompt.sink.token_id, prompt.tokens[1]) == ([4, 8, 3], 4, "w8")
+    assert encode_prompt(model, [4, 8, 3], sink="none").sink is None
+
+
+def test_a_special_token_typed_first_is_the_sink():
+    prompt = encode_prompt(tiny_model(LLAMA), "<b> w5 w9")
+    assert prompt.sink is not None
+    assert (prompt.token_ids.tolist(), prompt.sink.text) == ([1, 5, 9], "<b>")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sink", "complaint"),
+    [
+        ("", None, "prompt is empty"),
+        ("   ", None, "has no tokens"),
+        ([], None, "prompt is empty"),
+        ([3, 999], None, "Token id 999 is not in the vocabulary"),
+        ([3, -1], None, "Token id -1"),
+        ("w5 " * 70, None, "71 tokens long; tiny reads at most 64"),
+        ([5] * 70, None, "70 tokens long"),
+        ("w5", "w6 w7", "is not one token"),
+        ([5, 6], "w7", "taken as it is"),
+    ],
+)
+def test_what_cannot_be_a_prompt_is_refused_in_a_sentence(prompt, sink, complaint):
+    with pytest.raises(ClewError, match=complaint):
+        encode_prompt(tiny_model(LLAMA), prompt, sink)
+
+
+@pytest.mark.real
+def test_smollm2_gets_its_end_of_text_and_gemma_its_own_bos():
+    smollm2 = encode_prompt(real_model("smollm2"), "The capital of France is")
+    assert smollm2.sink is not None
+    assert smollm2.sink.text == "<|endoftext|>"
+    assert smollm2.sink.kl is not None
+    assert smollm2.sink.kl < 0.25
+    gemma = encode_prompt(real_model("gemma3-270m"), "Dallas is a city in the state of")
+    assert gemma.sink is not None
+    assert gemma.tokens[:2] == ("<bos>", "Dallas")

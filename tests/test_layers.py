@@ -1,0 +1,61 @@
+"""The rooms of the house: lower folders never import higher ones, and light ones stay light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "clew"
+
+ALLOWED = {
+    "errors": set(),
+    "version": set(),
+    "model": {"errors"},
+    "dictionary": {"errors", "model"},
+    "graph": {"errors", "version"},
+    "attribution": {"errors", "version", "model", "dictionary", "graph"},
+    "facade": {"errors", "model", "dictionary", "graph", "attribution"},
+    "__init__": {"errors", "version", "facade", "graph"},
+    "__main__": {"cli"},
+    "cli": {"errors", "version", "model", "graph", "facade", "attribution", "__init__"},
+}
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        rooms |= {
+            name.split(".")[1] if "." in name else "__init__"
+            for name in names
+            if name.split(".")[0] == "clew"
+        }
+    return rooms
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_lower_rooms_do_not_know_higher_ones(path):
+    room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    assert imported_rooms(path) - {room} <= ALLOWED[room]
+
+
+@pytest.mark.parametrize("statement", ["import clew", "from clew import open", "import clew.graph.frames"])
+def test_light_imports_leave_torch_alone(statement):
+    check = f"import sys; {statement}; assert not {{'torch', 'transformers', 'pandas'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_importing_clew_takes_less_than_half_a_second():
+    def seconds() -> float:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import clew"], check=True)
+        return time.perf_counter() - begin
+
+    assert min(seconds() for _ in range(3)) < 0.5
