@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-PREFERRED_COLUMNS = 256
+PREFERRED_COLUMNS = 192
 """Enough for matrix products to run at full rate; more only costs memory."""
 
 

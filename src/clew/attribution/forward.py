@@ -21,71 +21,60 @@ from clew.attribution.sources import Block, Sources, Targets
 def sweep_forward(
     targets: Targets, sources: Sources, attention: Callable[[int], FrozenAttention], memory: int
 ) -> Iterator[Block]:
-    """Yield blocks of whole columns, working in about `memory` bytes; the constants come last."""
-    d_model, n_layers = targets.direction.shape[1], sources.n_layers
+    """Yield blocks of whole columns, working in about `memory` bytes."""
+    # The constants go through everything, as the first token does.
+    layer = torch.cat([sources.layer, sources.layer.new_tensor([-1])])
+    position = torch.cat([sources.position, sources.position.new_tensor([0])])
+    depth = sources.n_layers - 1 - layer
     chunks = plan_chunks(
-        reach=sources.n_positions - sources.position,
-        depth=n_layers - 1 - sources.layer,
+        reach=sources.n_positions - position,
+        depth=depth,
         floats=2 * len(targets),
-        floats_per_position=d_model + attention(0).scratch_floats(1, 1),
+        floats_per_position=targets.direction.shape[1] + attention(0).scratch_floats(1, 1),
         memory=memory,
     )
+    every_row = torch.arange(len(targets), device=layer.device)
     for chunk in chunks:
-        yield _sweep_chunk(chunk, targets, sources, attention)
-    yield _sweep_constants(targets, sources, attention)
+        first = int(position[chunk].min())
+        weight = _sweep_chunk(
+            chunk, first, joined_by(depth[chunk], sources.n_layers), targets, sources, attention
+        )
+        is_source = chunk < sources.n_columns
+        yield Block(every_row, chunk[is_source], weight[:, is_source], weight[:, ~is_source].sum(dim=1))
 
 
 def _sweep_chunk(
     chunk: Int[Tensor, " column"],
+    first: int,
+    at_least_as_deep: list[int],
     targets: Targets,
     sources: Sources,
     attention: Callable[[int], FrozenAttention],
-) -> Block:
-    first = int(sources.position[chunk].min())
-    n_positions, n_columns, n_layers = sources.n_positions - first, len(chunk), sources.n_layers
+) -> Float[Tensor, "target column"]:
+    """Effects of the chunk's columns, whose streams start at position `first`, on all targets."""
+    n_positions, n_columns = sources.n_positions - first, len(chunk)
     stream = sources.embedding.new_zeros(n_positions, sources.embedding.shape[1], n_columns)
     weight = stream.new_zeros(len(targets), n_columns)
     scratch = stream.new_empty(attention(0).scratch_floats(n_positions, n_columns))
-    slot = torch.full((sources.n_columns,), -1, device=chunk.device)
+    slot = torch.full((sources.n_columns + 1,), -1, device=chunk.device)
     slot[chunk] = torch.arange(n_columns, device=chunk.device)
-    written_at_or_below = joined_by(n_layers - 1 - sources.layer[chunk], n_layers)[::-1]
+    constants = int(slot[-1])
 
-    _add_columns(stream, first, slot[sources.token_columns(sources.n_positions)], sources.embedding)
-    for layer in range(n_layers):
-        under_way = written_at_or_below[layer]
-        if under_way:
-            active = stream[:, :, :under_way]
-            attention(layer).add_forward(active, scratch)
-            _read_at(layer, active, first, targets, weight[:, :under_way])
-        writes = sources.writes[layer]
-        _add_vectors(stream, first, slot[writes.feature], writes.position, writes.vector)
-        errors = slot[sources.error_columns(layer, sources.n_positions)]
-        _add_columns(stream, first, errors, sources.remainder[layer, sources.first_position :])
-    _read_at(n_layers, stream, first, targets, weight)
-    every_row = torch.arange(len(targets), device=chunk.device)
-    return Block(target=every_row, column=chunk, weight=weight, constant=weight.new_zeros(len(targets)))
-
-
-def _sweep_constants(
-    targets: Targets, sources: Sources, attention: Callable[[int], FrozenAttention]
-) -> Block:
-    """One column for all biases and for everything that the sink position writes."""
-    stream = sources.embedding.new_zeros(*sources.embedding.shape, 1)
-    scratch = stream.new_empty(attention(0).scratch_floats(sources.n_positions, 1))
-    constant = stream.new_zeros(len(targets), 1)
-    sink = sources.first_position
+    _add_run(stream, first, slot[sources.token_columns(sources.n_positions)], sources.embedding)
     for layer in range(sources.n_layers):
-        attention(layer).add_forward(stream, scratch)
-        if (vector := sources.attention_constant[layer]) is not None:
-            stream[:, :, 0] += vector
-        _read_at(layer, stream, 0, targets, constant)
-        stream[:sink, :, 0] += sources.remainder[layer, :sink]
-        if (vector := sources.constant[layer]) is not None:
-            stream[:, :, 0] += vector
-    _read_at(sources.n_layers, stream, 0, targets, constant)
-    nothing = torch.arange(0, device=stream.device)
-    every_row = torch.arange(len(targets), device=stream.device)
-    return Block(every_row, nothing, constant[:, :0], constant.squeeze(1))
+        under_way = at_least_as_deep[sources.n_layers - layer]
+        active = stream[:, :, :under_way]
+        if under_way:
+            attention(layer).add_forward(active, scratch)
+        if constants >= 0:
+            _add_constant(stream[:, :, constants], sources.attention_constant[layer])
+        _read_at(layer, active, first, targets, weight[:, :under_way])
+        _write_at(layer, stream, first, slot, sources)
+        if constants >= 0:
+            _add_constant(stream[:, :, constants], sources.constant[layer])
+            _add_constant(stream[:, :, constants], sources.remainder[layer, : sources.first_position])
+    _read_at(sources.n_layers, stream, first, targets, weight)
+    return weight
 
 
 def _read_at(
@@ -96,20 +85,40 @@ def _read_at(
     weight: Float[Tensor, "target column"],
 ) -> None:
     """What every target that reads at this layer sees of the sources under way."""
+    if not stream.shape[2]:
+        return
     for position, rows in targets.cells[layer] if layer < len(targets.cells) else ():
         if position >= first:
             torch.mm(targets.direction[rows], stream[position - first], out=weight[rows])
 
 
-def _add_columns(stream: Tensor, first: int, slots: Tensor, vectors: Tensor) -> None:
+def _write_at(
+    layer: int,
+    stream: Float[Tensor, "position d_model column"],
+    first: int,
+    slot: Int[Tensor, " every_column"],
+    sources: Sources,
+) -> None:
+    """Let this layer's features and errors join."""
+    writes = sources.writes[layer]
+    _add_vectors(stream, first, slot[writes.feature], writes.position, writes.vector)
+    errors = slot[sources.error_columns(layer, sources.n_positions)]
+    _add_run(stream, first, errors, sources.remainder[layer, sources.first_position :])
+
+
+def _add_run(stream: Tensor, first: int, slots: Tensor, vectors: Tensor) -> None:
     """Add one vector per position, ending at the last one, to the columns in `slots` (-1: not here)."""
-    positions = torch.arange(
-        stream.shape[0] + first - len(slots), stream.shape[0] + first, device=slots.device
-    )
-    _add_vectors(stream, first, slots, positions, vectors)
+    end = first + len(stream)
+    _add_vectors(stream, first, slots, torch.arange(end - len(slots), end, device=slots.device), vectors)
 
 
 def _add_vectors(stream: Tensor, first: int, slots: Tensor, positions: Tensor, vectors: Tensor) -> None:
     here = torch.nonzero(slots >= 0).squeeze(1)
     if len(here):
         stream[positions[here] - first, :, slots[here]] += vectors[here]
+
+
+def _add_constant(column: Float[Tensor, "position d_model"], vector: Tensor | None) -> None:
+    """Add to the constants' column, which covers the whole prompt, a vector at its first positions."""
+    if vector is not None:
+        column[: len(vector)] += vector

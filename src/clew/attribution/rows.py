@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clew.attribution.adjacency import Adjacency, assemble
+from clew.attribution.frozen_attention import FrozenAttention
 from clew.attribution.linear import LinearMap
 from clew.attribution.sources import Sources, Targets, Writes
 from clew.attribution.sweep import sweep
@@ -46,10 +48,18 @@ def compute_rows(
         layer=torch.cat([features.layer, features.layer.new_full((n_outputs,), n_layers)]),
         position=torch.cat([features.position, features.position.new_full((n_outputs,), last)]),
     )
-    blocks = sweep(targets, sources, linear.attention, memory, on_progress)
+    attention = _remembered(linear, memory)
+    blocks = sweep(targets, sources, attention, memory, on_progress)
     adjacency = assemble(targets, sources, blocks)
     adjacency.constant[:] += torch.cat([offset, outputs.offset]).cpu().numpy()
     return Rows(adjacency, torch.cat([total, outputs.total]).cpu().numpy(), sources)
+
+
+def _remembered(linear: LinearMap, memory: int) -> Callable[[int], FrozenAttention]:
+    """Folded attention blocks, kept for all chunks where they take little of the budget."""
+    block = linear.attention(0)
+    size = 4 * linear.model.n_layers * (block.value.numel() + block.pattern.numel())
+    return lru_cache(maxsize=None if size <= memory // 4 else 1)(linear.attention)
 
 
 def gather_sources(

@@ -127,14 +127,21 @@ class NeuronEncoding:
         self, layer: int, gradient: Float[Tensor, "position d_model target"]
     ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
         parts, state = self.model.layers[layer], self.states[layer]
-        on_feature = torch.matmul(parts.down.weight.float().T, gradient)
+        # Positions and targets side by side: one wide product instead of a narrow one per position.
+        sides = (gradient.shape[0], gradient.shape[2])
+        on_feature = parts.down.weight.float().T @ gradient.transpose(0, 1).flatten(1)
+        on_feature = on_feature.unflatten(1, sides)
+
+        def through(projection: nn.Linear, factor: Float[Tensor, "position feature"]) -> Tensor:
+            scaled = on_feature * factor.T[:, :, None]
+            return projection.weight.float().T @ scaled.flatten(1)
+
         if parts.gate is None or state.up is None:
-            return on_feature, torch.matmul(parts.up.weight.float().T, on_feature * state.slope[:, :, None])
-        to_gate = (state.slope * state.up / 2)[:, :, None]
-        to_up = (state.slope * state.gate / 2)[:, :, None]
-        on_read = torch.matmul(parts.gate.weight.float().T, on_feature * to_gate)
-        on_read += torch.matmul(parts.up.weight.float().T, on_feature * to_up)
-        return on_feature, on_read
+            on_read = through(parts.up, state.slope)
+        else:
+            on_read = through(parts.gate, state.slope * state.up / 2)
+            on_read += through(parts.up, state.slope * state.gate / 2)
+        return on_feature.transpose(0, 1), on_read.unflatten(1, sides).transpose(0, 1)
 
 
 def _bias(module: nn.Linear, index: Tensor) -> Tensor:

@@ -15,6 +15,9 @@ from clew.model.language_model import LanguageModel
 MOST_TOKENS_AT_ONCE = 2048
 """Bounds the batch in which sink candidates are tried."""
 
+LONG_PROMPT, SHORTLIST = 48, 3
+"""Beyond so many tokens only so many candidates are tried on the whole prompt."""
+
 
 @dataclass(frozen=True)
 class SinkChoice:
@@ -76,16 +79,22 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
 
 
 def least_disturbing_sink(model: LanguageModel, token_ids: list[int]) -> SinkChoice | None:
-    """The special token that changes the next-token distribution least when put in front, if any."""
-    candidates = _special_ids(model)
+    """The special token that changes the next-token distribution least when put in front, if any.
+
+    For a long prompt its last tokens alone decide which few candidates are tried on the whole of it.
+    """
+    candidates = special = _special_ids(model)
     if not candidates:
         return None
+    if len(token_ids) > LONG_PROMPT and len(candidates) > SHORTLIST:
+        near_the_end = _divergence_with(model, token_ids[-LONG_PROMPT:], candidates)
+        candidates = [candidates[rank] for rank in near_the_end.argsort()[:SHORTLIST].tolist()]
     divergence = _divergence_with(model, token_ids, candidates)
     best = int(divergence.argmin())
     return SinkChoice(
         candidates[best],
         model.token_text(candidates[best]),
-        f"of {len(candidates)} special tokens the one that changes the answer least",
+        f"of {len(special)} special tokens the one that changes the answer least",
         float(divergence[best]),
     )
 
