@@ -34,7 +34,7 @@ def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
                 below = torch.stack(effects(run, run.read[layer][position, feature])[1])
                 per_unit = total[layer, position, feature] / activation[layer, position, feature]
                 total += per_unit * below
-    torch.testing.assert_close(torch.stack(found), total.abs(), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found, total.abs(), rtol=1e-3, atol=1e-5)
 
 
 def test_as_many_as_asked_for_and_none_at_the_sink():

@@ -165,8 +165,8 @@ def test_notes_are_plain_lines_where_nothing_can_move(capsys: pytest.CaptureFixt
     with Progress() as progress:
         progress.stage("Loading")
         progress.note("Converting x once (about half a minute) ...")
-        progress.rows("rows", 0, 10)
-        progress.rows("rows", 10, 10)
+        progress.work("rows", 0, 10)
+        progress.work("rows", 10, 10)
     captured = capsys.readouterr()
     assert captured.err == "Converting x once (about half a minute) ...\n"
     assert captured.out == ""

@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_no_file(trace: Run, tmp_path: Path, monkeypatch: pytest.M
     def interrupt(self: object, phase: str, done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clew.cli.progress.Progress.rows", interrupt)
+    monkeypatch.setattr("clew.cli.progress.Progress.work", interrupt)
     outcome = trace(PROMPT, "--out", tmp_path / "a.clew", "--json", tmp_path / "a.json")
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "clew: stopped; nothing was written.\n")
     assert list(tmp_path.iterdir()) == []

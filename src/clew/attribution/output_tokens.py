@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clew.attribution.sweep import OnStep
 from clew.graph.graph import Graph, OutputTokens
 from clew.model.language_model import LanguageModel
 
@@ -18,7 +19,11 @@ FEATURES_AT_ONCE = 64
 
 @torch.no_grad()
 def describe(
-    graph: Graph, nodes: np.ndarray, model: LanguageModel, decoder: Float[Tensor, "described d_model"]
+    graph: Graph,
+    nodes: np.ndarray,
+    model: LanguageModel,
+    decoder: Float[Tensor, "described d_model"],
+    on_progress: OnStep = lambda done, total: None,
 ) -> Graph:
     """The graph with the ten highest and lowest output tokens of some feature nodes.
 
@@ -33,6 +38,7 @@ def describe(
         written = rows.to(unembedding.dtype) @ unembedding.T
         high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
         tokens.append(torch.cat([high.indices, low.indices], dim=1))
+        on_progress(len(tokens) * FEATURES_AT_ONCE, len(nodes))
         logits.append(torch.cat([high.values, low.values], dim=1).float())
     described = OutputTokens(
         node=nodes.astype(np.int32),

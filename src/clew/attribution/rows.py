@@ -15,7 +15,7 @@ from clew.attribution.adjacency import Adjacency, assemble
 from clew.attribution.frozen_attention import FrozenAttention
 from clew.attribution.linear import LinearMap
 from clew.attribution.sources import Sources, Targets, Writes
-from clew.attribution.sweep import sweep
+from clew.attribution.sweep import OnStep, sweep
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.base import ActiveFeatures, Encoding
 
@@ -36,7 +36,7 @@ def compute_rows(
     outputs: OutputTargets,
     first_position: int,
     memory: int,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnStep = lambda done, total: None,
 ) -> Rows:
     """Sweep the rows of all chosen features and outputs over all features, errors and tokens."""
     sources = gather_sources(linear, encoding, features, first_position)

@@ -13,13 +13,16 @@ from clew.attribution.forward import sweep_forward
 from clew.attribution.frozen_attention import FrozenAttention
 from clew.attribution.sources import Block, Sources, Targets
 
+OnStep = Callable[[int, int], None]
+"""Told how much of a piece of work is done, and how much there is."""
+
 
 def sweep(
     targets: Targets,
     sources: Sources,
     attention: Callable[[int], FrozenAttention],
     memory: int,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: OnStep = lambda done, total: None,
 ) -> Iterator[Block]:
     """Yield all direct effects, a block at a time, working in about `memory` bytes.
 

@@ -32,7 +32,7 @@ from clew.model.recording import Recording, record
 OnProgress = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done, and how much there is."""
 
-LEAST_MEMORY, DEFAULT_MEMORY = 16 * 2**20, 256 * 2**20
+LEAST_MEMORY, DEFAULT_MEMORY = 16 * 2**20, 96 * 2**20
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,12 @@ def trace(
     with watch.phase("selection"):
         outputs = output_targets(linear, _chosen_targets(model, recording, settings))
         features = select_features(
-            linear, encoding, outputs, max_nodes=settings.max_nodes, first_position=first
+            linear,
+            encoding,
+            outputs,
+            max_nodes=settings.max_nodes,
+            first_position=first,
+            on_progress=partial(on_progress, "selection"),
         )
     with watch.phase("rows"):
         rows = compute_rows(
@@ -110,7 +115,8 @@ def trace(
         keep_node, _ = prune_masks(graph, flow, settings.node_threshold, settings.edge_threshold)
     with watch.phase("output tokens"):
         survivors = np.flatnonzero(keep_node & (graph.node_kind == NodeKind.FEATURE))
-        graph = describe(graph, survivors, model, _decoders(linear, encoding, features, survivors))
+        decoder = _decoders(linear, encoding, features, survivors)
+        graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
     return graph.with_info(**info, timing=watch.seconds, settings=_settings_kept(settings))
 
 

@@ -11,6 +11,12 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+PHASES = {
+    "selection": "Choosing features",
+    "rows": "Computing rows",
+    "output tokens": "Reading output tokens",
+}
+
 
 class Progress:
     """Shows the current stage on a terminal; elsewhere only notes, as plain lines."""
@@ -18,8 +24,9 @@ class Progress:
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
         self._bars: Bars | None = None
+        self._phase = ""
         if sys.stderr.isatty() and not console.is_dumb_terminal:
-            columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), RowBar(), RowCount()
+            columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), Bar(), TimeLeft()
             self._bars = Bars(*columns, console=console, transient=True, redirect_stdout=False)
             self._task = self._bars.add_task("", total=None)
 
@@ -46,19 +53,20 @@ class Progress:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def rows(self, phase: str, done: int, total: int) -> None:
-        """`done` of `total` rows of the graph (an `OnProgress`)."""
+    def work(self, phase: str, done: int, total: int) -> None:
+        """`done` of `total` in a phase of tracing (an `OnProgress`)."""
         if self._bars is None:
             return
-        if done == 0:
-            self._bars.reset(self._task, description=f"Computing {phase}", total=total)
-        elif done < total:
+        if phase != self._phase:
+            self._phase = phase
+            self._bars.reset(self._task, description=PHASES.get(phase, phase), total=total)
+        if done < total:
             self._bars.update(self._task, completed=done)
         else:
-            self.stage("Measuring influence")
+            self.stage("Measuring influence" if phase == "rows" else "Finishing")
 
 
-class RowBar(BarColumn):
+class Bar(BarColumn):
     """A bar where the length is known, nothing elsewhere."""
 
     def __init__(self) -> None:
@@ -68,12 +76,12 @@ class RowBar(BarColumn):
         return Text() if task.total is None else super().render(task)
 
 
-class RowCount(ProgressColumn):
-    """`1,024 of 4,110, 3 s left`."""
+class TimeLeft(ProgressColumn):
+    """`37 %, 3 s left`."""
 
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text()
         left = task.time_remaining
         rest = "" if left is None else f", {left:.0f} s left" if left < 100 else f", {left / 60:.0f} min left"
-        return Text(f"{int(task.completed):,} of {int(task.total):,}{rest}")
+        return Text(f"{task.percentage:.0f} %{rest}")

@@ -104,7 +104,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--memory",
         type=whole_number(LEAST_MEMORY),
-        default=256,
+        default=96,
         metavar="MIB",
         help="what the sweep may work in (default: %(default)s)",
     )
@@ -162,7 +162,7 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
         on_note=progress.note,
     )
     loading = time.perf_counter() - begin
-    progress.stage("Reading the prompt, choosing features")
+    progress.stage("Reading the prompt")
     thresholds = {"node_threshold": arguments.node_threshold, "edge_threshold": arguments.edge_threshold}
     whole = model.trace(
         arguments.prompt if arguments.tokens is None else arguments.tokens,
@@ -172,7 +172,7 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
         max_nodes=arguments.max_nodes,
         sink=arguments.sink,
         memory=arguments.memory * 2**20,
-        on_progress=progress.rows,
+        on_progress=progress.work,
         **thresholds,
     )
     whole = whole.with_info(timing={"loading": loading, **whole.info.timing})

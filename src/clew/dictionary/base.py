@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -48,12 +47,6 @@ class ActiveFeatures:
         return ActiveFeatures(
             self.layer[chosen], self.position[chosen], self.index[chosen], self.activation[chosen]
         )
-
-    def sorted(self) -> ActiveFeatures:
-        """In node order: by layer, then position, then index."""
-        order = torch.argsort(self.index, stable=True)
-        order = order[torch.argsort(self.position[order], stable=True)]
-        return self.at(order[torch.argsort(self.layer[order], stable=True)])
 
 
 class Encoding(Protocol):

@@ -11,6 +11,7 @@ layer-wise relevance propagation (RelP, Rezaei Jafari et al. 2025; neuron circui
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -45,8 +46,13 @@ class NeuronState:
 
     gate: Float[Tensor, "position feature"]
     up: Float[Tensor, "position feature"] | None
-    slope: Float[Tensor, "position feature"]
-    """`act(z) / z`, frozen."""
+    act: Callable[[Tensor], Tensor]
+
+    @property
+    def slope(self) -> Float[Tensor, "position feature"]:
+        """`act(z) / z`, frozen; where z is too small to divide by, its limit, read next to zero."""
+        z = torch.where(self.gate.abs() < 1e-6, 1e-3, self.gate)
+        return self.act(z) / z
 
     @property
     def activation(self) -> Float[Tensor, "position feature"]:
@@ -56,22 +62,13 @@ class NeuronState:
 
 def _neuron_state(layer: Layer, x: Float[Tensor, "position d_model"]) -> NeuronState:
     if layer.gate is None:
-        z = _linear(layer.up, x)
-        return NeuronState(gate=z, up=None, slope=_slope(layer, z))
-    z = _linear(layer.gate, x)
-    return NeuronState(gate=z, up=_linear(layer.up, x), slope=_slope(layer, z))
+        return NeuronState(gate=_linear(layer.up, x), up=None, act=layer.activation)
+    return NeuronState(gate=_linear(layer.gate, x), up=_linear(layer.up, x), act=layer.activation)
 
 
 def _linear(module: nn.Linear, x: Tensor) -> Tensor:
     bias = None if module.bias is None else module.bias.float()
     return nn.functional.linear(x, module.weight.float(), bias)
-
-
-def _slope(layer: Layer, z: Tensor) -> Tensor:
-    """`act(z) / z`; where z is too small to divide by, the activation's limit, read next to zero."""
-    small = z.abs() < 1e-6
-    z = torch.where(small, torch.full_like(z, 1e-3), z)
-    return layer.activation(z) / z
 
 
 @dataclass(frozen=True)
@@ -127,6 +124,7 @@ class NeuronEncoding:
         self, layer: int, gradient: Float[Tensor, "position d_model target"]
     ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
         parts, state = self.model.layers[layer], self.states[layer]
+        slope = state.slope
         # Positions and targets side by side: one wide product instead of a narrow one per position.
         sides = (gradient.shape[0], gradient.shape[2])
         on_feature = parts.down.weight.float().T @ gradient.transpose(0, 1).flatten(1)
@@ -137,10 +135,10 @@ class NeuronEncoding:
             return projection.weight.float().T @ scaled.flatten(1)
 
         if parts.gate is None or state.up is None:
-            on_read = through(parts.up, state.slope)
+            on_read = through(parts.up, slope)
         else:
-            on_read = through(parts.gate, state.slope * state.up / 2)
-            on_read += through(parts.up, state.slope * state.gate / 2)
+            on_read = through(parts.gate, slope * state.up / 2)
+            on_read += through(parts.up, slope * state.gate / 2)
         return on_feature.transpose(0, 1), on_read.unflatten(1, sides).transpose(0, 1)
 
 
