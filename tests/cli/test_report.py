@@ -9,7 +9,8 @@ import numpy as np
 
 from clew.cli.features import promoted
 from clew.cli.spelling import lines_of, percent, readable, shortened, size, token
-from clew.graph.graph import Annotations, Graph, GraphInfo, NodeKind, OutputTokens, Scores, Target
+from clew.graph.graph import Graph, NodeKind, OutputTokens
+from clew.graph.info import Annotations, GraphInfo, Scores, Target
 
 from .conftest import Run
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clew.graph.graph import Graph, GraphInfo, NodeKind, OutputTokens, Target
+from clew.graph.graph import Graph, NodeKind, OutputTokens
+from clew.graph.info import GraphInfo, Target
 
 
 def random_graph(

@@ -11,7 +11,7 @@ import pytest
 
 from clew.errors import ClewError
 from clew.graph.file import open_graph
-from clew.graph.graph import Annotations
+from clew.graph.info import Annotations
 from tests.graph.random_graphs import random_graph
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.graph.graph import Graph, GraphInfo, NodeKind, Target
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import cumulative_share, edge_shares, influence, measure_flow, row_sums
+from clew.graph.info import GraphInfo, Target
 from tests.graph.random_graphs import random_graph
 
 

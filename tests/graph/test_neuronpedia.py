@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from clew.errors import ClewError
 from clew.graph.file import open_graph, save
-from clew.graph.graph import Annotations, NodeKind, Scores, Target
+from clew.graph.graph import NodeKind
+from clew.graph.info import Annotations, Scores, Target
 from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
 from clew.graph.neuronpedia.spelling import output_label, pair, read_output_label, sanitized
 from tests.graph.random_graphs import random_graph

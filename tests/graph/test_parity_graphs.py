@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from clew.graph.graph import Graph, GraphInfo, NodeKind, Target
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import cumulative_share, influence, measure_flow
+from clew.graph.info import GraphInfo, Target
 from clew.graph.prune import prune_masks
 from clew.graph.scores import scores
 from clew.graph.validate import validate

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.graph import scores as scores_module
-from clew.graph.graph import Graph, NodeKind, Scores
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
+from clew.graph.info import Scores
 from clew.graph.scores import scores, scores_of_part
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import (

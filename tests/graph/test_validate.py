@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph, GraphInfo, NodeKind, Target
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import GraphInfo, Target
 from clew.graph.order import topological_levels
 from clew.graph.validate import validate
 from tests.graph.random_graphs import random_graph

@@ -9,7 +9,8 @@ import numpy as np
 from clew.attribution.rows import Rows
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.base import ActiveFeatures
-from clew.graph.graph import Graph, GraphInfo, NodeKind, Sink
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import GraphInfo, Sink
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import Prompt
 from clew.model.recording import Recording

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from clew.attribution.linear import LinearMap
 from clew.errors import ClewError
-from clew.graph.graph import Target, quote
+from clew.graph.graph import quote
+from clew.graph.info import Target
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 

@@ -21,8 +21,9 @@ from clew.attribution.targets import TargetRequest, likeliest_targets, named_tar
 from clew.dictionary.base import ActiveFeatures, Dictionary, Encoding
 from clew.errors import ClewError
 from clew.graph.conservation import conservation_gap
-from clew.graph.graph import Graph, NodeKind, Target
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
+from clew.graph.info import Target
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD, check_thresholds, prune_masks
 from clew.graph.scores import scores
 from clew.model.language_model import LanguageModel

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from clew.cli.features import feature_table
 from clew.cli.spelling import lines_of, node_name, percent, readable, shortened, size, target_name, token
-from clew.graph.graph import Graph, GraphInfo, NodeKind, Scores, Sink, Size
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import GraphInfo, Scores, Sink, Size
 
 BAR = 24
 """Cells of the bar that stands for certainty."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len
 
-from clew.graph.graph import Graph, NodeKind, Target, quote
+from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.info import Target
 
 
 def readable(text: str) -> str:

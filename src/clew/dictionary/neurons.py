@@ -30,14 +30,9 @@ class NeuronDictionary:
     model: LanguageModel
     name: str = "neurons"
 
-    @torch.no_grad()
     def encode(self, recording: Recording) -> NeuronEncoding:
-        """Recompute each layer's gate and up values from the recorded stream, in float32."""
-        states = []
-        for number, layer in enumerate(self.model.layers):
-            x = layer.mlp_norm.apply(recording.residual_mid[number], recording.mlp_scale[number])
-            states.append(_neuron_state(layer, x))
-        return NeuronEncoding(self.model, tuple(states))
+        """The neurons on one recording."""
+        return NeuronEncoding(self.model, recording)
 
 
 @dataclass(frozen=True)
@@ -76,15 +71,23 @@ class NeuronEncoding:
     """The neurons on one prompt; see `clew.dictionary.base.Encoding` for what each method answers."""
 
     model: LanguageModel
-    states: tuple[NeuronState, ...]
+    recording: Recording
     read_point = ReadPoint.MLP_INPUT
     write_point = WritePoint.MLP_OUTPUT
 
+    @torch.no_grad()
+    def state(self, layer: int) -> NeuronState:
+        """Gate and up values from the recorded stream, in float32; cheaper to repeat than to keep."""
+        parts = self.model.layers[layer]
+        x = parts.mlp_norm.apply(self.recording.residual_mid[layer], self.recording.mlp_scale[layer])
+        return _neuron_state(parts, x)
+
     def n_active(self, first_position: int) -> int:
-        return sum(state.gate[first_position:].numel() for state in self.states)
+        n_positions = self.recording.n_positions - first_position
+        return n_positions * sum(layer.down.in_features for layer in self.model.layers)
 
     def activations(self, layer: int) -> Float[Tensor, "position feature"]:
-        return self.states[layer].activation
+        return self.state(layer).activation
 
     def reads(
         self, features: ActiveFeatures
@@ -99,7 +102,7 @@ class NeuronEncoding:
         return direction, offset, features.activation
 
     def _layer_reads(self, number: int, position: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        layer, state = self.model.layers[number], self.states[number]
+        layer, state = self.model.layers[number], self.state(number)
         slope, gate = state.slope[position, index], state.gate[position, index]
         if layer.gate is None or state.up is None:
             return slope[:, None] * layer.up.weight[index].float(), slope * _bias(layer.up, index)
@@ -123,7 +126,7 @@ class NeuronEncoding:
     def pull_back(
         self, layer: int, gradient: Float[Tensor, "position d_model target"]
     ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
-        parts, state = self.model.layers[layer], self.states[layer]
+        parts, state = self.model.layers[layer], self.state(layer)
         slope = state.slope
         # Positions and targets side by side: one wide product instead of a narrow one per position.
         sides = (gradient.shape[0], gradient.shape[2])

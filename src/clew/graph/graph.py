@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
+from clew.graph.info import Annotations, GraphInfo, Size
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,92 +25,6 @@ class NodeKind(IntEnum):
     ERROR = 1
     TOKEN = 2
     TARGET = 3
-
-
-@dataclass(frozen=True)
-class Target:
-    """One explained output: a next token, or the difference "`token_id` minus `minus_id`" of two.
-
-    `probability` is the model's own (None for a difference); `weight` is its share in influence.
-    """
-
-    text: str
-    token_id: int
-    weight: float
-    probability: float | None = None
-    minus_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How much of the targets the features explain, each between 0 and 1 (design: "Scores").
-
-    `replacement`: influence that reaches tokens, over influence that reaches tokens or errors.
-    `completeness`: the influence-weighted share of every node's input that is not from errors.
-    """
-
-    replacement: float
-    completeness: float
-
-
-@dataclass(frozen=True)
-class Sink:
-    """The meaningless first token that soaks up attention; `kl` (nats) is what it changes."""
-
-    text: str
-    token_id: int
-    kl: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Size:
-    """How large a graph is."""
-
-    nodes: int
-    features: int
-    edges: int
-
-
-@dataclass(frozen=True)
-class GraphInfo:
-    """Everything about a graph that is not an array; it travels as JSON."""
-
-    prompt: str
-    tokens: tuple[str, ...]
-    model: str = ""
-    dictionary: str = ""
-    targets: tuple[Target, ...] = ()
-    predictions: tuple[tuple[str, float], ...] = ()
-    """The model's likeliest next tokens with their probabilities, whether targets or not."""
-    sink: Sink | None = None
-    scores: Scores | None = None
-    """Of the whole graph, as traced."""
-    whole: Size | None = None
-    """Of the whole graph, where this is what pruning kept of it."""
-    pruned_scores: Scores | None = None
-    """Of what pruning kept, everything left out counted as error."""
-    conservation: float | None = None
-    """The worst relative gap between a row's sum and the value that it must add up to."""
-    influence_left_out: float = 0.0
-    """Share of the influence that flowed through nodes and edges that are not stored."""
-    settings: dict[str, Any] = field(default_factory=dict)
-    timing: dict[str, float] = field(default_factory=dict)
-    """Seconds by phase."""
-    token_text: dict[int, str] = field(default_factory=dict)
-    """Spelling of every output token that the graph names."""
-    created: str = ""
-    generator: str = ""
-
-
-@dataclass(frozen=True)
-class Annotations:
-    """What a person added: all of it refers to nodes by `Graph.node_ids`."""
-
-    labels: dict[str, str] = field(default_factory=dict)
-    supernodes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Each a name and the ids of its members."""
-    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,7 +69,7 @@ class Graph:
     edge_weight: Float32[np.ndarray, " edge"]
     token_ids: Int64[np.ndarray, " position"]
     info: GraphInfo
-    annotations: Annotations = Annotations()
+    annotations: Annotations = field(default_factory=Annotations)
     output_tokens: OutputTokens | None = None
     node_constant: Float32[np.ndarray, " node"] | None = None
     """What biases and the sink position add to a row; NaN for nodes without a row."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Annotations, GraphInfo, Scores, Sink, Size, Target
+from clew.graph.info import Annotations, GraphInfo, Scores, Sink, Size, Target
 
 
 def info_to_json(info: GraphInfo) -> dict[str, Any]:

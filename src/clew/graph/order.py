@@ -16,11 +16,17 @@ def topological_levels(graph: Graph) -> Int64[np.ndarray, " node"]:
     traces), else the length of the longest path to the node. Raises `ClewError` that names the
     nodes of a cycle.
     """
-    layer = graph.node_layer
-    target_layer = np.repeat(layer, np.diff(graph.edge_offset))
-    if (layer[graph.edge_source] < target_layer).all():
-        return layer.astype(np.int64) + 1
-    return _longest_path_lengths(graph)
+    level = graph.node_layer.astype(np.int64) + 1
+    return level if _goes_up(graph, level) else _longest_path_lengths(graph)
+
+
+def _goes_up(graph: Graph, level: Int64[np.ndarray, " node"]) -> bool:
+    """Whether every edge leads to a higher level; a run of rows at a time, to need little memory."""
+    for rows in level_runs(level):
+        sources = graph.edge_source[graph.edge_offset[rows.start] : graph.edge_offset[rows.stop]]
+        if len(sources) and level[sources].max() >= level[rows.start]:
+            return False
+    return True
 
 
 def level_runs(level: Int64[np.ndarray, " node"]) -> list[slice]:

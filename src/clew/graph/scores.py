@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from clew.graph.graph import Graph, NodeKind, Scores
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow, node_influence, safe_divide
+from clew.graph.info import Scores
 
 MOST_CELLS_AT_ONCE = 4_000_000
 """Bounds the scratch memory of `scores_of_part` to some 32 MB."""

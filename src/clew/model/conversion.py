@@ -9,7 +9,6 @@ import os
 import shutil
 import struct
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from clew.errors import ClewError
 from clew.model.cache import conversion_folder, is_whole, models_folder
+from clew.model.quiet import quiet_gguf_reader, quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -118,7 +118,7 @@ def write_safetensors(gguf: Path, folder: Path) -> None:
         if file.read(4) != b"GGUF":
             raise ClewError(f"{gguf.name} is not a GGUF file: it does not begin with the letters GGUF.")
     try:
-        with _quiet_transformers():
+        with quiet_transformers(), quiet_gguf_reader():
             _load_and_save(gguf, folder)
     except ClewError:
         raise
@@ -169,29 +169,6 @@ def _restore_splitting(tokenizer: PreTrainedTokenizerBase, gguf: Path) -> None:
                     pre_tokenizers.ByteLevel(add_prefix_space=False),
                 ]
             )
-
-
-@contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """No progress bars and no warnings from transformers inside; everything as it was afterwards."""
-    from transformers import modeling_gguf_pytorch_utils
-    from transformers.utils import logging
-
-    reader: Any = modeling_gguf_pytorch_utils
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    bar = reader.tqdm  # the GGUF reader's own bar does not heed the switch below
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    reader.tqdm = lambda items, **_: items
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        reader.tqdm = bar
-        logging.set_verbosity(level)
-        if had_bars:
-            logging.enable_progress_bar()
 
 
 def _unreadable(gguf: Path, reason: str) -> ClewError:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from clew.errors import ClewError
 from clew.model.anatomy import Anatomy, anatomy_of
+from clew.model.quiet import quiet_transformers
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -210,19 +210,3 @@ def choose_device(device: str) -> str:
         if torch.backends.mps.is_available():
             available.append("mps")
         raise ClewError(f"No such device: {device!r}; this machine has {', '.join(available)}.") from error
-
-
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Hold back transformers' progress bars and advice; errors still come through."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Annotations, Graph, GraphInfo, NodeKind, Scores, Target
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import Annotations, GraphInfo, Scores, Target
 from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.links import read_links
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
