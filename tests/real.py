@@ -15,8 +15,11 @@ SMOLLM2_ANSWERS = (
     ("big -> small, hot -> cold, up ->", " down"),
     ("cat -> cats, dog -> dogs, car ->", " cars"),
     ("The Central Intelligence Agency (C", "IA"),
+    ("Shakespeare wrote Hamlet. Hamlet was written by William", " Shakespeare"),
+    ("When Mary and John went to the store, John gave a drink to", " Mary"),
+    ("The keys to the cabinet are on the table. The key to the cabinet", " is"),
 )
-"""Capitals, antonyms, symbols, sequences, plurals, acronyms."""
+"""Capitals, antonyms, symbols, sequences, plurals, acronyms, authors, people, agreement."""
 
 GEMMA_ANSWERS = (
     ("Michael Jordan plays the sport of", " basketball"),
@@ -25,6 +28,8 @@ GEMMA_ANSWERS = (
     ("The official language of Brazil is", " Portuguese"),
     ("big -> small, hot -> cold, up ->", " down"),
     ("walk -> walked, talk -> talked, jump ->", " jumped"),
+    ("The author of Romeo and Juliet is William", " Shakespeare"),
+    ("grand -> petit, chaud -> froid, haut ->", " bas"),
 )
 
 
