@@ -10,6 +10,9 @@ from jaxtyping import Float64, Int32, Int64
 from clew.graph.graph import Graph
 from clew.graph.order import level_runs, topological_levels
 
+EDGES_AT_ONCE = 2**18
+"""Bounds scratch memory; what fits into the processor's cache is also quickest."""
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -95,8 +98,11 @@ def row_sums(values: np.ndarray, offset: Int64[np.ndarray, " node_plus_1"]) -> F
     """Sum of each CSR row, in float64; empty rows sum to zero."""
     total = np.zeros(len(offset) - 1)
     filled = np.flatnonzero(np.diff(offset))
-    if len(filled):
-        total[filled] = np.add.reduceat(values, offset[:-1][filled], dtype=np.float64)
+    # numpy widens all that it is given at once, so it is given some rows at a time.
+    for rows in np.split(filled, np.flatnonzero(np.diff(offset[filled] // EDGES_AT_ONCE)) + 1):
+        if len(rows):
+            edges = slice(offset[rows[0]], offset[rows[-1] + 1])
+            total[rows] = np.add.reduceat(values[edges], offset[rows] - edges.start, dtype=np.float64)
     return total
 
 
