@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.attribution import chunks, frozen_attention, sweep
-from clew.attribution.trace import TraceSettings, trace
+from clew.attribution.trace import GapWarning, TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.model.anatomy import ANATOMIES
@@ -124,6 +124,13 @@ def test_both_directions_and_any_chunking_give_the_same_rows(architecture, direc
     assert either.node_constant is not None
     assert one_way.node_constant is not None
     np.testing.assert_allclose(either.node_constant, one_way.node_constant, atol=1e-4)
+
+
+def test_rows_that_do_not_add_up_are_warned_about(monkeypatch):
+    monkeypatch.setattr("clew.attribution.trace.conservation_gap", lambda graph: 0.5)
+    model = tiny_model("LlamaForCausalLM")
+    with pytest.warns(GapWarning, match=r"worst relative gap is 5\.0e-01"):
+        trace(model, NeuronDictionary(model), random_ids(3).tolist(), TraceSettings(max_nodes=5))
 
 
 @pytest.mark.parametrize("direction", ["backward", "forward"])

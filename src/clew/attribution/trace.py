@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from clew.attribution.selection import select_features
 from clew.attribution.targets import TargetRequest, likeliest_targets, named_targets, output_targets
 from clew.dictionary.base import ActiveFeatures, Dictionary, Encoding
 from clew.errors import ClewError
-from clew.graph.conservation import conservation_gap
+from clew.graph.conservation import LARGEST_GAP, conservation_gap
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
 from clew.graph.info import Target
@@ -32,6 +33,11 @@ from clew.model.recording import Recording, record
 
 OnProgress = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done, and how much there is."""
+
+
+class GapWarning(UserWarning):
+    """A graph's rows do not add up to what they explain."""
+
 
 LEAST_MEMORY, DEFAULT_MEMORY = 16 * 2**20, 96 * 2**20
 
@@ -111,14 +117,19 @@ def trace(
     with watch.phase("influence"):
         flow = measure_flow(graph)
         graph = replace(graph, node_influence=flow.found.astype(np.float32))
-        info = {"scores": scores(graph, flow), "conservation": conservation_gap(graph)}
+        gap = conservation_gap(graph)
+        graph = graph.with_info(scores=scores(graph, flow), conservation=gap)
+        if gap > LARGEST_GAP:
+            warnings.warn(
+                f"Rows do not add up: the worst relative gap is {gap:.1e}.", GapWarning, stacklevel=2
+            )
     with watch.phase("pruning"):
         keep_node, _ = prune_masks(graph, flow, settings.node_threshold, settings.edge_threshold)
     with watch.phase("output tokens"):
         survivors = np.flatnonzero(keep_node & (graph.node_kind == NodeKind.FEATURE))
         decoder = _decoders(linear, encoding, features, survivors)
         graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
-    return graph.with_info(**info, timing=watch.seconds, settings=_settings_kept(settings))
+    return graph.with_info(timing=watch.seconds, settings=_settings_kept(settings))
 
 
 def check_settings(settings: TraceSettings) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from clew.cli.features import feature_table
 from clew.cli.spelling import lines_of, node_name, percent, readable, shortened, size, target_name, token
+from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Sink, Size
 
@@ -23,8 +24,6 @@ BAR = 24
 """Cells of the bar that stands for certainty."""
 SHOWN_FRONT, SHOWN_END = 8, 40
 """Of a long prompt, so many tokens from the front and from the end."""
-LARGEST_GAP = 1e-3
-"""Beyond this the rows do not add up."""
 LEAST_WIDTH = 72
 """Narrower terminals wrap by themselves: no name is ever cut."""
 SHORTEST_PHASE = 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,7 +154,9 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     begin = time.perf_counter()
     import clew
+    from clew.attribution.trace import GapWarning
 
+    warnings.simplefilter("ignore", GapWarning)  # the report says it in words
     model = clew.load(
         arguments.model,
         dictionary=arguments.dictionary,

@@ -8,6 +8,9 @@ from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.influence import row_sums
 
+LARGEST_GAP = 1e-3
+"""Beyond this relative gap the rows do not add up, and the graph should not be relied on."""
+
 
 def conservation_gap(graph: Graph) -> float:
     """The worst relative gap between a row's edges plus its constant and the row's total.
