@@ -27,7 +27,7 @@ class Model:
         self,
         prompt: str | Sequence[int],
         *,
-        targets: Sequence[str | int] | None = None,
+        targets: str | int | Sequence[str | int] | None = None,
         max_targets: int = 10,
         target_probability: float = 0.95,
         max_nodes: int = 4096,
@@ -39,11 +39,11 @@ class Model:
     ) -> Graph:
         """The whole attribution graph of a prompt (text or token ids); prune it to read it.
 
-        `targets` are next tokens to explain (text, id, or `"A minus B"`); by default the likeliest
-        until `target_probability`, at most `max_targets`. `max_nodes` bounds the features that become
-        nodes. `sink` names the first token that soaks up attention ("none" for none). Features that
-        pruning at the thresholds would keep get output tokens. `memory` (bytes) is what the sweep may
-        work in. Raises `ClewError` for anything that cannot be used.
+        `targets` are next tokens to explain (one or several; text, id, or `"A minus B"`); by default
+        the likeliest until `target_probability`, at most `max_targets`. `max_nodes` bounds the
+        features that become nodes. `sink` names the first token that soaks up attention ("none" for
+        none). Features that pruning at the thresholds would keep get output tokens. `memory` (bytes)
+        is what the sweep may work in. Raises `ClewError` for anything that cannot be used.
         """
         settings = TraceSettings(
             targets=targets,

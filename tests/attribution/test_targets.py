@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from clew.attribution.targets import likeliest_targets, named_targets
+from clew.attribution.trace import TraceSettings, trace
+from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
 from tests.tiny import random_ids, tiny_model
@@ -41,6 +43,7 @@ def test_text_ids_and_differences():
         (["w7 w8"], "is not one token of this model but 2"),
         ([61], "not in the vocabulary"),
         (["w7", 7], "named twice"),
+        (["w7 minus w7"], "a token and itself"),
     ],
 )
 def test_what_cannot_be_a_target_is_refused_in_a_sentence(requests, complaint):
@@ -64,3 +67,10 @@ def test_a_soft_cap_is_left_out_of_the_row():
     cap = model.network.config.final_logit_softcapping
     uncapped = cap * torch.atanh(recording.logits / cap)
     assert float(outputs.total[0]) == pytest.approx(float(uncapped[7] - uncapped[9]), rel=1e-3)
+
+
+def test_one_target_needs_no_list_and_targets_stand_in_node_order():
+    one = trace(MODEL, NeuronDictionary(MODEL), [3, 4], TraceSettings(targets="w7", max_nodes=5))
+    assert [target.text for target in one.info.targets] == ["w7"]
+    several = trace(MODEL, NeuronDictionary(MODEL), [3, 4], TraceSettings(targets=[9, "w7", "w7 minus w9"]))
+    assert [target.text for target in several.info.targets] == ["w7 minus w9", "w7", "w9"]

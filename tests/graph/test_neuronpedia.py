@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from clew.errors import ClewError
 from clew.graph.file import open_graph, save
 from clew.graph.graph import NodeKind
-from clew.graph.info import Annotations, Scores, Target
+from clew.graph.info import Annotations, Scores, Sink, Target
 from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
 from clew.graph.neuronpedia.spelling import output_label, pair, read_output_label, sanitized
 from tests.graph.random_graphs import random_graph
@@ -398,3 +398,20 @@ def test_probabilities_may_stand_only_in_the_label_or_nowhere():
     assert from_neuronpedia(data).info.targets[0].weight == 0.75
     data["nodes"][1]["clerp"] = "there"
     assert from_neuronpedia(data).info.targets == (Target("there", 9, 1.0, None),)
+
+
+def test_clews_own_facts_survive_json():
+    """A difference stays a difference, and a gap stays a warning."""
+    graph = random_graph(3)
+    targets = tuple(
+        replace(target, text=f"t{rank}", token_id=int(token))
+        for rank, (target, token) in enumerate(
+            zip(graph.info.targets, graph.node_feature[graph.of_kind(NodeKind.TARGET)], strict=True)
+        )
+    )
+    graph = graph.with_info(targets=targets, conservation=0.02, sink=Sink("<s>", 0, 0.1, "chosen"))
+    again = from_neuronpedia(to_neuronpedia(graph))
+    assert again.info.targets == targets
+    assert again.info.conservation == 0.02
+    assert again.info.sink == graph.info.sink
+    assert from_neuronpedia(to_neuronpedia(again)).info.sink == graph.info.sink

@@ -67,6 +67,8 @@ def _named(model: LanguageModel, probability: Tensor, request: TargetRequest) ->
         left, right = request.split(" minus ", 1)
         if left.strip() and right.strip():
             ids = [_token_id(model, probability, side) for side in (left, right)]
+            if ids[0] == ids[1]:
+                raise ClewError(f"The target {quote(request)} is the difference of a token and itself.")
             text = " minus ".join(model.token_text(token) for token in ids)
             return Target(text, ids[0], 1.0, minus_id=ids[1])
     token = _token_id(model, probability, request)

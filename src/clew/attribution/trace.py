@@ -46,8 +46,8 @@ LEAST_MEMORY, DEFAULT_MEMORY = 16 * 2**20, 96 * 2**20
 class TraceSettings:
     """What to trace; every default is a recommendation."""
 
-    targets: Sequence[TargetRequest] | None = None
-    """Outputs to explain; None: the likeliest tokens."""
+    targets: TargetRequest | Sequence[TargetRequest] | None = None
+    """Outputs to explain, one or several; None: the likeliest tokens."""
     max_targets: int = 10
     target_probability: float = 0.95
     """Without named targets: as few of the likeliest tokens as reach this together."""
@@ -156,11 +156,16 @@ def _decoders(linear: LinearMap, encoding: Encoding, features: ActiveFeatures, c
 def _chosen_targets(
     model: LanguageModel, recording: Recording, settings: TraceSettings
 ) -> tuple[Target, ...]:
-    if settings.targets:
-        return named_targets(model, recording, settings.targets)
-    return likeliest_targets(
-        model, recording, count=settings.max_targets, probability=settings.target_probability
-    )
+    """In node order: differences first, then by token id."""
+    requests = settings.targets
+    if requests:
+        named = [requests] if isinstance(requests, str | int) else requests
+        targets = named_targets(model, recording, named)
+    else:
+        targets = likeliest_targets(
+            model, recording, count=settings.max_targets, probability=settings.target_probability
+        )
+    return tuple(sorted(targets, key=lambda target: -1 if target.minus_id is not None else target.token_id))
 
 
 def _settings_kept(settings: TraceSettings) -> dict[str, object]:
@@ -168,7 +173,9 @@ def _settings_kept(settings: TraceSettings) -> dict[str, object]:
         "max_nodes": settings.max_nodes,
         "max_targets": settings.max_targets,
         "target_probability": settings.target_probability,
-        "targets": None if settings.targets is None else list(settings.targets),
+        "targets": settings.targets
+        if isinstance(settings.targets, str | int | None)
+        else list(settings.targets),
         "sink": settings.sink,
         "node_threshold": settings.node_threshold,
         "edge_threshold": settings.edge_threshold,

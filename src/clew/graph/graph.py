@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
@@ -172,11 +173,16 @@ class Graph:
 
         return prune(self, node_threshold, edge_threshold)
 
-    def paths(self, target: int | None = None, count: int = 10) -> list[SignedPath]:
-        """The strongest signed paths from tokens to a target node; see `clew.graph.paths`."""
+    def paths(
+        self, target: int | None = None, count: int = 10, *, sources: Sequence[int] | None = None
+    ) -> list[SignedPath]:
+        """The strongest signed paths from source nodes (default: all tokens) to a target node.
+
+        The target is by default the output that weighs most; see `clew.graph.paths.strongest_paths`.
+        """
         from clew.graph.paths import strongest_paths
 
-        return strongest_paths(self, target=target, count=count)
+        return strongest_paths(self, sources=sources, target=target, count=count)
 
     def save(self, path: str | Path) -> Path:
         """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""
@@ -206,7 +212,8 @@ class Graph:
         answer = ""
         if self.info.targets:
             first = max(self.info.targets, key=lambda target: target.weight)
-            answer = f" -> {quote(first.text)} p={first.weight:.2f}"
+            probability = "" if first.probability is None else f" p={first.probability:.2f}"
+            answer = f" -> {quote(first.text)}{probability}"
         parts = [f"{quote(self.info.prompt)}{answer}", f"{self.n_nodes:,} nodes", f"{self.n_edges:,} edges"]
         scores = self.info.pruned_scores or self.info.scores
         if scores:
@@ -215,7 +222,6 @@ class Graph:
 
 
 def quote(text: str) -> str:
-    """A token as it reads, spaces visible by quotes and newlines by their escape."""
-    return (
-        '"' + text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace('"', '\\"') + '"'
-    )
+    """A token in quotes, so that its spaces show; what a terminal would not print, as its escape."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in escaped) + '"'

@@ -12,10 +12,11 @@ import numpy as np
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
+from clew.graph.metadata import info_from_json
 from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.links import read_links
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
-from clew.graph.neuronpedia.spelling import SETTINGS, read_output_label
+from clew.graph.neuronpedia.spelling import KEPT_FACTS, SETTINGS, read_output_label
 from clew.graph.validate import validate
 
 
@@ -82,7 +83,7 @@ def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
     generator = about.get("generator") or {}
     if not isinstance(generator, dict):
         generator = {"name": generator}
-    return GraphInfo(
+    info = GraphInfo(
         prompt=metadata["prompt"],
         tokens=tuple(metadata["prompt_tokens"]),
         model=metadata["scan"],
@@ -95,6 +96,18 @@ def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
         created=_iso_time(about.get("create_time_ms")),
         generator=" ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)),
     )
+    return _with_kept_facts(info, metadata.get("clew"))
+
+
+def _with_kept_facts(info: GraphInfo, kept: Any) -> GraphInfo:
+    """With what the format has no word for, where clew wrote the file and its outputs are the same."""
+    if not isinstance(kept, dict):
+        return info
+    facts = {name: kept[name] for name in KEPT_FACTS if name in kept}
+    known = info_from_json({"prompt": info.prompt, "tokens": list(info.tokens), **facts})
+    if [target.text for target in known.targets] != [target.text for target in info.targets]:
+        return info
+    return replace(info, **{name: getattr(known, name) for name in facts})
 
 
 def _targets(nodes: list[FileNode]) -> tuple[Target, ...]:

@@ -34,6 +34,18 @@ SETTINGS: dict[str, tuple[str, str]] = {
 }
 """Where each of clew's settings stands in the metadata: group, then name."""
 
+KEPT_FACTS = (
+    "targets",
+    "predictions",
+    "sink",
+    "scores",
+    "pruned_scores",
+    "whole",
+    "conservation",
+    "influence_left_out",
+)
+"""Fields of `GraphInfo` that the format has no word for; clew writes them under `metadata.clew`."""
+
 INDEX_IN_ID = re.compile(r"_(-?\d+)_\d+$")
 OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOTALL)
 

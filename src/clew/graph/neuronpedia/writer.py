@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.metadata import plain
-from clew.graph.neuronpedia.spelling import SETTINGS, WRITTEN_TYPE, output_label, pair, sanitized
+from clew.graph.metadata import info_to_json, plain
+from clew.graph.neuronpedia.spelling import KEPT_FACTS, SETTINGS, WRITTEN_TYPE, output_label, pair, sanitized
 
 GENERATOR_URL = "https://pypi.org/project/clew"
 
@@ -52,6 +52,9 @@ def _metadata(graph: Graph, slug: str | None) -> dict[str, Any]:
     if scores := info.pruned_scores or info.scores:
         metadata["replacement_score"] = plain(scores.replacement)
         metadata["completeness_score"] = plain(scores.completeness)
+    if original is None or "clew" in original:
+        facts = info_to_json(info)
+        metadata["clew"] = {name: facts[name] for name in KEPT_FACTS if facts[name] is not None}
     if slug is not None:
         metadata["slug"] = sanitized(slug, "graph")
     return metadata
