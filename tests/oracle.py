@@ -28,6 +28,9 @@ class FrozenRun:
     read: list[Tensor]
     """Per layer `[position, feature]`: the linearised activation of each neuron."""
     logits: Tensor
+    mean_logit: Tensor
+    """The mean over the vocabulary, taken on the weights in float64: autograd's own sum of hundreds of
+    thousands of float32 columns is off by 1e-4."""
 
 
 def frozen_run(model: LanguageModel, token_ids: Tensor) -> FrozenRun:
@@ -38,8 +41,12 @@ def frozen_run(model: LanguageModel, token_ids: Tensor) -> FrozenRun:
         for hook in _hooks(model, seen):
             stack.callback(hook.remove)
         stack.enter_context(_attention_replaced_by(model, patterns))
+        stack.callback(model.network.lm_head.register_forward_pre_hook(_see(seen)).remove)
         logits = model.network(input_ids=token_ids[None], use_cache=False).logits[0, -1]
-    return FrozenRun(seen["embedding"][0], seen["neurons"], seen["read"], logits)
+    columns = model.network.lm_head.weight.split(8192)
+    mean = sum((part.double().sum(0) for part in columns), torch.zeros((), dtype=torch.float64))
+    mean_logit = seen["final"][0] @ (mean / len(model.network.lm_head.weight)).float()
+    return FrozenRun(seen["embedding"][0], seen["neurons"], seen["read"], logits, mean_logit)
 
 
 def effects(run: FrozenRun, target: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -98,6 +105,13 @@ def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]]):
     for norm in norms:
         if norm is not None:
             yield norm.module.register_forward_hook(_freeze_norm)
+
+
+def _see(seen: dict[str, list[Tensor]]):
+    def hook(module, inputs):
+        seen["final"] = [inputs[0][0, -1]]
+
+    return hook
 
 
 def _keep(values: dict[str, Tensor], name: str):

@@ -48,7 +48,7 @@ def target_scalars(graph: Graph, run: FrozenRun) -> dict[int, torch.Tensor]:
         for node in graph.of_kind(NodeKind.FEATURE)
     }
     for node, target in zip(graph.of_kind(NodeKind.TARGET), graph.info.targets, strict=True):
-        other = run.logits.mean() if target.minus_id is None else run.logits[target.minus_id]
+        other = run.mean_logit if target.minus_id is None else run.logits[target.minus_id]
         scalars[int(node)] = run.logits[target.token_id] - other
     return scalars
 
