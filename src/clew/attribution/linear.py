@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.attribution.frozen_attention import FrozenAttention
-from clew.dictionary.base import ReadPoint, WritePoint
+from clew.dictionary.points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Norm
 from clew.model.recording import Recording
 

@@ -7,28 +7,13 @@ answers everything attribution asks. Attribution knows neither transcoders nor n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.points import ReadPoint, WritePoint
 from clew.model.recording import Recording
-
-
-class ReadPoint(Enum):
-    """Where encoder directions live."""
-
-    RESIDUAL = "the raw stream before the MLP's norm"
-    NORMALIZED = "after the norm's scale, before its gain"
-    MLP_INPUT = "after the norm's gain"
-
-
-class WritePoint(Enum):
-    """Where decoder directions live."""
-
-    MLP_OUTPUT = "what the MLP computes, before a post-norm"
-    STREAM = "what is added to the stream, after a post-norm"
 
 
 @dataclass(frozen=True)

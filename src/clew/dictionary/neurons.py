@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.dictionary.base import ActiveFeatures, ReadPoint, WritePoint
+from clew.dictionary.base import ActiveFeatures
+from clew.dictionary.points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Layer
 from clew.model.recording import Recording
 

@@ -1,0 +1,105 @@
+"""Arrays that may stay on disk: whole ones or single rows are read when they are needed.
+
+A cross-layer decoder can be larger than memory, and of it only the rows of active features matter.
+Rows are read, not mapped: a mapped page counts into the process's memory, a whole neighbourhood of
+pages at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Weights(Protocol):
+    """A float array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def n_bytes(self) -> int: ...
+
+    def read(self) -> Float[Tensor, "..."]:
+        """All of it, in float32 on the CPU."""
+        ...
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        """Some rows in float32 on the CPU, all but the last dimension counted as one."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeldWeights:
+    """An array in memory."""
+
+    tensor: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.tensor.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.tensor.nbytes
+
+    def read(self) -> Float[Tensor, "..."]:
+        return self.tensor.float().cpu()
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self.tensor.flatten(0, -2)[index.to(self.tensor.device)].float().cpu()
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """An array that lies uncompressed in a file, row-major and little-endian, from `offset` on."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    transposed: bool = False
+    """Whether the file holds a matrix the other way round: `shape` is then what `read` gives."""
+
+    @property
+    def n_bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+    def read(self) -> Float[Tensor, "..."]:
+        stored = self.shape[::-1] if self.transposed else self.shape
+        found = self._empty(stored)
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            file.readinto(_memory(found))
+        return (found.T if self.transposed else found).float()
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        if self.transposed:
+            return self.read()[index]
+        found = self._empty((len(index), self.shape[-1]))
+        width = self.shape[-1] * self.dtype.itemsize
+        memory = _memory(found)
+        file = os.open(self.path, os.O_RDONLY)
+        try:
+            for place, row in enumerate(index.tolist()):
+                os.preadv(file, [memory[place * width : (place + 1) * width]], self.offset + row * width)
+        finally:
+            os.close(file)
+        return found.float()
+
+    def _empty(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.empty(shape, dtype=self.dtype)
+
+
+def _memory(tensor: Tensor) -> memoryview:
+    """The bytes of a contiguous tensor, to be written to."""
+    array: np.ndarray = tensor.view(torch.uint8).numpy() if tensor.numel() else np.empty(0, np.uint8)
+    return memoryview(array.reshape(-1))  # type: ignore[arg-type]
