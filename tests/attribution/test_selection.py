@@ -27,14 +27,14 @@ def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
 
     run = frozen_run(model, ids)
     total = torch.stack(effects(run, run.logits[7] - run.logits[9])[1])
-    activation = torch.stack([encoding.activations(layer) for layer in range(model.n_layers)])
+    activation = torch.stack([encoding.state(layer).activation for layer in range(model.n_layers)])
     for layer in reversed(range(1, model.n_layers)):
         for position in range(len(ids)):
             for feature in range(total.shape[2]):
                 below = torch.stack(effects(run, run.read[layer][position, feature])[1])
                 per_unit = total[layer, position, feature] / activation[layer, position, feature]
                 total += per_unit * below
-    torch.testing.assert_close(found, total.abs(), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(torch.cat(found), total.abs().flatten(), rtol=1e-3, atol=1e-5)
 
 
 def test_as_many_as_asked_for_and_none_at_the_sink():

@@ -17,7 +17,7 @@ architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
 
 
 def all_neurons(encoding, n_layers: int) -> ActiveFeatures:
-    activation = torch.stack([encoding.activations(layer) for layer in range(n_layers)])
+    activation = torch.stack([encoding.state(layer).activation for layer in range(n_layers)])
     layer, position, index = torch.ones_like(activation).nonzero().T
     return ActiveFeatures(layer, position, index, activation.flatten())
 

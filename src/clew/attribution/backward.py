@@ -27,7 +27,7 @@ def sweep_backward(
         reach=targets.position + 1,
         depth=targets.layer,
         floats=2 * sources.n_columns,
-        floats_per_position=d_model + attention(0).scratch_floats(1, 1),
+        floats_per_position=d_model + attention(0).scratch_floats(1, 1) + sources.bypass_floats,
         memory=memory,
     )
     for chunk in chunks:
@@ -46,6 +46,7 @@ def _sweep_chunk(
     weight = direction.new_zeros(sources.n_columns, n_rows)
     constant = direction.new_zeros(n_rows)
     scratch = direction.new_empty(attention(0).scratch_floats(n_positions, n_rows))
+    buffer = direction.new_empty(sources.bypass_floats * n_positions * n_rows)
     reading_at_or_above = joined_by(targets.layer[chunk], sources.n_layers)
 
     under_way = 0
@@ -53,6 +54,8 @@ def _sweep_chunk(
         active = gradient[:, :, :under_way]
         if layer < sources.n_layers and under_way:
             _read_off(layer, active, sources, weight[:, :under_way], constant[:under_way])
+            if bypass := sources.bypass[layer]:
+                active += bypass.backward(active, buffer)
         joining = torch.arange(under_way, reading_at_or_above[layer], device=chunk.device)
         gradient[position[joining], :, joining] += direction[joining]
         under_way = reading_at_or_above[layer]

@@ -30,7 +30,9 @@ def sweep_forward(
         reach=sources.n_positions - position,
         depth=depth,
         floats=2 * len(targets),
-        floats_per_position=targets.direction.shape[1] + attention(0).scratch_floats(1, 1),
+        floats_per_position=targets.direction.shape[1]
+        + attention(0).scratch_floats(1, 1)
+        + sources.bypass_floats,
         memory=memory,
     )
     every_row = torch.arange(len(targets), device=layer.device)
@@ -56,6 +58,7 @@ def _sweep_chunk(
     stream = sources.embedding.new_zeros(n_positions, sources.embedding.shape[1], n_columns)
     weight = stream.new_zeros(len(targets), n_columns)
     scratch = stream.new_empty(attention(0).scratch_floats(n_positions, n_columns))
+    buffer = stream.new_empty(sources.bypass_floats * n_positions * n_columns)
     slot = torch.full((sources.n_columns + 1,), -1, device=chunk.device)
     slot[chunk] = torch.arange(n_columns, device=chunk.device)
     constants = int(slot[-1])
@@ -69,6 +72,8 @@ def _sweep_chunk(
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.attention_constant[layer])
         _read_at(layer, active, first, targets, weight[:, :under_way])
+        if (bypass := sources.bypass[layer]) and under_way:
+            active += bypass.forward(active, buffer)
         _write_at(layer, stream, first, slot, sources)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.constant[layer])

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.attribution.bypass import Bypass
 from clew.attribution.frozen_attention import FrozenAttention
 from clew.dictionary.points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Norm
@@ -69,10 +70,8 @@ class LinearMap:
         self, point: ReadPoint, layer: int, direction: Float[Tensor, "reader d_model"]
     ) -> Float[Tensor, " reader"]:
         """What the norm's bias contributes to each reader."""
-        bias = self.model.layers[layer].mlp_norm.bias
-        if bias is None or point is not ReadPoint.MLP_INPUT:
-            return direction.new_zeros(len(direction))
-        return direction @ bias
+        bias = self.read_bias(point, layer)
+        return direction.new_zeros(len(direction)) if bias is None else direction @ bias
 
     def write_to_stream(
         self,
@@ -110,6 +109,26 @@ class LinearMap:
         everywhere = torch.arange(n_positions, device=offset.device)
         written = self.write_to_stream(point, layer, everywhere, offset.expand(n_positions, -1))
         return written if constant is None else written + constant
+
+    def bypass(
+        self, read: ReadPoint, write: WritePoint, layer: int, skip: Float[Tensor, "d_model d_model"] | None
+    ) -> Bypass | None:
+        """A skip connection (`skip @ x` from read point to write point) as a map on the stream."""
+        if skip is None:
+            return None
+        scale = torch.ones_like(self.recording.mlp_scale[layer])
+        norm, post_norm = self.model.layers[layer].mlp_norm, self.model.layers[layer].mlp_post_norm
+        if read is not ReadPoint.RESIDUAL:
+            skip = _before_norm(norm, skip, gain=read is ReadPoint.MLP_INPUT)
+            scale = scale * self.recording.mlp_scale[layer]
+        if write is WritePoint.MLP_OUTPUT and post_norm and self.recording.mlp_post_scale is not None:
+            skip = _through_post_norm(post_norm, skip.T).T
+            scale = scale * self.recording.mlp_post_scale[layer]
+        return Bypass(skip, scale)
+
+    def read_bias(self, point: ReadPoint, layer: int) -> Float[Tensor, " d_model"] | None:
+        """What stands at a read point where the stream is zero."""
+        return self.model.layers[layer].mlp_norm.bias if point is ReadPoint.MLP_INPUT else None
 
     def read_output(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, "target d_model"]:
         """Directions after the final norm, at the last position, as directions on the final stream."""

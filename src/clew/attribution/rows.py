@@ -68,14 +68,19 @@ def gather_sources(
     """All that the stream is made of, with the features not chosen in the errors."""
     recording = linear.recording
     remainder = recording.mlp_write.clone()
-    writes, constants, attention_constants = [], [], []
+    writes, constants, attention_constants, bypass = [], [], [], []
     for layer in range(linear.model.n_layers):
         writers, decoder = encoding.writes(features, layer)
         position = features.position[writers]
         vector = linear.write_to_stream(encoding.write_point, layer, position, decoder)
         vector = vector * features.activation[writers, None]
         remainder[layer].index_add_(0, position, vector, alpha=-1)
-        constant = linear.write_constant(encoding.write_point, layer, encoding.offset(layer))
+        skip = encoding.skip(layer)
+        around = linear.bypass(encoding.read_point, encoding.write_point, layer, skip)
+        if around is not None:
+            remainder[layer] -= around.written(recording.residual_mid[layer])
+        bypass.append(around)
+        constant = linear.write_constant(encoding.write_point, layer, _offset(linear, encoding, layer, skip))
         if constant is not None:
             constant = constant.clone()
             constant[:first_position] = 0
@@ -91,9 +96,18 @@ def gather_sources(
         remainder=remainder,
         constant=tuple(constants),
         attention_constant=tuple(attention_constants),
+        bypass=tuple(bypass),
         embedding=recording.embedding,
         first_position=first_position,
     )
+
+
+def _offset(linear: LinearMap, encoding: Encoding, layer: int, skip: Tensor | None) -> Tensor | None:
+    """What the dictionary adds at the write point whatever the stream is."""
+    offset, bias = encoding.offset(layer), linear.read_bias(encoding.read_point, layer)
+    if skip is None or bias is None:
+        return offset
+    return skip @ bias if offset is None else offset + skip @ bias
 
 
 def _feature_reads(

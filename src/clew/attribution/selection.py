@@ -28,20 +28,35 @@ def select_features(
     through the whole linearised model, MLPs included; features rank by its magnitude, summed over
     the targets by weight.
     """
-    n_layers = linear.model.n_layers
     if encoding.n_active(first_position) <= max_nodes:
-        rank = torch.stack([encoding.activations(number).abs() for number in range(n_layers)])
+        rank = [encoding.active(layer).activation.abs() for layer in range(linear.model.n_layers)]
     else:
         rank = total_attribution(linear, encoding, outputs, on_progress)
-    rank[:, :first_position] = 0
-    count = min(max_nodes, int(torch.count_nonzero(rank)))
-    chosen = rank.flatten().topk(count).indices.sort().values
-    layer, position, index = torch.unravel_index(chosen, rank.shape)
-    activation = torch.empty(count, device=rank.device)
-    for number in range(n_layers):
-        here = layer == number
-        activation[here] = encoding.activations(number)[position[here], index[here]]
-    return ActiveFeatures(layer, position, index, activation)
+    return best_ranked(encoding, rank, max_nodes, first_position)
+
+
+def best_ranked(
+    encoding: Encoding, rank: list[Float[Tensor, " feature"]], max_nodes: int, first_position: int
+) -> ActiveFeatures:
+    """The active features (ranked by layer) that rank highest, those before `first_position` left out."""
+    chosen = []
+    for layer, ranked in enumerate(rank):
+        ranked[encoding.active(layer).position < first_position] = 0
+    together = torch.cat(rank)
+    count = min(max_nodes, int(torch.count_nonzero(together)))
+    best = together.topk(count).indices.sort().values
+    begin = 0
+    for layer, ranked in enumerate(rank):
+        here = best[(best >= begin) & (best < begin + len(ranked))] - begin
+        chosen.append(encoding.active(layer).at(here))
+        begin += len(ranked)
+    return joined(chosen)
+
+
+def joined(parts: list[ActiveFeatures]) -> ActiveFeatures:
+    """Features of several layers as one."""
+    fields = ("layer", "position", "index", "activation")
+    return ActiveFeatures(**{name: torch.cat([getattr(part, name) for part in parts]) for name in fields})
 
 
 def total_attribution(
@@ -49,21 +64,26 @@ def total_attribution(
     encoding: Encoding,
     outputs: OutputTargets,
     on_progress: OnStep = lambda done, total: None,
-) -> Float[Tensor, "layer position feature"]:
-    """The weighted magnitude of every feature's attribution over all paths, MLPs included."""
+) -> list[Float[Tensor, " feature"]]:
+    """By layer, the weighted magnitude of every active feature's attribution over all paths."""
     model, n_positions = linear.model, linear.recording.n_positions
     weight = torch.tensor([target.weight for target in outputs.targets], device=model.device)
     gradient = outputs.direction.new_zeros(n_positions, model.d_model, len(weight))
     gradient[-1] = outputs.direction.T
     everywhere = torch.arange(n_positions, device=model.device)
     scratch = gradient.new_empty(linear.attention(0).scratch_floats(n_positions, len(weight)))
-    found = gradient.new_empty(model.n_layers, *encoding.activations(0).shape)
+    found: list[Tensor] = []
+    at_write: list[Tensor] = []
     for done, layer in enumerate(reversed(range(model.n_layers))):
         on_progress(done, model.n_layers)
-        at_write = linear.pull_back_write(encoding.write_point, layer, gradient)
+        own = linear.pull_back_write(encoding.write_point, layer, gradient)
+        # Only a cross-layer dictionary looks back at the gradients above.
+        at_write = [own, *at_write][: encoding.reach]
+        if encoding.reach > 1 and own is gradient:
+            at_write[0] = gradient.clone()
         on_feature, on_read = encoding.pull_back(layer, at_write)
-        found[layer] = (on_feature.abs() @ weight) * encoding.activations(layer).abs()
+        found.append((on_feature.abs() @ weight) * encoding.active(layer).activation.abs())
         through = linear.read_from_stream(encoding.read_point, layer, everywhere, on_read.transpose(1, 2))
         gradient += through.transpose(1, 2)
         linear.attention(layer).add_backward(gradient, scratch)
-    return found
+    return found[::-1]

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.attribution.bypass import Bypass
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -71,8 +73,15 @@ class Sources:
     """What each MLP wrote less the chosen features and constants: the error nodes' vectors."""
     constant: tuple[Float[Tensor, "position d_model"] | None, ...]
     attention_constant: tuple[Float[Tensor, "position d_model"] | None, ...]
+    bypass: tuple[Bypass | None, ...]
+    """Skip connections by layer: no sources, but ways for those below."""
     embedding: Float[Tensor, "position d_model"]
     first_position: int
+
+    @property
+    def bypass_floats(self) -> int:
+        """How many floats a bypass needs to work in, for each position and column."""
+        return self.embedding.shape[1] if any(self.bypass) else 0
 
     @property
     def n_layers(self) -> int:

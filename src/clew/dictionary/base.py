@@ -6,6 +6,7 @@ answers everything attribution asks. Attribution knows neither transcoders nor n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,12 +44,17 @@ class Encoding(Protocol):
     @property
     def write_point(self) -> WritePoint: ...
 
+    @property
+    def reach(self) -> int:
+        """To how many layers a feature may write, its own counted."""
+        ...
+
     def n_active(self, first_position: int) -> int:
         """How many features are active at `first_position` and after."""
         ...
 
-    def activations(self, layer: int) -> Float[Tensor, "position feature"]:
-        """Activations of all features of a layer; zero where inactive."""
+    def active(self, layer: int) -> ActiveFeatures:
+        """A layer's active features, those at the sink included."""
         ...
 
     def reads(
@@ -70,10 +76,18 @@ class Encoding(Protocol):
         """The constant that the layer's decoder adds at the write point."""
         ...
 
+    def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
+        """The linear map from read point to write point that bypasses the features; None without one."""
+        ...
+
     def pull_back(
-        self, layer: int, gradient: Float[Tensor, "position d_model target"]
-    ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
-        """A gradient at the write point, on each feature of the layer and on the read point through them."""
+        self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
+    ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
+        """A gradient on each active feature of the layer, and on the read point through them and the skip.
+
+        `at_write` holds the gradients at the write points of this layer and of those above it, as many as
+        `reach` says.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ layer-wise relevance propagation (RelP, Rezaei Jafari et al. 2025; neuron circui
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,6 +75,7 @@ class NeuronEncoding:
     recording: Recording
     read_point = ReadPoint.MLP_INPUT
     write_point = WritePoint.MLP_OUTPUT
+    reach = 1
 
     @torch.no_grad()
     def state(self, layer: int) -> NeuronState:
@@ -87,8 +88,10 @@ class NeuronEncoding:
         n_positions = self.recording.n_positions - first_position
         return n_positions * sum(layer.down.in_features for layer in self.model.layers)
 
-    def activations(self, layer: int) -> Float[Tensor, "position feature"]:
-        return self.state(layer).activation
+    def active(self, layer: int) -> ActiveFeatures:
+        activation = self.state(layer).activation
+        position, index = torch.nonzero(activation, as_tuple=True)
+        return ActiveFeatures(torch.full_like(index, layer), position, index, activation[position, index])
 
     def reads(
         self, features: ActiveFeatures
@@ -124,9 +127,13 @@ class NeuronEncoding:
         bias = self.model.layers[layer].down.bias
         return None if bias is None else bias.float()
 
+    def skip(self, layer: int) -> None:
+        return None
+
     def pull_back(
-        self, layer: int, gradient: Float[Tensor, "position d_model target"]
-    ) -> tuple[Float[Tensor, "position feature target"], Float[Tensor, "position d_model target"]]:
+        self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
+    ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
+        gradient = at_write[0]
         parts, state = self.model.layers[layer], self.state(layer)
         slope = state.slope
         # Positions and targets side by side: one wide product instead of a narrow one per position.
@@ -143,7 +150,8 @@ class NeuronEncoding:
         else:
             on_read = through(parts.gate, slope * state.up / 2)
             on_read += through(parts.up, slope * state.gate / 2)
-        return on_feature.transpose(0, 1), on_read.unflatten(1, sides).transpose(0, 1)
+        position, index = torch.nonzero(state.activation, as_tuple=True)
+        return on_feature[index, position], on_read.unflatten(1, sides).transpose(0, 1)
 
 
 def _bias(module: nn.Linear, index: Tensor) -> Tensor:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 
+from jaxtyping import Float
+from torch import Tensor
+
+from clew.model.language_model import LanguageModel
+from clew.model.recording import Recording
+
 
 class ReadPoint(Enum):
     """Where encoder directions live."""
@@ -18,3 +24,16 @@ class WritePoint(Enum):
 
     MLP_OUTPUT = "what the MLP computes, before a post-norm"
     STREAM = "what is added to the stream, after a post-norm"
+
+
+def read_values(
+    model: LanguageModel, recording: Recording, point: ReadPoint, layer: int
+) -> Float[Tensor, "position d_model"]:
+    """What stands at a layer's read point on a recording."""
+    stream, norm = recording.residual_mid[layer], model.layers[layer].mlp_norm
+    if point is ReadPoint.RESIDUAL:
+        return stream
+    if point is ReadPoint.MLP_INPUT:
+        return norm.apply(stream, recording.mlp_scale[layer])
+    centred = stream - stream.mean(dim=-1, keepdim=True) if norm.centred else stream
+    return centred * recording.mlp_scale[layer].unsqueeze(-1)

@@ -1,0 +1,186 @@
+"""Published transcoders applied to a model: what is active on a prompt, what it reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.dictionary.base import ActiveFeatures
+from clew.dictionary.points import ReadPoint, WritePoint, read_values
+from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.model.language_model import LanguageModel
+from clew.model.recording import Recording
+
+
+@dataclass(frozen=True)
+class TranscoderDictionary:
+    """A set of transcoders bound to the model that it was trained on."""
+
+    model: LanguageModel
+    transcoders: TranscoderSet
+    name: str
+    low_memory: bool = False
+    """Read each encoder from disk whenever it is needed, instead of keeping all of them."""
+
+    @torch.no_grad()
+    def encode(self, recording: Recording) -> TranscoderEncoding:
+        """The active features on one recording, found layer by layer."""
+        found = []
+        for layer in range(self.model.n_layers):
+            x = read_values(self.model, recording, self.transcoders.read_point, layer)
+            found.append(self._active(layer, x))
+        return TranscoderEncoding(self, recording, tuple(found))
+
+    def _active(self, layer: int, x: Float[Tensor, "position d_model"]) -> ActiveFeatures:
+        part = self.transcoders.layers.get(layer)
+        if part is None:
+            nothing = torch.empty(0, dtype=torch.long, device=x.device)
+            return ActiveFeatures(nothing, nothing, nothing, x.new_empty(0))
+        bias = part.encoder_bias.read().to(x.device)
+        activation = part.activation(torch.addmm(bias, x, self.encoder(layer).T))
+        position, index = torch.nonzero(activation, as_tuple=True)
+        return ActiveFeatures(torch.full_like(index, layer), position, index, activation[position, index])
+
+    def encoder(self, layer: int) -> Float[Tensor, "feature d_model"]:
+        """A layer's encoder in float32 on the model's device."""
+        if self.low_memory:
+            return self.transcoders.layers[layer].encoder.read().to(self.model.device)
+        return self._encoders[layer]
+
+    @cached_property
+    def _encoders(self) -> dict[int, Tensor]:
+        return {
+            layer: part.encoder.read().to(self.model.device)
+            for layer, part in self.transcoders.layers.items()
+        }
+
+    def encoder_rows(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature d_model"]:
+        """The directions that some features of a layer read."""
+        if self.low_memory:
+            return self.transcoders.layers[layer].encoder.rows(index.cpu()).to(self.model.device)
+        return self._encoders[layer][index]
+
+
+@dataclass(frozen=True)
+class TranscoderEncoding:
+    """Transcoders on one prompt; see `clew.dictionary.base.Encoding` for what each method answers."""
+
+    dictionary: TranscoderDictionary
+    recording: Recording
+    features: tuple[ActiveFeatures, ...]
+    """What is active, by layer."""
+
+    @property
+    def read_point(self) -> ReadPoint:
+        return self.dictionary.transcoders.read_point
+
+    @property
+    def write_point(self) -> WritePoint:
+        return self.dictionary.transcoders.write_point
+
+    @property
+    def reach(self) -> int:
+        return max(part.decoder.n_written for part in self._parts.values())
+
+    @property
+    def _parts(self) -> dict[int, LayerTranscoder]:
+        return dict(self.dictionary.transcoders.layers)
+
+    def n_active(self, first_position: int) -> int:
+        return sum(int((features.position >= first_position).sum()) for features in self.features)
+
+    def active(self, layer: int) -> ActiveFeatures:
+        return self.features[layer]
+
+    def reads(
+        self, features: ActiveFeatures
+    ) -> tuple[Float[Tensor, "feature d_model"], Float[Tensor, " feature"], Float[Tensor, " feature"]]:
+        model = self.dictionary.model
+        direction = torch.empty(len(features), model.d_model, device=model.device)
+        offset = torch.empty(len(features), device=model.device)
+        for layer in features.layer.unique().tolist():
+            chosen = torch.nonzero(features.layer == layer).squeeze(1)
+            index = features.index[chosen]
+            direction[chosen] = self.dictionary.encoder_rows(layer, index)
+            offset[chosen] = self._parts[layer].encoder_bias.read().to(model.device)[index]
+        return direction, offset, features.activation
+
+    def writes(
+        self, features: ActiveFeatures, layer: int
+    ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
+        writers, vectors = [features.layer.new_empty(0)], [self.recording.embedding.new_empty(0, self._width)]
+        for source, part in self._writing_at(layer):
+            chosen = torch.nonzero(features.layer == source).squeeze(1)
+            if len(chosen):
+                writers.append(chosen)
+                vectors.append(self._rows(part, features.index[chosen], layer - source))
+        return torch.cat(writers), torch.cat(vectors)
+
+    def _writing_at(self, layer: int) -> Iterator[tuple[int, LayerTranscoder]]:
+        for source, part in sorted(self._parts.items()):
+            if source <= layer < source + part.decoder.n_written:
+                yield source, part
+
+    def _rows(
+        self, part: LayerTranscoder, index: Int[Tensor, " feature"], ahead: int
+    ) -> Float[Tensor, "feature d_model"]:
+        return part.decoder.rows(index.cpu(), ahead).to(self.dictionary.model.device)
+
+    @property
+    def _width(self) -> int:
+        return self.recording.embedding.shape[1]
+
+    def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
+        bias = self._parts[layer].decoder_bias if layer in self._parts else None
+        return None if bias is None else bias.read().to(self.dictionary.model.device)
+
+    def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
+        skip = self._parts[layer].skip if layer in self._parts else None
+        return None if skip is None else skip.read().to(self.dictionary.model.device)
+
+    def pull_back(
+        self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
+    ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
+        features = self.features[layer]
+        on_feature = at_write[0].new_zeros(len(features), at_write[0].shape[2])
+        on_read = torch.zeros_like(at_write[0])
+        part = self._parts.get(layer)
+        if part is None:
+            return on_feature, on_read
+        positions, counts = torch.unique_consecutive(features.position, return_counts=True)
+        runs = list(zip(positions.tolist(), _runs(counts.tolist()), strict=True))
+        for ahead, gradient in enumerate(at_write[: part.decoder.n_written]):
+            rows = self._rows(part, features.index, ahead)
+            for position, run in runs:
+                on_feature[run] += rows[run] @ gradient[position]
+        for position, run in runs:
+            directions = self.dictionary.encoder_rows(layer, features.index[run])
+            on_read[position] = directions.T @ on_feature[run]
+        skip = self.skip(layer)
+        if skip is not None:
+            on_read += skip.T @ at_write[0]
+        return on_feature, on_read
+
+    def reconstruction(self, layer: int) -> Float[Tensor, "position d_model"]:
+        """What the transcoders put in place of a layer's MLP, at the write point."""
+        found = self.recording.embedding.new_zeros(self.recording.n_positions, self._width)
+        for source, part in self._writing_at(layer):
+            features = self.features[source]
+            rows = self._rows(part, features.index, layer - source)
+            found.index_add_(0, features.position, rows * features.activation[:, None])
+        skip, offset = self.skip(layer), self.offset(layer)
+        if skip is not None:
+            found += read_values(self.dictionary.model, self.recording, self.read_point, layer) @ skip.T
+        return found if offset is None else found + offset
+
+
+def _runs(counts: list[int]) -> Iterator[slice]:
+    begin = 0
+    for count in counts:
+        yield slice(begin, begin + count)
+        begin += count
