@@ -40,7 +40,7 @@ def compute_rows(
 ) -> Rows:
     """Sweep the rows of all chosen features and outputs over all features, errors and tokens."""
     sources = gather_sources(linear, encoding, features, first_position)
-    direction, offset, total = _feature_reads(linear, encoding, features)
+    direction, offset, total = feature_reads(linear, encoding, features)
     n_layers, last = linear.model.n_layers, linear.recording.n_positions - 1
     n_outputs = len(outputs.targets)
     targets = Targets(
@@ -110,7 +110,7 @@ def _offset(linear: LinearMap, encoding: Encoding, layer: int, skip: Tensor | No
     return skip @ bias if offset is None else offset + skip @ bias
 
 
-def _feature_reads(
+def feature_reads(
     linear: LinearMap, encoding: Encoding, features: ActiveFeatures
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Directions on the stream, constants and totals of the chosen features' rows."""

@@ -16,9 +16,16 @@ from torch import Tensor
 from clew.attribution.build import build_graph
 from clew.attribution.linear import LinearMap
 from clew.attribution.output_tokens import describe
+from clew.attribution.partial_influence import select_by_influence
 from clew.attribution.rows import compute_rows
 from clew.attribution.selection import select_features
-from clew.attribution.targets import TargetRequest, likeliest_targets, named_targets, output_targets
+from clew.attribution.targets import (
+    OutputTargets,
+    TargetRequest,
+    likeliest_targets,
+    named_targets,
+    output_targets,
+)
 from clew.dictionary.base import ActiveFeatures, Dictionary, Encoding
 from clew.errors import ClewError
 from clew.graph.conservation import LARGEST_GAP, conservation_gap
@@ -39,6 +46,7 @@ class GapWarning(UserWarning):
     """A graph's rows do not add up to what they explain."""
 
 
+SELECTIONS = ("attribution", "influence")
 LEAST_MEMORY, DEFAULT_MEMORY = 16 * 2**20, 96 * 2**20
 
 
@@ -53,6 +61,8 @@ class TraceSettings:
     """Without named targets: as few of the likeliest tokens as reach this together."""
     max_nodes: int = 4096
     """At most this many features become nodes; the rest counts into the error nodes."""
+    selection: str = "attribution"
+    """How features are chosen where more are active: "attribution" or "influence"."""
     sink: str | None = None
     """A token's text, "none", or None to choose."""
     node_threshold: float = NODE_THRESHOLD
@@ -101,14 +111,7 @@ def trace(
     first = encoded.first_position
     with watch.phase("selection"):
         outputs = output_targets(linear, _chosen_targets(model, recording, settings))
-        features = select_features(
-            linear,
-            encoding,
-            outputs,
-            max_nodes=settings.max_nodes,
-            first_position=first,
-            on_progress=partial(on_progress, "selection"),
-        )
+        features = _chosen_features(linear, encoding, outputs, settings, first, on_progress)
     with watch.phase("rows"):
         rows = compute_rows(
             linear, encoding, features, outputs, first, settings.memory, partial(on_progress, "rows")
@@ -132,11 +135,34 @@ def trace(
     return graph.with_info(timing=watch.seconds, settings=_settings_kept(settings))
 
 
+def _chosen_features(
+    linear: LinearMap,
+    encoding: Encoding,
+    outputs: OutputTargets,
+    settings: TraceSettings,
+    first_position: int,
+    on_progress: OnProgress,
+) -> ActiveFeatures:
+    select = select_features
+    if settings.selection == "influence":
+        select = partial(select_by_influence, memory=settings.memory)
+    return select(
+        linear,
+        encoding,
+        outputs,
+        max_nodes=settings.max_nodes,
+        first_position=first_position,
+        on_progress=partial(on_progress, "selection"),
+    )
+
+
 def check_settings(settings: TraceSettings) -> None:
     """Raise `ClewError` for numbers that no graph can have."""
     check_thresholds(settings.node_threshold, settings.edge_threshold)
     if settings.max_nodes < 1:
         raise ClewError(f"A graph needs room for at least 1 feature, not {settings.max_nodes}.")
+    if settings.selection not in SELECTIONS:
+        raise ClewError(f"Features are chosen by {' or '.join(SELECTIONS)}, not by {settings.selection!r}.")
     if settings.memory < LEAST_MEMORY:
         raise ClewError(f"The sweep needs at least {LEAST_MEMORY // 2**20} MiB to work in.")
 
@@ -171,6 +197,7 @@ def _chosen_targets(
 def _settings_kept(settings: TraceSettings) -> dict[str, object]:
     return {
         "max_nodes": settings.max_nodes,
+        "selection": settings.selection,
         "max_targets": settings.max_targets,
         "target_probability": settings.target_probability,
         "targets": settings.targets

@@ -18,12 +18,36 @@ class ReadPoint(Enum):
     NORMALIZED = "after the norm's scale, before its gain"
     MLP_INPUT = "after the norm's gain"
 
+    @property
+    def option(self) -> str:
+        """As the user writes it."""
+        return self.name.lower().replace("_", "-")
+
 
 class WritePoint(Enum):
     """Where decoder directions live."""
 
     MLP_OUTPUT = "what the MLP computes, before a post-norm"
     STREAM = "what is added to the stream, after a post-norm"
+
+    @property
+    def option(self) -> str:
+        """As the user writes it."""
+        return self.name.lower().replace("_", "-")
+
+
+def write_values(
+    model: LanguageModel,
+    recording: Recording,
+    point: WritePoint,
+    layer: int,
+    values: Float[Tensor, "position d_model"],
+) -> Float[Tensor, "position d_model"]:
+    """What values at a layer's write point add to the stream."""
+    norm, scale = model.layers[layer].mlp_post_norm, recording.mlp_post_scale
+    if point is WritePoint.STREAM or norm is None or scale is None:
+        return values
+    return norm.apply(values, scale[layer])
 
 
 def read_values(

@@ -39,7 +39,12 @@ class Decoder:
 
     def rows(self, index: Int[Tensor, " feature"], ahead: int) -> Float[Tensor, "feature d_model"]:
         """What some features write `ahead` layers above their own."""
-        return self.weights.rows(index * self._stride + self.first + ahead)
+        return self.weights.flattened().rows(index * self._stride + self.first + ahead)
+
+    def spans(self, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
+        """What some features write on every layer from their own on."""
+        rows = self.weights.rows(index)
+        return rows.view(len(index), self._stride, rows.shape[-1])[:, self.first :]
 
     @property
     def _stride(self) -> int:

@@ -16,6 +16,9 @@ from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
+FEATURES_AT_ONCE = 256
+"""Bounds the decoder rows that are in memory together."""
+
 
 @dataclass(frozen=True)
 class TranscoderDictionary:
@@ -166,17 +169,34 @@ class TranscoderEncoding:
             on_read += skip.T @ at_write[0]
         return on_feature, on_read
 
-    def reconstruction(self, layer: int) -> Float[Tensor, "position d_model"]:
-        """What the transcoders put in place of a layer's MLP, at the write point."""
-        found = self.recording.embedding.new_zeros(self.recording.n_positions, self._width)
-        for source, part in self._writing_at(layer):
-            features = self.features[source]
-            rows = self._rows(part, features.index, layer - source)
-            found.index_add_(0, features.position, rows * features.activation[:, None])
-        skip, offset = self.skip(layer), self.offset(layer)
-        if skip is not None:
-            found += read_values(self.dictionary.model, self.recording, self.read_point, layer) @ skip.T
-        return found if offset is None else found + offset
+    def reconstructions(self) -> Float[Tensor, "layer position d_model"]:
+        """What the transcoders put in place of each MLP, at the write point."""
+        model = self.dictionary.model
+        found = torch.zeros_like(self.recording.mlp_write)
+        for layer, part in sorted(self._parts.items()):
+            self._add_written(found[layer : layer + part.decoder.n_written], self.features[layer], part)
+            skip, offset = self.skip(layer), self.offset(layer)
+            if skip is not None:
+                found[layer] += read_values(model, self.recording, self.read_point, layer) @ skip.T
+            if offset is not None:
+                found[layer] += offset
+        return found
+
+    def _add_written(
+        self,
+        found: Float[Tensor, "written position d_model"],
+        features: ActiveFeatures,
+        part: LayerTranscoder,
+    ) -> None:
+        """Each decoder row is read once, however often its feature is active."""
+        index, place = features.index.unique(return_inverse=True)
+        activation = torch.sparse_coo_tensor(
+            torch.stack([features.position, place]), features.activation, (found.shape[1], len(index))
+        ).to_dense()
+        for begin in range(0, len(index), FEATURES_AT_ONCE):
+            some = slice(begin, begin + FEATURES_AT_ONCE)
+            spans = part.decoder.spans(index[some].cpu()).to(found.device)[:, : len(found)]
+            found += torch.einsum("pf,fwd->wpd", activation[:, some], spans)
 
 
 def _runs(counts: list[int]) -> Iterator[slice]:

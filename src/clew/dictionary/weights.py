@@ -8,7 +8,7 @@ pages at a time.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -32,8 +32,12 @@ class Weights(Protocol):
         """All of it, in float32 on the CPU."""
         ...
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
-        """Some rows in float32 on the CPU, all but the last dimension counted as one."""
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
+        """Some entries of the first dimension, in float32 on the CPU."""
+        ...
+
+    def flattened(self) -> Weights:
+        """The same array with all but the last dimension as one."""
         ...
 
 
@@ -54,8 +58,11 @@ class HeldWeights:
     def read(self) -> Float[Tensor, "..."]:
         return self.tensor.float().cpu()
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
-        return self.tensor.flatten(0, -2)[index.to(self.tensor.device)].float().cpu()
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
+        return self.tensor[index.to(self.tensor.device)].float().cpu()
+
+    def flattened(self) -> HeldWeights:
+        return HeldWeights(self.tensor.flatten(0, -2))
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,11 @@ class StoredWeights:
             file.readinto(_memory(found))
         return (found.T if self.transposed else found).float()
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
         if self.transposed:
             return self.read()[index]
-        found = self._empty((len(index), self.shape[-1]))
-        width = self.shape[-1] * self.dtype.itemsize
+        found = self._empty((len(index), *self.shape[1:]))
+        width = prod(self.shape[1:]) * self.dtype.itemsize
         memory = _memory(found)
         file = os.open(self.path, os.O_RDONLY)
         try:
@@ -94,6 +101,9 @@ class StoredWeights:
         finally:
             os.close(file)
         return found.float()
+
+    def flattened(self) -> StoredWeights:
+        return replace(self, shape=(prod(self.shape[:-1]), self.shape[-1]))
 
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=self.dtype)
