@@ -9,7 +9,10 @@ from pathlib import Path
 from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
 from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
-from clew.errors import ClewError
+from clew.dictionary.points import ReadPoint, WritePoint, point_named
+from clew.dictionary.quality import Quality, check_quality, measure_quality
+from clew.dictionary.reference import load_transcoders
+from clew.dictionary.transcoding import bind
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
@@ -22,6 +25,8 @@ class Model:
 
     language_model: LanguageModel
     dictionary: Dictionary
+    quality: Quality | None = None
+    """How well transcoders stand in for the MLPs, measured on loading; None for neurons."""
 
     def trace(
         self,
@@ -31,6 +36,7 @@ class Model:
         max_targets: int = 10,
         target_probability: float = 0.95,
         max_nodes: int = 4096,
+        selection: str = "attribution",
         sink: str | None = None,
         node_threshold: float = NODE_THRESHOLD,
         edge_threshold: float = EDGE_THRESHOLD,
@@ -41,15 +47,18 @@ class Model:
 
         `targets` are next tokens to explain (one or several; text, id, or `"A minus B"`); by default
         the likeliest until `target_probability`, at most `max_targets`. `max_nodes` bounds the
-        features that become nodes. `sink` names the first token that soaks up attention ("none" for
-        none). Features that pruning at the thresholds would keep get output tokens. `memory` (bytes)
-        is what the sweep may work in. Raises `ClewError` for anything that cannot be used.
+        features that become nodes; where more are active, `selection` chooses them by their total
+        `"attribution"` or by repeated partial `"influence"`, as published and slower. `sink` names the
+        first token that soaks up attention ("none" for none). Features that pruning at the thresholds
+        would keep get output tokens. `memory` (bytes) is what the sweep may work in. Raises
+        `ClewError` for anything that cannot be used.
         """
         settings = TraceSettings(
             targets=targets,
             max_targets=max_targets,
             target_probability=target_probability,
             max_nodes=max_nodes,
+            selection=selection,
             sink=sink,
             node_threshold=node_threshold,
             edge_threshold=edge_threshold,
@@ -67,21 +76,39 @@ class Model:
 def load(
     reference: str | Path = "smollm2",
     *,
-    dictionary: str = "neurons",
+    dictionary: str | Path = "neurons",
+    read_point: str | None = None,
+    write_point: str | None = None,
+    low_memory: bool = False,
+    check: bool = True,
     device: str = "auto",
     dtype: str = "float32",
     on_note: Callable[[str], None] | None = None,
 ) -> Model:
     """Load a model by short name, folder, GGUF file or hub id (`org/name[@revision]`).
 
+    `dictionary` is `"neurons"` (the model's own) or published transcoders: a folder, a file, or a hub
+    reference (`org/name[/subfolder][@revision]`). They are measured on a short text, and refused where
+    they explain less than nothing of the model's MLPs, unless `check` is False. `read_point` and
+    `write_point` override where they read and write the stream (`"residual"`, `"normalized"`,
+    `"mlp-input"`; `"mlp-output"`, `"stream"`). With `low_memory` encoders are read from disk layer by
+    layer, whenever they are needed; decoder rows always are.
+
     `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
-    conversion, a download). Raises `ClewError` for anything that cannot be had.
+    conversion, a download) and what the dictionary measured. Raises `ClewError` for anything that
+    cannot be had.
     """
-    if dictionary != "neurons":
-        raise ClewError(
-            f"Unknown dictionary {dictionary!r}; this version has the model's own neurons (neurons)."
-        )
     device = choose_device(device)
+    note = on_note or (lambda text: None)
+    transcoders = None
+    if dictionary != "neurons":
+        points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
+        transcoders = load_transcoders(dictionary, on_note=note, read_point=points[0], write_point=points[1])
     files = resolve(reference, on_note=on_note)
     language_model = load_language_model(files.folder, name=files.name, device=device, dtype=dtype)
-    return Model(language_model, NeuronDictionary(language_model))
+    if transcoders is None:
+        return Model(language_model, NeuronDictionary(language_model))
+    bound = bind(language_model, transcoders, str(dictionary), low_memory=low_memory)
+    quality = check_quality(bound) if check else measure_quality(bound)
+    note(f"{bound.name}: {quality}")
+    return Model(language_model, bound, quality)

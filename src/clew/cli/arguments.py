@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from argparse import ArgumentTypeError
@@ -42,6 +43,38 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def add_dictionary(group: argparse._ArgumentGroup) -> None:
+    """Options that say which features, and where they read and write."""
+    group.add_argument(
+        "--dictionary",
+        metavar="REF",
+        default="neurons",
+        help="neurons, or transcoders: folder, file or hub reference (default: %(default)s)",
+    )
+    add_points(group)
+    group.add_argument(
+        "--no-check",
+        dest="check",
+        action="store_false",
+        help="take a dictionary even if it explains nothing (FVU above 1)",
+    )
+
+
+def add_points(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--read-point",
+        type=one_of("residual", "normalized", "mlp-input"),
+        metavar="POINT",
+        help="where transcoders read: residual, normalized or mlp-input",
+    )
+    group.add_argument(
+        "--write-point",
+        type=one_of("mlp-output", "stream"),
+        metavar="POINT",
+        help="where they write: mlp-output or stream",
+    )
 
 
 def token_ids(text: str) -> list[int]:

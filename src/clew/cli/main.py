@@ -17,6 +17,7 @@ from clew.version import __version__
 
 COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
+    "dictionary": "measure published transcoders, or save them in one format",
     "show": "print what is in a graph file",
     "models": "list the models that are ready on this machine",
 }

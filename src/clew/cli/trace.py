@@ -9,7 +9,16 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import check_writable, file_ending_in, one_of, share, target, token_ids, whole_number
+from clew.cli.arguments import (
+    add_dictionary,
+    check_writable,
+    file_ending_in,
+    one_of,
+    share,
+    target,
+    token_ids,
+    whole_number,
+)
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
@@ -30,7 +39,9 @@ LEAST_MEMORY = 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="text; what follows it gets explained")
     _add_what(parser.add_argument_group("what to trace"))
-    _add_size(parser.add_argument_group("how much of it"))
+    size = parser.add_argument_group("how much of it")
+    _add_size(size)
+    _add_selection(size)
     _add_files(parser.add_argument_group("where it goes"))
     _add_machine(parser.add_argument_group("how it is computed"))
 
@@ -45,9 +56,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         default="smollm2",
         help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
     )
-    group.add_argument(
-        "--dictionary", metavar="NAME", default="neurons", help="the features (default: %(default)s)"
-    )
+    add_dictionary(group)
     group.add_argument(
         "--targets",
         nargs="+",
@@ -72,6 +81,16 @@ def _add_size(group: argparse._ArgumentGroup) -> None:
         group.add_argument(
             name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)"
         )
+
+
+def _add_selection(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--selection",
+        type=one_of("attribution", "influence"),
+        default="attribution",
+        metavar="HOW",
+        help="choose features by attribution or (slower) influence (default: %(default)s)",
+    )
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
@@ -101,6 +120,9 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
         default="float32",
         metavar="T",
         help=f"{', '.join(DTYPES)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
     )
     group.add_argument(
         "--memory",
@@ -160,6 +182,10 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
     model = clew.load(
         arguments.model,
         dictionary=arguments.dictionary,
+        read_point=arguments.read_point,
+        write_point=arguments.write_point,
+        low_memory=arguments.low_memory,
+        check=arguments.check,
         device=arguments.device,
         dtype=arguments.dtype,
         on_note=progress.note,
@@ -173,6 +199,7 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
         max_targets=arguments.max_targets,
         target_probability=arguments.target_probability,
         max_nodes=arguments.max_nodes,
+        selection=arguments.selection,
         sink=arguments.sink,
         memory=arguments.memory * 2**20,
         on_progress=progress.work,

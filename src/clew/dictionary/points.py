@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
 
+from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
+
+Point = TypeVar("Point", "ReadPoint", "WritePoint")
 
 
 class ReadPoint(Enum):
@@ -34,6 +38,17 @@ class WritePoint(Enum):
     def option(self) -> str:
         """As the user writes it."""
         return self.name.lower().replace("_", "-")
+
+
+def point_named(kind: type[Point], name: str | None) -> Point | None:
+    """The point that a user wrote, None where they wrote none; `ClewError` for another word."""
+    if name is None:
+        return None
+    found = {point.option: point for point in kind}.get(name.replace("_", "-").lower())
+    if found is None:
+        known = ", ".join(f"{point.option} ({point.value})" for point in kind)
+        raise ClewError(f"There is no {kind.__name__[:-5].lower()} point {name!r}; there are {known}.")
+    return found
 
 
 def write_values(

@@ -71,6 +71,12 @@ class LayerTranscoder:
         return self.encoder.shape[0]
 
     @property
+    def n_bytes(self) -> int:
+        """Of its arrays, on disk or in memory."""
+        arrays = (self.encoder, self.encoder_bias, self.decoder.weights, self.decoder_bias, self.skip)
+        return sum(array.n_bytes for array in arrays if array is not None)
+
+    @property
     def d_model(self) -> int:
         return self.encoder.shape[1]
 
@@ -87,3 +93,8 @@ class TranscoderSet:
     """The weight format's name, for people."""
     trained_on: str = ""
     """The model that the files name, if they do."""
+
+    @property
+    def crosses_layers(self) -> bool:
+        """Whether any feature writes to other layers than its own: a CLT, not PLTs."""
+        return any(part.decoder.n_written > 1 for part in self.layers.values())

@@ -13,8 +13,30 @@ from torch import Tensor
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint, read_values
 from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
+
+
+def bind(
+    model: LanguageModel, transcoders: TranscoderSet, name: str, *, low_memory: bool = False
+) -> TranscoderDictionary:
+    """Transcoders for one model; `ClewError` where their sizes are not the model's."""
+    trained_on = f" (its files name {transcoders.trained_on})" if transcoders.trained_on else ""
+    here = f"{model.name} has {model.n_layers} layers of width {model.d_model}"
+    for layer, part in sorted(transcoders.layers.items()):
+        if part.d_model != model.d_model:
+            raise ClewError(
+                f"{name} was trained on another model{trained_on}: its features read a stream of width "
+                f"{part.d_model}, but {here}."
+            )
+        if layer + part.decoder.n_written > model.n_layers:
+            raise ClewError(
+                f"{name} was trained on another model{trained_on}: it reads layer {layer} and writes up to "
+                f"layer {layer + part.decoder.n_written - 1}, but {here}, counted from 0."
+            )
+    return TranscoderDictionary(model, transcoders, name, low_memory)
+
 
 FEATURES_AT_ONCE = 256
 """Bounds the decoder rows that are in memory together."""
