@@ -1,4 +1,4 @@
-"""Where converted models lie on disk, and by which name one is found again."""
+"""Where clew keeps what took long: converted models, and which weight files were found sound."""
 
 from __future__ import annotations
 
@@ -31,8 +31,17 @@ class Conversion:
 
 def models_folder() -> Path:
     """The folder of all converted models; CLEW_CACHE moves its parent. It need not exist."""
+    return _cache_root() / "models"
+
+
+def checked_folder() -> Path:
+    """Where verdicts on weight files lie that were read in search of damage. It need not exist."""
+    return _cache_root() / "checked"
+
+
+def _cache_root() -> Path:
     root = os.environ.get("CLEW_CACHE")
-    return (Path(root).expanduser() if root else platformdirs.user_cache_path("clew")) / "models"
+    return Path(root).expanduser() if root else platformdirs.user_cache_path("clew")
 
 
 def conversion_folder(name: str, parts: Sequence[Path]) -> Path:

@@ -1,4 +1,4 @@
-"""Fetches a model from the Hugging Face hub, with every refusal as a sentence."""
+"""Fetches a model from the Hugging Face hub; says what the hub refuses in a sentence."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fetch(reference: str) -> Path:
     except ClewError:
         raise
     except Exception as error:  # the hub's errors share no base class, and the HTTP library's may change
-        raise _refusal(reference, error) from error
+        raise refusal(reference, error, instead="a folder or a .gguf file") from error
 
 
 def _only_gguf(reference: str, ggufs: list[str]) -> str:
@@ -57,10 +57,15 @@ def _only_gguf(reference: str, ggufs: list[str]) -> str:
     return ggufs[0]
 
 
-def _refusal(reference: str, error: Exception) -> ClewError:
+def refusal(reference: str, error: Exception, *, instead: str) -> ClewError:
+    """What to tell whoever named `org/name[/path][@revision]` and got `error` from the hub.
+
+    `instead` is what could be named without a network.
+    """
     from huggingface_hub import errors
 
-    repo, _, revision = reference.partition("@")
+    path, _, revision = reference.partition("@")
+    repo = "/".join(path.split("/")[:2])
     match error:
         case errors.GatedRepoError():
             return ClewError(
@@ -79,8 +84,11 @@ def _refusal(reference: str, error: Exception) -> ClewError:
         case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
             return ClewError(
                 f"{reference} is neither a folder here nor in the Hugging Face cache, and the hub cannot be "
-                "reached (no network, or HF_HUB_OFFLINE is set): connect once, or name a "
-                "folder or a .gguf file."
+                f"reached (no network, or HF_HUB_OFFLINE is set): connect once, or name {instead}."
+            )
+        case errors.EntryNotFoundError():
+            return ClewError(
+                f"{reference} is not there: https://huggingface.co/{repo}/tree/main lists what {repo} holds."
             )
         case errors.HFValidationError():
             return ClewError(f"{reference!r} is not a valid hub id: it should look like org/name.")

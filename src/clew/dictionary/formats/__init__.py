@@ -1,0 +1,1 @@
+"""Published weight formats, one file each; `registry.py` lists them."""

@@ -1,0 +1,192 @@
+"""Arrays of a safetensors or .npz file by name, left on disk wherever they lie there uncompressed."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
+from clew.errors import ClewError
+
+SUFFIXES = (".safetensors", ".npz")
+FLOATS = {
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "<f4": torch.float32,
+    "<f2": torch.float16,
+}
+"""What an array may be stored in, as safetensors and as numpy spell it."""
+LOCAL_HEADER = 30
+"""Bytes in front of a zip member's own name; the lengths of name and extra field are the last four."""
+
+
+@dataclass(frozen=True)
+class ArrayEntry:
+    """Where one array lies: from `offset` on in the file, or compressed in a zip member."""
+
+    shape: tuple[int, ...]
+    kind: str
+    """The element type as the file spells it."""
+    offset: int
+    member: str = ""
+    """The zip member to unpack it from, where it is compressed; `offset` counts inside it."""
+    columns_first: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        return prod(self.shape) * FLOATS[self.kind].itemsize
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """An opened file: its header is read and sound, its arrays are not read yet."""
+
+    path: Path
+    entries: Mapping[str, ArrayEntry]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries
+
+    def weights(self, name: str, *shape: int | None) -> Weights:
+        """An array that must be there in floats and in this shape; None matches any length."""
+        entry = self._entry(name)
+        if len(entry.shape) != len(shape) or any(
+            wanted not in (None, found) for wanted, found in zip(shape, entry.shape, strict=True)
+        ):
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise ClewError(
+                f"{self.path} holds {name} in the shape {list(entry.shape)}, but the other arrays and files "
+                f"ask for [{wanted}]: it is damaged or belongs to another set."
+            )
+        if entry.kind not in FLOATS:
+            raise ClewError(
+                f"{self.path} holds {name} as {entry.kind}, but weights must be float32, float16 or "
+                "bfloat16: save it again in one of these."
+            )
+        return self._weights(entry)
+
+    def optional(self, name: str, *shape: int | None) -> Weights | None:
+        return self.weights(name, *shape) if name in self else None
+
+    def length(self, name: str) -> int:
+        """How long a vector is that must be there."""
+        return self.weights(name, None).shape[0]
+
+    def integer(self, name: str) -> int:
+        """A whole number stored as an array of one element, such as a TopK's k."""
+        entry = self._entry(name)
+        sizes = {"I64": "<q", "I32": "<i", "I16": "<h", "U8": "<B"}
+        if prod(entry.shape) != 1 or entry.kind not in sizes:
+            raise ClewError(f"{self.path} holds {name} as something else than one whole number.")
+        with self.path.open("rb") as file:
+            file.seek(entry.offset)
+            return struct.unpack(sizes[entry.kind], file.read(struct.calcsize(sizes[entry.kind])))[0]
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """The bytes of an array of floats, no more than `size` at a time."""
+        entry = self._entry(name)
+        if not entry.member:
+            with self.path.open("rb") as file:
+                yield from _pieces(file, entry, size)
+        else:
+            with zipfile.ZipFile(self.path) as archive, archive.open(entry.member) as file:
+                yield from _pieces(file, entry, size)
+
+    def _entry(self, name: str) -> ArrayEntry:
+        if name not in self.entries:
+            found = ", ".join(sorted(self.entries)) or "nothing"
+            raise ClewError(
+                f"{self.path} has no array {name} (it holds {found}): it is incomplete; fetch it again."
+            )
+        return self.entries[name]
+
+    def _weights(self, entry: ArrayEntry) -> Weights:
+        dtype = FLOATS[entry.kind]
+        if not entry.member:
+            return StoredWeights(self.path, entry.offset, entry.shape, dtype, entry.columns_first)
+        with zipfile.ZipFile(self.path) as archive, archive.open(entry.member) as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+        return HeldWeights(torch.from_numpy(np.ascontiguousarray(found)))
+
+
+def _pieces(file: IO[bytes], entry: ArrayEntry, size: int) -> Iterator[bytes]:
+    file.seek(entry.offset)
+    left = entry.n_bytes
+    while left > 0 and (piece := file.read(min(size, left))):
+        left -= len(piece)
+        yield piece
+
+
+def open_arrays(path: Path) -> ArrayFile:
+    """Reads the header of a .safetensors or .npz file; no pickled object is ever loaded.
+
+    Raises ClewError for a file that is truncated, not of its kind, or cannot be read.
+    """
+    try:
+        entries = _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path)
+    except (SafetensorError, zipfile.BadZipFile, ValueError, EOFError, struct.error, KeyError) as error:
+        reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+        kind = "an .npz" if path.suffix == ".npz" else "a safetensors"
+        raise ClewError(
+            f"{path} is damaged or not {kind} file ({reason}): fetch it again or save it anew."
+        ) from error
+    except OSError as error:
+        raise ClewError(f"{path} cannot be read ({error.strerror or error}).") from error
+    return ArrayFile(path, entries)
+
+
+def _safetensors_entries(path: Path) -> dict[str, ArrayEntry]:
+    with safe_open(path, "np"):  # the library checks that offsets, shapes and the file's length agree
+        pass
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {
+        name: ArrayEntry(tuple(entry["shape"]), entry["dtype"], 8 + length + entry["data_offsets"][0])
+        for name, entry in header.items()
+    }
+
+
+def _npz_entries(path: Path) -> dict[str, ArrayEntry]:
+    entries = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                entry = _npy_entry(member, info.filename)
+                if entry.kind in FLOATS and entry.offset + entry.n_bytes != info.file_size:
+                    raise ValueError(f"{info.filename} is cut short")
+            if info.compress_type == zipfile.ZIP_STORED:
+                start = _data_start(path, info)
+                entry = replace(entry, offset=start + entry.offset, member="")
+            entries[info.filename.removesuffix(".npy")] = entry
+    return entries
+
+
+def _npy_entry(member: IO[bytes], name: str) -> ArrayEntry:
+    major, _ = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    shape, columns_first, dtype = read(member)
+    one_way = len(shape) < 2 or not columns_first
+    if not one_way and len(shape) != 2:
+        raise ValueError(f"{name} is stored column by column in {len(shape)} dimensions")
+    return ArrayEntry(shape, dtype.str, member.tell(), member=name, columns_first=not one_way)
+
+
+def _data_start(path: Path, info: zipfile.ZipInfo) -> int:
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(LOCAL_HEADER)
+    name_length, extra_length = struct.unpack("<HH", header[-4:])
+    return info.header_offset + LOCAL_HEADER + name_length + extra_length

@@ -1,0 +1,158 @@
+"""sparsify's transcoders, per-layer (EleutherAI/sparsify) and cross-layer (EleutherAI/clt-training).
+
+One folder per hookpoint, such as `layers.3.mlp`, with cfg.json and sae.safetensors: `encoder.weight
+[feature, d_model]`, `encoder.bias`, `W_dec [feature, d_model]`, `b_dec`, `W_skip` (applied as
+`x @ W_skip.T`); the k largest positive pre-activations are kept. A cross-layer coder has `W_decs.j` and
+`b_decs.j` for the j-th hookpoint from its own on (`n_targets` of them). What reaches a hookpoint is
+
+    out_norm / sqrt(d_model) * (own + earlier / divisor)
+
+where `own` and `earlier` are sums of decodings with their biases; inputs are scaled by sqrt(d_model) / in_norm.
+Without `normalize_io` both norms are sqrt(d_model), without `divide_cross_layer` the divisor is 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from clew.dictionary.activation import TopK
+from clew.dictionary.composed import ScaledWeights, StackedWeights
+from clew.dictionary.formats.arrays import ArrayFile
+from clew.dictionary.formats.layer import check_widths
+from clew.dictionary.formats.source import Format, Note, Source
+from clew.dictionary.formats.sparsify_coder import SparseCoder, open_coder
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.weights import HeldWeights, Weights
+from clew.errors import ClewError
+
+HOOKPOINT = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.(\d+)\.(?:mlp|feed_forward)")
+BEFORE_NORM = ("post_attention_layernorm", "pre_feedforward_layernorm", "ln_2")
+"""Modules whose input is the raw stream in front of the MLP."""
+
+
+def choose(files: Sequence[str], _: str, __: Note) -> list[str]:
+    return [file for file in files if file.rpartition("/")[2] == "sae.safetensors"]
+
+
+def holds(file: ArrayFile) -> bool:
+    return "encoder.weight" in file
+
+
+def load(source: Source) -> TranscoderSet:
+    """Raises ClewError for autoencoders, for other hookpoints than MLPs, and for settings that cannot be
+    represented exactly."""
+    files = source.layers({name: _hookpoint_layer(source, name) for name in source.weights})
+    coders = {layer: open_coder(source, name) for layer, name in files.items()}
+    layers = {layer: _layer(coder, layer, coders) for layer, coder in coders.items()}
+    check_widths(source, layers, files)
+    crossing = any(coder.n_targets > 1 for coder in coders.values())
+    run = source.settings("config.json") if "config.json" in source.files else {}
+    return TranscoderSet(
+        layers,
+        source.read_point(default=_read_point(source, run)),
+        source.write_point(default=WritePoint.MLP_OUTPUT),
+        f"{FORMAT.name} {'CLT' if crossing else 'PLT'}",
+        trained_on=str(run.get("model") or ""),
+    )
+
+
+def _hookpoint_layer(source: Source, name: str) -> int:
+    hookpoint = source.files[name].parent.name
+    match = HOOKPOINT.fullmatch(hookpoint)
+    if match is None:
+        raise ClewError(
+            f"{source.files[name]} is for the hookpoint {hookpoint!r}, but clew needs transcoders of MLPs, "
+            "in folders named as layers.3.mlp or h.3.mlp."
+        )
+    return int(match[1])
+
+
+def _read_point(source: Source, run: Mapping[str, Any]) -> ReadPoint:
+    """Where the inputs came from: the MLP's own input unless the run names other modules."""
+    modules = [str(module) for module in run.get("hookpoints_in") or []]
+    if all(module.rpartition(".")[2] == "mlp" for module in modules):
+        return ReadPoint.MLP_INPUT
+    if all(module.rpartition(".")[2] in BEFORE_NORM for module in modules):
+        return ReadPoint.RESIDUAL
+    if source.choice.read_point:
+        return source.choice.read_point
+    raise ClewError(
+        f"{source.files['config.json']} says hookpoints_in: {modules[0]}, which clew does not know: give "
+        "read_point if it is one of clew's."
+    )
+
+
+def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) -> LayerTranscoder:
+    shape = (coder.n_features, coder.d_model)
+    targets = _hookpoints_from(layer, coders)[: coder.n_targets]
+    if targets != list(range(layer, layer + coder.n_targets)):
+        raise ClewError(
+            f"{coder.file.path} writes to {coder.n_targets} layers from {layer} on, but not all of them are "
+            "there: the set is incomplete."
+        )
+    if coder.settings.get("skip_connection") and coder.n_targets > 1:
+        raise ClewError(
+            f"{coder.file.path} has skip connections to other layers (skip_connection with n_targets "
+            f"{coder.n_targets}), which clew cannot represent exactly."
+        )
+    decoders = tuple(
+        scaled(coder.array("W_dec", number, *shape), _factor(layer, target, coders))
+        for number, target in enumerate(targets)
+    )
+    return LayerTranscoder(
+        encoder=scaled(coder.file.weights("encoder.weight", *shape), coder.input_scale),
+        encoder_bias=coder.file.weights("encoder.bias", coder.n_features),
+        decoder=Decoder(decoders[0] if len(decoders) == 1 else StackedWeights(decoders)),
+        decoder_bias=_bias(layer, coders),
+        activation=TopK(coder.settings["k"]),
+        skip=_skip(coder),
+    )
+
+
+def scaled(weights: Weights, factor: float) -> Weights:
+    return weights if factor == 1 else ScaledWeights(weights, factor)
+
+
+def _hookpoints_from(layer: int, coders: Mapping[int, SparseCoder]) -> list[int]:
+    return [other for other in coders if other >= layer]
+
+
+def _sources(target: int, coders: Mapping[int, SparseCoder]) -> list[int]:
+    """The layers below that write to a target."""
+    return [layer for layer, coder in coders.items() if layer < target < layer + coder.n_targets]
+
+
+def _factor(layer: int, target: int, coders: Mapping[int, SparseCoder]) -> float:
+    """By what a layer's decoding is multiplied on its way to a target."""
+    scale = coders[target].output_scale
+    if layer < target and coders[target].settings.get("divide_cross_layer"):
+        return scale / max(1, len(_sources(target, coders)))
+    return scale
+
+
+def _bias(target: int, coders: Mapping[int, SparseCoder]) -> Weights:
+    """The target's own bias and those that the layers below bring along."""
+    own = coders[target]
+    parts = {
+        layer: coders[layer].array("b_dec", target - layer, own.d_model) for layer in _sources(target, coders)
+    }
+    parts[target] = own.array("b_dec", 0, own.d_model)
+    if list(parts) == [target] and _factor(target, target, coders) == 1:
+        return parts[target]
+    total = [bias.read() * _factor(layer, target, coders) for layer, bias in parts.items()]
+    return HeldWeights(torch.stack(total).sum(0))
+
+
+def _skip(coder: SparseCoder) -> Weights | None:
+    if not coder.settings.get("skip_connection"):
+        return None
+    skip = coder.array("W_skip", 0, coder.d_model, coder.d_model)
+    return scaled(skip, coder.input_scale * coder.output_scale)
+
+
+FORMAT = Format("sparsify", "cfg.json, sae.safetensors in folders named as layers.3.mlp", choose, holds, load)

@@ -1,0 +1,111 @@
+"""Turns what a user names (a folder, a file, a hub path) into a set of transcoders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from clew.dictionary.formats import config
+from clew.dictionary.formats.registry import choose_weights, load
+from clew.dictionary.formats.source import Choice, Source
+from clew.dictionary.listing import SETTINGS, Listing, fetch_file, list_hub, list_local, parse_hub_path
+from clew.dictionary.mistakes import refuse_other_files, refuse_other_folders, refuse_several_sets
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.transcoders import TranscoderSet
+from clew.errors import ClewError
+
+
+def load_transcoders(
+    reference: str | Path,
+    *,
+    on_note: Callable[[str], None] | None = None,
+    read_point: ReadPoint | None = None,
+    write_point: WritePoint | None = None,
+    k: int | None = None,
+) -> TranscoderSet:
+    """Finds or fetches transcoders in any format that clew knows; large arrays stay on disk.
+
+    ```python
+    load_transcoders("mntss/clt-llama-3.2-1b-524k")           # a repository on the Hugging Face hub
+    load_transcoders("org/repo/subfolder@revision")
+    load_transcoders("hf://org/repo/path?revision=main")
+    load_transcoders("org/repo/layer_*/width_16k")            # one of several sets, by a pattern
+    load_transcoders("my-transcoders")                        # a local folder or a single weight file
+    ```
+
+    The format is told by files and arrays, never by a name. `read_point`, `write_point` and `k` (of a TopK)
+    go before what the files say. `on_note` hears what was chosen and what takes long.
+
+    Raises ClewError, always one sentence, for what cannot be had, is damaged, does not belong together, or
+    cannot be represented exactly.
+    """
+    note = on_note or _silent
+    try:
+        listing = _listing(reference, note)
+        choice = Choice(read_point, write_point, k)
+        return load(_source(listing, choice, note), note)
+    except OSError as error:
+        raise ClewError(f"{reference} cannot be read ({error.strerror or error}).") from error
+
+
+def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:
+    text = str(reference).strip()
+    if not text:
+        raise ClewError(f"No transcoders were named: give {_accepted()}.")
+    path = Path(text).expanduser()
+    if not text.startswith("hf://") and (local := list_local(path)):
+        if not local.whole:
+            refuse_other_files(path)
+        return local
+    hub_path = parse_hub_path(text) if isinstance(reference, str) else None
+    if hub_path is None or text.startswith((".", "/", "~")):
+        raise ClewError(f"{text} is neither a folder nor a file here: give {_accepted()}.")
+    note(f"Looking for {hub_path} on the Hugging Face hub ...")
+    return list_hub(hub_path)
+
+
+def _source(listing: Listing, choice: Choice, note: Callable[[str], None]) -> Source:
+    said = None
+    if config.FILE in listing.files:
+        said = config.read_config(listing.fetch([config.FILE])[config.FILE])
+    if said and said.links and listing.whole:
+        linked = _linked(listing, said)
+        numbers = {name: layer for layer, name in enumerate(linked)}
+        return Source(listing.name, linked, said, choice, numbers)
+    refuse_several_sets(listing)
+    weights = choose_weights(listing.files, listing.name, note)
+    refuse_other_folders(listing, weights)
+    wanted = weights + [file for file in listing.files if _is_settings_of(file, weights)]
+    return Source(listing.name, listing.fetch(wanted), said, choice, whole=listing.whole)
+
+
+def _linked(listing: Listing, said: config.SetConfig) -> Mapping[str, Path]:
+    """The files that config.yaml lists, fetched one by one, in its order."""
+    found = {}
+    for link in said.links:
+        hub_path = parse_hub_path(link) if link.startswith("hf://") else None
+        if hub_path and hub_path.path:
+            found[hub_path.path if hub_path.path not in found else str(hub_path)] = fetch_file(hub_path)
+        elif not link.startswith("hf://") and (file := said.path.parent / link).is_file():
+            found[link] = file
+        elif link in listing.files:
+            found[link] = listing.fetch([link])[link]
+        else:
+            raise ClewError(
+                f"{said.path} lists {link}, which is neither a file beside it nor a link such as "
+                "hf://org/repo/path."
+            )
+    return found
+
+
+def _is_settings_of(file: str, weights: list[str]) -> bool:
+    folder, _, name = file.rpartition("/")
+    return name in SETTINGS and (not folder or any(folder == weight.rpartition("/")[0] for weight in weights))
+
+
+def _accepted() -> str:
+    return "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
+
+
+def _silent(_: str) -> None:
+    pass

@@ -1,0 +1,85 @@
+"""Writes a safetensors file piece by piece, so that no array larger than memory need ever be whole."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clew.dictionary.composed import ScaledWeights
+from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
+
+PIECE = 64 * 1024**2
+"""Bytes of float32 that are held at once, but for an encoder that is stored the other way round."""
+SPELLING = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+
+
+@dataclass(frozen=True)
+class WrittenArray:
+    """An array to write: `pieces` gives it in order, cut along its first dimension."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    pieces: Callable[[], Iterator[Tensor]]
+
+    @property
+    def n_bytes(self) -> int:
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def whole(weights: Weights) -> WrittenArray:
+    """An array as it is, in the element type in which it is stored."""
+    return WrittenArray(weights.shape, dtype_of(weights), lambda: _row_pieces(weights))
+
+
+def dtype_of(weights: Weights) -> torch.dtype:
+    """The type that loses nothing of what the array holds."""
+    match weights:
+        case HeldWeights(tensor) if tensor.dtype in SPELLING:
+            return tensor.dtype
+        case StoredWeights():
+            return weights.dtype
+        case ScaledWeights():
+            return torch.float32
+    return torch.float32
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, WrittenArray]) -> None:
+    """Header and arrays by the safetensors format, the wider element types first so that all are aligned."""
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    header, end = {}, 0
+    for name, array in ordered:
+        start, end = end, end + array.n_bytes
+        header[name] = {
+            "dtype": SPELLING[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, array in ordered:
+            for piece in array.pieces():
+                file.write(piece.to(array.dtype).contiguous().view(torch.uint8).numpy().data)
+
+
+def rows_per_piece(n_bytes_per_row: int) -> int:
+    return max(1, PIECE // max(1, n_bytes_per_row))
+
+
+def _row_pieces(weights: Weights) -> Iterator[Tensor]:
+    n_rows, width = weights.shape[0], prod(weights.shape[1:])
+    at_once = rows_per_piece(width * 4)
+    by_column = isinstance(weights, StoredWeights) and weights.transposed
+    if n_rows <= at_once or len(weights.shape) != 2 or by_column:
+        yield weights.read()
+        return
+    for start in range(0, n_rows, at_once):
+        yield weights.rows(torch.arange(start, min(start + at_once, n_rows)))

@@ -1,0 +1,171 @@
+"""Saves transcoders as a circuit-tracer folder, which circuit-tracer, Neuronpedia's tools and clew read.
+
+Per-layer ones become layer_N.safetensors, cross-layer ones W_enc_N and W_dec_N.safetensors
+(`clew.dictionary.formats.circuit_tracer` and `circuit_tracer_clt` describe the arrays). What the format
+cannot say stands in keys of config.yaml that begin with `clew_` and that other tools ignore.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from clew.dictionary.activation import Activation, BatchTopK, JumpReLU, ReLU, TopK
+from clew.dictionary.composed import turned
+from clew.dictionary.formats import config
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.safetensors_writer import (
+    WrittenArray,
+    dtype_of,
+    rows_per_piece,
+    whole,
+    write_safetensors,
+)
+from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.weights import HeldWeights, Weights
+from clew.errors import ClewError
+
+READ_HOOKS = {
+    ReadPoint.RESIDUAL: "hook_resid_mid",
+    ReadPoint.NORMALIZED: "ln2.hook_normalized",
+    ReadPoint.MLP_INPUT: "mlp.hook_in",
+}
+WRITE_HOOKS = {WritePoint.STREAM: "hook_mlp_out", WritePoint.MLP_OUTPUT: "mlp.hook_out"}
+"""The second is what comes nearest; config.yaml says besides what is meant."""
+
+
+def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_name: str) -> None:
+    """Writes a folder that `load_transcoders` reads back to the same arrays, element types included.
+
+    A decoder is never held whole, so that sets larger than memory can be saved. The folder appears only when
+    all of it is written. A BatchTopK's threshold becomes JumpReLU thresholds, which keep the same features.
+
+    Raises ClewError for a folder that holds something, for activations that one folder cannot mix, for a
+    cross-layer set with layers missing, and for a disk that is full or cannot be written.
+    """
+    target = Path(folder).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ClewError(f"{target} already holds something: give a folder that is new or empty.")
+    settings = _settings(transcoder_set, model_name)
+    partial = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        _write_layers(transcoder_set, partial)
+        (partial / config.FILE).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        partial.chmod(0o777 & ~_umask())
+        partial.rename(target)
+    except OSError as error:
+        advice = "make room there" if error.errno == errno.ENOSPC else "give a folder that can be written"
+        raise ClewError(f"{target} cannot be written ({error.strerror or error}): {advice}.") from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def is_cross_layer(transcoder_set: TranscoderSet) -> bool:
+    """Whether any feature writes above its own layer."""
+    return any(layer.decoder.n_written > 1 for layer in transcoder_set.layers.values())
+
+
+def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
+    numbers = sorted(transcoder_set.layers)
+    has_gaps = numbers != list(range(len(numbers)))
+    crossing = is_cross_layer(transcoder_set)
+    if crossing and has_gaps:
+        raise ClewError(
+            f"Transcoders for the layers {', '.join(map(str, numbers))} cannot be saved as a cross-layer "
+            "transcoder: its format needs every layer from 0 on."
+        )
+    settings: dict[str, Any] = {
+        "model_name": model_name,
+        "model_kind": "cross_layer_transcoder" if crossing else "transcoder_set",
+        "feature_input_hook": READ_HOOKS[transcoder_set.read_point],
+        "feature_output_hook": WRITE_HOOKS[transcoder_set.write_point],
+    }
+    settings |= _activation_settings([transcoder_set.layers[number].activation for number in numbers])
+    if transcoder_set.write_point is WritePoint.MLP_OUTPUT:
+        settings[config.WRITE_POINT] = transcoder_set.write_point.name.lower()
+    if has_gaps:
+        settings[config.LAYERS] = numbers
+    return settings
+
+
+def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
+    """`activation` and `k`, where thresholds do not say it all."""
+    if all(isinstance(activation, ReLU) for activation in activations):
+        return {"activation": "relu"}
+    ks = [activation.k for activation in activations if isinstance(activation, TopK)]
+    if not ks:
+        return {}
+    if len(ks) < len(activations):
+        raise ClewError("A folder cannot mix TopK with other activations: save their layers apart.")
+    if len(set(ks)) == 1:
+        return {"activation": "topk", "k": ks[0]}
+    return {"activation": "topk", config.K_BY_LAYER: ks}  # without k, other tools stop and do not guess
+
+
+def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
+    n_layers = len(transcoder_set.layers)
+    for number, layer in transcoder_set.layers.items():
+        if not is_cross_layer(transcoder_set):
+            arrays = _layer_arrays(layer, threshold="activation_function.threshold", skip=layer.skip)
+            arrays["W_dec"] = _decoder_array(layer.decoder)
+            write_safetensors(folder / f"layer_{number}.safetensors", arrays)
+            continue
+        skip = None if layer.skip is None else turned(layer.skip)
+        arrays = _layer_arrays(layer, threshold="threshold", skip=skip)
+        named = {f"{name}_{number}": array for name, array in arrays.items()}
+        write_safetensors(folder / f"W_enc_{number}.safetensors", named)
+        decoder = _decoder_array(layer.decoder, n_layers - number)
+        write_safetensors(folder / f"W_dec_{number}.safetensors", {f"W_dec_{number}": decoder})
+
+
+def _layer_arrays(layer: LayerTranscoder, *, threshold: str, skip: Weights | None) -> dict[str, WrittenArray]:
+    """All arrays but the decoder."""
+    bias = layer.decoder_bias or HeldWeights(torch.zeros(layer.d_model))
+    arrays = {"W_enc": layer.encoder, "b_enc": layer.encoder_bias, "b_dec": bias}
+    if skip is not None:
+        arrays["W_skip"] = skip
+    match layer.activation:
+        case JumpReLU(threshold=values):
+            arrays[threshold] = values
+        case BatchTopK(threshold=value):
+            arrays[threshold] = HeldWeights(torch.full((layer.n_features,), max(value, 0.0)))
+    return {name: whole(weights) for name, weights in arrays.items()}
+
+
+def _decoder_array(decoder: Decoder, n_written: int | None = None) -> WrittenArray:
+    """`[feature, d_model]`, or `[feature, n_written, d_model]` with zeros for layers that it does not reach."""
+    d_model = decoder.weights.shape[-1]
+    targets = range(decoder.n_written)
+    shape = (decoder.n_features, d_model) if n_written is None else (decoder.n_features, n_written, d_model)
+
+    def pieces() -> Iterator[Tensor]:
+        at_once = rows_per_piece((n_written or 1) * d_model * 4)
+        for start in range(0, decoder.n_features, at_once):
+            index = torch.arange(start, min(start + at_once, decoder.n_features))
+            if n_written is None:
+                yield decoder.rows(index, 0)
+                continue
+            piece = torch.zeros(len(index), n_written, d_model)
+            for ahead in targets:
+                piece[:, ahead] = decoder.rows(index, ahead)
+            yield piece
+
+    return WrittenArray(shape, dtype_of(decoder.weights), pieces)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
