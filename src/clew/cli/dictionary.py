@@ -138,7 +138,7 @@ def _print_layers(console: Console, transcoders: TranscoderSet, quality: Quality
             str(layer.layer),
             f"{part.n_features:,}",
             size(part.n_bytes),
-            f"{layer.fvu:.3f}",
+            f"{layer.fvu:.3g}",
             f"{layer.l0:.1f}",
             f"{layer.dead:.0%}",
             part.activation.name,
@@ -147,7 +147,7 @@ def _print_layers(console: Console, transcoders: TranscoderSet, quality: Quality
     console.print()
     console.print(table)
     console.print()
-    console.print(f"FVU {quality.fvu:.3f} (median), L0 {quality.l0:.1f}, never active {quality.dead:.0%}")
+    console.print(f"FVU {quality.fvu:.3g} (median), L0 {quality.l0:.1f}, never active {quality.dead:.0%}")
     console.print(
         f"Measured on {quality.n_positions:,} tokens, the first left out. FVU is the share of the variance "
         "of the MLPs' outputs that is left unexplained: 0 is perfect, 1 no better than the mean.",

@@ -15,16 +15,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint, write_values
-from clew.dictionary.transcoding import TranscoderDictionary, TranscoderEncoding
+from clew.dictionary.transcoding import TranscoderDictionary
 from clew.errors import ClewError
-from clew.model.recording import Recording, record
+from clew.model.recording import record
 
 TEXT = """\
 The river rises in the hills above the town, and for most of the year it is shallow enough to cross on \
 foot. In 1887, after three days of rain, it took the old bridge and two mills with it. "We heard it before \
 we saw it," said the miller's wife. A new bridge was finished within eighteen months; it cost $12,400."""
 """What dictionaries are tried on where the user names no text of their own."""
+
+
+WINDOW, MOST_WINDOWS = 256, 16
+"""Tokens that are read together, and how many times so many of a long text."""
 
 
 @dataclass(frozen=True)
@@ -66,106 +71,140 @@ class Quality:
 
     def __str__(self) -> str:
         return (
-            f"FVU {self.fvu:.2f}, L0 {self.l0:.0f}, {self.dead:.0%} of the features never active "
+            f"FVU {self.fvu:.3g}, L0 {self.l0:.0f}, {self.dead:.0%} of the features never active "
             f"({self.n_positions} tokens)"
         )
 
 
 @torch.no_grad()
 def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
-    """Reconstruct every MLP output of a text (two tokens or more) and compare.
+    """Reconstruct every MLP output of a text and compare; a long text is read in windows.
 
-    Raises `ClewError` for a text that is too short or longer than the model's context.
+    Raises `ClewError` for a text of less than three tokens.
     """
-    return _quality(dictionary, record(dictionary.model, _token_ids(dictionary, text)))
+    return _quality(dictionary, _windows(dictionary, text))
 
 
+@torch.no_grad()
 def check_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
     """Measure, and raise `ClewError` with the likely cause where most layers explain less than nothing."""
-    recording = record(dictionary.model, _token_ids(dictionary, text))
-    quality = _quality(dictionary, recording)
+    windows = _windows(dictionary, text)
+    quality = _quality(dictionary, windows)
     if quality.fvu <= 1:
         return quality
     raise ClewError(
         f"{dictionary.name} does not fit {dictionary.model.name}: the fraction of variance that it leaves "
-        f"unexplained (FVU) is {quality.fvu:.2f}, more than if it wrote nothing but the mean, as it reads "
+        f"unexplained (FVU) is {quality.fvu:.3g}, more than if it wrote nothing but the mean, as it reads "
         f"{_described(dictionary.transcoders.read_point)} and writes "
-        f"{_described(dictionary.transcoders.write_point)}. {_likely_cause(dictionary, recording, quality)}"
+        f"{_described(dictionary.transcoders.write_point)}. {_likely_cause(dictionary, windows, quality)}"
     )
 
 
-def _token_ids(dictionary: TranscoderDictionary, text: str) -> Int[Tensor, " position"]:
+def _windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor, " position"]]:
     ids = dictionary.model.tokenizer.encode(text)
     if len(ids) < 3:
         raise ClewError(f"A dictionary cannot be measured on {text!r}: give a text of a few words.")
-    limit = dictionary.model.context_length
-    if len(ids) > limit:
-        raise ClewError(
-            f"The text has {len(ids):,} tokens, the model takes {limit:,}: give a shorter one to measure on."
-        )
-    return torch.tensor(ids)
+    if len(set(ids)) < 3:  # a tokenizer that does not know these words
+        vocabulary = len(dictionary.model.unembedding_weight)
+        ids = torch.randint(vocabulary, (WINDOW,), generator=torch.Generator().manual_seed(0)).tolist()
+    length = min(WINDOW, dictionary.model.context_length)
+    windows = [torch.tensor(ids[begin : begin + length]) for begin in range(0, len(ids), length)]
+    return [window for window in windows if len(window) > 2][:MOST_WINDOWS]
 
 
-def _quality(dictionary: TranscoderDictionary, recording: Recording) -> Quality:
-    encoding = dictionary.encode(recording)
-    written = encoding.reconstructions()
-    layers, scales, scaled = [], [], []
-    for layer in sorted(dictionary.transcoders.layers):
-        point = dictionary.transcoders.write_point
-        guess = write_values(dictionary.model, recording, point, layer, written[layer])[1:]
-        truth = recording.mlp_write[layer, 1:]
-        layers.append(_layer_quality(encoding, layer, _unexplained(truth, guess)))
-        scale = _best_scale(truth, guess)
-        scales.append(scale)
-        scaled.append(_unexplained(truth, _centred(guess) * scale + truth.mean(dim=0)))
-    return Quality(tuple(layers), recording.n_positions, median(scales), median(scaled))
-
-
-def _layer_quality(encoding: TranscoderEncoding, layer: int, fvu: float) -> LayerQuality:
-    features = encoding.active(layer)
-    index = features.index[features.position > 0]
-    n_features = encoding.dictionary.transcoders.layers[layer].n_features
-    return LayerQuality(
-        layer=layer,
-        fvu=fvu,
-        l0=len(index) / (encoding.recording.n_positions - 1),
-        dead=1 - len(index.unique()) / n_features,
+def _quality(dictionary: TranscoderDictionary, windows: list[Int[Tensor, " position"]]) -> Quality:
+    parts = dictionary.transcoders.layers
+    sums = {layer: _Sums(parts[layer].n_features, dictionary.model.d_model) for layer in sorted(parts)}
+    for window in windows:
+        recording = record(dictionary.model, window)
+        encoding = dictionary.encode(recording)
+        written = encoding.reconstructions()
+        for layer, found in sums.items():
+            point = dictionary.transcoders.write_point
+            guess = write_values(dictionary.model, recording, point, layer, written[layer])
+            found.add(recording.mlp_write[layer, 1:], guess[1:], encoding.active(layer))
+    layers = [
+        LayerQuality(layer, found.fvu, found.n_active / found.count, 1 - float(found.seen.float().mean()))
+        for layer, found in sums.items()
+    ]
+    return Quality(
+        layers=tuple(layers),
+        n_positions=sum(map(len, windows)),
+        best_scale=median(found.best_scale for found in sums.values()),
+        scaled_fvu=median(found.scaled_fvu for found in sums.values()),
     )
 
 
-def _unexplained(truth: Float[Tensor, "position d_model"], guess: Float[Tensor, "position d_model"]) -> float:
-    return float((truth - guess).square().sum() / _centred(truth).square().sum())
+class _Sums:
+    """What one layer's quality needs of every window, so that none has to be kept."""
+
+    def __init__(self, n_features: int, d_model: int) -> None:
+        self.count, self.n_active = 0, 0
+        self.seen = torch.zeros(n_features, dtype=torch.bool)
+        self.truth, self.guess = torch.zeros(2, d_model, dtype=torch.float64)
+        self.truth_square = self.guess_square = self.product = 0.0
+
+    def add(
+        self,
+        truth: Float[Tensor, "position d_model"],
+        guess: Float[Tensor, "position d_model"],
+        features: ActiveFeatures,
+    ) -> None:
+        index = features.index[features.position > 0].cpu()
+        self.count += len(truth)
+        self.n_active += len(index)
+        self.seen[index] = True
+        truth, guess = truth.double().cpu(), guess.double().cpu()
+        self.truth += truth.sum(dim=0)
+        self.guess += guess.sum(dim=0)
+        self.truth_square += float(truth.square().sum())
+        self.guess_square += float(guess.square().sum())
+        self.product += float((truth * guess).sum())
+
+    @property
+    def fvu(self) -> float:
+        error = self.truth_square - 2 * self.product + self.guess_square
+        return error / self._variance
+
+    @property
+    def best_scale(self) -> float:
+        power = self.guess_square - float(self.guess.square().sum()) / self.count
+        return self._shared / power if power > 0 else 0.0
+
+    @property
+    def scaled_fvu(self) -> float:
+        return 1 - self.best_scale * self._shared / self._variance
+
+    @property
+    def _shared(self) -> float:
+        return self.product - float(self.truth @ self.guess) / self.count
+
+    @property
+    def _variance(self) -> float:
+        return max(self.truth_square - float(self.truth.square().sum()) / self.count, 1e-30)
 
 
-def _best_scale(truth: Float[Tensor, "position d_model"], guess: Float[Tensor, "position d_model"]) -> float:
-    guess = _centred(guess)
-    power = guess.square().sum()
-    return float((guess * _centred(truth)).sum() / power) if power > 0 else 0.0
-
-
-def _centred(values: Float[Tensor, "position d_model"]) -> Float[Tensor, "position d_model"]:
-    return values - values.mean(dim=0)
-
-
-def _likely_cause(dictionary: TranscoderDictionary, recording: Recording, quality: Quality) -> str:
+def _likely_cause(
+    dictionary: TranscoderDictionary, windows: list[Int[Tensor, " position"]], quality: Quality
+) -> str:
     """What would fit better, found by trying every other read and write point."""
     found = []
     for read, write in product(ReadPoint, WritePoint):
         moved = replace(dictionary.transcoders, read_point=read, write_point=write)
-        found.append((_quality(replace(dictionary, transcoders=moved), recording).fvu, read, write))
+        found.append((_quality(replace(dictionary, transcoders=moved), windows).fvu, read, write))
     fvu, read, write = min(found, key=lambda entry: entry[0])
     if fvu <= 0.9:
         return (
-            f"Reading {_described(read)} and writing {_described(write)} would leave {fvu:.2f}: load it with "
+            f"Reading {_described(read)} and writing {_described(write)} would leave {fvu:.3g}: load it with "
             f"--read-point {read.option} --write-point {write.option} (read_point and write_point in Python)."
         )
     if quality.scaled_fvu <= 0.9:
         return (
             f"Its scale is wrong: multiplied by {quality.best_scale:.3g} it would leave "
-            f"{quality.scaled_fvu:.2f}; the inputs or outputs were probably normalised in training."
+            f"{quality.scaled_fvu:.3g}; the inputs or outputs were probably normalised in training."
         )
     return (
-        f"No other read or write point fits better (the best leaves {fvu:.2f}), so it was probably trained "
+        f"No other read or write point fits better (the best leaves {fvu:.3g}), so it was probably trained "
         "on another model, or another version of this one."
     )
 

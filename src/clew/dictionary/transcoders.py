@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -39,12 +40,12 @@ class Decoder:
 
     def rows(self, index: Int[Tensor, " feature"], ahead: int) -> Float[Tensor, "feature d_model"]:
         """What some features write `ahead` layers above their own."""
-        return self.weights.flattened().rows(index * self._stride + self.first + ahead)
+        return self.weights.rows(index * self._stride + self.first + ahead)
 
     def spans(self, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
         """What some features write on every layer from their own on."""
-        rows = self.weights.rows(index)
-        return rows.view(len(index), self._stride, rows.shape[-1])[:, self.first :]
+        row = torch.arange(self.first, self._stride) + index[:, None] * self._stride
+        return self.weights.rows(row.flatten()).view(*row.shape, self.weights.shape[-1])
 
     @property
     def _stride(self) -> int:

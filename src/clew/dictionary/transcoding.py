@@ -212,9 +212,8 @@ class TranscoderEncoding:
     ) -> None:
         """Each decoder row is read once, however often its feature is active."""
         index, place = features.index.unique(return_inverse=True)
-        activation = torch.sparse_coo_tensor(
-            torch.stack([features.position, place]), features.activation, (found.shape[1], len(index))
-        ).to_dense()
+        activation = found.new_zeros(found.shape[1], len(index))
+        activation[features.position, place] = features.activation
         for begin in range(0, len(index), FEATURES_AT_ONCE):
             some = slice(begin, begin + FEATURES_AT_ONCE)
             spans = part.decoder.spans(index[some].cpu()).to(found.device)[:, : len(found)]

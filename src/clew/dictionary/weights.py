@@ -8,7 +8,8 @@ pages at a time.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -32,12 +33,8 @@ class Weights(Protocol):
         """All of it, in float32 on the CPU."""
         ...
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
-        """Some entries of the first dimension, in float32 on the CPU."""
-        ...
-
-    def flattened(self) -> Weights:
-        """The same array with all but the last dimension as one."""
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        """Some rows in float32 on the CPU, all but the last dimension counted as one."""
         ...
 
 
@@ -58,11 +55,8 @@ class HeldWeights:
     def read(self) -> Float[Tensor, "..."]:
         return self.tensor.float().cpu()
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
-        return self.tensor[index.to(self.tensor.device)].float().cpu()
-
-    def flattened(self) -> HeldWeights:
-        return HeldWeights(self.tensor.flatten(0, -2))
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self.tensor.flatten(0, -2)[index.to(self.tensor.device)].float().cpu()
 
 
 @dataclass(frozen=True)
@@ -88,25 +82,31 @@ class StoredWeights:
             file.readinto(_memory(found))
         return (found.T if self.transposed else found).float()
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row ..."]:
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
         if self.transposed:
             return self.read()[index]
-        found = self._empty((len(index), *self.shape[1:]))
-        width = prod(self.shape[1:]) * self.dtype.itemsize
+        found = self._empty((len(index), self.shape[-1]))
+        width = self.shape[-1] * self.dtype.itemsize
         memory = _memory(found)
         file = os.open(self.path, os.O_RDONLY)
         try:
-            for place, row in enumerate(index.tolist()):
-                os.preadv(file, [memory[place * width : (place + 1) * width]], self.offset + row * width)
+            for place, row, count in _runs(index):
+                run = memory[place * width : (place + count) * width]
+                os.preadv(file, [run], self.offset + row * width)
         finally:
             os.close(file)
         return found.float()
 
-    def flattened(self) -> StoredWeights:
-        return replace(self, shape=(prod(self.shape[:-1]), self.shape[-1]))
-
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=self.dtype)
+
+
+def _runs(index: Int[Tensor, " row"]) -> Iterator[tuple[int, int, int]]:
+    """Neighbouring rows together: the place of the first, its number, how many."""
+    breaks = (torch.nonzero(index.diff() != 1).squeeze(1) + 1).tolist()
+    begins = [0, *breaks] if len(index) else []
+    for begin, end, row in zip(begins, [*breaks, len(index)], index[begins].tolist(), strict=False):
+        yield begin, row, end - begin
 
 
 def _memory(tensor: Tensor) -> memoryview:
