@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clew.dictionary.composed import ScaledWeights
+from clew.dictionary.composed import StackedWeights
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
 
 PIECE = 64 * 1024**2
@@ -45,8 +45,8 @@ def dtype_of(weights: Weights) -> torch.dtype:
             return tensor.dtype
         case StoredWeights():
             return weights.dtype
-        case ScaledWeights():
-            return torch.float32
+        case StackedWeights(matrices) if len(kinds := {dtype_of(matrix) for matrix in matrices}) == 1:
+            return kinds.pop()
     return torch.float32
 
 

@@ -116,22 +116,32 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
     n_layers = len(transcoder_set.layers)
+    with_threshold = any(
+        isinstance(layer.activation, JumpReLU | BatchTopK) for layer in transcoder_set.layers.values()
+    )
     for number, layer in transcoder_set.layers.items():
         if not is_cross_layer(transcoder_set):
-            arrays = _layer_arrays(layer, threshold="activation_function.threshold", skip=layer.skip)
+            arrays = _layer_arrays(
+                layer,
+                threshold="activation_function.threshold",
+                skip=layer.skip,
+                with_threshold=with_threshold,
+            )
             arrays["W_dec"] = _decoder_array(layer.decoder)
             write_safetensors(folder / f"layer_{number}.safetensors", arrays)
             continue
         skip = None if layer.skip is None else turned(layer.skip)
-        arrays = _layer_arrays(layer, threshold="threshold", skip=skip)
+        arrays = _layer_arrays(layer, threshold="threshold", skip=skip, with_threshold=with_threshold)
         named = {f"{name}_{number}": array for name, array in arrays.items()}
         write_safetensors(folder / f"W_enc_{number}.safetensors", named)
         decoder = _decoder_array(layer.decoder, n_layers - number)
         write_safetensors(folder / f"W_dec_{number}.safetensors", {f"W_dec_{number}": decoder})
 
 
-def _layer_arrays(layer: LayerTranscoder, *, threshold: str, skip: Weights | None) -> dict[str, WrittenArray]:
-    """All arrays but the decoder."""
+def _layer_arrays(
+    layer: LayerTranscoder, *, threshold: str, skip: Weights | None, with_threshold: bool
+) -> dict[str, WrittenArray]:
+    """All arrays but the decoder; a ReLU is a JumpReLU at 0 where other layers have thresholds."""
     bias = layer.decoder_bias or HeldWeights(torch.zeros(layer.d_model))
     arrays = {"W_enc": layer.encoder, "b_enc": layer.encoder_bias, "b_dec": bias}
     if skip is not None:
@@ -141,11 +151,13 @@ def _layer_arrays(layer: LayerTranscoder, *, threshold: str, skip: Weights | Non
             arrays[threshold] = values
         case BatchTopK(threshold=value):
             arrays[threshold] = HeldWeights(torch.full((layer.n_features,), max(value, 0.0)))
+        case ReLU() if with_threshold:
+            arrays[threshold] = HeldWeights(torch.zeros(layer.n_features))
     return {name: whole(weights) for name, weights in arrays.items()}
 
 
 def _decoder_array(decoder: Decoder, n_written: int | None = None) -> WrittenArray:
-    """`[feature, d_model]`, or `[feature, n_written, d_model]` with zeros for layers that it does not reach."""
+    """`[feature, d_model]`, or `[feature, n_written, d_model]` with zeros for layers out of its reach."""
     d_model = decoder.weights.shape[-1]
     targets = range(decoder.n_written)
     shape = (decoder.n_features, d_model) if n_written is None else (decoder.n_features, n_written, d_model)

@@ -33,7 +33,8 @@ REFUSED = {
 }
 """Settings under which a feature is no fixed direction at the read point, and the values that are harmless.
 
-SAELens's transcoders never subtract b_dec, whatever `apply_b_dec_to_input` says (newer versions refuse it); `expected_average_only_in` scales by a number that the files do not hold."""
+SAELens's transcoders never subtract b_dec, whatever `apply_b_dec_to_input` says (newer versions refuse it);
+`expected_average_only_in` scales by a number that the files do not hold."""
 
 
 def choose(files: Sequence[str], _: str, __: Note) -> list[str]:

@@ -17,6 +17,8 @@ from clew.dictionary.transcoders import TranscoderSet
 from clew.errors import ClewError
 
 Note = Callable[[str], None]
+PARENTS = 4
+"""How much of a path is searched for a layer where the folder that was named is a single layer's."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ class Source:
 
     def _layer(self, name: str, told: int | None) -> int:
         path = self.files[name]
-        listed = self.numbers[name] if self.numbers else None
-        by_name = layer_in(name) if self.numbers else layer_in(str(path))
+        listed, by_name = self.numbers[name] if self.numbers else None, layer_in(name)
         named = [layer for layer in (listed, told, by_name) if layer is not None]
+        if not named and (above := layer_in("/".join(path.parts[-PARENTS:]))) is not None:
+            return above
         if not named:
             raise ClewError(
                 f"{path} does not tell its layer: keep it as layer_N{path.suffix} or in a "

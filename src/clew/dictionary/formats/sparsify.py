@@ -7,7 +7,7 @@ One folder per hookpoint, such as `layers.3.mlp`, with cfg.json and sae.safetens
 
     out_norm / sqrt(d_model) * (own + earlier / divisor)
 
-where `own` and `earlier` are sums of decodings with their biases; inputs are scaled by sqrt(d_model) / in_norm.
+where `own` and `earlier` are sums of decodings and biases; inputs are scaled by sqrt(d_model) / in_norm.
 Without `normalize_io` both norms are sqrt(d_model), without `divide_cross_layer` the divisor is 1.
 """
 
