@@ -64,11 +64,14 @@ def _sweep_chunk(
     for layer in range(sources.n_layers):
         under_way = at_least_as_deep[sources.n_layers - layer]
         active = stream[:, :, :under_way]
+        if targets.before_attention:
+            _read_at(layer, active, first, targets, weight[:, :under_way])
         if under_way:
             attention(layer).add_forward(active, scratch)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.attention_constant[layer])
-        _read_at(layer, active, first, targets, weight[:, :under_way])
+        if not targets.before_attention:
+            _read_at(layer, active, first, targets, weight[:, :under_way])
         _write_at(layer, stream, first, slot, sources)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.constant[layer])
