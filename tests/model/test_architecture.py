@@ -55,7 +55,7 @@ def test_an_unknown_architecture_is_refused_with_the_names_of_its_modules(tmp_pa
     assert message.startswith("clew does not know the architecture OPTForCausalLM (model type opt). ")
     assert "model (decoder), lm_head" in message
     assert "model.decoder.layers.0 holds self_attn (k_proj, v_proj, q_proj, out_proj)" in message
-    assert "it knows GPT2LMHeadModel, GPTNeoX, Gemma, " in message
+    assert "clew knows GPT2LMHeadModel, GPTNeoX, Gemma, " in message
     assert '"Add an architecture"' in message
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_architecture_whose_modules_cannot_be_built_is_still_refused(
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_config", lambda config: 1 / 0)
     message = refusal(folder_with(tmp_path, model_type="opt"))
     assert "modules" not in message
-    assert "it knows" in message
+    assert "clew knows" in message
 
 
 @pytest.mark.parametrize(

@@ -154,11 +154,11 @@ ANATOMIES: dict[str, Anatomy] = {
 def anatomy_of(architecture: str) -> Anatomy:
     """The table row of a Hugging Face class name; `ClewError` with the known ones where there is none."""
     if architecture not in ANATOMIES:
-        raise ClewError(f"clew does not know the architecture {architecture}; {known_architectures()}")
+        raise ClewError(f"clew does not know the architecture {architecture}. {known_architectures()}")
     return ANATOMIES[architecture]
 
 
 def known_architectures() -> str:
     """What the table holds and how to add to it, for the end of a message."""
     names = ", ".join(sorted(name.removesuffix("ForCausalLM") for name in ANATOMIES))
-    return f'it knows {names}. CONTRIBUTING.md says how to add one ("Add an architecture").'
+    return f'clew knows {names}. CONTRIBUTING.md says how to add one ("Add an architecture").'

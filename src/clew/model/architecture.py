@@ -31,7 +31,7 @@ def anatomy_of_folder(folder: Path) -> Anatomy:
         return ANATOMIES[architecture]
     raise ClewError(
         f"clew does not know the architecture {architecture} (model type {model_type}). "
-        f"{_modules(config)}Of others {known_architectures()}"
+        f"{_modules(config)}{known_architectures()}"
     )
 
 
