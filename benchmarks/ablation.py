@@ -20,7 +20,9 @@ def answer_probability(model: LanguageModel, graph: Graph, ablated: np.ndarray) 
     with contextlib.ExitStack() as hooks:
         for layer, nodes in by_layer.items():
             zero = _zero(graph.node_position[nodes], graph.node_feature[nodes])
-            hooks.callback(model.layers[layer].down.register_forward_pre_hook(zero).remove)
+            neurons = model.layers[layer].neurons
+            assert neurons is not None
+            hooks.callback(neurons.down.module.register_forward_pre_hook(zero).remove)
         logits = model.next_token_logits(torch.from_numpy(graph.token_ids)[None])[0]
     best = max(graph.info.targets, key=lambda target: target.weight)
     return float(logits.softmax(-1)[best.token_id])

@@ -1,8 +1,8 @@
 """The slow truth: direct effects by automatic differentiation of the real network, frozen in place.
 
 Nothing here shares code with the sweep. The Hugging Face model runs once more with its attention
-patterns and norm denominators replaced by constants and every MLP's neurons by leaves, and autograd
-reads off the effect of each leaf.
+patterns and norm denominators replaced by constants and every MLP's neurons (or, for a dictionary that
+is not of neurons, every MLP's output) by leaves, and autograd reads off the effect of each leaf.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-from clew.model.language_model import LanguageModel
+from clew.model.anatomy import Fused
+from clew.model.language_model import LanguageModel, Layer, part_of
 
 
 @dataclass(frozen=True)
@@ -23,39 +24,48 @@ class FrozenRun:
     """Leaves (what the stream is made of) and readers (what it is read by), joined by autograd."""
 
     embedding: Tensor
-    neurons: list[Tensor]
-    """Per layer `[position, feature]`: the input of the down projection."""
+    leaves: list[Tensor]
+    """Per layer the input of the down projection, `[position, feature]`, or what the MLP adds to the
+    stream, `[position, d_model]`."""
     read: list[Tensor]
-    """Per layer `[position, feature]`: the linearised activation of each neuron."""
+    """Per layer the linearised activation of each neuron, `[position, feature]`, or the stream before
+    the MLP, `[position, d_model]`."""
     logits: Tensor
     mean_logit: Tensor
     """The mean over the vocabulary, taken on the weights in float64: autograd's own sum of hundreds of
     thousands of float32 columns is off by 1e-4."""
 
 
-def frozen_run(model: LanguageModel, token_ids: Tensor) -> FrozenRun:
+def frozen_run(model: LanguageModel, token_ids: Tensor, *, neurons: bool = True) -> FrozenRun:
     """Run once to see patterns and scales, then again with all of them held fixed."""
     patterns = _patterns(model, token_ids)
-    seen: dict[str, list[Tensor]] = {"neurons": [], "read": [], "embedding": []}
+    unembedding = part_of(model.network, model.anatomy.unembedding)
+    seen: dict[str, list[Tensor]] = {"leaves": [], "read": [], "embedding": []}
     with contextlib.ExitStack() as stack:
-        for hook in _hooks(model, seen):
+        for hook in _hooks(model, seen, neurons):
             stack.callback(hook.remove)
         stack.enter_context(_attention_replaced_by(model, patterns))
-        stack.callback(model.network.lm_head.register_forward_pre_hook(_see(seen)).remove)
+        stack.callback(unembedding.register_forward_pre_hook(_see(seen)).remove)
         logits = model.network(input_ids=token_ids[None], use_cache=False).logits[0, -1]
-    columns = model.network.lm_head.weight.split(8192)
+    columns = unembedding.weight.split(8192)
     mean = sum((part.double().sum(0) for part in columns), torch.zeros((), dtype=torch.float64))
-    mean_logit = seen["final"][0] @ (mean / len(model.network.lm_head.weight)).float()
-    return FrozenRun(seen["embedding"][0], seen["neurons"], seen["read"], logits, mean_logit)
+    mean_logit = seen["final"][0] @ (mean / len(unembedding.weight)).float()
+    return FrozenRun(seen["embedding"][0], seen["leaves"], seen["read"], logits, mean_logit)
+
+
+def gradients(run: FrozenRun, target: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Gradient of a scalar on the embedding and on each layer's leaf."""
+    leaves = [run.embedding, *run.leaves]
+    found = torch.autograd.grad(target, leaves, retain_graph=True, allow_unused=True)
+    present = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+    return present[0], present[1:]
 
 
 def effects(run: FrozenRun, target: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Direct effect on a scalar of each token `[position]` and each neuron `[position, feature]`."""
-    leaves = [run.embedding, *run.neurons]
-    found = torch.autograd.grad(target, leaves, retain_graph=True, allow_unused=True)
-    gradients = [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
-    products = [leaf.detach() * gradient for leaf, gradient in zip(leaves, gradients, strict=True)]
-    return products[0].sum(-1), products[1:]
+    on_embedding, on_leaves = gradients(run, target)
+    tokens = (run.embedding.detach() * on_embedding).sum(-1)
+    return tokens, [leaf.detach() * g for leaf, g in zip(run.leaves, on_leaves, strict=True)]
 
 
 def _patterns(model: LanguageModel, token_ids: Tensor) -> list[Tensor]:
@@ -73,38 +83,33 @@ def _attention_replaced_by(model: LanguageModel, patterns: list[Tensor]):
 
     AttentionInterface.register("oracle", frozen)
     AttentionMaskInterface.register("oracle", eager_mask)
-    before = model.network.config._attn_implementation
-    model.network.config._attn_implementation = "oracle"
+    config = model.network.config.get_text_config()
+    before = config._attn_implementation
+    config._attn_implementation = "oracle"
     try:
         yield
     finally:
-        model.network.config._attn_implementation = before
+        config._attn_implementation = before
 
 
-def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]]):
+def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]], neurons: bool):
     def leaf(name: str, value: Tensor) -> Tensor:
         value = value.detach().requires_grad_()
         seen[name].append(value)
         return value
 
-    def enter_stream(module, args, kwargs):
-        if args:
-            return (leaf("embedding", args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": leaf("embedding", kwargs["hidden_states"])}
+    def enter_stream(module, args):
+        return (leaf("embedding", args[0]), *args[1:])
 
-    first = model.network.model.layers[0]
-    yield first.register_forward_pre_hook(enter_stream, with_kwargs=True)
+    yield part_of(model.network, model.anatomy.layers)[0].register_forward_pre_hook(enter_stream)
     norms = [model.final_norm]
     for layer in model.layers:
         norms += [layer.attention_norm, layer.mlp_norm, layer.attention_post_norm, layer.mlp_post_norm]
-        values: dict[str, Tensor] = {}
-        for name in ("gate", "up"):
-            if getattr(layer, name) is not None:
-                yield getattr(layer, name).register_forward_hook(_keep(values, name))
-        yield layer.down.register_forward_pre_hook(_cut(layer, values, seen, leaf))
     for norm in norms:
-        if norm is not None:
+        if norm is not None and norm.module is not None:
             yield norm.module.register_forward_hook(_freeze_norm)
+    for layer in model.layers:
+        yield from _cut_neurons(model, layer, seen, leaf) if neurons else _cut_output(layer, seen, leaf)
 
 
 def _see(seen: dict[str, list[Tensor]]):
@@ -114,27 +119,55 @@ def _see(seen: dict[str, list[Tensor]]):
     return hook
 
 
-def _keep(values: dict[str, Tensor], name: str):
-    def hook(module, inputs, output):
-        values[name] = output[0]
-
-    return hook
-
-
-def _cut(layer, values, seen, leaf):
+def _cut_neurons(model: LanguageModel, layer: Layer, seen: dict[str, list[Tensor]], leaf):
     """Replace the neurons by a leaf, and remember their linearised activation."""
+    parts, places = layer.neurons, model.anatomy.neurons
+    assert parts is not None
+    assert places is not None
+    values: dict[str, Tensor] = {}
 
-    def hook(module, inputs):
-        z = values["gate"] if layer.gate is not None else values["up"]
-        slope = (layer.activation(z) / z).detach()
+    def keep(name):
+        def hook(module, inputs, output):
+            values[name] = output[0]
+
+        return hook
+
+    def keep_both(module, inputs, output):
+        values["gate"], values["up"] = output[0].chunk(2, dim=-1)
+
+    if isinstance(places.gate, Fused):
+        yield parts.up.module.register_forward_hook(keep_both)
+    else:
+        yield parts.up.module.register_forward_hook(keep("up"))
+        if parts.gate is not None:
+            yield parts.gate.module.register_forward_hook(keep("gate"))
+
+    def cut(module, inputs):
+        z = values["up"] if parts.gate is None else values["gate"]
+        slope = (parts.activation(z) / z).detach()
         read = slope * z
-        if layer.gate is not None:
+        if parts.gate is not None:
             u = values["up"]
             read = slope * (u.detach() * z + z.detach() * u) / 2
         seen["read"].append(read)
-        return (leaf("neurons", inputs[0][0])[None],)
+        return (leaf("leaves", inputs[0][0])[None],)
 
-    return hook
+    yield parts.down.module.register_forward_pre_hook(cut)
+
+
+def _cut_output(layer: Layer, seen: dict[str, list[Tensor]], leaf):
+    """Replace what the MLP adds to the stream by a leaf, and remember the stream before it."""
+
+    def see_stream(module, inputs):
+        seen["read"].append(inputs[0][0])
+
+    def cut(module, inputs, output):
+        if isinstance(output, tuple):
+            return (cut(module, inputs, output[0]), *output[1:])
+        return leaf("leaves", output.reshape(inputs[0].shape)[0])[None].reshape(output.shape)
+
+    yield layer.mlp_reader.register_forward_pre_hook(see_stream)
+    yield layer.mlp_writer.register_forward_hook(cut)
 
 
 def _freeze_norm(module: nn.Module, inputs, output: Tensor) -> Tensor:

@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 
 from clew.attribution import chunks, frozen_attention, sweep
 from clew.attribution.trace import GapWarning, TraceSettings, trace
+from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
-from clew.model.anatomy import ANATOMIES
 from clew.model.language_model import LanguageModel
-from tests.oracle import FrozenRun, effects, frozen_run
-from tests.tiny import Shape, random_ids, tiny_model
+from tests.oracle import FrozenRun, frozen_run, gradients
+from tests.stream_features import StreamFeatures, stream_features
+from tests.tiny import CONFIG_BY_ARCHITECTURE, MIXTURES, WITH_NEURONS, Shape, random_ids, tiny_model
 
-architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+architectures = pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
+
+
+def dictionary_for(model: LanguageModel, architecture: str) -> Dictionary:
+    return stream_features(model) if architecture in MIXTURES else NeuronDictionary(model)
 
 
 def dense_row(graph: Graph, node: int) -> np.ndarray:
@@ -27,41 +32,57 @@ def dense_row(graph: Graph, node: int) -> np.ndarray:
     return row
 
 
-def oracle_row(graph: Graph, run: FrozenRun, target: torch.Tensor) -> np.ndarray:
+def oracle_row(
+    graph: Graph, run: FrozenRun, target: torch.Tensor, trained: StreamFeatures | None
+) -> np.ndarray:
     """The same row by autograd: what is not a feature node counts into the errors."""
-    tokens, neurons = effects(run, target)
-    per_neuron = torch.stack(neurons)
+    on_embedding, on_leaves = gradients(run, target)
+    on_leaf, leaf = torch.stack(on_leaves), torch.stack(run.leaves).detach()
+    remaining = (leaf * on_leaf).sum(-1)
     row = np.zeros(graph.n_nodes)
     for node in graph.of_kind(NodeKind.FEATURE):
-        where = (graph.node_layer[node], graph.node_position[node], graph.node_feature[node])
-        row[node] = per_neuron[where]
-        per_neuron[where] = 0
+        layer, position, feature = node_place(graph, node)
+        if trained is None:
+            effect = leaf[layer, position, feature] * on_leaf[layer, position, feature]
+        else:
+            written = float(graph.node_activation[node]) * trained.decoder[layer, feature]
+            effect = written @ on_leaf[layer, position]
+        row[node] = effect
+        remaining[layer, position] -= effect
     for node in graph.of_kind(NodeKind.ERROR):
-        row[node] = per_neuron[graph.node_layer[node], graph.node_position[node]].sum()
-    row[graph.of_kind(NodeKind.TOKEN)] = tokens
+        row[node] = remaining[node_place(graph, node)[:2]]
+    row[graph.of_kind(NodeKind.TOKEN)] = (run.embedding.detach() * on_embedding).sum(-1)
     return row
 
 
-def target_scalars(graph: Graph, run: FrozenRun) -> dict[int, torch.Tensor]:
-    scalars = {
-        int(node): run.read[graph.node_layer[node]][graph.node_position[node], graph.node_feature[node]]
-        for node in graph.of_kind(NodeKind.FEATURE)
-    }
-    for node, target in zip(graph.of_kind(NodeKind.TARGET), graph.info.targets, strict=True):
+def node_place(graph: Graph, node: int) -> tuple[int, int, int]:
+    return int(graph.node_layer[node]), int(graph.node_position[node]), int(graph.node_feature[node])
+
+
+def target_scalars(graph: Graph, run: FrozenRun, trained: StreamFeatures | None) -> dict[int, torch.Tensor]:
+    scalars: dict[int, torch.Tensor] = {}
+    for node in graph.of_kind(NodeKind.FEATURE).tolist():
+        layer, position, feature = node_place(graph, node)
+        read = run.read[layer][position]
+        scalars[node] = read[feature] if trained is None else read @ trained.encoder[layer, feature]
+    for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = run.mean_logit if target.minus_id is None else run.logits[target.minus_id]
-        scalars[int(node)] = run.logits[target.token_id] - other
+        scalars[node] = run.logits[target.token_id] - other
     return scalars
 
 
-def assert_rows_equal_autograd(model: LanguageModel, graph: Graph, nodes=None) -> None:
+def assert_rows_equal_autograd(
+    model: LanguageModel, graph: Graph, nodes=None, trained: StreamFeatures | None = None
+) -> None:
     """Each row within 1e-4 of its own norm, plus a floor of a few float32 roundings of the largest row.
 
     The floor matters for a row that nearly cancels: it carries the rounding of the terms that cancelled.
+    Features are neurons unless those `trained` are given.
     """
-    run = frozen_run(model, torch.from_numpy(graph.token_ids))
+    run = frozen_run(model, torch.from_numpy(graph.token_ids), neurons=trained is None)
     expected = {
-        node: oracle_row(graph, run, scalar)
-        for node, scalar in target_scalars(graph, run).items()
+        node: oracle_row(graph, run, scalar, trained)
+        for node, scalar in target_scalars(graph, run, trained).items()
         if nodes is None or node in nodes
     }
     floor = 1e-6 * max(np.linalg.norm(row) for row in expected.values())
@@ -80,9 +101,7 @@ def assert_adds_up(graph: Graph) -> None:
     assert (np.abs(found - total) <= 1e-3 * np.abs(total) + 1e-6 * np.abs(total).max()).all()
 
 
-@architectures
-@settings(deadline=None, max_examples=12)
-@given(
+random_shapes = given(
     n_layers=st.integers(1, 4),
     n_value_heads=st.integers(1, 3),
     shared=st.integers(1, 3),
@@ -93,17 +112,42 @@ def assert_adds_up(graph: Graph) -> None:
     sink=st.sampled_from([None, "none"]),
     seed=st.integers(0, 2**16),
 )
-def test_rows_equal_autograd_on_random_models(
-    architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
-):
+
+
+def random_model(architecture, n_layers, n_value_heads, shared, head_dim, width, seed) -> LanguageModel:
     n_heads = n_value_heads * shared
     shape = Shape(n_layers, n_heads, n_value_heads, head_dim, d_model=n_heads * width, d_mlp=14)
     model = tiny_model(architecture, shape, seed)
-    model.network.config.final_logit_softcapping = None  # edges leave a soft-cap out
+    model.text_config.final_logit_softcapping = None  # edges leave a soft-cap out
+    return model
+
+
+@pytest.mark.parametrize("architecture", sorted(WITH_NEURONS))
+@settings(max_examples=8)
+@random_shapes
+def test_rows_of_neurons_equal_autograd_on_random_models(
+    architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
+):
+    model = random_model(architecture, n_layers, n_value_heads, shared, head_dim, width, seed)
     ids = random_ids(n_positions, seed).tolist()
     chosen = TraceSettings(targets=[3, 5, "w7 minus w9"], max_nodes=max_nodes, sink=sink)
     graph = trace(model, NeuronDictionary(model), ids, chosen)
     assert_rows_equal_autograd(model, graph)
+    assert_adds_up(graph)
+
+
+@architectures
+@settings(max_examples=6)
+@random_shapes
+def test_rows_of_other_features_equal_autograd_on_random_models(
+    architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
+):
+    model = random_model(architecture, n_layers, n_value_heads, shared, head_dim, width, seed)
+    features = stream_features(model, seed=seed)
+    ids = random_ids(n_positions, seed).tolist()
+    chosen = TraceSettings(targets=[3, 5, "w7 minus w9"], max_nodes=max_nodes, sink=sink)
+    graph = trace(model, features, ids, chosen)
+    assert_rows_equal_autograd(model, graph, trained=features)
     assert_adds_up(graph)
 
 
@@ -114,11 +158,12 @@ def test_both_directions_and_any_chunking_give_the_same_rows(architecture, direc
     model = tiny_model(architecture)
     ids = random_ids(9).tolist()
     chosen = TraceSettings(max_nodes=100, sink=sink)
-    either = trace(model, NeuronDictionary(model), ids, chosen)
+    dictionary = dictionary_for(model, architecture)
+    either = trace(model, dictionary, ids, chosen)
     other = "forward_work" if direction == "backward" else "backward_work"
     monkeypatch.setattr(sweep, other, lambda nodes: 10**12)
     monkeypatch.setattr(chunks, "PREFERRED_COLUMNS", 4)
-    one_way = trace(model, NeuronDictionary(model), ids, chosen)
+    one_way = trace(model, dictionary, ids, chosen)
     np.testing.assert_array_equal(either.edge_source, one_way.edge_source)
     np.testing.assert_allclose(either.edge_weight, one_way.edge_weight, atol=1e-5)
     assert either.node_constant is not None

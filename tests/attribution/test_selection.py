@@ -9,17 +9,17 @@ from clew.attribution.linear import LinearMap
 from clew.attribution.selection import select_features, total_attribution
 from clew.attribution.targets import named_targets, output_targets
 from clew.dictionary.neurons import NeuronDictionary
-from clew.model.anatomy import ANATOMIES
 from clew.model.recording import record
-from tests.oracle import effects, frozen_run
-from tests.tiny import random_ids, tiny_model
+from tests.oracle import effects, frozen_run, gradients
+from tests.stream_features import stream_features
+from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 
 
-@pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+@pytest.mark.parametrize("architecture", sorted(WITH_NEURONS))
 def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
     """Chain the oracle's direct effects: total = direct + (total of each later reader) x (its row)."""
     model, ids = tiny_model(architecture), random_ids(4)
-    model.network.config.final_logit_softcapping = None
+    model.text_config.final_logit_softcapping = None
     recording = record(model, ids)
     linear, encoding = LinearMap(model, recording), NeuronDictionary(model).encode(recording)
     outputs = output_targets(linear, named_targets(model, recording, ["w7 minus w9"]))
@@ -35,6 +35,32 @@ def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
                 per_unit = total[layer, position, feature] / activation[layer, position, feature]
                 total += per_unit * below
     torch.testing.assert_close(torch.cat(found), total.abs().flatten(), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", sorted([*MIXTURES, "GPTNeoXForCausalLM", "Olmo2ForCausalLM"]))
+def test_total_attribution_of_other_features_chains_their_direct_effects(architecture):
+    """The same chain with the features of a dictionary that is not of neurons."""
+    model, ids = tiny_model(architecture), random_ids(4)
+    recording = record(model, ids)
+    dictionary = stream_features(model, n_features=3)
+    linear, encoding = LinearMap(model, recording), dictionary.encode(recording)
+    outputs = output_targets(linear, named_targets(model, recording, ["w7 minus w9"]))
+    found = total_attribution(linear, encoding, outputs)
+
+    activation = torch.stack([encoding.activations(layer) for layer in range(model.n_layers)])
+    written = activation[..., None] * dictionary.decoder[:, None]
+    run = frozen_run(model, ids, neurons=False)
+
+    def direct(target):
+        on_leaf = torch.stack(gradients(run, target)[1])
+        return torch.einsum("lpfd,lpd->lpf", written, on_leaf)
+
+    total = direct(run.logits[7] - run.logits[9])
+    for layer in reversed(range(1, model.n_layers)):
+        for position, feature in torch.nonzero(activation[layer]).tolist():
+            read = run.read[layer][position] @ dictionary.encoder[layer, feature]
+            total += total[layer, position, feature] / activation[layer, position, feature] * direct(read)
+    torch.testing.assert_close(found, total.abs(), rtol=1e-3, atol=1e-5)
 
 
 def test_as_many_as_asked_for_and_none_at_the_sink():

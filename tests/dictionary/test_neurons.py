@@ -9,11 +9,11 @@ from clew.attribution.linear import LinearMap
 from clew.attribution.rows import gather_sources
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.neurons import NeuronDictionary
-from clew.model.anatomy import ANATOMIES
+from clew.errors import ClewError
 from clew.model.recording import record
-from tests.tiny import random_ids, tiny_model
+from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 
-architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+architectures = pytest.mark.parametrize("architecture", sorted(WITH_NEURONS))
 
 
 def all_neurons(encoding, n_layers: int) -> ActiveFeatures:
@@ -47,3 +47,9 @@ def test_with_every_neuron_a_node_nothing_remains_for_the_errors(architecture):
     neurons = all_neurons(encoding, model.n_layers)
     sources = gather_sources(LinearMap(model, recording), encoding, neurons, first_position=0)
     assert sources.remainder.abs().max() <= 1e-4 * recording.mlp_write.abs().max()
+
+
+@pytest.mark.parametrize("architecture", sorted(MIXTURES))
+def test_neurons_of_a_mixture_of_experts_are_refused(architecture):
+    with pytest.raises(ClewError, match=r"depends on a router, .*; use a dictionary of transcoders"):
+        NeuronDictionary(tiny_model(architecture))

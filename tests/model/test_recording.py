@@ -8,9 +8,13 @@ import torch
 from clew.model.anatomy import ANATOMIES
 from clew.model.recording import record
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
-from tests.tiny import random_ids, tiny_model
+from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
-architectures = pytest.mark.parametrize("architecture", sorted(ANATOMIES))
+architectures = pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
+
+
+def test_every_architecture_of_the_table_is_tested():
+    assert {name.split(",")[0] for name in CONFIG_BY_ARCHITECTURE} == set(ANATOMIES)
 
 
 def plain_logits(model, ids: torch.Tensor) -> torch.Tensor:
@@ -43,18 +47,59 @@ def test_logits_while_recording_equal_the_real_models(name, prompt):
 @architectures
 def test_patterns_are_causal_and_respect_sliding_windows(architecture):
     model = tiny_model(architecture)
-    window = model.network.config.to_dict().get("sliding_window")
-    kinds = model.network.config.to_dict().get("layer_types") or ["full_attention"] * model.n_layers
+    config = model.text_config.to_dict()
+    kinds = config.get("layer_types") or ["full_attention"] * model.n_layers
     if architecture == "MistralForCausalLM":
         kinds = ["sliding_attention"] * model.n_layers
     for kind, pattern in zip(kinds, record(model, random_ids(9)).pattern, strict=True):
         row, column = torch.meshgrid(torch.arange(9), torch.arange(9), indexing="ij")
         visible = column <= row
         if kind == "sliding_attention":
-            visible &= row - column < window
+            visible &= row - column < config["sliding_window"]
+        if kind == "chunked_attention":
+            visible &= row // config["attention_chunk_size"] == column // config["attention_chunk_size"]
         assert (pattern[:, ~visible] == 0).all()
         assert (pattern[:, visible] > 0).all()
-        torch.testing.assert_close(pattern.sum(-1), torch.ones(pattern.shape[:2]))
+        if architecture == "GptOssForCausalLM":  # the rest goes to its learned sinks
+            assert (pattern.sum(-1) < 1).all()
+        else:
+            torch.testing.assert_close(pattern.sum(-1), torch.ones(pattern.shape[:2]))
+
+
+@architectures
+def test_the_stream_is_the_sum_of_what_was_recorded(architecture):
+    """Up to what attention adds, which is the same in front of the MLP and behind it."""
+    model = tiny_model(architecture)
+    recording, inputs = record(model, random_ids(7)), []
+    layers = [layer.module for layer in model.layers]
+    after = [layer.register_forward_hook(lambda module, args, out: inputs.append(out)) for layer in layers]
+    model.next_token_logits(recording.token_ids[None])
+    for hook in after:
+        hook.remove()
+    outputs = [out[0] if isinstance(out, tuple) else out for out in inputs]
+    before = recording.embedding
+    for layer, output in enumerate(outputs):
+        if model.parallel_blocks:
+            torch.testing.assert_close(recording.residual_mid[layer], before)
+        else:
+            found = recording.residual_mid[layer] + recording.mlp_write[layer]
+            torch.testing.assert_close(found, output[0])
+        before = output[0]
+
+
+@architectures
+def test_weights_are_views_of_the_models_own(architecture):
+    for layer in tiny_model(architecture).layers:
+        projections = [layer.output, layer.value]
+        if layer.neurons is not None:
+            parts = layer.neurons
+            projections += [part for part in (parts.gate, parts.up, parts.down) if part is not None]
+        for projection in projections:
+            own = projection.module.weight
+            assert isinstance(own, torch.Tensor)
+            shares = projection.weight.untyped_storage().data_ptr() == own.untyped_storage().data_ptr()
+            # Rows that lie apart cannot be one matrix without a copy.
+            assert shares != (architecture.startswith("GPTNeoX") and projection is layer.value)
 
 
 def test_hooks_are_gone_after_an_error():

@@ -47,22 +47,27 @@ def _sweep_chunk(
     constant = direction.new_zeros(n_rows)
     scratch = direction.new_empty(attention(0).scratch_floats(n_positions, n_rows))
     buffer = direction.new_empty(sources.bypass_floats * n_positions * n_rows)
-    reading_at_or_above = joined_by(targets.layer[chunk], sources.n_layers)
+    reading_at_or_above = [*joined_by(targets.layer[chunk], sources.n_layers), 0]
 
-    under_way = 0
     for layer in range(sources.n_layers, -1, -1):
-        active = gradient[:, :, :under_way]
-        if layer < sources.n_layers and under_way:
-            _read_off(layer, active, sources, weight[:, :under_way], constant[:under_way])
+        above, here = reading_at_or_above[layer + 1], reading_at_or_above[layer]
+        bypassed = None
+        if layer < sources.n_layers and above:
+            active = gradient[:, :, :above]
+            _read_off(layer, active, sources, weight[:, :above], constant[:above])
             if bypass := sources.bypass[layer]:
-                active += bypass.backward(active, buffer)
-        joining = torch.arange(under_way, reading_at_or_above[layer], device=chunk.device)
+                bypassed = bypass.backward(active, buffer)
+                if not targets.before_attention:
+                    active += bypassed
+        joining = torch.arange(above, here, device=chunk.device)
         gradient[position[joining], :, joining] += direction[joining]
-        under_way = reading_at_or_above[layer]
-        active = gradient[:, :, :under_way]
-        if layer < sources.n_layers and under_way:
-            _add_constant(sources.attention_constant[layer], active, constant[:under_way])
+        through = above if targets.before_attention else here
+        if layer < sources.n_layers and through:
+            active = gradient[:, :, :through]
+            _add_constant(sources.attention_constant[layer], active, constant[:through])
             attention(layer).add_backward(active, scratch)
+        if bypassed is not None and targets.before_attention:
+            gradient[:, :, :above] += bypassed
     weight[sources.token_columns(n_positions)] = _dot(sources.embedding[:n_positions], gradient)
     every_column = torch.arange(sources.n_columns, device=chunk.device)
     return Block(target=chunk, column=every_column, weight=weight.T, constant=constant)

@@ -64,22 +64,43 @@ def _sweep_chunk(
     constants = int(slot[-1])
 
     _add_run(stream, first, slot[sources.token_columns(sources.n_positions)], sources.embedding)
+    bypassed = None
     for layer in range(sources.n_layers):
         under_way = at_least_as_deep[sources.n_layers - layer]
         active = stream[:, :, :under_way]
+        if targets.before_attention:
+            bypassed = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
         if under_way:
             attention(layer).add_forward(active, scratch)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.attention_constant[layer])
-        _read_at(layer, active, first, targets, weight[:, :under_way])
-        if (bypass := sources.bypass[layer]) and under_way:
-            active += bypass.forward(active, buffer)
+        if not targets.before_attention:
+            bypassed = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
+        if bypassed is not None:
+            active += bypassed
         _write_at(layer, stream, first, slot, sources)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.constant[layer])
             _add_constant(stream[:, :, constants], sources.remainder[layer, : sources.first_position])
     _read_at(sources.n_layers, stream, first, targets, weight)
     return weight
+
+
+def _read_at_mlp(
+    layer: int,
+    active: Float[Tensor, "position d_model column"],
+    first: int,
+    targets: Targets,
+    sources: Sources,
+    weight: Float[Tensor, "target every_column"],
+    buffer: Tensor,
+) -> Float[Tensor, "position d_model column"] | None:
+    """Where the layer's MLP reads: note what its targets see, and return what its skip connection adds."""
+    if not active.shape[2]:
+        return None
+    _read_at(layer, active, first, targets, weight[:, : active.shape[2]])
+    bypass = sources.bypass[layer]
+    return None if bypass is None else bypass.forward(active, buffer)
 
 
 def _read_at(

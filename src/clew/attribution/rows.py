@@ -47,6 +47,7 @@ def compute_rows(
         direction=torch.cat([direction, outputs.direction]),
         layer=torch.cat([features.layer, features.layer.new_full((n_outputs,), n_layers)]),
         position=torch.cat([features.position, features.position.new_full((n_outputs,), last)]),
+        before_attention=linear.model.parallel_blocks,
     )
     attention = _remembered(linear, memory)
     blocks = sweep(targets, sources, attention, memory, on_progress)

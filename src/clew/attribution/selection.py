@@ -84,6 +84,9 @@ def total_attribution(
         on_feature, on_read = encoding.pull_back(layer, at_write)
         found.append((on_feature.abs() @ weight) * encoding.active(layer).activation.abs())
         through = linear.read_from_stream(encoding.read_point, layer, everywhere, on_read.transpose(1, 2))
-        gradient += through.transpose(1, 2)
+        if not model.parallel_blocks:
+            gradient += through.transpose(1, 2)
         linear.attention(layer).add_backward(gradient, scratch)
+        if model.parallel_blocks:
+            gradient += through.transpose(1, 2)
     return found[::-1]

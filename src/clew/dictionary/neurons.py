@@ -20,16 +20,27 @@ from torch import Tensor, nn
 
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint
-from clew.model.language_model import LanguageModel, Layer
+from clew.errors import ClewError
+from clew.model.language_model import LanguageModel, NeuronParts, Projection
 from clew.model.recording import Recording
 
 
 @dataclass(frozen=True)
 class NeuronDictionary:
-    """Every MLP neuron of `model`; a layer's features are the columns of its down projection."""
+    """Every MLP neuron of `model`; a layer's features are the columns of its down projection.
+
+    Raises `ClewError` for a mixture of experts.
+    """
 
     model: LanguageModel
     name: str = "neurons"
+
+    def __post_init__(self) -> None:
+        if any(layer.neurons is None for layer in self.model.layers):
+            raise ClewError(
+                f"{self.model.name} is a mixture of experts: which of its neurons work depends on a router, "
+                "which the linear map cannot hold; use a dictionary of transcoders instead of its neurons."
+            )
 
     def encode(self, recording: Recording) -> NeuronEncoding:
         """The neurons on one recording."""
@@ -56,15 +67,15 @@ class NeuronState:
         return plain if self.up is None else plain * self.up
 
 
-def _neuron_state(layer: Layer, x: Float[Tensor, "position d_model"]) -> NeuronState:
-    if layer.gate is None:
-        return NeuronState(gate=_linear(layer.up, x), up=None, act=layer.activation)
-    return NeuronState(gate=_linear(layer.gate, x), up=_linear(layer.up, x), act=layer.activation)
+def _neuron_state(parts: NeuronParts, x: Float[Tensor, "position d_model"]) -> NeuronState:
+    if parts.gate is None:
+        return NeuronState(gate=_linear(parts.up, x), up=None, act=parts.activation)
+    return NeuronState(gate=_linear(parts.gate, x), up=_linear(parts.up, x), act=parts.activation)
 
 
-def _linear(module: nn.Linear, x: Tensor) -> Tensor:
-    bias = None if module.bias is None else module.bias.float()
-    return nn.functional.linear(x, module.weight.float(), bias)
+def _linear(projection: Projection, x: Tensor) -> Tensor:
+    bias = None if projection.bias is None else projection.bias.float()
+    return nn.functional.linear(x, projection.weight.float(), bias)
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,21 @@ class NeuronEncoding:
     @torch.no_grad()
     def state(self, layer: int) -> NeuronState:
         """Gate and up values from the recorded stream, in float32; cheaper to repeat than to keep."""
-        parts = self.model.layers[layer]
-        x = parts.mlp_norm.apply(self.recording.residual_mid[layer], self.recording.mlp_scale[layer])
-        return _neuron_state(parts, x)
+        norm = self.model.layers[layer].mlp_norm
+        x = norm.apply(self.recording.residual_mid[layer], self.recording.mlp_scale[layer])
+        return _neuron_state(self.parts(layer), x)
+
+    def parts(self, layer: int) -> NeuronParts:
+        """The layer's neurons, which a `NeuronDictionary` has made sure of."""
+        parts = self.model.layers[layer].neurons
+        assert parts is not None
+        return parts
 
     def n_active(self, first_position: int) -> int:
         n_positions = self.recording.n_positions - first_position
-        return n_positions * sum(layer.down.in_features for layer in self.model.layers)
+        return n_positions * sum(
+            self.parts(layer).down.weight.shape[1] for layer in range(self.model.n_layers)
+        )
 
     def active(self, layer: int) -> ActiveFeatures:
         activation = self.state(layer).activation
@@ -106,7 +125,7 @@ class NeuronEncoding:
         return direction, offset, features.activation
 
     def _layer_reads(self, number: int, position: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        layer, state = self.model.layers[number], self.state(number)
+        layer, state = self.parts(number), self.state(number)
         slope, gate = state.slope[position, index], state.gate[position, index]
         if layer.gate is None or state.up is None:
             return slope[:, None] * layer.up.weight[index].float(), slope * _bias(layer.up, index)
@@ -120,11 +139,11 @@ class NeuronEncoding:
         self, features: ActiveFeatures, layer: int
     ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
         writers = torch.nonzero(features.layer == layer).squeeze(1)
-        columns = self.model.layers[layer].down.weight[:, features.index[writers]]
+        columns = self.parts(layer).down.weight[:, features.index[writers]]
         return writers, columns.T.float()
 
     def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
-        bias = self.model.layers[layer].down.bias
+        bias = self.parts(layer).down.bias
         return None if bias is None else bias.float()
 
     def skip(self, layer: int) -> None:
@@ -134,14 +153,14 @@ class NeuronEncoding:
         self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
     ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
         gradient = at_write[0]
-        parts, state = self.model.layers[layer], self.state(layer)
+        parts, state = self.parts(layer), self.state(layer)
         slope = state.slope
         # Positions and targets side by side: one wide product instead of a narrow one per position.
         sides = (gradient.shape[0], gradient.shape[2])
         on_feature = parts.down.weight.float().T @ gradient.transpose(0, 1).flatten(1)
         on_feature = on_feature.unflatten(1, sides)
 
-        def through(projection: nn.Linear, factor: Float[Tensor, "position feature"]) -> Tensor:
+        def through(projection: Projection, factor: Float[Tensor, "position feature"]) -> Tensor:
             scaled = on_feature * factor.T[:, :, None]
             return projection.weight.float().T @ scaled.flatten(1)
 
@@ -154,7 +173,7 @@ class NeuronEncoding:
         return on_feature[index, position], on_read.unflatten(1, sides).transpose(0, 1)
 
 
-def _bias(module: nn.Linear, index: Tensor) -> Tensor:
-    if module.bias is None:
-        return torch.zeros(len(index), device=module.weight.device)
-    return module.bias[index].float()
+def _bias(projection: Projection, index: Tensor) -> Tensor:
+    if projection.bias is None:
+        return torch.zeros(len(index), device=index.device)
+    return projection.bias[index].float()

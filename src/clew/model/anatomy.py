@@ -6,14 +6,61 @@ causal language model, all others from one decoder layer. To add an architecture
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Rows = Callable[["Tensor", int, int], "Tensor"]
+"""Takes a fused projection's weight or bias (outputs first), the number of heads and their width together."""
+
+
+def last_value_heads(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
+    """All queries, then all keys, then all values; as many of the last two, which may be fewer heads."""
+    return fused[(len(fused) + head_width) // 2 :]
+
+
+def per_head_last_third(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
+    """Query, key and value of the first head, then of the second, and so on."""
+    return fused.unflatten(0, (n_heads, 3, -1))[:, 2].flatten(0, 1)
+
+
+def first_half(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
+    """Gates first, then what they gate."""
+    return fused[: len(fused) // 2]
+
+
+def second_half(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
+    """What is gated, behind its gates."""
+    return fused[len(fused) // 2 :]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A projection that is some of the outputs of a larger one."""
+
+    path: str
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """Where an MLP keeps its neurons."""
+
+    gate: str | Fused | None = "mlp.gate_proj"
+    """None for a plain MLP, whose `up` is then followed by the activation."""
+    up: str | Fused = "mlp.up_proj"
+    down: str = "mlp.down_proj"
+    activation: str = "mlp.act_fn"
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One architecture: a decoder of attention then MLP blocks, each read through a norm.
+    """One architecture: a decoder of attention and MLP blocks.
 
     The defaults are Llama's; a row names only where it differs.
     """
@@ -21,26 +68,29 @@ class Anatomy:
     layers: str = "model.layers"
     final_norm: str = "model.norm"
     unembedding: str = "lm_head"
-    attention_norm: str = "input_layernorm"
+    attention_norm: str | None = "input_layernorm"
+    """None where attention reads the raw stream."""
     attention: str = "self_attn"
-    value: str = "self_attn.v_proj"
+    value: str | Fused = "self_attn.v_proj"
     output: str = "self_attn.o_proj"
     attention_post_norm: str | None = None
     """A norm between the attention's output and the stream."""
-    mlp_norm: str = "post_attention_layernorm"
+    mlp_norm: str | None = "post_attention_layernorm"
+    """None where the MLP reads the raw stream."""
     mlp: str = "mlp"
-    gate: str | None = "mlp.gate_proj"
-    """None for a plain MLP, whose `up` is then followed by the activation."""
-    up: str = "mlp.up_proj"
-    down: str = "mlp.down_proj"
-    activation: str = "mlp.act_fn"
+    neurons: Neurons | None = Neurons()
+    """None for a mixture of experts, whose neurons depend on a router."""
     mlp_post_norm: str | None = None
     """A norm between the MLP's output and the stream."""
     gain_offset: float = 0.0
     """What is added to a norm's weight to give its gain: Gemma stores gain minus one."""
+    parallel: str | None = None
+    """The configuration's flag that says whether the MLP runs beside the attention, both reading the
+    layer's input, instead of after it."""
 
 
 LLAMA = Anatomy()
+MIXTURE = Anatomy(neurons=None)
 GEMMA = Anatomy(
     attention_post_norm="post_attention_layernorm",
     mlp_norm="pre_feedforward_layernorm",
@@ -48,16 +98,55 @@ GEMMA = Anatomy(
     gain_offset=1.0,
 )
 
-STARCODER = Anatomy(gate=None, up="mlp.c_fc", down="mlp.c_proj", activation="mlp.act")
-
 ANATOMIES: dict[str, Anatomy] = {
     "LlamaForCausalLM": LLAMA,
     "MistralForCausalLM": LLAMA,
     "Qwen2ForCausalLM": LLAMA,
     "Qwen3ForCausalLM": LLAMA,
+    "GemmaForCausalLM": Anatomy(gain_offset=1.0),
     "Gemma2ForCausalLM": GEMMA,
     "Gemma3ForCausalLM": GEMMA,
-    "Starcoder2ForCausalLM": STARCODER,
+    "Gemma3ForConditionalGeneration": replace(
+        GEMMA, layers="model.language_model.layers", final_norm="model.language_model.norm"
+    ),
+    "Starcoder2ForCausalLM": Anatomy(neurons=Neurons(None, "mlp.c_fc", "mlp.c_proj", "mlp.act")),
+    "GPT2LMHeadModel": Anatomy(
+        layers="transformer.h",
+        final_norm="transformer.ln_f",
+        attention_norm="ln_1",
+        attention="attn",
+        value=Fused("attn.c_attn", last_value_heads),
+        output="attn.c_proj",
+        mlp_norm="ln_2",
+        neurons=Neurons(None, "mlp.c_fc", "mlp.c_proj", "mlp.act"),
+    ),
+    "GPTNeoXForCausalLM": Anatomy(
+        layers="gpt_neox.layers",
+        final_norm="gpt_neox.final_layer_norm",
+        attention="attention",
+        value=Fused("attention.query_key_value", per_head_last_third),
+        output="attention.dense",
+        neurons=Neurons(None, "mlp.dense_h_to_4h", "mlp.dense_4h_to_h", "mlp.act"),
+        parallel="use_parallel_residual",
+    ),
+    "Olmo2ForCausalLM": Anatomy(
+        attention_norm=None,
+        attention_post_norm="post_attention_layernorm",
+        mlp_norm=None,
+        mlp_post_norm="post_feedforward_layernorm",
+    ),
+    "Phi3ForCausalLM": Anatomy(
+        value=Fused("self_attn.qkv_proj", last_value_heads),
+        neurons=Neurons(
+            gate=Fused("mlp.gate_up_proj", first_half),
+            up=Fused("mlp.gate_up_proj", second_half),
+            activation="mlp.activation_fn",
+        ),
+    ),
+    "MixtralForCausalLM": MIXTURE,
+    "Qwen3MoeForCausalLM": MIXTURE,
+    "GptOssForCausalLM": MIXTURE,
+    "Llama4ForCausalLM": replace(MIXTURE, mlp="feed_forward"),
 }
 """Rows by the name of the Hugging Face class."""
 
@@ -65,9 +154,11 @@ ANATOMIES: dict[str, Anatomy] = {
 def anatomy_of(architecture: str) -> Anatomy:
     """The table row of a Hugging Face class name; `ClewError` with the known ones where there is none."""
     if architecture not in ANATOMIES:
-        known = ", ".join(sorted(name.removesuffix("ForCausalLM") for name in ANATOMIES))
-        raise ClewError(
-            f"clew does not know the architecture {architecture}; it knows {known}. "
-            'CONTRIBUTING.md says how to add one ("Add an architecture").'
-        )
+        raise ClewError(f"clew does not know the architecture {architecture}. {known_architectures()}")
     return ANATOMIES[architecture]
+
+
+def known_architectures() -> str:
+    """What the table holds and how to add to it, for the end of a message."""
+    names = ", ".join(sorted(name.removesuffix("ForCausalLM") for name in ANATOMIES))
+    return f'clew knows {names}. CONTRIBUTING.md says how to add one ("Add an architecture").'

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clew.errors import ClewError
-from clew.model.anatomy import Anatomy, anatomy_of
+from clew.model.anatomy import Anatomy, Fused, Neurons
+from clew.model.architecture import anatomy_of_folder
 from clew.model.quiet import quiet_transformers
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -21,9 +22,9 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True)
 class Norm:
-    """An RMSNorm or LayerNorm: `y = (x - mean?) * scale(x) * gain + bias`."""
+    """An RMSNorm or LayerNorm: `y = (x - mean?) * scale(x) * gain + bias`; without a module, `y = x`."""
 
-    module: nn.Module
+    module: nn.Module | None
     gain_offset: float = 0.0
 
     @property
@@ -31,7 +32,9 @@ class Norm:
         return isinstance(self.module, nn.LayerNorm)
 
     @property
-    def gain(self) -> Float[Tensor, " d_model"]:
+    def gain(self) -> Float[Tensor, " d_model"] | Float[Tensor, ""]:
+        if self.module is None:
+            return torch.ones(())
         return cast(Tensor, self.module.weight).float() + self.gain_offset
 
     @property
@@ -48,6 +51,8 @@ class Norm:
     def scale(self, residual: Float[Tensor, "... d_model"]) -> Float[Tensor, "..."]:
         """One over the root mean square (or standard deviation) at each position: what gets frozen."""
         residual = residual.float()
+        if self.module is None:
+            return residual.new_ones(residual.shape[:-1])
         if self.centred:
             residual = residual - residual.mean(dim=-1, keepdim=True)
         return torch.rsqrt(residual.square().mean(dim=-1) + self.epsilon)
@@ -63,21 +68,62 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class Projection:
+    """A linear map `y = weight @ x + bias`, however the module behind it lays its weights out."""
+
+    module: nn.Module
+    rows: Callable[[Tensor], Tensor] | None = None
+    """Picks this projection's outputs where the module computes more than these."""
+
+    @property
+    def weight(self) -> Float[Tensor, "out in"]:
+        """A view of the model's own weights wherever the layout allows one."""
+        weight = cast(Tensor, self.module.weight)
+        if not isinstance(self.module, nn.Linear):  # GPT-2's Conv1D, which keeps inputs first
+            weight = weight.T
+        return weight if self.rows is None else self.rows(weight)
+
+    @property
+    def bias(self) -> Float[Tensor, " out"] | None:
+        bias = cast(Tensor | None, self.module.bias)
+        return bias if bias is None or self.rows is None else self.rows(bias)
+
+
+@dataclass(frozen=True)
+class NeuronParts:
+    """One MLP's neurons: what they read and write, and what happens between."""
+
+    gate: Projection | None
+    up: Projection
+    down: Projection
+    activation: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
 class Layer:
     """The parts of one decoder layer; weights stay the model's own."""
 
+    module: nn.Module
     attention_norm: Norm
     attention: nn.Module
-    value: nn.Linear
-    output: nn.Linear
+    value: Projection
+    output: Projection
     attention_post_norm: Norm | None
     mlp_norm: Norm
     mlp: nn.Module
-    gate: nn.Linear | None
-    up: nn.Linear
-    down: nn.Linear
-    activation: Callable[[Tensor], Tensor]
+    neurons: NeuronParts | None
+    """None in a mixture of experts."""
     mlp_post_norm: Norm | None
+
+    @property
+    def mlp_reader(self) -> nn.Module:
+        """The module whose input is the stream that the MLP reads."""
+        return self.mlp_norm.module or self.mlp
+
+    @property
+    def mlp_writer(self) -> nn.Module:
+        """The module whose output is added to the stream."""
+        return (self.mlp_post_norm and self.mlp_post_norm.module) or self.mlp
 
 
 @dataclass(frozen=True)
@@ -100,11 +146,22 @@ class LanguageModel:
 
     @property
     def n_heads(self) -> int:
-        return self.network.config.num_attention_heads
+        return self.text_config.num_attention_heads
 
     @property
     def context_length(self) -> int:
-        return self.network.config.max_position_embeddings
+        return self.text_config.max_position_embeddings
+
+    @property
+    def parallel_blocks(self) -> bool:
+        """Whether each layer's MLP runs beside its attention, both reading the layer's input."""
+        flag = self.anatomy.parallel
+        return flag is not None and bool(getattr(self.text_config, flag))
+
+    @property
+    def text_config(self) -> Any:
+        """The decoder's configuration, which a multimodal model keeps within its own."""
+        return self.network.config.get_text_config()
 
     @property
     def device(self) -> torch.device:
@@ -146,22 +203,36 @@ class LanguageModel:
     def _layer(self, module: nn.Module) -> Layer:
         a = self.anatomy
 
-        def norm(path: str | None) -> Norm | None:
-            return None if path is None else Norm(part_of(module, path), a.gain_offset)
+        def norm(path: str | None) -> Norm:
+            return Norm(None if path is None else part_of(module, path), a.gain_offset)
 
         return Layer(
-            attention_norm=cast(Norm, norm(a.attention_norm)),
+            module=module,
+            attention_norm=norm(a.attention_norm),
             attention=part_of(module, a.attention),
-            value=part_of(module, a.value),
-            output=part_of(module, a.output),
-            attention_post_norm=norm(a.attention_post_norm),
-            mlp_norm=cast(Norm, norm(a.mlp_norm)),
+            value=self._projection(module, a.value),
+            output=self._projection(module, a.output),
+            attention_post_norm=None if a.attention_post_norm is None else norm(a.attention_post_norm),
+            mlp_norm=norm(a.mlp_norm),
             mlp=part_of(module, a.mlp),
-            gate=None if a.gate is None else part_of(module, a.gate),
-            up=part_of(module, a.up),
-            down=part_of(module, a.down),
-            activation=part_of(module, a.activation),
-            mlp_post_norm=norm(a.mlp_post_norm),
+            neurons=None if a.neurons is None else self._neurons(module, a.neurons),
+            mlp_post_norm=None if a.mlp_post_norm is None else norm(a.mlp_post_norm),
+        )
+
+    def _neurons(self, layer: nn.Module, anatomy: Neurons) -> NeuronParts:
+        return NeuronParts(
+            gate=None if anatomy.gate is None else self._projection(layer, anatomy.gate),
+            up=self._projection(layer, anatomy.up),
+            down=self._projection(layer, anatomy.down),
+            activation=part_of(layer, anatomy.activation),
+        )
+
+    def _projection(self, layer: nn.Module, place: str | Fused) -> Projection:
+        if isinstance(place, str):
+            return Projection(part_of(layer, place))
+        head_width = Projection(part_of(layer, self.anatomy.output)).weight.shape[1]
+        return Projection(
+            part_of(layer, place.path), lambda fused: place.rows(fused, self.n_heads, head_width)
         )
 
 
@@ -178,14 +249,13 @@ def load_language_model(
 
     Raises `ClewError` for an unknown architecture or dtype, and for weights that do not load.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if dtype not in DTYPES:
         raise ClewError(f"Unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}.")
     with quiet_transformers():
         try:
-            config = AutoConfig.from_pretrained(folder)
-            anatomy = anatomy_of((config.architectures or [type(config).__name__])[0])
+            anatomy = anatomy_of_folder(folder)
             network = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=DTYPES[dtype], attn_implementation="eager"
             )

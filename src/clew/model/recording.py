@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.model.language_model import LanguageModel, Norm
+from clew.model.language_model import LanguageModel, Norm, part_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Recording:
     attention_scale: Float[Tensor, "layer position"]
     attention_post_scale: Float[Tensor, "layer position"] | None
     residual_mid: Float[Tensor, "layer position d_model"]
-    """The stream before each MLP's norm."""
+    """The stream before each MLP's norm; where MLPs run beside attention, the layer's input."""
     mlp_scale: Float[Tensor, "layer position"]
     mlp_post_scale: Float[Tensor, "layer position"] | None
     mlp_write: Float[Tensor, "layer position d_model"]
@@ -61,26 +61,25 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
     def scale_of(norm: Norm) -> Callable[[tuple, Any], Tensor]:
         return lambda inputs, output: norm.scale(inputs[0])
 
-    first_norm = model.layers[0].attention_norm.module
-    hooks = [(first_norm, keep("embedding", lambda inputs, output: inputs[0]))]
+    hooks = [(model.layers[0].module, keep("embedding", lambda inputs, output: inputs[0]))]
     for layer in model.layers:
         hooks += [
-            (layer.attention_norm.module, keep("attention_scale", scale_of(layer.attention_norm))),
+            (layer.module, keep("attention_scale", scale_of(layer.attention_norm))),
             (layer.attention, keep("pattern", lambda inputs, output: output[1])),
-            (layer.mlp_norm.module, keep("residual_mid", lambda inputs, output: inputs[0])),
-            (layer.mlp_norm.module, keep("mlp_scale", scale_of(layer.mlp_norm))),
+            (layer.mlp_reader, keep("residual_mid", lambda inputs, output: inputs[0])),
+            (layer.mlp_reader, keep("mlp_scale", scale_of(layer.mlp_norm))),
+            (layer.mlp_writer, keep("mlp_write", _mlp_output)),
         ]
-        if layer.attention_post_norm:
-            post = layer.attention_post_norm
-            hooks.append((post.module, keep("attention_post_scale", scale_of(post))))
-        if layer.mlp_post_norm:
-            post = layer.mlp_post_norm
-            hooks.append((post.module, keep("mlp_post_scale", scale_of(post))))
-        last = layer.mlp_post_norm.module if layer.mlp_post_norm else layer.mlp
-        hooks.append((last, keep("mlp_write", lambda inputs, output: output)))
-    final = model.final_norm
-    hooks.append((final.module, keep("final_scale", scale_of(final))))
-    hooks.append((final.module, keep("final_normalized", lambda inputs, output: output[:, -1])))
+        post_norms = {
+            "attention_post_scale": layer.attention_post_norm,
+            "mlp_post_scale": layer.mlp_post_norm,
+        }
+        for name, post in post_norms.items():
+            if post is not None and post.module is not None:
+                hooks.append((post.module, keep(name, scale_of(post))))
+    final = part_of(model.network, model.anatomy.final_norm)
+    hooks.append((final, keep("final_scale", scale_of(model.final_norm))))
+    hooks.append((final, keep("final_normalized", lambda inputs, output: output[:, -1])))
 
     with installed(hooks):
         logits = model.next_token_logits(token_ids[None])[0]
@@ -102,6 +101,12 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
         final_normalized=seen["final_normalized"][0],
         logits=logits,
     )
+
+
+def _mlp_output(inputs: tuple, output: Any) -> Tensor:
+    """Mixtures of experts may give their routing along, or all positions of a batch in one row."""
+    output = output[0] if isinstance(output, tuple) else output
+    return output.reshape(inputs[0].shape)
 
 
 @contextlib.contextmanager
