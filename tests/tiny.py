@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from clew.model.anatomy import anatomy_of
+from clew.model.anatomy import ANATOMIES
 from clew.model.language_model import LanguageModel
 
 VOCABULARY = 61
@@ -48,7 +48,7 @@ CONFIG_BY_ARCHITECTURE = {
 }
 """Model type and settings by class; after a comma, what is special where one class has several lines."""
 
-WITH_NEURONS = [name for name in CONFIG_BY_ARCHITECTURE if anatomy_of(name.split(",")[0]).neurons]
+WITH_NEURONS = [name for name in CONFIG_BY_ARCHITECTURE if ANATOMIES[name.split(",")[0]].neurons]
 MIXTURES = [name for name in CONFIG_BY_ARCHITECTURE if name not in WITH_NEURONS]
 HEADS_SHARE_THE_STREAM = ("starcoder2", "gpt2", "gpt_neox")
 """Their head size is always d_model / heads."""
@@ -81,7 +81,7 @@ def tiny_model(architecture: str, shape: Shape = Shape(), seed: int = 0, dtype: 
             spread = 0.3 if "norm" in name or name.endswith("bias") else parameter.shape[-1] ** -0.5
             parameter.add_(torch.randn_like(parameter) * spread)
     network.requires_grad_(False).eval()
-    return LanguageModel("tiny", network, word_tokenizer(), anatomy_of(architecture))
+    return LanguageModel("tiny", network, word_tokenizer(), ANATOMIES[architecture])
 
 
 def tiny_config(kind: str, extra: dict[str, Any], shape: Shape = Shape()) -> Any:

@@ -8,7 +8,7 @@ import torch
 from clew.errors import ClewError
 from clew.model.prompt import encode_prompt
 from tests.real import real_model
-from tests.tiny import tiny_model
+from tests.tiny import CONFIG_BY_ARCHITECTURE, tiny_model
 
 LLAMA = "LlamaForCausalLM"
 
@@ -80,3 +80,16 @@ def test_smollm2_gets_its_end_of_text_and_gemma_its_own_bos():
     gemma = encode_prompt(real_model("gemma3-270m"), "Dallas is a city in the state of")
     assert gemma.sink is not None
     assert gemma.tokens[:2] == ("<bos>", "Dallas")
+
+
+@pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
+def test_the_sink_is_chosen_and_the_length_checked_on_every_architecture(architecture):
+    model, words = tiny_model(architecture), [3, 4, 5]
+    prompt = encode_prompt(model, "w3 w4 w5")
+    assert prompt.sink is not None
+    assert prompt.sink.kl is not None
+    plain = model.next_token_logits(torch.tensor([words])).log_softmax(-1)
+    changed = model.next_token_logits(torch.tensor([[prompt.sink.token_id, *words]])).log_softmax(-1)
+    assert float((plain.exp() * (plain - changed)).sum()) == pytest.approx(prompt.sink.kl, abs=1e-5)
+    with pytest.raises(ClewError, match="reads at most 64"):
+        encode_prompt(model, [3] * 65)

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from clew.errors import ClewError
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -149,13 +147,6 @@ ANATOMIES: dict[str, Anatomy] = {
     "Llama4ForCausalLM": replace(MIXTURE, mlp="feed_forward"),
 }
 """Rows by the name of the Hugging Face class."""
-
-
-def anatomy_of(architecture: str) -> Anatomy:
-    """The table row of a Hugging Face class name; `ClewError` with the known ones where there is none."""
-    if architecture not in ANATOMIES:
-        raise ClewError(f"clew does not know the architecture {architecture}. {known_architectures()}")
-    return ANATOMIES[architecture]
 
 
 def known_architectures() -> str:
