@@ -16,7 +16,7 @@ from clew.dictionary.composed import StackedWeights
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
 
 PIECE = 64 * 1024**2
-"""Bytes of float32 that are held at once, but for an encoder that is stored the other way round."""
+"""Bytes of float32 that are held at once."""
 SPELLING = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
@@ -77,9 +77,24 @@ def rows_per_piece(n_bytes_per_row: int) -> int:
 def _row_pieces(weights: Weights) -> Iterator[Tensor]:
     n_rows, width = weights.shape[0], prod(weights.shape[1:])
     at_once = rows_per_piece(width * 4)
-    by_column = isinstance(weights, StoredWeights) and weights.transposed
-    if n_rows <= at_once or len(weights.shape) != 2 or by_column:
+    if n_rows <= at_once or len(weights.shape) != 2:
         yield weights.read()
         return
     for start in range(0, n_rows, at_once):
-        yield weights.rows(torch.arange(start, min(start + at_once, n_rows)))
+        stop = min(start + at_once, n_rows)
+        if isinstance(weights, StoredWeights) and weights.transposed:
+            yield _rows_across(weights, start, stop)
+        else:
+            yield weights.rows(torch.arange(start, stop))
+
+
+def _rows_across(weights: StoredWeights, start: int, stop: int) -> Tensor:
+    """Rows of a matrix that is stored by column: a stretch of every column."""
+    n_rows, n_columns = weights.shape
+    columns = torch.empty(n_columns, stop - start, dtype=weights.dtype)
+    size = weights.dtype.itemsize
+    with weights.path.open("rb") as file:
+        for number, column in enumerate(columns):
+            file.seek(weights.offset + (number * n_rows + start) * size)
+            file.readinto(column.view(torch.uint8).numpy().data)
+    return columns.T

@@ -170,6 +170,14 @@ def test_a_folder_that_the_repository_lacks(hub: Hub) -> None:
     assert "holds transcoders in subfolders (here): name one of them" in message
 
 
+def test_a_repository_that_is_a_model_is_not_fetched(hub: Hub) -> None:
+    folder = hub.repositories["org/repo"]
+    folder.mkdir()
+    (folder / "model.safetensors").write_text("large")
+    assert "is a model, not transcoders" in refusal(load_transcoders, "org/repo")
+    assert hub.fetched == []
+
+
 def http_error(kind: type[errors.HfHubHTTPError]) -> Exception:
     return kind("refused", response=cast(Any, SimpleNamespace(headers={}, request=None)))
 

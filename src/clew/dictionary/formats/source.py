@@ -154,7 +154,7 @@ class Format:
 
 def layer_in(name: str) -> int | None:
     """The last `layer_3` or `layer.3` or `W_enc_3` in a path."""
-    found = re.findall(r"(?:layer[_.-]?|W_enc_|W_dec_)(\d+)", PurePosixPath(name).as_posix())
+    found = re.findall(r"(?<![A-Za-z])(?:layer[_.-]?|W_enc_|W_dec_)(\d+)", PurePosixPath(name).as_posix())
     return int(found[-1]) if found else None
 
 
