@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.weights import Weights
 from clew.model.anatomy import Fused
 from clew.model.language_model import LanguageModel, Layer, part_of
 
@@ -25,24 +28,29 @@ class FrozenRun:
 
     embedding: Tensor
     leaves: list[Tensor]
-    """Per layer the input of the down projection, `[position, feature]`, or what the MLP adds to the
-    stream, `[position, d_model]`."""
+    """Per layer the input of the down projection, `[position, feature]`, or what stands at the
+    transcoders' write point less their skip connection, `[position, d_model]`."""
     read: list[Tensor]
-    """Per layer the linearised activation of each neuron, `[position, feature]`, or the stream before
-    the MLP, `[position, d_model]`."""
+    """Per layer the linearised activation of each neuron, `[position, feature]`, or what stands at the
+    transcoders' read point, `[position, d_model]`."""
     logits: Tensor
     mean_logit: Tensor
     """The mean over the vocabulary, taken on the weights in float64: autograd's own sum of hundreds of
     thousands of float32 columns is off by 1e-4."""
 
 
-def frozen_run(model: LanguageModel, token_ids: Tensor, *, neurons: bool = True) -> FrozenRun:
-    """Run once to see patterns and scales, then again with all of them held fixed."""
+def frozen_run(
+    model: LanguageModel, token_ids: Tensor, transcoders: TranscoderSet | None = None
+) -> FrozenRun:
+    """Run once to see patterns and scales, then again with all of them held fixed.
+
+    The MLPs are cut at their neurons, or where `transcoders` write; only their skip connections stay.
+    """
     patterns = _patterns(model, token_ids)
     unembedding = part_of(model.network, model.anatomy.unembedding)
     seen: dict[str, list[Tensor]] = {"leaves": [], "read": [], "embedding": []}
     with contextlib.ExitStack() as stack:
-        for hook in _hooks(model, seen, neurons):
+        for hook in _hooks(model, seen, transcoders):
             stack.callback(hook.remove)
         stack.enter_context(_attention_replaced_by(model, patterns))
         stack.callback(unembedding.register_forward_pre_hook(_see(seen)).remove)
@@ -92,7 +100,7 @@ def _attention_replaced_by(model: LanguageModel, patterns: list[Tensor]):
         config._attn_implementation = before
 
 
-def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]], neurons: bool):
+def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]], transcoders: TranscoderSet | None):
     def leaf(name: str, value: Tensor) -> Tensor:
         value = value.detach().requires_grad_()
         seen[name].append(value)
@@ -108,8 +116,11 @@ def _hooks(model: LanguageModel, seen: dict[str, list[Tensor]], neurons: bool):
     for norm in norms:
         if norm is not None and norm.module is not None:
             yield norm.module.register_forward_hook(_freeze_norm)
-    for layer in model.layers:
-        yield from _cut_neurons(model, layer, seen, leaf) if neurons else _cut_output(layer, seen, leaf)
+    for number, layer in enumerate(model.layers):
+        if transcoders is None:
+            yield from _cut_neurons(model, layer, seen, leaf)
+        else:
+            yield from _cut_output(layer, transcoders, transcoders.layers[number].skip, seen, leaf)
 
 
 def _see(seen: dict[str, list[Tensor]]):
@@ -155,19 +166,31 @@ def _cut_neurons(model: LanguageModel, layer: Layer, seen: dict[str, list[Tensor
     yield parts.down.module.register_forward_pre_hook(cut)
 
 
-def _cut_output(layer: Layer, seen: dict[str, list[Tensor]], leaf):
-    """Replace what the MLP adds to the stream by a leaf, and remember the stream before it."""
+def _cut_output(
+    layer: Layer, transcoders: TranscoderSet, skip: Weights | None, seen: dict[str, list[Tensor]], leaf
+):
+    """Replace what stands at the write point by a leaf, all but the skip connection."""
+    of_stream = transcoders.read_point is ReadPoint.RESIDUAL
+    values: dict[str, Tensor] = {}
 
-    def see_stream(module, inputs):
-        seen["read"].append(inputs[0][0])
+    def see(module, inputs):
+        x = inputs[0][0]
+        if transcoders.read_point is ReadPoint.NORMALIZED and layer.mlp_norm.module is not None:
+            bias = layer.mlp_norm.bias
+            x = (x if bias is None else x - bias) / layer.mlp_norm.gain
+        values["x"] = x
+        seen["read"].append(x)
 
     def cut(module, inputs, output):
         if isinstance(output, tuple):
             return (cut(module, inputs, output[0]), *output[1:])
-        return leaf("leaves", output.reshape(inputs[0].shape)[0])[None].reshape(output.shape)
+        around = 0 if skip is None else values["x"] @ skip.read().T
+        whole = leaf("leaves", output.reshape(values["x"].shape) - around) + around
+        return whole.reshape(output.shape)
 
-    yield layer.mlp_reader.register_forward_pre_hook(see_stream)
-    yield layer.mlp_writer.register_forward_hook(cut)
+    yield (layer.mlp_reader if of_stream else layer.mlp).register_forward_pre_hook(see)
+    after_norm = transcoders.write_point is WritePoint.STREAM
+    yield (layer.mlp_writer if after_norm else layer.mlp).register_forward_hook(cut)
 
 
 def _freeze_norm(module: nn.Module, inputs, output: Tensor) -> Tensor:

@@ -12,17 +12,20 @@ from clew.attribution import chunks, frozen_attention, sweep
 from clew.attribution.trace import GapWarning, TraceSettings, trace
 from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.weights import Weights
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
 from tests.oracle import FrozenRun, frozen_run, gradients
-from tests.stream_features import StreamFeatures, stream_features
+from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, MIXTURES, WITH_NEURONS, Shape, random_ids, tiny_model
 
 architectures = pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
 
 
 def dictionary_for(model: LanguageModel, architecture: str) -> Dictionary:
-    return stream_features(model) if architecture in MIXTURES else NeuronDictionary(model)
+    return random_transcoders(model, "PLT ReLU") if architecture in MIXTURES else NeuronDictionary(model)
 
 
 def dense_row(graph: Graph, node: int) -> np.ndarray:
@@ -33,38 +36,53 @@ def dense_row(graph: Graph, node: int) -> np.ndarray:
 
 
 def oracle_row(
-    graph: Graph, run: FrozenRun, target: torch.Tensor, trained: StreamFeatures | None
+    graph: Graph, run: FrozenRun, target: torch.Tensor, trained: TranscoderSet | None
 ) -> np.ndarray:
     """The same row by autograd: what is not a feature node counts into the errors."""
     on_embedding, on_leaves = gradients(run, target)
     on_leaf, leaf = torch.stack(on_leaves), torch.stack(run.leaves).detach()
     remaining = (leaf * on_leaf).sum(-1)
+    if trained is not None:  # a decoder's bias is a constant
+        biases = torch.stack([read(part.decoder_bias) for _, part in sorted(trained.layers.items())])
+        remaining -= (biases[:, None] * on_leaf).sum(-1)
     row = np.zeros(graph.n_nodes)
     for node in graph.of_kind(NodeKind.FEATURE):
         layer, position, feature = node_place(graph, node)
         if trained is None:
             effect = leaf[layer, position, feature] * on_leaf[layer, position, feature]
+            written = {layer: effect}
         else:
-            written = float(graph.node_activation[node]) * trained.decoder[layer, feature]
-            effect = written @ on_leaf[layer, position]
-        row[node] = effect
-        remaining[layer, position] -= effect
+            decoder = read(trained.layers[layer].decoder.weights)[feature] * float(
+                graph.node_activation[node]
+            )
+            written = {
+                layer + ahead: vector @ on_leaf[layer + ahead, position]
+                for ahead, vector in enumerate(decoder)
+            }
+        row[node] = sum(written.values())
+        for at, effect in written.items():
+            remaining[at, position] -= effect
     for node in graph.of_kind(NodeKind.ERROR):
         row[node] = remaining[node_place(graph, node)[:2]]
     row[graph.of_kind(NodeKind.TOKEN)] = (run.embedding.detach() * on_embedding).sum(-1)
     return row
 
 
+def read(weights: Weights | None) -> torch.Tensor:
+    assert weights is not None
+    return weights.read()
+
+
 def node_place(graph: Graph, node: int) -> tuple[int, int, int]:
     return int(graph.node_layer[node]), int(graph.node_position[node]), int(graph.node_feature[node])
 
 
-def target_scalars(graph: Graph, run: FrozenRun, trained: StreamFeatures | None) -> dict[int, torch.Tensor]:
+def target_scalars(graph: Graph, run: FrozenRun, trained: TranscoderSet | None) -> dict[int, torch.Tensor]:
     scalars: dict[int, torch.Tensor] = {}
     for node in graph.of_kind(NodeKind.FEATURE).tolist():
         layer, position, feature = node_place(graph, node)
-        read = run.read[layer][position]
-        scalars[node] = read[feature] if trained is None else read @ trained.encoder[layer, feature]
+        x = run.read[layer][position]
+        scalars[node] = x[feature] if trained is None else x @ read(trained.layers[layer].encoder)[feature]
     for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = run.mean_logit if target.minus_id is None else run.logits[target.minus_id]
         scalars[node] = run.logits[target.token_id] - other
@@ -72,14 +90,14 @@ def target_scalars(graph: Graph, run: FrozenRun, trained: StreamFeatures | None)
 
 
 def assert_rows_equal_autograd(
-    model: LanguageModel, graph: Graph, nodes=None, trained: StreamFeatures | None = None
+    model: LanguageModel, graph: Graph, nodes=None, trained: TranscoderSet | None = None
 ) -> None:
     """Each row within 1e-4 of its own norm, plus a floor of a few float32 roundings of the largest row.
 
     The floor matters for a row that nearly cancels: it carries the rounding of the terms that cancelled.
     Features are neurons unless those `trained` are given.
     """
-    run = frozen_run(model, torch.from_numpy(graph.token_ids), neurons=trained is None)
+    run = frozen_run(model, torch.from_numpy(graph.token_ids), trained)
     expected = {
         node: oracle_row(graph, run, scalar, trained)
         for node, scalar in target_scalars(graph, run, trained).items()
@@ -101,17 +119,17 @@ def assert_adds_up(graph: Graph) -> None:
     assert (np.abs(found - total) <= 1e-3 * np.abs(total) + 1e-6 * np.abs(total).max()).all()
 
 
-random_shapes = given(
-    n_layers=st.integers(1, 4),
-    n_value_heads=st.integers(1, 3),
-    shared=st.integers(1, 3),
-    head_dim=st.sampled_from([4, 6]),
-    width=st.sampled_from([3, 5]),
-    n_positions=st.integers(1, 9),
-    max_nodes=st.integers(1, 60),
-    sink=st.sampled_from([None, "none"]),
-    seed=st.integers(0, 2**16),
-)
+RANDOM_SHAPE = {
+    "n_layers": st.integers(1, 4),
+    "n_value_heads": st.integers(1, 3),
+    "shared": st.integers(1, 3),
+    "head_dim": st.sampled_from([4, 6]),
+    "width": st.sampled_from([3, 5]),
+    "n_positions": st.integers(1, 9),
+    "max_nodes": st.integers(1, 60),
+    "sink": st.sampled_from([None, "none"]),
+    "seed": st.integers(0, 2**16),
+}
 
 
 def random_model(architecture, n_layers, n_value_heads, shared, head_dim, width, seed) -> LanguageModel:
@@ -124,7 +142,7 @@ def random_model(architecture, n_layers, n_value_heads, shared, head_dim, width,
 
 @pytest.mark.parametrize("architecture", sorted(WITH_NEURONS))
 @settings(max_examples=8)
-@random_shapes
+@given(**RANDOM_SHAPE)
 def test_rows_of_neurons_equal_autograd_on_random_models(
     architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
 ):
@@ -137,17 +155,20 @@ def test_rows_of_neurons_equal_autograd_on_random_models(
 
 
 @architectures
-@settings(max_examples=6)
-@random_shapes
-def test_rows_of_other_features_equal_autograd_on_random_models(
-    architecture, n_layers, n_value_heads, shared, head_dim, width, n_positions, max_nodes, sink, seed
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=3)
+@given(read_point=st.sampled_from(ReadPoint), write_point=st.sampled_from(WritePoint), data=st.data())
+def test_rows_of_transcoders_equal_autograd_on_random_models(
+    architecture, kind, read_point, write_point, data
 ):
-    model = random_model(architecture, n_layers, n_value_heads, shared, head_dim, width, seed)
-    features = stream_features(model, seed=seed)
-    ids = random_ids(n_positions, seed).tolist()
+    drawn = {name: data.draw(strategy, label=name) for name, strategy in RANDOM_SHAPE.items()}
+    n_positions, max_nodes, sink = (drawn.pop(name) for name in ("n_positions", "max_nodes", "sink"))
+    model = random_model(architecture, **drawn)
+    transcoders = random_transcoders(model, kind, drawn["seed"], read_point, write_point)
+    ids = random_ids(n_positions, drawn["seed"]).tolist()
     chosen = TraceSettings(targets=[3, 5, "w7 minus w9"], max_nodes=max_nodes, sink=sink)
-    graph = trace(model, features, ids, chosen)
-    assert_rows_equal_autograd(model, graph, trained=features)
+    graph = trace(model, transcoders, ids, chosen)
+    assert_rows_equal_autograd(model, graph, trained=transcoders.transcoders)
     assert_adds_up(graph)
 
 

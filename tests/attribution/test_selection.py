@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from clew.attribution.linear import LinearMap
 from clew.attribution.selection import select_features, total_attribution
 from clew.attribution.targets import named_targets, output_targets
+from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
+from clew.graph.graph import NodeKind
 from clew.model.recording import record
-from tests.oracle import effects, frozen_run, gradients
-from tests.stream_features import stream_features
+from tests.attribution.test_rows import dense_row
+from tests.oracle import effects, frozen_run
+from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 
 
@@ -38,29 +42,26 @@ def test_total_attribution_sums_direct_effects_over_all_paths(architecture):
 
 
 @pytest.mark.parametrize("architecture", sorted([*MIXTURES, "GPTNeoXForCausalLM", "Olmo2ForCausalLM"]))
-def test_total_attribution_of_other_features_chains_their_direct_effects(architecture):
-    """The same chain with the features of a dictionary that is not of neurons."""
-    model, ids = tiny_model(architecture), random_ids(4)
-    recording = record(model, ids)
-    dictionary = stream_features(model, n_features=3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_total_attribution_of_transcoders_chains_their_direct_effects(architecture, kind):
+    """The same chain: features whose rows are known, from the top layer down."""
+    model = tiny_model(architecture)
+    dictionary = random_transcoders(model, kind)
+    targets = ["w7 minus w9"]
+    ids = random_ids(4).tolist()
+    graph = trace(model, dictionary, ids, TraceSettings(targets=targets, max_nodes=10**6, sink="none"))
+    recording = record(model, torch.tensor(ids))
     linear, encoding = LinearMap(model, recording), dictionary.encode(recording)
-    outputs = output_targets(linear, named_targets(model, recording, ["w7 minus w9"]))
-    found = total_attribution(linear, encoding, outputs)
+    outputs = output_targets(linear, named_targets(model, recording, targets))
+    found = torch.cat(total_attribution(linear, encoding, outputs))
 
-    activation = torch.stack([encoding.activations(layer) for layer in range(model.n_layers)])
-    written = activation[..., None] * dictionary.decoder[:, None]
-    run = frozen_run(model, ids, neurons=False)
-
-    def direct(target):
-        on_leaf = torch.stack(gradients(run, target)[1])
-        return torch.einsum("lpfd,lpd->lpf", written, on_leaf)
-
-    total = direct(run.logits[7] - run.logits[9])
-    for layer in reversed(range(1, model.n_layers)):
-        for position, feature in torch.nonzero(activation[layer]).tolist():
-            read = run.read[layer][position] @ dictionary.encoder[layer, feature]
-            total += total[layer, position, feature] / activation[layer, position, feature] * direct(read)
-    torch.testing.assert_close(found, total.abs(), rtol=1e-3, atol=1e-5)
+    n_features = len(graph.of_kind(NodeKind.FEATURE))
+    rows = torch.tensor(np.stack([dense_row(graph, node)[:n_features] for node in range(n_features)]))
+    total = torch.tensor(dense_row(graph, graph.n_nodes - 1)[:n_features])
+    activation = torch.tensor(graph.node_activation[:n_features])
+    for node in reversed(range(n_features)):
+        total += total[node] / activation[node] * rows[node]
+    torch.testing.assert_close(found, total.abs().float(), rtol=1e-3, atol=1e-5)
 
 
 def test_as_many_as_asked_for_and_none_at_the_sink():
