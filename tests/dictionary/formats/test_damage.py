@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clew.dictionary.formats import arrays, finite
 from clew.dictionary.reference import load_transcoders
+from clew.errors import ClewError
 from tests.dictionary.formats import published
 from tests.dictionary.formats.published import Arrays, random_layers, refusal
 
@@ -367,7 +372,7 @@ def test_settings_that_are_not_json(tmp_path: Path, layers: list[Arrays], text: 
         ({"per_source_tied": True}, "says per_source_tied: True"),
         ({"embed_skip": True}, "says embed_skip: True"),
         ({"gram_lookup": True}, "says gram_lookup: True"),
-        ({"k": None}, "says k: None"),
+        ({"k": None}, "says k: None, but this should be a whole number from 1 on"),
         ({"d_in": 99}, "says d_in: 99"),
         ({"num_latents": 99}, "num_latents: 99"),
         ({"normalize_io": True}, "has no array out_norm"),
@@ -429,3 +434,33 @@ def test_arrays_of_no_known_format(tmp_path: Path) -> None:
     message = refusal(load_transcoders, tmp_path)
     assert "(its arrays are a, b)" in message
     assert "Gemma Scope 2 (layer_N_.../params.safetensors or params_layer_N.safetensors)" in message
+
+
+LAYOUTS: dict[str, Callable[[Path], Path]] = {
+    "circuit-tracer": lambda folder: published.write_circuit_tracer(folder, random_layers(2)),
+    "circuit-tracer CLT": lambda folder: published.write_circuit_tracer_clt(
+        folder, random_layers(2, crossing=True)
+    ),
+    "Gemma Scope": lambda folder: published.write_gemma_scope(folder, random_layers(2)),
+    "compressed": lambda folder: published.write_gemma_scope(folder, random_layers(2), compressed=True),
+    "Gemma Scope 2": lambda folder: published.write_gemma_scope_2(folder, random_layers(2)),
+    "SAELens": lambda folder: published.write_saelens(folder, random_layers(2)),
+    "sparsify": lambda folder: published.write_sparsify(folder, random_layers(2)),
+}
+
+
+@given(layout=st.sampled_from(sorted(LAYOUTS)), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_damaged_there_is_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, layout: str, data: st.DataObject
+) -> None:
+    folder = LAYOUTS[layout](tmp_path_factory.mktemp("set"))
+    path = data.draw(st.sampled_from(sorted(path for path in folder.rglob("*") if path.is_file())))
+    content = bytearray(path.read_bytes())
+    start = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        start = start * min(len(content), 300) // len(content)
+    content[start : start + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    path.write_bytes(bytes(content))
+    with contextlib.suppress(ClewError):
+        load_transcoders(folder)

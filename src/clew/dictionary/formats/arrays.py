@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -27,6 +29,19 @@ FLOATS = {
     "<f2": torch.float16,
 }
 """What an array may be stored in, as safetensors and as numpy spell it."""
+DAMAGE = (
+    SafetensorError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What safetensors, zipfile and numpy raise on bytes that make no sense."""
 LOCAL_HEADER = 30
 """Bytes in front of a zip member's own name; the lengths of name and extra field are the last four."""
 
@@ -96,12 +111,14 @@ class ArrayFile:
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
         """The bytes of an array of floats, no more than `size` at a time."""
         entry = self._entry(name)
-        if not entry.member:
-            with self.path.open("rb") as file:
-                yield from _pieces(file, entry, size)
-        else:
-            with zipfile.ZipFile(self.path) as archive, archive.open(entry.member) as file:
-                yield from _pieces(file, entry, size)
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(_damage_told(self.path))
+            if entry.member:
+                archive = opened.enter_context(zipfile.ZipFile(self.path))
+                file = opened.enter_context(archive.open(entry.member))
+            else:
+                file = opened.enter_context(self.path.open("rb"))
+            yield from _pieces(file, entry, size)
 
     def _entry(self, name: str) -> ArrayEntry:
         if name not in self.entries:
@@ -115,7 +132,11 @@ class ArrayFile:
         dtype = FLOATS[entry.kind]
         if not entry.member:
             return StoredWeights(self.path, entry.offset, entry.shape, dtype, entry.columns_first)
-        with zipfile.ZipFile(self.path) as archive, archive.open(entry.member) as file:
+        with (
+            _damage_told(self.path),
+            zipfile.ZipFile(self.path) as archive,
+            archive.open(entry.member) as file,
+        ):
             found = np.lib.format.read_array(file, allow_pickle=False)
         return HeldWeights(torch.from_numpy(np.ascontiguousarray(found)))
 
@@ -133,17 +154,23 @@ def open_arrays(path: Path) -> ArrayFile:
 
     Raises ClewError for a file that is truncated, not of its kind, or cannot be read.
     """
+    with _damage_told(path):
+        return ArrayFile(path, _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path))
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turns what the libraries raise on a damaged file into a sentence."""
     try:
-        entries = _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path)
-    except (SafetensorError, zipfile.BadZipFile, ValueError, EOFError, struct.error, KeyError) as error:
+        yield
+    except OSError as error:
+        raise ClewError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except DAMAGE as error:
         reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
         kind = "an .npz" if path.suffix == ".npz" else "a safetensors"
         raise ClewError(
             f"{path} is damaged or not {kind} file ({reason}): fetch it again or save it anew."
         ) from error
-    except OSError as error:
-        raise ClewError(f"{path} cannot be read ({error.strerror or error}).") from error
-    return ArrayFile(path, entries)
 
 
 def _safetensors_entries(path: Path) -> dict[str, ArrayEntry]:

@@ -82,8 +82,8 @@ def _k(source: Source, layer: int, file: ArrayFile) -> int:
             return by_layer[layer]
     if source.config and source.config.k:
         return source.config.k
-    if "k" in file:
-        return file.integer("k")
+    if "k" in file and (k := file.integer("k")) > 0:
+        return k
     where = source.config.path if source.config else source.name
     raise ClewError(f"{where} says activation: topk but not how many: give k, which the authors' page tells.")
 

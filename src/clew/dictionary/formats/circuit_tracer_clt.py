@@ -46,7 +46,10 @@ def load(source: Source) -> TranscoderSet:
         layer = missing[0]
         part = f"W_dec_{layer}" if layer in encoders else f"W_enc_{layer}"
         raise ClewError(f"{source.name} has no {part}.safetensors: the set is incomplete; fetch it too.")
-    layers = {layer: _layer(source, layer, len(encoders)) for layer in sorted(encoders)}
+    layers = {
+        layer: _layer(source, layer, encoders[layer], decoders[layer], len(encoders))
+        for layer in sorted(encoders)
+    }
     check_widths(source, layers, encoders)
     return TranscoderSet(
         layers, source.read_point(), source.write_point(), FORMAT.name, trained_on=source.model_name
@@ -58,7 +61,7 @@ def _parts(source: Source, part: str) -> dict[int, str]:
     return {layer: name for name in names if (layer := layer_in(name)) is not None}
 
 
-def _layer(source: Source, layer: int, n_layers: int) -> LayerTranscoder:
+def _layer(source: Source, layer: int, encoder: str, decoder: str, n_layers: int) -> LayerTranscoder:
     names = ArrayNames(
         encoder=f"W_enc_{layer}",
         encoder_bias=f"b_enc_{layer}",
@@ -68,14 +71,13 @@ def _layer(source: Source, layer: int, n_layers: int) -> LayerTranscoder:
         skip=f"W_skip_{layer}",
         skip_by_column=True,
     )
-    file = source.open(f"W_enc_{layer}.safetensors")
-    decoder = source.open(f"W_dec_{layer}.safetensors")
+    file = source.open(encoder)
     n_features, d_model = file.length(names.encoder_bias), file.length(names.decoder_bias)
     stated = stated_activation(source, layer, file, names.threshold)
     return LayerTranscoder(
         encoder=read_encoder(file, names, n_features, d_model),
         encoder_bias=file.weights(names.encoder_bias, n_features),
-        decoder=Decoder(decoder.weights(names.decoder, n_features, n_layers - layer, d_model)),
+        decoder=Decoder(source.open(decoder).weights(names.decoder, n_features, n_layers - layer, d_model)),
         decoder_bias=file.weights(names.decoder_bias, d_model),
         activation=stated or threshold_activation(file, names, n_features),
         skip=read_skip(file, names, d_model),

@@ -82,7 +82,7 @@ def _settings(source: Source, name: str) -> dict[str, Any]:
     folder = name.rpartition("/")[0]
     path = f"{folder}/cfg.json" if folder else "cfg.json"
     said = source.settings(path)
-    architecture = said.get("architecture", "standard")
+    architecture = str(said.get("architecture", "standard"))
     if architecture not in ARCHITECTURES:
         raise ClewError(
             f"{source.files[path]} says architecture: {architecture}, but clew traces through transcoders "

@@ -74,7 +74,8 @@ def _hookpoint_layer(source: Source, name: str) -> int:
 
 def _read_point(source: Source, run: Mapping[str, Any]) -> ReadPoint:
     """Where the inputs came from: the MLP's own input unless the run names other modules."""
-    modules = [str(module) for module in run.get("hookpoints_in") or []]
+    stated = run.get("hookpoints_in") or []
+    modules = [str(module) for module in (stated if isinstance(stated, list) else [stated])]
     if all(module.rpartition(".")[2] == "mlp" for module in modules):
         return ReadPoint.MLP_INPUT
     if all(module.rpartition(".")[2] in BEFORE_NORM for module in modules):

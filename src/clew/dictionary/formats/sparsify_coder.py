@@ -36,7 +36,7 @@ class SparseCoder:
     @property
     def n_targets(self) -> int:
         """How many hookpoints it writes to, its own counted."""
-        return max(1, int(self.settings.get("n_targets") or 0))
+        return max(1, self.settings.get("n_targets", 0))
 
     @property
     def input_scale(self) -> float:
@@ -77,10 +77,13 @@ def open_coder(source: Source, name: str) -> SparseCoder:
             raise ClewError(
                 f"{source.files[path]} says {key}: {said[key]}, which clew cannot represent exactly."
             )
-    if type(said.get("k")) is not int or said["k"] < 1:
-        raise ClewError(
-            f"{source.files[path]} says k: {said.get('k')}, but this should be a whole number above 0."
-        )
+    for key, least in (("k", 1), ("n_targets", 0)):
+        value = said.get(key, 0)
+        if type(value) is not int or value < least:
+            raise ClewError(
+                f"{source.files[path]} says {key}: {value}, but this should be a whole number from "
+                f"{least} on."
+            )
     n_features, d_model = file.weights("encoder.weight", None, None).shape
     if said.get("d_in", d_model) != d_model or (said.get("num_latents") or n_features) != n_features:
         raise ClewError(
