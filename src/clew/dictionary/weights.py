@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.errors import ClewError
+
 
 class Weights(Protocol):
     """A float array."""
@@ -79,7 +81,8 @@ class StoredWeights:
         found = self._empty(stored)
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            file.readinto(_memory(found))
+            if file.readinto(_memory(found)) < found.nbytes:
+                raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
         return (found.T if self.transposed else found).float()
 
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
@@ -92,7 +95,8 @@ class StoredWeights:
         try:
             for place, row, count in _runs(index):
                 run = memory[place * width : (place + count) * width]
-                os.preadv(file, [run], self.offset + row * width)
+                if os.preadv(file, [run], self.offset + row * width) < len(run):
+                    raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
         finally:
             os.close(file)
         return found.float()

@@ -1,0 +1,125 @@
+"""A set of transcoders on a model: what is kept, what is read, and that both give the same graph."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import clew
+from clew.dictionary.points import ReadPoint, WritePoint, point_named
+from clew.dictionary.saving import save_transcoders
+from clew.dictionary.transcoding import bind
+from clew.dictionary.weights import HeldWeights, StoredWeights
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+from clew.model.recording import record
+from tests.random_transcoders import KINDS, random_transcoders
+from tests.tiny import Shape, random_ids, tiny_model
+
+IDS = random_ids(6).tolist()
+
+
+def same_arrays(left: Graph, right: Graph) -> bool:
+    names = [field.name for field in fields(Graph)]
+    arrays = [(getattr(left, name), getattr(right, name)) for name in names]
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in arrays if isinstance(a, np.ndarray))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loading_the_same_set_twice_gives_the_same_bits(kind: str, tmp_path: Path):
+    model = tiny_model("Gemma2ForCausalLM")
+    model.network.save_pretrained(tmp_path / "model")
+    model.tokenizer.save_pretrained(tmp_path / "model")
+    save_transcoders(random_transcoders(model, kind).transcoders, tmp_path / "set", "tiny")
+    graphs = [
+        clew.load(tmp_path / "model", dictionary=tmp_path / "set", check=False, low_memory=low).trace(IDS)
+        for low in (False, False, True)
+    ]
+    assert same_arrays(graphs[0], graphs[1])
+    assert same_arrays(graphs[0], graphs[2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_set_written_and_read_gives_the_same_graph(kind: str, tmp_path: Path):
+    model = tiny_model("LlamaForCausalLM")
+    in_memory = random_transcoders(model, kind)
+    save_transcoders(in_memory.transcoders, tmp_path / "set", "tiny")
+    from clew.attribution.trace import trace
+    from clew.dictionary.reference import load_transcoders
+
+    on_disk = bind(model, load_transcoders(tmp_path / "set"), "again")
+    assert same_arrays(trace(model, in_memory, IDS), trace(model, on_disk, IDS))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_features_write_adds_up_to_the_reconstruction(kind: str):
+    model = tiny_model("Qwen3ForCausalLM")
+    encoding = random_transcoders(model, kind).encode(record(model, torch.tensor(IDS)))
+    written = encoding.reconstructions()
+    from clew.attribution.selection import joined
+    from clew.dictionary.points import read_values
+
+    everything = joined([encoding.active(layer) for layer in range(model.n_layers)])
+    for layer in range(model.n_layers):
+        expected = torch.zeros_like(written[layer])
+        writers, vectors = encoding.writes(everything, layer)
+        scaled = vectors * everything.activation[writers, None]
+        expected.index_add_(0, everything.position[writers], scaled)
+        offset = encoding.offset(layer)
+        assert offset is not None
+        expected += offset
+        skip = encoding.skip(layer)
+        if skip is not None:
+            expected += read_values(model, encoding.recording, encoding.read_point, layer) @ skip.T
+        torch.testing.assert_close(written[layer], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_layer_without_a_transcoder_is_all_error():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = random_transcoders(model, "PLT ReLU")
+    layers = {layer: part for layer, part in dictionary.transcoders.layers.items() if layer != 1}
+    partial = replace(dictionary, transcoders=replace(dictionary.transcoders, layers=layers))
+    from clew.attribution.trace import trace
+
+    graph = trace(model, partial, IDS)
+    features = graph.node_kind == 0
+    assert set(graph.node_layer[features].tolist()) == {0, 2}
+    assert graph.info.conservation is not None
+    assert graph.info.conservation <= 1e-3
+
+
+def test_other_sizes_than_the_models_are_refused():
+    small, wide = tiny_model("LlamaForCausalLM"), tiny_model("LlamaForCausalLM", Shape(d_model=32))
+    shallow = tiny_model("LlamaForCausalLM", Shape(n_layers=2))
+    transcoders = replace(random_transcoders(small, "CLT ReLU").transcoders, trained_on="org/small")
+    with pytest.raises(ClewError, match=r"another model \(its files name org/small\).*width 24.*width 32"):
+        bind(wide, transcoders, "mine")
+    with pytest.raises(ClewError, match="writes up to layer 2, but tiny has 2 layers"):
+        bind(shallow, transcoders, "mine")
+
+
+def test_points_are_named_as_on_the_command_line():
+    assert point_named(ReadPoint, "mlp_input") is ReadPoint.MLP_INPUT
+    assert point_named(WritePoint, "stream") is WritePoint.STREAM
+    assert point_named(ReadPoint, None) is None
+    with pytest.raises(ClewError, match=r"no read point 'ln2'; there are residual \(the raw stream"):
+        point_named(ReadPoint, "ln2")
+
+
+@given(data=st.data(), shape=st.sampled_from([(7, 5), (4, 3, 5)]))
+def test_rows_on_disk_are_the_rows_in_memory(tmp_path_factory, data, shape):
+    dtype = data.draw(st.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
+    tensor = torch.randn(shape).to(dtype)
+    path = tmp_path_factory.mktemp("weights") / "array"
+    path.write_bytes(b"12345678" + tensor.view(torch.uint8).numpy().tobytes())
+    stored, held = StoredWeights(path, 8, shape, dtype), HeldWeights(tensor)
+    n_rows = tensor.numel() // 5
+    index = torch.tensor(data.draw(st.lists(st.integers(0, n_rows - 1), max_size=9)), dtype=torch.long)
+    assert torch.equal(stored.rows(index), held.rows(index))
+    assert torch.equal(stored.read(), held.read())
