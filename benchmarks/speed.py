@@ -8,23 +8,42 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import torch
 
+from benchmarks.random_transcoders import random_transcoders
 from benchmarks.work import graph_bytes, needed_flops, sweep_layer_positions
 from clew.attribution.trace import TraceSettings, trace
+from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.reference import load_transcoders
+from clew.dictionary.saving import save_transcoders
+from clew.dictionary.transcoding import bind
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
+from clew.model.recording import record
 from tests.oracle import effects, frozen_run
 from tests.real import real_model
 
-REPEATS = {8: 5, 16: 5, 64: 3, 256: 1}
-"""Traces by length of prompt in tokens."""
+REPEATS = {
+    ("neurons", 8): 5,
+    ("neurons", 16): 5,
+    ("neurons", 64): 3,
+    ("neurons", 256): 1,
+    ("PLT", 16): 3,
+    ("PLT", 64): 3,
+    ("CLT", 16): 3,
+    ("CLT", 64): 3,
+}
+"""Traces by dictionary and length of prompt in tokens."""
 ROWS = 4096
+FEATURES, ACTIVE = 4096, 42
+"""Of the random transcoders: features a layer, and active ones a layer and position."""
 ORACLE_ROWS = 6
 PHASES = ("prompt", "recording", "selection", "rows", "influence", "pruning", "output tokens")
 
@@ -48,18 +67,40 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def run_case(length: int) -> dict[str, object]:
+def run_case(kind: str, length: int) -> dict[str, object]:
     """Trace a prompt of `length` tokens (sink included) a few times and account for it."""
     model = real_model("smollm2")
     text = (Path(__file__).parent / "prose.txt").read_text()
     ids = [model.tokenizer.convert_tokens_to_ids("<|endoftext|>"), *model.tokenizer.encode(text)][:length]
-    prompt = model.tokenizer.decode(ids[1:])
+    with dictionary_on_disk(kind, model, ids) as dictionary:
+        return measured(model, dictionary, kind, model.tokenizer.decode(ids[1:]), REPEATS[kind, length])
+
+
+@contextmanager
+def dictionary_on_disk(kind: str, model: LanguageModel, ids: list[int]) -> Iterator[Dictionary]:
+    """The neurons, or random transcoders that were written to a folder and are read from there."""
+    if kind == "neurons":
+        yield NeuronDictionary(model)
+        return
+    recording = record(model, torch.tensor(ids))
+    made = random_transcoders(
+        model, recording, n_features=FEATURES, n_active=ACTIVE, crosses_layers=kind == "CLT"
+    )
+    with TemporaryDirectory() as folder:
+        save_transcoders(made, Path(folder) / "set", model.name)
+        del made, recording
+        yield bind(model, load_transcoders(Path(folder) / "set"), kind)
+
+
+def measured(
+    model: LanguageModel, dictionary: Dictionary, kind: str, prompt: str, repeats: int
+) -> dict[str, object]:
+    """Times of several traces, and what the last one needed."""
     settings = TraceSettings(max_nodes=ROWS)
-    dictionary = NeuronDictionary(model)
     trace(model, dictionary, prompt, TraceSettings(max_nodes=ROWS // 16))
     resting = resident_bytes()
     rate = matmul_rate()
-    timings = [trace(model, dictionary, prompt, settings).info.timing for _ in range(REPEATS[length] - 1)]
+    timings = [trace(model, dictionary, prompt, settings).info.timing for _ in range(repeats - 1)]
     graph = trace(model, dictionary, prompt, settings)
     timings.append(graph.info.timing)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -67,12 +108,15 @@ def run_case(length: int) -> dict[str, object]:
     seconds = {phase: median(timing[phase] for timing in timings) for phase in PHASES}
     n_rows = len(graph.of_kind(NodeKind.FEATURE)) + len(graph.of_kind(NodeKind.TARGET))
     backward, forward = sweep_layer_positions(graph)
+    encoding = dictionary.encode(record(model, torch.from_numpy(graph.token_ids)))
     return {
+        "kind": kind,
         "length": len(graph.token_ids),
+        "active": encoding.n_active(1),
         "seconds": seconds,
         "rows per second": n_rows / seconds["rows"],
         "rate": rate,
-        "share": needed_flops(graph, model) / seconds["rows"] / rate,
+        "share": needed_flops(graph, model, crosses_layers=kind == "CLT") / seconds["rows"] / rate,
         "direction": "backward" if backward <= forward else "forward",
         "saved": backward / min(backward, forward),
         "edges": graph.n_edges,
@@ -80,7 +124,7 @@ def run_case(length: int) -> dict[str, object]:
         "resting": resting,
         "bound": 2 * (model_bytes(model) + graph_bytes(graph)),
         "conservation": graph.info.conservation,
-        "autograd rows per second": autograd_rows_per_second(model, graph),
+        "autograd rows per second": autograd_rows_per_second(model, graph) if kind == "neurons" else None,
     }
 
 
@@ -109,12 +153,15 @@ def report(cases: list[dict]) -> str:
     """The measured cases as Markdown."""
     rate = max(case["rate"] for case in cases) / 1e9
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, float32"
-    times = _table(["tokens", *PHASES, "whole"], map(_times, cases))
+    times = _table(["dictionary", "tokens", "active", *PHASES, "whole"], map(_times, cases))
     work = _table(WORK_HEADER, map(_work, cases))
-    return TEMPLATE.format(rows=ROWS, rate=rate, machine=machine, times=times, work=work)
+    return TEMPLATE.format(
+        rows=ROWS, features=FEATURES, active=ACTIVE, rate=rate, machine=machine, times=times, work=work
+    )
 
 
 WORK_HEADER = [
+    "dictionary",
     "tokens",
     "rows/s",
     "share of matmul rate",
@@ -133,14 +180,17 @@ WORK_HEADER = [
 def _times(case: dict) -> list[str]:
     seconds = case["seconds"]
     cells = [f"{seconds[phase]:.2f}" for phase in PHASES]
-    return [str(case["length"]), *cells, f"{sum(seconds.values()):.2f}"]
+    facts = [case["kind"], str(case["length"]), f"{case['active']:,}"]
+    return [*facts, *cells, f"{sum(seconds.values()):.2f}"]
 
 
 def _work(case: dict) -> list[str]:
     seconds = case["seconds"]
     on_graph = (seconds["influence"] + seconds["pruning"]) / sum(seconds.values())
     memory = [f"{case[name] / 2**20:,.0f} MiB" for name in ("peak", "bound", "resting")]
+    oracle = case["autograd rows per second"]
     return [
+        case["kind"],
         str(case["length"]),
         f"{case['rows per second']:,.0f}",
         f"{case['share']:.0%}",
@@ -149,7 +199,7 @@ def _work(case: dict) -> list[str]:
         f"{case['edges'] / 1e6:.1f}M",
         *memory,
         f"{on_graph:.1%}",
-        f"{case['rows per second'] / case['autograd rows per second']:,.0f}x",
+        f"{case['rows per second'] / oracle:,.0f}x" if oracle else "",
         f"{case['conservation']:.0e}",
     ]
 
@@ -161,16 +211,21 @@ def _table(header: list[str], rows: Iterable[list[str]]) -> str:
 
 TEMPLATE = """# How fast
 
-Generated by `make bench` (`benchmarks/speed.py`); every figure was measured in one run on
-{machine}. SmolLM2-135M with its own neurons, {rows:,} feature rows, medians of 5 traces (8 and 16
-tokens), 3 (64) or a single one (256) after a small warm-up.
+Generated by `make bench` (`benchmarks/speed.py`), in one run on {machine}.
+SmolLM2-135M, {rows:,} feature rows. *neurons*: its own, medians of 5 traces (8 and 16 tokens), 3 (64) or
+a single one (256) after a small warm-up. *PLT* and *CLT*: random JumpReLU transcoders of {features:,} features a
+layer, {active} of them active on average, read from disk (0.6 and 4.5 GB); medians of 3.
 The best matrix-multiply rate seen was {rate:.0f} GFLOP/s.
 
 ## Seconds by phase
 
 {times}
 
-*prompt* tries every special token as sink; *rows* is the sweep with its assembly into a graph.
+*active*: features, of which {rows:,} become nodes. *prompt* tries every special token as sink; *rows* is the
+sweep with its assembly into a graph.
+
+For the same PLTs, {rows:,} rows and two cores, circuit-tracer 0.4.1 takes 103 to 122 s at 16 tokens (peak memory
+2.8 to 3.0 GiB) and 407 s at 64 (7.9 GiB), measured apart.
 
 ## The sweep, and what it needs
 
@@ -179,19 +234,19 @@ The best matrix-multiply rate seen was {rate:.0f} GFLOP/s.
 *Share of matmul rate*: floating-point operations that the causal cones need, over the time of *rows*, over
 the best matrix-multiply rate measured in the same process. *Sweep*: the direction that was chosen.
 *Work saved*: layer-positions that a sweep from the targets alone would carry, over those carried.
-*At rest*: resident memory with model and libraries loaded, before the trace. *Against autograd*: rows per
-second over those of the tests' oracle, which makes one backward pass through the frozen network a row.
-*Gap*: the worst relative conservation gap.
+*At rest*: resident memory with model and libraries loaded, before the trace; with transcoders it holds all
+encoders (270 MiB). *Against autograd*: rows per second over those of the tests' oracle, which makes one
+backward pass through the frozen network a row. *Gap*: the worst relative conservation gap.
 """
 
 
 def main() -> None:
-    if len(sys.argv) == 2:
-        print(json.dumps(run_case(int(sys.argv[1]))))
+    if len(sys.argv) == 3:
+        print(json.dumps(run_case(sys.argv[1], int(sys.argv[2]))))
         return
     cases = []
-    for length in REPEATS:
-        command = [sys.executable, "-m", "benchmarks.speed", str(length)]
+    for kind, length in REPEATS:
+        command = [sys.executable, "-m", "benchmarks.speed", kind, str(length)]
         finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         cases.append(json.loads(finished.stdout.splitlines()[-1]))
         print(report(cases[-1:]), flush=True)

@@ -26,7 +26,7 @@ def sweep_layer_positions(graph: Graph) -> tuple[int, int]:
     return int((backward[0] * backward[1]).sum()), int((forward[0] * forward[1]).sum())
 
 
-def needed_flops(graph: Graph, model: LanguageModel) -> float:
+def needed_flops(graph: Graph, model: LanguageModel, *, crosses_layers: bool = False) -> float:
     """Operations that the cheaper sweep cannot do without: its matrix products and the read-offs."""
     backward, forward = sweep_layer_positions(graph)
     reach, depth = reach_and_depth(graph, "backward" if backward <= forward else "forward")
@@ -34,7 +34,18 @@ def needed_flops(graph: Graph, model: LanguageModel) -> float:
     head_width, value_width = layer.output.weight.shape[1], layer.value.weight.shape[0]
     per_position = 2 * model.d_model * (head_width + value_width)
     mixing = head_width * reach * (reach + 1)
-    return float((depth * (reach * per_position + mixing)).sum()) + 2.0 * model.d_model * graph.n_edges
+    products = float((depth * (reach * per_position + mixing)).sum())
+    # A cross-layer feature is read off at each layer that it writes to; on the way up, it only joins there.
+    each = writes_between(graph) if crosses_layers and backward <= forward else graph.n_edges
+    return products + 2.0 * model.d_model * each
+
+
+def writes_between(graph: Graph) -> int:
+    """Over all edges, the layers at which the source writes below the target."""
+    layer, is_feature = graph.node_layer.astype(np.int64), graph.node_kind == NodeKind.FEATURE
+    target = np.repeat(np.arange(graph.n_nodes), np.diff(graph.edge_offset))
+    between = layer[target] - layer[graph.edge_source]
+    return int(np.where(is_feature[graph.edge_source], between, 1).sum())
 
 
 def graph_bytes(graph: Graph) -> int:

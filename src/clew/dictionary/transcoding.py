@@ -177,15 +177,13 @@ class TranscoderEncoding:
         part = self._parts.get(layer)
         if part is None:
             return on_feature, on_read
+        above = at_write[: part.decoder.n_written]
         positions, counts = torch.unique_consecutive(features.position, return_counts=True)
-        runs = list(zip(positions.tolist(), _runs(counts.tolist()), strict=True))
-        for ahead, gradient in enumerate(at_write[: part.decoder.n_written]):
-            rows = self._rows(part, features.index, ahead)
-            for position, run in runs:
-                on_feature[run] += rows[run] @ gradient[position]
-        for position, run in runs:
-            directions = self.dictionary.encoder_rows(layer, features.index[run])
-            on_read[position] = directions.T @ on_feature[run]
+        for position, run in zip(positions.tolist(), _runs(counts.tolist()), strict=True):
+            index = features.index[run]
+            spans = part.decoder.spans(index.cpu()).to(on_read.device)[:, : len(above)]
+            on_feature[run] = spans.flatten(1) @ torch.cat([gradient[position] for gradient in above])
+            on_read[position] = self.dictionary.encoder_rows(layer, index).T @ on_feature[run]
         skip = self.skip(layer)
         if skip is not None:
             on_read += skip.T @ at_write[0]

@@ -1,0 +1,45 @@
+"""What a trace with the transcoders of a folder on disk takes in memory, beyond the model."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from benchmarks.random_transcoders import random_transcoders
+from clew.dictionary.saving import save_transcoders
+from clew.facade import load
+from clew.model.language_model import LanguageModel
+from clew.model.recording import record
+
+N_POSITIONS = 16
+
+
+def write_large_clt(model: LanguageModel, folder: Path, n_features: int = 3550) -> int:
+    """A random CLT whose decoders take 4 GB on disk; returns its size in bytes."""
+    recording = record(model, prompt_ids(model))
+    made = random_transcoders(model, recording, n_features=n_features, n_active=42, crosses_layers=True)
+    save_transcoders(made, folder, model.name)
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def prompt_ids(model: LanguageModel):
+    import torch
+
+    text = (Path(__file__).parent / "prose.txt").read_text()
+    ids = [model.tokenizer.convert_tokens_to_ids("<|endoftext|>"), *model.tokenizer.encode(text)]
+    return torch.tensor(ids[:N_POSITIONS])
+
+
+def main() -> None:
+    model = load("smollm2", dictionary=sys.argv[1], check=False, low_memory=True)
+    network = model.language_model.network
+    graph = model.trace(prompt_ids(model.language_model).tolist())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    weights = sum(parameter.nbytes for parameter in network.parameters())
+    print(json.dumps({"peak": peak, "model": weights, "conservation": graph.info.conservation}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The memory of a trace follows the features that are active, not the size of the file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.memory import write_large_clt
+from tests.real import real_model
+
+GB = 10**9
+
+
+@pytest.mark.real
+def test_a_clt_of_four_gigabytes_is_traced_in_two_beyond_the_model(tmp_path: Path):
+    assert write_large_clt(real_model("smollm2"), tmp_path / "set") > 4 * GB
+    command = [sys.executable, "-m", "benchmarks.memory", str(tmp_path / "set")]
+    finished = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(finished.stdout.splitlines()[-1])
+    assert found["peak"] - found["model"] < 2 * GB
+    assert found["conservation"] <= 1e-3
