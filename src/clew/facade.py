@@ -103,13 +103,14 @@ def load(
     they explain less than nothing of the model's MLPs, unless `check` is False. `read_point` and
     `write_point` override where they read and write the stream (`"residual"`, `"normalized"`,
     `"mlp-input"`; `"mlp-output"`, `"stream"`); `k` is for a TopK whose files do not say how many features
-    are active. With `low_memory` encoders are read from disk layer by
-    layer, whenever they are needed; decoder rows always are.
+    are active. With `low_memory` encoders are read from disk layer by layer, whenever they are needed;
+    decoder rows always are.
 
     `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
     conversion, a download) and what the dictionary measured. Raises `ClewError` for anything that
     cannot be had.
     """
+    device = choose_device(device)
     note = on_note or (lambda text: None)
     settings = {"model": str(reference), "dictionary": str(dictionary), "dtype": dtype}
     if dictionary == "neurons":
