@@ -22,7 +22,7 @@ ALLOWED = {
     "facade": {"errors", "model", "dictionary", "graph", "attribution"},
     "__init__": {"errors", "version", "facade", "graph"},
     "__main__": {"cli"},
-    "cli": {"errors", "version", "model", "graph", "facade", "attribution", "__init__"},
+    "cli": {"errors", "version", "model", "dictionary", "graph", "facade", "attribution", "__init__"},
 }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
 from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.points import ReadPoint, WritePoint, point_named
 from clew.dictionary.quality import Quality, check_quality, measure_quality
-from clew.dictionary.reference import load_transcoders
-from clew.dictionary.transcoding import bind
+from clew.dictionary.reference import load_transcoders, short_name
+from clew.dictionary.transcoding import TranscoderDictionary, bind
+from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
@@ -27,6 +29,8 @@ class Model:
     dictionary: Dictionary
     quality: Quality | None = None
     """How well transcoders stand in for the MLPs, measured on loading; None for neurons."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What to give `load` for the same again; every graph keeps it among its own settings."""
 
     def trace(
         self,
@@ -64,13 +68,19 @@ class Model:
             edge_threshold=edge_threshold,
             memory=memory,
         )
-        return trace(self.language_model, self.dictionary, prompt, settings, on_progress)
+        graph = trace(self.language_model, self.dictionary, prompt, settings, on_progress)
+        return graph.with_info(settings={**self.settings, **graph.info.settings})
 
     def __repr__(self) -> str:
-        network = self.language_model
+        network, dictionary = self.language_model, self.dictionary
         size = sum(parameter.numel() for parameter in network.network.parameters())
-        facts = f"{size / 1e6:.0f}M parameters, {network.n_layers} layers, {self.dictionary.name}"
-        return f"Model({network.name}, {facts})"
+        facts = [f"{size / 1e6:,.0f}M parameters", f"{network.n_layers} layers", dictionary.name]
+        if isinstance(dictionary, TranscoderDictionary):
+            found = dictionary.transcoders
+            facts[-1] += f": {found.kind}, {len(found.layers)} layers of {found.width} features"
+        if self.quality:
+            facts.append(f"FVU {self.quality.fvu:.3g}")
+        return f"Model({network.name}, {', '.join(facts)})"
 
 
 def load(
@@ -79,6 +89,7 @@ def load(
     dictionary: str | Path = "neurons",
     read_point: str | None = None,
     write_point: str | None = None,
+    k: int | None = None,
     low_memory: bool = False,
     check: bool = True,
     device: str = "auto",
@@ -91,8 +102,9 @@ def load(
     reference (`org/name[/subfolder][@revision]`). They are measured on a short text, and refused where
     they explain less than nothing of the model's MLPs, unless `check` is False. `read_point` and
     `write_point` override where they read and write the stream (`"residual"`, `"normalized"`,
-    `"mlp-input"`; `"mlp-output"`, `"stream"`). With `low_memory` encoders are read from disk layer by
-    layer, whenever they are needed; decoder rows always are.
+    `"mlp-input"`; `"mlp-output"`, `"stream"`); `k` is for a TopK whose files do not say how many features
+    are active. With `low_memory` encoders are read from disk layer by layer, whenever they are needed;
+    decoder rows always are.
 
     `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
     conversion, a download) and what the dictionary measured. Raises `ClewError` for anything that
@@ -100,15 +112,46 @@ def load(
     """
     device = choose_device(device)
     note = on_note or (lambda text: None)
-    transcoders = None
-    if dictionary != "neurons":
-        points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
-        transcoders = load_transcoders(dictionary, on_note=note, read_point=points[0], write_point=points[1])
-    files = resolve(reference, on_note=on_note)
-    language_model = load_language_model(files.folder, name=files.name, device=device, dtype=dtype)
-    if transcoders is None:
-        return Model(language_model, NeuronDictionary(language_model))
-    bound = bind(language_model, transcoders, str(dictionary), low_memory=low_memory)
+    settings = {"model": str(reference), "dictionary": str(dictionary), "dtype": dtype}
+    if dictionary == "neurons":
+        _refuse_for_neurons(read_point=read_point, write_point=write_point, k=k)
+        language_model = load_model(reference, device=device, dtype=dtype, with_neurons=True, on_note=on_note)
+        return Model(language_model, NeuronDictionary(language_model), settings=settings)
+    transcoders = load_transcoders(
+        dictionary,
+        on_note=note,
+        read_point=point_named(ReadPoint, read_point),
+        write_point=point_named(WritePoint, write_point),
+        k=k,
+    )
+    language_model = load_model(reference, device=device, dtype=dtype, on_note=on_note)
+    bound = bind(language_model, transcoders, short_name(dictionary), low_memory=low_memory)
     quality = check_quality(bound) if check else measure_quality(bound)
     note(f"{bound.name}: {quality}")
-    return Model(language_model, bound, quality)
+    points = {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
+    return Model(language_model, bound, quality, settings | points | ({} if k is None else {"k": k}))
+
+
+def load_model(
+    reference: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "float32",
+    with_neurons: bool = False,
+    on_note: Callable[[str], None] | None = None,
+) -> LanguageModel:
+    """The model alone, without features; `with_neurons` refuses one whose neurons cannot be features."""
+    device = choose_device(device)
+    files = resolve(reference, on_note=on_note)
+    return load_language_model(
+        files.folder, name=files.name, device=device, dtype=dtype, with_neurons=with_neurons
+    )
+
+
+def _refuse_for_neurons(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ClewError(
+                f"{name} is for transcoders, and the model's own neurons need none: name transcoders as the "
+                "dictionary (--dictionary REF, or dictionary=REF in Python), or leave it out."
+            )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.cli.main import COMMANDS, build_parser
+from clew.cli.main import ACTIONS, COMMANDS, build_parser
 from clew.version import __version__
 
 from .conftest import Run
@@ -21,22 +21,33 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEW = [sys.executable, "-m", "clew.cli.main"]
 
 
-def subcommands() -> dict[str, argparse.ArgumentParser]:
-    actions = build_parser()._actions
-    return next(dict(a.choices) for a in actions if isinstance(a, argparse._SubParsersAction))
+EVERY = [*COMMANDS, *(f"{command} {action}" for command in ACTIONS for action in ACTIONS[command])]
+"""All that can follow `clew`."""
 
 
-def options(parser: argparse.ArgumentParser) -> list[str]:
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = (dict(a.choices) for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return next(found, {})
+
+
+def own_options(parser: argparse.ArgumentParser) -> list[str]:
     return [
         option for action in parser._actions for option in action.option_strings if option.startswith("--")
     ]
 
 
+def options(parser: argparse.ArgumentParser) -> list[str]:
+    """Its own and those of the commands below it."""
+    below = (option for command in subcommands(parser).values() for option in options(command))
+    return [*own_options(parser), *below]
+
+
 def test_version_and_help(run: Run):
     assert run("--version").out == f"clew {__version__}\n"
     assert run().out == run("--help").out
-    for command in COMMANDS:
-        outcome = run(command, "--help")
+    assert run("dictionary").out == run("dictionary", "--help").out
+    for command in EVERY:
+        outcome = run(*command.split(), "--help")
         assert (outcome.code, outcome.err) == (0, "")
         assert outcome.out.startswith(f"usage: clew {command} ")
         assert len(outcome.out.split("example:\n")[1].splitlines()) == 2
@@ -47,9 +58,11 @@ def test_version_and_help(run: Run):
 def test_every_option_is_documented(command: str):
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     section = page.split(f"\n## `clew {command}")[1].split("\n## ")[0]
-    missing = [option for option in options(subcommands()[command]) if f"`{option}" not in section]
+    missing = [
+        option for option in options(subcommands(build_parser())[command]) if f"`{option}" not in section
+    ]
     assert [option for option in missing if option not in ("--help", "--debug")] == []
-    assert all(f"`{option}`" in page for option in options(build_parser()))
+    assert all(f"`{option}`" in page for option in own_options(build_parser()))
 
 
 def test_defaults_and_limits_are_those_of_the_library():

@@ -82,7 +82,22 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
         (["a", "--out", "x"], "--out: expected a name that ends in .clew, not 'x'; see clew trace --help"),
         (
             ["a", "--dictionary", "sae"],
-            "Unknown dictionary 'sae'; this version has the model's own neurons (neurons).",
+            "sae is neither a folder nor a file here: give a folder of weights, a .safetensors or .npz file, "
+            "or a hub path such as org/repo/subfolder.",
+        ),
+        (
+            ["a", "--read-point", "attention"],
+            "--read-point: expected residual, normalized or mlp-input, not 'attention'; "
+            "see clew trace --help",
+        ),
+        (
+            ["a", "--k", "3"],
+            "k is for transcoders, and the model's own neurons need none: name transcoders as the dictionary "
+            "(--dictionary REF, or dictionary=REF in Python), or leave it out.",
+        ),
+        (
+            ["a", "--selection", "luck"],
+            "--selection: expected attribution or influence, not 'luck'; see clew trace --help",
         ),
     ],
 )
@@ -121,7 +136,9 @@ def test_a_place_that_cannot_be_written(
 
 
 def test_an_unknown_command_or_option(run: Run):
-    assert refused(run("tarce")) == "there is no command 'tarce', only trace, show, models; see clew --help"
+    assert refused(run("tarce")) == (
+        "there is no command 'tarce', only trace, dictionary, show, models; see clew --help"
+    )
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
 
 

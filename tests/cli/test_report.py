@@ -110,6 +110,15 @@ def test_a_long_prompt_shows_its_beginning_and_its_end(run: Run, tmp_path: Path)
     assert len(out.splitlines()) < 40
 
 
+def test_a_long_dictionary_breaks_no_name(run: Run, tmp_path: Path):
+    name = "google/gemma-scope-2b-pt-transcoders/layer_*/width_16k"
+    graph = small_graph().with_info(model="gemma-2-2b", dictionary=name, created="2026-01-02T03:04:05")
+    assert show(run, graph, tmp_path).splitlines()[1:3] == [
+        f"gemma-2-2b · {name}",
+        "traced 2026-01-02 03:04 by clew 0",
+    ]
+
+
 def test_spelling():
     assert token(" Paris") == '" Paris"'
     assert readable("\x1b[0m\u202e日") == "\\x1b[0m\\u202e日"

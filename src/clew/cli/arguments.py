@@ -53,7 +53,7 @@ def add_dictionary(group: argparse._ArgumentGroup) -> None:
         default="neurons",
         help="neurons, or transcoders: folder, file or hub reference (default: %(default)s)",
     )
-    add_points(group)
+    add_overrides(group)
     group.add_argument(
         "--no-check",
         dest="check",
@@ -62,18 +62,25 @@ def add_dictionary(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_points(group: argparse._ActionsContainer) -> None:
+def add_overrides(group: argparse._ActionsContainer) -> None:
+    """Options that say about transcoders what their files say wrong, or do not say."""
     group.add_argument(
         "--read-point",
         type=one_of("residual", "normalized", "mlp-input"),
         metavar="POINT",
-        help="where transcoders read: residual, normalized or mlp-input",
+        help="where they read: residual, normalized, mlp-input",
     )
     group.add_argument(
         "--write-point",
         type=one_of("mlp-output", "stream"),
         metavar="POINT",
         help="where they write: mlp-output or stream",
+    )
+    group.add_argument(
+        "--k",
+        type=whole_number(1),
+        metavar="N",
+        help="features of a layer active together, for a TopK whose files do not say",
     )
 
 

@@ -17,10 +17,17 @@ from clew.version import __version__
 
 COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
-    "dictionary": "measure published transcoders, or save them in one format",
+    "dictionary": "look at published transcoders, or save them in one format",
     "show": "print what is in a graph file",
     "models": "list the models that are ready on this machine",
 }
+ACTIONS = {
+    "dictionary": {
+        "inspect": "measure transcoders on a text, layer by layer",
+        "save": "write transcoders anew, as a circuit-tracer folder",
+    }
+}
+"""The commands that have commands of their own."""
 EXAMPLE = """\
 example:
   clew trace "The capital of France is" --out paris.clew
@@ -35,6 +42,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
+        # argparse measures options alone; the longest command should not need a line of its own either.
+        self._action_max_length = max(map(len, COMMANDS)) + 4
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,22 +66,32 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show where an error arose")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
-        module = import_module(f"clew.cli.{name}")
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            usage=f"clew {name} {module.USAGE}",
-            epilog=module.EXAMPLE,
-            formatter_class=Help,
-            allow_abbrev=False,
-        )
-        module.add_arguments(command)
-        command.add_argument(
-            "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-        )
-        command.set_defaults(run=module.run)
+        _add_command(commands, name, summary)
     return parser
+
+
+def _add_command(commands: argparse._SubParsersAction, words: str, summary: str) -> None:
+    """The command `clew WORDS`, with the actions or the options of its module."""
+    module = import_module(f"clew.cli.{words.replace(' ', '.')}")
+    command: argparse.ArgumentParser = commands.add_parser(
+        words.split()[-1],
+        prog=f"clew {words}",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        usage=f"clew {words} {module.USAGE}",
+        epilog=module.EXAMPLE,
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    command.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    if words in ACTIONS:
+        command.set_defaults(run=lambda _: command.print_help())
+        actions = command.add_subparsers(dest="action", metavar="ACTION", title="actions")
+        for name, of_action in ACTIONS[words].items():
+            _add_command(actions, f"{words} {name}", of_action)
+    else:
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,12 +128,15 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 def _run(arguments: list[str]) -> None:
     parser = build_parser()
-    first = next((word for word in arguments if not word.startswith("-")), None)
-    if first is not None and first not in COMMANDS:
+    first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
+    if first and first not in COMMANDS:
         raise ClewError(f"there is no command {first!r}, only {', '.join(COMMANDS)}; see clew --help")
+    if first in ACTIONS and second and second not in ACTIONS[first]:
+        raise ClewError(f"{first} can {' or '.join(ACTIONS[first])}, not {second!r}; see clew {first} --help")
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
-        command = f"{parsed.command} " if parsed.command else ""
+        words = parsed.command, getattr(parsed, "action", None)
+        command = "".join(f"{word} " for word in words if word)
         hint = "" if unknown[0].startswith("-") else " (a text with spaces needs quotes)"
         raise ClewError(f"{command}does not know {unknown[0]!r}{hint}; see clew {command}--help")
     if parsed.command is None:

@@ -47,9 +47,11 @@ class Progress:
             self._bars.reset(self._task, description=text, total=None)
 
     def note(self, text: str) -> None:
-        """Something that takes long and is worth a line where nothing can move."""
-        if self._bars:
+        """A line of its own; on a terminal what only takes long (it ends in "...") is a stage."""
+        if self._bars and text.endswith("..."):
             self.stage(text.removesuffix("...").rstrip())
+        elif self._bars:
+            self._bars.console.print(text, markup=False, soft_wrap=True)
         else:
             print(text, file=sys.stderr, flush=True)
 

@@ -69,7 +69,8 @@ def _print_question(console: Console, graph: Graph) -> None:
     console.print(Text(prompt + answer, style="bold"))
     traced = f"traced {info.created[:16].replace('T', ' ')}" if info.created else ""
     facts = [info.model, info.dictionary, " by ".join(part for part in (traced, info.generator) if part)]
-    console.print(Text(" · ".join(readable(fact) for fact in facts if fact), style="dim"))
+    for line in lines_of((readable(fact) for fact in facts if fact), console.width, gap=" · "):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     _print_title(console, "Prompt")
     if info.sink:
         _print_sink(console, info.sink)

@@ -184,6 +184,7 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
         dictionary=arguments.dictionary,
         read_point=arguments.read_point,
         write_point=arguments.write_point,
+        k=arguments.k,
         low_memory=arguments.low_memory,
         check=arguments.check,
         device=arguments.device,

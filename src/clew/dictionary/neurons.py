@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint
-from clew.errors import ClewError
+from clew.model.anatomy import require_neurons
 from clew.model.language_model import LanguageModel, NeuronParts, Projection
 from clew.model.recording import Recording
 
@@ -36,11 +36,7 @@ class NeuronDictionary:
     name: str = "neurons"
 
     def __post_init__(self) -> None:
-        if any(layer.neurons is None for layer in self.model.layers):
-            raise ClewError(
-                f"{self.model.name} is a mixture of experts: which of its neurons work depends on a router, "
-                "which the linear map cannot hold; use a dictionary of transcoders instead of its neurons."
-            )
+        require_neurons(self.model.anatomy, self.model.name)
 
     def encode(self, recording: Recording) -> NeuronEncoding:
         """The neurons on one recording."""

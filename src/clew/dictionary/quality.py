@@ -6,9 +6,9 @@ explain nothing, and this is where it shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import groupby, product
 from statistics import fmean, median
 
 import torch
@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.dictionary.base import ActiveFeatures
-from clew.dictionary.points import ReadPoint, WritePoint, write_values
+from clew.dictionary.points import Point, ReadPoint, WritePoint, write_values
 from clew.dictionary.transcoding import TranscoderDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
@@ -69,41 +69,78 @@ class Quality:
     def dead(self) -> float:
         return fmean(layer.dead for layer in self.layers)
 
+    @property
+    def weak_layers(self) -> tuple[int, ...]:
+        """Layers whose transcoder explains less than nothing: the mean alone would do better."""
+        return tuple(layer.layer for layer in self.layers if layer.fvu > 1)
+
     def __str__(self) -> str:
-        return (
-            f"FVU {self.fvu:.3g}, L0 {self.l0:.0f}, {self.dead:.0%} of the features never active "
-            f"({self.n_positions} tokens)"
-        )
+        median_of = f" (median of {len(self.layers)} layers)" if len(self.layers) > 1 else ""
+        weak = f"; worse than the mean in {layers_named(self.weak_layers)}" if self.weak_layers else ""
+        dead = f"{self.dead:.1%} of features never active in {self.n_positions:,} tokens"
+        return f"FVU {self.fvu:.3g}{median_of}, L0 {self.l0:.1f}, {dead}{weak}"
+
+    def __repr__(self) -> str:
+        return f"Quality({self})"
 
 
 @torch.no_grad()
 def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
     """Reconstruct every MLP output of a text and compare; a long text is read in windows.
 
-    Raises `ClewError` for a text of less than three tokens.
+    Of a very long text the beginning is read, `MOST_WINDOWS` windows. Raises `ClewError` for a text of
+    fewer than three different tokens.
     """
-    return _quality(dictionary, _windows(dictionary, text))
+    return _quality(dictionary, text_windows(dictionary, text))
 
 
 @torch.no_grad()
 def check_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
     """Measure, and raise `ClewError` with the likely cause where most layers explain less than nothing."""
-    windows = _windows(dictionary, text)
-    quality = _quality(dictionary, windows)
-    if quality.fvu <= 1:
-        return quality
-    raise ClewError(
+    quality = measure_quality(dictionary, text)
+    if quality.fvu > 1:
+        raise ClewError(
+            f"{misfit(dictionary, quality, text)} To trace with it all the same: --no-check (check=False in "
+            "Python)."
+        )
+    return quality
+
+
+@torch.no_grad()
+def misfit(dictionary: TranscoderDictionary, quality: Quality, text: str = TEXT) -> str:
+    """Why a dictionary whose median FVU on a text is above 1 does not fit its model, and what would help."""
+    reads, writes = dictionary.transcoders.read_point, dictionary.transcoders.write_point
+    return (
         f"{dictionary.name} does not fit {dictionary.model.name}: the fraction of variance that it leaves "
         f"unexplained (FVU) is {quality.fvu:.3g}, more than if it wrote nothing but the mean, as it reads "
-        f"{_described(dictionary.transcoders.read_point)} and writes "
-        f"{_described(dictionary.transcoders.write_point)}. {_likely_cause(dictionary, windows, quality)}"
+        f"{_described(reads)} and writes {_described(writes)}. "
+        f"{_likely_cause(dictionary, text_windows(dictionary, text), quality)}"
     )
 
 
-def _windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor, " position"]]:
+def layers_named(layers: Iterable[int]) -> str:
+    """`layer 3`, or `layers 0-4, 7`."""
+    numbers = list(layers)
+    return f"layer{'s' * (len(numbers) > 1)} {numbers_joined(numbers)}"
+
+
+def numbers_joined(numbers: Iterable[int]) -> str:
+    """`0-4, 7`: runs of whole numbers (sorted) by their ends."""
+    runs = []
+    for _, run in groupby(enumerate(numbers), key=lambda entry: entry[1] - entry[0]):
+        first, *rest = [number for _, number in run]
+        runs.append(f"{first}-{rest[-1]}" if rest else str(first))
+    return ", ".join(runs)
+
+
+def text_windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor, " position"]]:
+    """The token ids that a text is measured on, as many together as the model and `WINDOW` allow."""
     ids = dictionary.model.tokenizer.encode(text)
-    if len(ids) < 3:
-        raise ClewError(f"A dictionary cannot be measured on {text!r}: give a text of a few words.")
+    if len(set(ids)) < 3 and text != TEXT:
+        raise ClewError(
+            f"A dictionary cannot be measured on {len(ids)} tokens of which {len(set(ids))} differ: give a "
+            "text of a few sentences."
+        )
     if len(set(ids)) < 3:  # a tokenizer that does not know these words
         vocabulary = len(dictionary.model.unembedding_weight)
         ids = torch.randint(vocabulary, (WINDOW,), generator=torch.Generator().manual_seed(0)).tolist()
@@ -188,9 +225,10 @@ def _likely_cause(
     dictionary: TranscoderDictionary, windows: list[Int[Tensor, " position"]], quality: Quality
 ) -> str:
     """What would fit better, found by trying every other read and write point."""
-    found = []
-    for read, write in product(ReadPoint, WritePoint):
-        moved = replace(dictionary.transcoders, read_point=read, write_point=write)
+    found, own = [], dictionary.transcoders
+    # Where points are the same for this model, its own come first and win.
+    for read, write in product(_first(own.read_point), _first(own.write_point)):
+        moved = replace(own, read_point=read, write_point=write)
         found.append((_quality(replace(dictionary, transcoders=moved), windows).fvu, read, write))
     fvu, read, write = min(found, key=lambda entry: entry[0])
     if fvu <= 0.9:
@@ -204,15 +242,15 @@ def _likely_cause(
             f"{quality.scaled_fvu:.3g}; the inputs or outputs were probably normalised in training."
         )
     return (
-        f"No other read or write point fits better (the best leaves {fvu:.3g}), so it was probably trained "
+        f"No other read or write point fits (the best leaves {fvu:.3g}), so it was probably trained "
         "on another model, or another version of this one."
     )
 
 
+def _first(own: Point) -> list[Point]:
+    """All points of a kind, beginning with one's own."""
+    return [own, *(point for point in type(own) if point is not own)]
+
+
 def _described(point: ReadPoint | WritePoint) -> str:
     return f"{point.value} ({point.option})"
-
-
-def weak_layers(quality: Quality) -> Sequence[int]:
-    """Layers whose transcoder explains less than nothing."""
-    return [layer.layer for layer in quality.layers if layer.fvu > 1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from clew.dictionary.activation import TopK
 from clew.dictionary.formats import config
 from clew.dictionary.formats.registry import choose_weights, load
 from clew.dictionary.formats.source import Choice, Source
@@ -33,19 +35,49 @@ def load_transcoders(
     load_transcoders("my-transcoders")                        # a local folder or a single weight file
     ```
 
-    The format is told by files and arrays, never by a name. `read_point`, `write_point` and `k` (of a TopK)
-    go before what the files say. `on_note` hears what was chosen and what takes long.
+    The format is told by files and arrays, never by a name. `read_point` and `write_point` go before what
+    the files say; `k` is for a TopK whose files do not say how many features are active. `on_note` hears
+    what was chosen and what takes long.
 
     Raises ClewError, always one sentence, for what cannot be had, is damaged, does not belong together, or
     cannot be represented exactly.
     """
     note = on_note or _silent
+    if k is not None and k < 1:
+        raise ClewError(f"k says how many features of a layer are active at a position: at least 1, not {k}.")
     try:
         listing = _listing(reference, note)
         choice = Choice(read_point, write_point, k)
-        return load(_source(listing, choice, note), note)
+        found = load(_source(listing, choice, note), note)
     except OSError as error:
         raise ClewError(f"{reference} cannot be read ({error.strerror or error}).") from error
+    for layer, part in found.layers.items():
+        if k is not None and part.activation != TopK(k):
+            raise ClewError(
+                f"{reference} itself says how many features are active (layer {layer} has the activation "
+                f"{part.activation.name}): leave out --k (k in Python)."
+            )
+    return found
+
+
+def short_name(reference: str | Path) -> str:
+    """What a reference is called in reports and graphs: a local folder's own name, a hub path as it is.
+
+    ```python
+    short_name("/data/clt-smollm2")           # clt-smollm2
+    short_name("clt-smollm2/layer_3.npz")     # clt-smollm2/layer_3.npz
+    short_name("hf://org/name@revision")      # org/name
+    ```
+    """
+    text = str(reference).strip()
+    path = Path(text).expanduser()
+    if not text.startswith("hf://"):
+        if path.is_dir():
+            return path.resolve().name or text
+        if path.is_file():
+            return "/".join(path.resolve().parts[-2:])
+    hub_path = parse_hub_path(text)
+    return str(replace(hub_path, revision=None)) if hub_path else text
 
 
 def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:

@@ -52,9 +52,7 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
     Raises ClewError for a folder that holds something, for activations that one folder cannot mix, for a
     cross-layer set with layers missing, and for a disk that is full or cannot be written.
     """
-    target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ClewError(f"{target} already holds something: give a folder that is new or empty.")
+    target = check_new(folder)
     settings = _settings(transcoder_set, model_name)
     partial = None
     try:
@@ -70,6 +68,14 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new(folder: str | Path) -> Path:
+    """Where a set would be saved; raises ClewError for what is no folder, or one that holds something."""
+    target = Path(folder).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ClewError(f"{target} already holds something: give a folder that is new or empty.")
+    return target
 
 
 def is_cross_layer(transcoder_set: TranscoderSet) -> bool:

@@ -99,3 +99,19 @@ class TranscoderSet:
     def crosses_layers(self) -> bool:
         """Whether any feature writes to other layers than its own: a CLT, not PLTs."""
         return any(part.decoder.n_written > 1 for part in self.layers.values())
+
+    @property
+    def kind(self) -> str:
+        """For people: per-layer or cross-layer, with or without skip connections."""
+        kind = "cross-layer transcoder" if self.crosses_layers else "per-layer transcoders"
+        skips = any(part.skip for part in self.layers.values())
+        return f"{kind} with skip connections" if skips else kind
+
+    @property
+    def width(self) -> str:
+        """Features of a layer, for people: `16,384`, or `8,192 to 16,384`."""
+        widths = sorted({part.n_features for part in self.layers.values()})
+        return " to ".join(f"{width:,}" for width in dict.fromkeys((widths[0], widths[-1])))
+
+    def __repr__(self) -> str:
+        return f"TranscoderSet({self.kind}, {len(self.layers)} layers of {self.width} features)"

@@ -52,6 +52,13 @@ class TranscoderDictionary:
     low_memory: bool = False
     """Read each encoder from disk whenever it is needed, instead of keeping all of them."""
 
+    def __repr__(self) -> str:
+        found = self.transcoders
+        return (
+            f"TranscoderDictionary({self.name}: {found.kind}, {len(found.layers)} layers of {found.width} "
+            "features)"
+        )
+
     @torch.no_grad()
     def encode(self, recording: Recording) -> TranscoderEncoding:
         """The active features on one recording, found layer by layer."""

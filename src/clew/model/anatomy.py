@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from clew.errors import ClewError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -147,6 +149,16 @@ ANATOMIES: dict[str, Anatomy] = {
     "Llama4ForCausalLM": replace(MIXTURE, mlp="feed_forward"),
 }
 """Rows by the name of the Hugging Face class."""
+
+
+def require_neurons(anatomy: Anatomy, name: str) -> None:
+    """Raise `ClewError` for a mixture of experts, by the name of the model."""
+    if anatomy.neurons is None:
+        raise ClewError(
+            f"{name} is a mixture of experts: which of its neurons work depends on a router, which the "
+            "linear map cannot hold; name transcoders that were trained for it (--dictionary REF, or "
+            "dictionary=REF in Python)."
+        )
 
 
 def known_architectures() -> str:

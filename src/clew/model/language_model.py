@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clew.errors import ClewError
-from clew.model.anatomy import Anatomy, Fused, Neurons
+from clew.model.anatomy import Anatomy, Fused, Neurons, require_neurons
 from clew.model.architecture import anatomy_of_folder
 from clew.model.quiet import quiet_transformers
 
@@ -243,11 +243,12 @@ def part_of(module: nn.Module, path: str) -> Any:
 
 
 def load_language_model(
-    folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32"
+    folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", with_neurons: bool = False
 ) -> LanguageModel:
     """Load a Hugging Face folder (`config.json`, safetensors, tokenizer) ready for tracing.
 
-    Raises `ClewError` for an unknown architecture or dtype, and for weights that do not load.
+    Raises `ClewError` for an unknown architecture or dtype, for weights that do not load, and `with_neurons`
+    for a mixture of experts, before its weights are read.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -256,6 +257,8 @@ def load_language_model(
     with quiet_transformers():
         try:
             anatomy = anatomy_of_folder(folder)
+            if with_neurons:
+                require_neurons(anatomy, name)
             network = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=DTYPES[dtype], attn_implementation="eager"
             )

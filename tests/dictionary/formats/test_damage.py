@@ -213,7 +213,7 @@ def test_a_configuration_that_says_the_other_kind(folder: Path, clt: Path) -> No
         ({"feature_output_hook": "hook_z"}, "features write at 'hook_z', which clew does not know"),
         ({"activation": "groupmax"}, "says activation: groupmax, but clew knows relu, topk and jump_relu"),
         ({"activation": "jump_relu"}, "has no thresholds"),
-        ({"activation": "topk"}, "says activation: topk but not how many: give k"),
+        ({"activation": "topk"}, "says activation: topk but not how many: give --k"),
         ({"activation": "topk", "k": 0}, "says k: 0"),
         ({"activation": 3}, "says activation: 3, but this should be a word"),
         ({"model_kind": "autoencoder"}, "says model_kind: autoencoder"),
@@ -243,7 +243,7 @@ def test_thresholds_that_the_configuration_denies(tmp_path: Path, layers: list[A
 
 def test_a_folder_without_configuration_needs_the_points(folder: Path) -> None:
     (folder / "config.yaml").unlink()
-    assert "does not say where its features read: give read_point" in refusal(load_transcoders, folder)
+    assert "does not say where its features read: give --read-point" in refusal(load_transcoders, folder)
 
 
 def test_listed_files_out_of_order(folder: Path) -> None:

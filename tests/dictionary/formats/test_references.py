@@ -15,7 +15,7 @@ from huggingface_hub import errors
 
 from clew.dictionary.listing import HubPath, parse_hub_path
 from clew.dictionary.points import ReadPoint
-from clew.dictionary.reference import load_transcoders
+from clew.dictionary.reference import load_transcoders, short_name
 from tests.dictionary.formats import published
 from tests.dictionary.formats.published import assert_same, random_layers, refusal
 
@@ -272,3 +272,20 @@ def test_local_links_lead_to_the_hub(hub: Hub, tmp_path: Path) -> None:
     published.write_npz(hub.repositories["org/other"] / "layer_0/params.npz", layers[0])
     published.write_config(tmp_path / "local", transcoders=["hf://org/other/layer_0/params.npz"])
     assert_same(load_transcoders(tmp_path / "local"), layers, threshold=True)
+
+
+def test_a_short_name_for_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "clt-smollm2"
+    folder.mkdir()
+    (folder / "layer_3.npz").touch()
+    monkeypatch.chdir(folder)
+    names = {
+        folder: "clt-smollm2",
+        f"{folder}/": "clt-smollm2",
+        ".": "clt-smollm2",
+        "layer_3.npz": "clt-smollm2/layer_3.npz",
+        "org/name@0123abc": "org/name",
+        "hf://org/name/width_16k?revision=main": "org/name/width_16k",
+        "org/name/layer_*/width_16k": "org/name/layer_*/width_16k",
+    }
+    assert {reference: short_name(reference) for reference in names} == names

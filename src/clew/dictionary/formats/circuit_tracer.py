@@ -52,7 +52,9 @@ def stated_activation(source: Source, layer: int, file: ArrayFile, threshold: st
     contradict.
     """
     config = source.config
-    stated = (config.activation if config else "") or ("topk" if source.choice.k else "")
+    stated = (config.activation if config else "") or (
+        "topk" if source.choice.k and threshold not in file else ""
+    )
     where = config.path if config else file.path
     if stated not in ("", "relu", "topk", "jump_relu", "jumprelu"):
         raise ClewError(f"{where} says activation: {stated}, but clew knows relu, topk and jump_relu.")
@@ -85,7 +87,10 @@ def _k(source: Source, layer: int, file: ArrayFile) -> int:
     if "k" in file and (k := file.integer("k")) > 0:
         return k
     where = source.config.path if source.config else source.name
-    raise ClewError(f"{where} says activation: topk but not how many: give k, which the authors' page tells.")
+    raise ClewError(
+        f"{where} says activation: topk but not how many: give --k (k in Python), which the authors' page "
+        "tells."
+    )
 
 
 FORMAT = Format("circuit-tracer PLT", "config.yaml, layer_N.safetensors", choose, holds, load)

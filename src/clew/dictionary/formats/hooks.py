@@ -42,7 +42,8 @@ def read_point_of(hook: str, where: str) -> ReadPoint:
     if name not in READS:
         raise ClewError(
             f"{where} says that features read at {hook!r}, which clew does not know (it knows "
-            f"{', '.join(READS)}): give read_point if it is one of these under another name."
+            f"{', '.join(READS)}): give --read-point (read_point in Python) if it is one of these under "
+            "another name."
         )
     return READS[name]
 
@@ -53,6 +54,7 @@ def write_point_of(hook: str, where: str) -> WritePoint:
     if name not in WRITES:
         raise ClewError(
             f"{where} says that features write at {hook!r}, which clew does not know (it knows "
-            f"{', '.join(WRITES)}): give write_point if it is one of these under another name."
+            f"{', '.join(WRITES)}): give --write-point (write_point in Python) if it is one of these under "
+            "another name."
         )
     return WRITES[name]

@@ -109,8 +109,11 @@ class Source:
             return read_point_of(hook, where)
         if default:
             return default
-        names = ", ".join(point.name for point in ReadPoint)
-        raise ClewError(f"{self.name} does not say where its features read: give read_point ({names}).")
+        names = ", ".join(point.option for point in ReadPoint)
+        raise ClewError(
+            f"{self.name} does not say where its features read: give --read-point (read_point in Python; "
+            f"{names})."
+        )
 
     def write_point(
         self, hook: str = "", *, where: str = "", default: WritePoint | None = None
@@ -126,8 +129,11 @@ class Source:
             return write_point_of(hook, where)
         if default:
             return default
-        names = ", ".join(point.name for point in WritePoint)
-        raise ClewError(f"{self.name} does not say where its features write: give write_point ({names}).")
+        names = ", ".join(point.option for point in WritePoint)
+        raise ClewError(
+            f"{self.name} does not say where its features write: give --write-point (write_point in Python; "
+            f"{names})."
+        )
 
     @property
     def model_name(self) -> str:

@@ -84,7 +84,7 @@ def _read_point(source: Source, run: Mapping[str, Any]) -> ReadPoint:
         return source.choice.read_point
     raise ClewError(
         f"{source.files['config.json']} says hookpoints_in: {modules[0]}, which clew does not know: give "
-        "read_point if it is one of clew's."
+        "--read-point (read_point in Python) if it is one of clew's."
     )
 
 
