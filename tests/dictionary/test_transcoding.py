@@ -54,7 +54,10 @@ def test_a_set_written_and_read_gives_the_same_graph(kind: str, tmp_path: Path):
     from clew.dictionary.reference import load_transcoders
 
     on_disk = bind(model, load_transcoders(tmp_path / "set"), "again")
-    assert same_arrays(trace(model, in_memory, IDS), trace(model, on_disk, IDS))
+    first, second = trace(model, in_memory, IDS), trace(model, on_disk, IDS)
+    np.testing.assert_array_equal(first.edge_source, second.edge_source)
+    # A matrix that lies the other way round on disk takes another path through the matrix library.
+    np.testing.assert_allclose(first.edge_weight, second.edge_weight, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -185,12 +185,13 @@ class TranscoderEncoding:
         if part is None:
             return on_feature, on_read
         above = at_write[: part.decoder.n_written]
+        encoder = self.dictionary.encoder(layer)
         positions, counts = torch.unique_consecutive(features.position, return_counts=True)
         for position, run in zip(positions.tolist(), _runs(counts.tolist()), strict=True):
             index = features.index[run]
             spans = part.decoder.spans(index.cpu()).to(on_read.device)[:, : len(above)]
             on_feature[run] = spans.flatten(1) @ torch.cat([gradient[position] for gradient in above])
-            on_read[position] = self.dictionary.encoder_rows(layer, index).T @ on_feature[run]
+            on_read[position] = encoder[index].T @ on_feature[run]
         skip = self.skip(layer)
         if skip is not None:
             on_read += skip.T @ at_write[0]
