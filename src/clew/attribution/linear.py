@@ -86,6 +86,25 @@ class LinearMap:
             return direction
         return _through_post_norm(norm, direction) * scale[layer, position].unsqueeze(-1)
 
+    def at_stream(
+        self, point: WritePoint, layer: int, values: Float[Tensor, "column position d_model"]
+    ) -> Float[Tensor, "column position d_model"]:
+        """Values at a write point of every position as what they add to the stream."""
+        position = torch.arange(values.shape[1], device=values.device).repeat(len(values))
+        return self.write_to_stream(point, layer, position, values.flatten(0, 1)).view(values.shape)
+
+    def to_read_point(
+        self, point: ReadPoint, layer: int, change: Float[Tensor, "position d_model column"]
+    ) -> Float[Tensor, "position d_model column"]:
+        """A change of the stream before a layer's MLP as what changes at the read point."""
+        if point is ReadPoint.RESIDUAL:
+            return change
+        norm, scale = self.model.layers[layer].mlp_norm, self.recording.mlp_scale[layer]
+        if norm.centred:
+            change = change - change.mean(dim=1, keepdim=True)
+        gain = norm.gain if point is ReadPoint.MLP_INPUT else torch.ones_like(norm.gain)
+        return change * scale[:, None, None] * gain.view(-1, 1)
+
     def pull_back_write(
         self, point: WritePoint, layer: int, gradient: Float[Tensor, "position d_model target"]
     ) -> Float[Tensor, "position d_model target"]:

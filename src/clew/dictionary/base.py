@@ -80,6 +80,12 @@ class Encoding(Protocol):
         """The linear map from read point to write point that bypasses the features; None without one."""
         ...
 
+    def push_forward(
+        self, layer: int, change: Float[Tensor, "position d_model column"]
+    ) -> Float[Tensor, "position feature column"]:
+        """What changes at a layer's read point do to the pre-activations of all its features, linearly."""
+        ...
+
     def pull_back(
         self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
     ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
@@ -97,4 +103,25 @@ class Dictionary(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def read_point(self) -> ReadPoint: ...
+
+    @property
+    def write_point(self) -> WritePoint: ...
+
+    @property
+    def n_features(self) -> tuple[int, ...]:
+        """Features of each layer of the model."""
+        ...
+
     def encode(self, recording: Recording) -> Encoding: ...
+
+    def respond(
+        self, layer: int, x: Float[Tensor, "... d_model"]
+    ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
+        """Pre-activations and activations of all features of a layer that read `x` at the read point."""
+        ...
+
+    def decoder(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
+        """What some features of a layer write at the write points of their own layer and those above."""
+        ...

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint
 from clew.model.anatomy import require_neurons
-from clew.model.language_model import LanguageModel, NeuronParts, Projection
+from clew.model.language_model import LanguageModel, Layer, NeuronParts, Projection
 from clew.model.recording import Recording
 
 
@@ -41,6 +41,30 @@ class NeuronDictionary:
     def encode(self, recording: Recording) -> NeuronEncoding:
         """The neurons on one recording."""
         return NeuronEncoding(self.model, recording)
+
+    read_point = ReadPoint.MLP_INPUT
+    write_point = WritePoint.MLP_OUTPUT
+
+    @property
+    def n_features(self) -> tuple[int, ...]:
+        return tuple(parts_of(layer).down.weight.shape[1] for layer in self.model.layers)
+
+    def respond(
+        self, layer: int, x: Float[Tensor, "... d_model"]
+    ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
+        """Activations of all neurons of a layer whose MLP reads `x`, twice: they have no others before."""
+        activation = _neuron_state(parts_of(self.model.layers[layer]), x).activation
+        return activation, activation
+
+    def decoder(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature 1 d_model"]:
+        """Columns of the layer's down projection."""
+        return parts_of(self.model.layers[layer]).down.weight[:, index].T.float().unsqueeze(1)
+
+
+def parts_of(layer: Layer) -> NeuronParts:
+    """A layer's neurons, which a `NeuronDictionary` has made sure of."""
+    assert layer.neurons is not None
+    return layer.neurons
 
 
 @dataclass(frozen=True)
@@ -92,10 +116,7 @@ class NeuronEncoding:
         return _neuron_state(self.parts(layer), x)
 
     def parts(self, layer: int) -> NeuronParts:
-        """The layer's neurons, which a `NeuronDictionary` has made sure of."""
-        parts = self.model.layers[layer].neurons
-        assert parts is not None
-        return parts
+        return parts_of(self.model.layers[layer])
 
     def n_active(self, first_position: int) -> int:
         n_positions = self.recording.n_positions - first_position
@@ -144,6 +165,17 @@ class NeuronEncoding:
 
     def skip(self, layer: int) -> None:
         return None
+
+    def push_forward(
+        self, layer: int, change: Float[Tensor, "position d_model column"]
+    ) -> Float[Tensor, "position feature column"]:
+        parts, state = self.parts(layer), self.state(layer)
+        slope = state.slope[:, :, None]
+        on_up = parts.up.weight.float() @ change
+        if parts.gate is None or state.up is None:
+            return slope * on_up
+        on_gate = parts.gate.weight.float() @ change
+        return slope * (state.up[:, :, None] * on_gate + state.gate[:, :, None] * on_up) / 2
 
     def pull_back(
         self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]

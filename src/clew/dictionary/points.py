@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clew.errors import ClewError
-from clew.model.language_model import LanguageModel
+from clew.model.language_model import LanguageModel, Norm
 from clew.model.recording import Recording
 
 Point = TypeVar("Point", "ReadPoint", "WritePoint")
@@ -69,10 +69,17 @@ def read_values(
     model: LanguageModel, recording: Recording, point: ReadPoint, layer: int
 ) -> Float[Tensor, "position d_model"]:
     """What stands at a layer's read point on a recording."""
-    stream, norm = recording.residual_mid[layer], model.layers[layer].mlp_norm
+    norm = model.layers[layer].mlp_norm
+    return values_at(point, norm, recording.residual_mid[layer], recording.mlp_scale[layer])
+
+
+def values_at(
+    point: ReadPoint, norm: Norm, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
+) -> Float[Tensor, "... d_model"]:
+    """What stands at a read point where this is the stream before the MLP's norm, and its scale."""
     if point is ReadPoint.RESIDUAL:
-        return stream
+        return residual
     if point is ReadPoint.MLP_INPUT:
-        return norm.apply(stream, recording.mlp_scale[layer])
-    centred = stream - stream.mean(dim=-1, keepdim=True) if norm.centred else stream
-    return centred * recording.mlp_scale[layer].unsqueeze(-1)
+        return norm.apply(residual, scale)
+    centred = residual - residual.mean(dim=-1, keepdim=True) if norm.centred else residual
+    return centred * scale.unsqueeze(-1)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import ReadPoint, WritePoint, read_values
@@ -69,14 +69,38 @@ class TranscoderDictionary:
         return TranscoderEncoding(self, recording, tuple(found))
 
     def _active(self, layer: int, x: Float[Tensor, "position d_model"]) -> ActiveFeatures:
-        part = self.transcoders.layers.get(layer)
-        if part is None:
-            nothing = torch.empty(0, dtype=torch.long, device=x.device)
-            return ActiveFeatures(nothing, nothing, nothing, x.new_empty(0))
-        bias = part.encoder_bias.read().to(x.device)
-        activation = part.activation(torch.addmm(bias, x, self.encoder(layer).T))
+        _, activation = self.respond(layer, x)
         position, index = torch.nonzero(activation, as_tuple=True)
         return ActiveFeatures(torch.full_like(index, layer), position, index, activation[position, index])
+
+    @property
+    def read_point(self) -> ReadPoint:
+        return self.transcoders.read_point
+
+    @property
+    def write_point(self) -> WritePoint:
+        return self.transcoders.write_point
+
+    @property
+    def n_features(self) -> tuple[int, ...]:
+        parts = [self.transcoders.layers.get(layer) for layer in range(self.model.n_layers)]
+        return tuple(0 if part is None else part.n_features for part in parts)
+
+    def respond(
+        self, layer: int, x: Float[Tensor, "... d_model"]
+    ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
+        """Pre-activations and activations of all features of a layer that read `x` at the read point."""
+        part = self.transcoders.layers.get(layer)
+        if part is None:
+            nothing = x.new_empty(*x.shape[:-1], 0)
+            return nothing, nothing
+        bias = part.encoder_bias.read().to(x.device)
+        pre_activation = nn.functional.linear(x, self.encoder(layer), bias)
+        return pre_activation, part.activation(pre_activation)
+
+    def decoder(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
+        """What some features of a layer write at the write points of their own layer and those above."""
+        return self.transcoders.layers[layer].decoder.spans(index.cpu()).to(self.model.device)
 
     def encoder(self, layer: int) -> Float[Tensor, "feature d_model"]:
         """A layer's encoder in float32 on the model's device."""
@@ -174,6 +198,13 @@ class TranscoderEncoding:
     def skip(self, layer: int) -> Float[Tensor, "d_model d_model"] | None:
         skip = self._parts[layer].skip if layer in self._parts else None
         return None if skip is None else skip.read().to(self.dictionary.model.device)
+
+    def push_forward(
+        self, layer: int, change: Float[Tensor, "position d_model column"]
+    ) -> Float[Tensor, "position feature column"]:
+        if layer not in self._parts:
+            return change.new_empty(change.shape[0], 0, change.shape[2])
+        return self.dictionary.encoder(layer) @ change
 
     def pull_back(
         self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -172,6 +173,11 @@ class LanguageModel:
         return tuple(self._layer(module) for module in part_of(self.network, self.anatomy.layers))
 
     @cached_property
+    def exclusive(self) -> threading.RLock:  # type: ignore[valid-type]
+        """Held while hooks are on the network, so that threads do not see each other's."""
+        return threading.RLock()
+
+    @cached_property
     def final_norm(self) -> Norm:
         return Norm(part_of(self.network, self.anatomy.final_norm), self.anatomy.gain_offset)
 
@@ -191,6 +197,15 @@ class LanguageModel:
     def token_text(self, token_id: int) -> str:
         """A token's spelling, leading space and all."""
         return self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+
+    def output_logits(
+        self, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
+    ) -> Float[Tensor, "... vocabulary"]:
+        """Logits that the stream before the final norm leads to, with that norm's scale held."""
+        normalized = self.final_norm.apply(residual, scale).to(self.unembedding_weight.dtype)
+        logits = nn.functional.linear(normalized, self.unembedding_weight, self.unembedding_bias).float()
+        cap = getattr(self.text_config, "final_logit_softcapping", None)
+        return logits if cap is None else torch.tanh(logits / cap) * cap
 
     @torch.no_grad()
     def next_token_logits(

@@ -36,6 +36,8 @@ class Recording:
     mlp_write: Float[Tensor, "layer position d_model"]
     """What each MLP adds to the stream, after its post-norm where it has one."""
     final_scale: Float[Tensor, " position"]
+    residual_final: Float[Tensor, "position d_model"]
+    """The stream before the final norm."""
     final_normalized: Float[Tensor, " d_model"]
     """The final norm's output at the last position, as the model computed it."""
     logits: Float[Tensor, " vocabulary"]
@@ -79,9 +81,10 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
                 hooks.append((post.module, keep(name, scale_of(post))))
     final = part_of(model.network, model.anatomy.final_norm)
     hooks.append((final, keep("final_scale", scale_of(model.final_norm))))
+    hooks.append((final, keep("residual_final", lambda inputs, output: inputs[0])))
     hooks.append((final, keep("final_normalized", lambda inputs, output: output[:, -1])))
 
-    with installed(hooks):
+    with model.exclusive, installed(hooks):
         logits = model.next_token_logits(token_ids[None])[0]
 
     def stacked(name: str) -> Tensor:
@@ -98,6 +101,7 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
         mlp_post_scale=stacked("mlp_post_scale") if "mlp_post_scale" in seen else None,
         mlp_write=stacked("mlp_write"),
         final_scale=seen["final_scale"][0],
+        residual_final=seen["residual_final"][0],
         final_normalized=seen["final_normalized"][0],
         logits=logits,
     )

@@ -1,0 +1,100 @@
+"""Text that a model goes on with while some of its features are changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.errors import ClewError
+from clew.intervention.passes import Setting
+from clew.intervention.steering import steered
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a model went on with at one strength; 0 is without any change."""
+
+    strength: float
+    token_ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen: the likeliest at temperature 0, else at random."""
+
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ClewError(f"A temperature is 0 or above, not {self.temperature}.")
+
+
+@torch.no_grad()
+def generate_tokens(
+    setting: Setting, count: int, sampling: Sampling = Sampling(), *, cache: bool = True
+) -> tuple[Generation, ...]:
+    """One continuation of at most `count` tokens for each of the setting's strengths, side by side.
+
+    A continuation ends with the tokenizer's end of text. With `cache` the keys and values of earlier
+    positions are kept; without it every step reads the whole text again, to the same result. Raises
+    `ClewError` where prompt and continuation exceed the model's context.
+    """
+    model, prompt = setting.model, setting.recording.token_ids
+    if count < 1:
+        raise ClewError(f"The number of tokens to generate must be at least 1, not {count}.")
+    if len(prompt) + count > model.context_length:
+        raise ClewError(
+            f"{len(prompt)} tokens of prompt and {count} more exceed the model's {model.context_length:,}."
+        )
+    ids = prompt.expand(len(setting.strength), -1)
+    ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    # Each column draws its own numbers, so that it does not matter which others run beside it.
+    random = [torch.Generator().manual_seed(sampling.seed) for _ in range(len(ids))]
+    past = None
+    with steered(setting) as state:
+        for _ in range(count):
+            state.start = 0 if past is None else past.get_seq_length()
+            output = model.network(input_ids=ids[:, state.start :], past_key_values=past, use_cache=cache)
+            past = output.past_key_values if cache else None
+            chosen = _chosen(output.logits[:, -1].float(), sampling, random)
+            ids = torch.cat([ids, chosen[:, None].to(ids.device)], dim=1)
+            ended |= torch.isin(chosen.to(ids.device), _end_tokens(setting, ids.device))
+            if bool(ended.all()):
+                break
+    return tuple(
+        _generation(setting, float(strength), row[len(prompt) :].tolist())
+        for strength, row in zip(setting.strength, ids, strict=True)
+    )
+
+
+def _chosen(
+    logits: Float[Tensor, "column vocabulary"], sampling: Sampling, random: Sequence[torch.Generator]
+) -> Int[Tensor, " column"]:
+    if sampling.temperature == 0:
+        return logits.argmax(dim=-1)
+    share = (logits.double() / sampling.temperature).softmax(dim=-1).cpu()
+    drawn = [
+        torch.multinomial(row, 1, generator=generator) for row, generator in zip(share, random, strict=True)
+    ]
+    return torch.cat(drawn)
+
+
+def _end_tokens(setting: Setting, device: torch.device) -> Int[Tensor, " token"]:
+    end = setting.model.tokenizer.eos_token_id
+    return torch.tensor([] if end is None else [end], dtype=torch.long, device=device)
+
+
+def _generation(setting: Setting, strength: float, ids: list[int]) -> Generation:
+    end = setting.model.tokenizer.eos_token_id
+    if end in ids:
+        ids = ids[: ids.index(end)]
+    tokens = tuple(setting.model.token_text(token) for token in ids)
+    text = setting.model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    return Generation(strength, tuple(ids), tokens, text)

@@ -1,0 +1,91 @@
+"""The real model with some features changed: hooks for as long as a `with` lasts, and not longer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clew.attribution.linear import LinearMap
+from clew.dictionary.points import WritePoint, values_at
+from clew.intervention.passes import Pass, Setting
+
+
+class Steered:
+    """What the hooks see and do while a network is steered."""
+
+    def __init__(self, setting: Setting, start: int = 0) -> None:
+        self._setting, self._pending = setting, setting.pending()
+        self.start = start
+        """The position of the first token of the next forward pass."""
+        self.pre_activation: dict[int, Tensor] = {}
+        self.activation: dict[int, Tensor] = {}
+
+    def read(self, layer: int) -> Callable[..., None]:
+        """A hook on what reads the stream in front of a layer's MLP."""
+        dictionary, norm = self._setting.dictionary, self._setting.model.layers[layer].mlp_norm
+
+        def hook(module: Any, inputs: tuple) -> None:
+            stream = inputs[0].float()
+            x = values_at(dictionary.read_point, norm, stream, norm.scale(stream))
+            self.pre_activation[layer], activation = dictionary.respond(layer, x)
+            self.activation[layer] = self._pending.note(layer, activation, self.start)
+
+        return hook
+
+    def write(self, layer: int) -> Callable[..., Any]:
+        """A hook on what writes at the layer's write point."""
+        held = self._setting.constrained and layer in self._setting.layers
+        before = self._setting.recording.mlp_write[layer] if held else None
+        linear = LinearMap(self._setting.model, self._setting.recording)
+
+        def hook(module: Any, inputs: tuple, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (hook(module, inputs, output[0]), *output[1:])
+            added = self._pending.take(layer)
+            if before is not None:
+                output = before.expand(inputs[0].shape).to(output.dtype).reshape(output.shape)
+            if added is not None and self._setting.constrained:
+                added = linear.at_stream(self._setting.dictionary.write_point, layer, added)
+            return output if added is None else output + added.to(output.dtype).reshape(output.shape)
+
+        return hook
+
+
+@contextlib.contextmanager
+def steered(setting: Setting) -> Iterator[Steered]:
+    """Make a setting's changes in every forward pass of the network; no other thread's pass sees them.
+
+    A batch's rows are the columns of the setting. Nothing is left behind, also after an exception.
+    """
+    model = setting.model
+    state, handles = Steered(setting), []
+    before_norm = setting.dictionary.write_point is WritePoint.MLP_OUTPUT and not setting.constrained
+    with model.exclusive:
+        try:
+            for number, layer in enumerate(model.layers):
+                handles.append(layer.mlp_reader.register_forward_pre_hook(state.read(number)))
+                writer = layer.mlp if before_norm else layer.mlp_writer
+                handles.append(writer.register_forward_hook(state.write(number)))
+            yield state
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+@torch.no_grad()
+def run_free(setting: Setting) -> Pass:
+    """The whole model responds."""
+    model = setting.model
+    ids = setting.recording.token_ids.expand(len(setting.strength), -1)
+    with steered(setting) as state:
+        logits = model.network(input_ids=ids, use_cache=False).logits.float()
+        layers = range(model.n_layers)
+        return Pass(
+            logits,
+            tuple(state.pre_activation[layer] for layer in layers),
+            tuple(state.activation[layer] for layer in layers),
+        )
