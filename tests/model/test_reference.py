@@ -354,7 +354,8 @@ def hub_answers(
             raise answer
         return str(answer)
 
-    api = SimpleNamespace(list_repo_files=lambda *_, **__: list(files))
+    siblings = [SimpleNamespace(rfilename=file) for file in files]
+    api = SimpleNamespace(model_info=lambda *_, **__: SimpleNamespace(siblings=siblings))
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,10 @@ PHASES = {
     "rows": "Computing rows",
     "output tokens": "Reading output tokens",
 }
+
+
+HUB = "on the Hugging Face hub ..."
+"""How a note ends after which files may be downloaded."""
 
 
 class Progress:
@@ -33,6 +38,8 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._bars:
             self._bars.start()
+        else:  # a log wants no bars
+            os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         return self
 
     def __exit__(
@@ -44,11 +51,16 @@ class Progress:
     def stage(self, text: str) -> None:
         """What is going on now, of unknown length."""
         if self._bars:
+            self._bars.start()
             self._bars.reset(self._task, description=text, total=None)
 
     def note(self, text: str) -> None:
         """A line of its own; on a terminal what only takes long (it ends in "...") is a stage."""
-        if self._bars and text.endswith("..."):
+        if self._bars and text.endswith(HUB):
+            # Downloads draw bars of their own, which would tangle with the spinner.
+            self._bars.stop()
+            self._bars.console.print(text, markup=False, soft_wrap=True)
+        elif self._bars and text.endswith("..."):
             self.stage(text.removesuffix("...").rstrip())
         elif self._bars:
             self._bars.console.print(text, markup=False, soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import warnings
 from pathlib import Path
@@ -172,8 +171,6 @@ def _check(arguments: argparse.Namespace) -> None:
 def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, Graph]:
     """The whole graph and what pruning keeps of it."""
     progress.stage(f"Loading {arguments.model}")
-    # Downloads draw bars of their own, which would tangle with the spinner.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     begin = time.perf_counter()
     import clew
     from clew.attribution.trace import GapWarning

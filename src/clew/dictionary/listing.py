@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from clew.errors import ClewError
-from clew.model.hub import refusal
+from clew.model.hub import refusal, repository_files
 
 DEPTH = 4
 """How many folders deep a local folder is searched."""
@@ -151,10 +151,10 @@ def _local_fetch(root: Path) -> Callable[[Sequence[str]], Mapping[str, Path]]:
 
 
 def _repository_files(where: HubPath) -> list[str]:
-    from huggingface_hub import HfApi, errors, snapshot_download
+    from huggingface_hub import errors, snapshot_download
 
     try:
-        return list(HfApi().list_repo_files(where.repo, revision=where.revision))
+        return repository_files(where.repo, where.revision)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
         raise refusal(str(where), error, instead=INSTEAD) from error
     except Exception:  # no network: what an earlier run fetched is still in the cache

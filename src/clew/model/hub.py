@@ -23,7 +23,7 @@ def fetch(reference: str) -> Path:
 
     Honours HF_HUB_OFFLINE and the Hugging Face cache. Raises ClewError for whatever cannot be had.
     """
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import hf_hub_download, snapshot_download
 
     repo, _, revision = reference.partition("@")
     try:
@@ -36,13 +36,21 @@ def fetch(reference: str) -> Path:
             return folder
         if len(fetched := list(folder.glob("*.gguf"))) == 1:
             return fetched[0]
-        files = HfApi().list_repo_files(repo, revision=revision or None)
+        files = repository_files(repo, revision or None)
         gguf = _only_gguf(reference, [file for file in files if file.endswith(".gguf")])
         return Path(hf_hub_download(repo, gguf, revision=revision or None))
     except ClewError:
         raise
     except Exception as error:  # the hub's errors share no base class, and the HTTP library's may change
         raise refusal(reference, error, instead="a folder or a .gguf file") from error
+
+
+def repository_files(repo: str, revision: str | None) -> list[str]:
+    """All files of a repository, in one request: listings in pages try again for half a minute offline."""
+    from huggingface_hub import HfApi
+
+    siblings = HfApi().model_info(repo, revision=revision).siblings or []
+    return [sibling.rfilename for sibling in siblings]
 
 
 def _only_gguf(reference: str, ggufs: list[str]) -> str:

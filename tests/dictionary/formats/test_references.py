@@ -27,12 +27,15 @@ class Hub:
     repositories: Mapping[str, Path]
     fetched: list[str] = field(default_factory=list)
 
-    def list_repo_files(self, repo: str, **_: object) -> list[str]:
+    def model_info(self, repo: str, **_: object) -> SimpleNamespace:
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=file) for file in self.files(repo)])
+
+    def files(self, repo: str) -> list[str]:
         folder = self.repositories[repo]
         return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
     def snapshot_download(self, repo: str, *, allow_patterns: list[str], **_: object) -> str:
-        for file in self.list_repo_files(repo):
+        for file in self.files(repo):
             if any(fnmatchcase(file, pattern) for pattern in allow_patterns):
                 self.fetched.append(file)
         return str(self.repositories[repo])
@@ -199,7 +202,7 @@ def test_what_the_hub_refuses_is_said_in_a_sentence(
     def refuse(*_: object, **__: object) -> list[str]:
         raise error
 
-    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(list_repo_files=refuse))
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: SimpleNamespace(model_info=refuse))
     assert advice in refusal(load_transcoders, "org/name/sub@v2")
 
 

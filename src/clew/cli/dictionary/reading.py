@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ def read_transcoders(arguments: argparse.Namespace, progress: Progress) -> Trans
     from clew.dictionary.reference import load_transcoders
 
     progress.stage(f"Reading {arguments.reference}")
-    # Downloads draw bars of their own, which would tangle with the spinner.
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     return load_transcoders(
         arguments.reference,
         on_note=progress.note,
