@@ -10,9 +10,9 @@ from typing import Any
 from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
 from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
-from clew.dictionary.points import ReadPoint, WritePoint, point_named
 from clew.dictionary.quality import Quality, check_quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
+from clew.dictionary.transcoders import TranscoderSet
 from clew.dictionary.transcoding import TranscoderDictionary, bind
 from clew.errors import ClewError
 from clew.graph.graph import Graph
@@ -86,7 +86,7 @@ class Model:
 def load(
     reference: str | Path = "smollm2",
     *,
-    dictionary: str | Path = "neurons",
+    dictionary: str | Path | TranscoderSet | None = "neurons",
     read_point: str | None = None,
     write_point: str | None = None,
     k: int | None = None,
@@ -98,13 +98,13 @@ def load(
 ) -> Model:
     """Load a model by short name, folder, GGUF file or hub id (`org/name[@revision]`).
 
-    `dictionary` is `"neurons"` (the model's own) or published transcoders: a folder, a file, or a hub
-    reference (`org/name[/subfolder][@revision]`). They are measured on a short text, and refused where
-    they explain less than nothing of the model's MLPs, unless `check` is False. `read_point` and
-    `write_point` override where they read and write the stream (`"residual"`, `"normalized"`,
-    `"mlp-input"`; `"mlp-output"`, `"stream"`); `k` is for a TopK whose files do not say how many features
-    are active. With `low_memory` encoders are read from disk layer by layer, whenever they are needed;
-    decoder rows always are.
+    `dictionary` is `"neurons"` (the model's own) or published transcoders: a folder, a file, a hub
+    reference (`org/name[/subfolder][@revision]`), or a set that is in memory. They are measured on a
+    short text, and refused where they explain less than nothing of the model's MLPs, unless `check` is
+    False. `read_point` and `write_point` override where they read and write the stream (`"residual"`,
+    `"normalized"`, `"mlp-input"`; `"mlp-output"`, `"stream"`); `k` is for a TopK whose files do not say
+    how many features are active. With `low_memory` encoders are read from disk layer by layer, whenever
+    they are needed; decoder rows always are.
 
     `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
     conversion, a download) and what the dictionary measured. Raises `ClewError` for anything that
@@ -112,22 +112,28 @@ def load(
     """
     device = choose_device(device)
     note = on_note or (lambda text: None)
-    settings = {"model": str(reference), "dictionary": str(dictionary), "dtype": dtype}
-    if dictionary == "neurons":
+    settings: dict[str, object] = {
+        "model": str(reference),
+        "dictionary": str(dictionary or "neurons"),
+        "dtype": dtype,
+    }
+    if dictionary is None or dictionary == "neurons":
         _refuse_for_neurons(read_point=read_point, write_point=write_point, k=k)
         language_model = load_model(reference, device=device, dtype=dtype, with_neurons=True, on_note=on_note)
         return Model(language_model, NeuronDictionary(language_model), settings=settings)
-    transcoders = load_transcoders(
-        dictionary,
-        on_note=note,
-        read_point=point_named(ReadPoint, read_point),
-        write_point=point_named(WritePoint, write_point),
-        k=k,
-    )
+    if isinstance(dictionary, TranscoderSet):
+        transcoders, name = dictionary, dictionary.format
+        settings["dictionary"] = name
+    else:
+        transcoders = load_transcoders(
+            dictionary, on_note=note, read_point=read_point, write_point=write_point, k=k
+        )
+        name = short_name(dictionary)
     language_model = load_model(reference, device=device, dtype=dtype, on_note=on_note)
-    bound = bind(language_model, transcoders, short_name(dictionary), low_memory=low_memory)
+    bound = bind(language_model, transcoders, name, low_memory=low_memory)
     quality = check_quality(bound) if check else measure_quality(bound)
     note(f"{bound.name}: {quality}")
+    settings |= {"check": check, "low_memory": low_memory, "quality": quality.facts}
     points = {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
     return Model(language_model, bound, quality, settings | points | ({} if k is None else {"k": k}))
 

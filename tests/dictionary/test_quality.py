@@ -94,7 +94,7 @@ def test_a_wrong_read_point_is_refused_and_the_right_points_are_named(fitted: Tr
     message = str(refusal.value)
     assert message.startswith("fitted does not fit tiny: the fraction of variance that it leaves unexplained")
     assert "it reads the raw stream before the MLP's norm (residual)" in message
-    assert "--read-point normalized --write-point stream (read_point and write_point in Python)" in message
+    assert "load it with --read-point normalized (read_point and write_point in Python)" in message
     assert message.endswith("--no-check (check=False in Python).")
 
 
@@ -106,7 +106,7 @@ def test_a_wrong_write_point_is_named_where_the_model_has_a_norm_behind_the_mlp(
             layer.mlp_post_norm.module.weight.add_(5)  # type: ignore[union-attr]
     good = fitted_transcoders(model, text_windows(random_transcoders(model, "PLT ReLU"), TEXT))
     wrong = replace(good, transcoders=replace(good.transcoders, write_point=WritePoint.MLP_OUTPUT))
-    with pytest.raises(ClewError, match="--read-point normalized --write-point stream"):
+    with pytest.raises(ClewError, match="load it with --write-point stream"):
         check_quality(wrong)
 
 

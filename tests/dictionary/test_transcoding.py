@@ -126,3 +126,51 @@ def test_rows_on_disk_are_the_rows_in_memory(tmp_path_factory, data, shape):
     index = torch.tensor(data.draw(st.lists(st.integers(0, n_rows - 1), max_size=9)), dtype=torch.long)
     assert torch.equal(stored.rows(index), held.rows(index))
     assert torch.equal(stored.read(), held.read())
+
+
+def test_the_working_folder_may_change_after_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = tiny_model("LlamaForCausalLM")
+    save_transcoders(random_transcoders(model, "PLT ReLU").transcoders, tmp_path / "set", "tiny")
+    monkeypatch.chdir(tmp_path)
+    from clew.dictionary.reference import load_transcoders
+
+    dictionary = bind(model, load_transcoders("set"), "set", low_memory=True)
+    monkeypatch.chdir("/")
+    recording = record(model, torch.tensor(IDS))
+    assert dictionary.encode(recording).n_active(1)
+    (tmp_path / "set" / "layer_0.safetensors").unlink()
+    with pytest.raises(ClewError, match=r"layer_0\.safetensors cannot be read any more"):
+        dictionary.encode(recording)
+
+
+def test_two_formats_in_one_folder_are_not_chosen_between(tmp_path: Path):
+    model = tiny_model("LlamaForCausalLM")
+    save_transcoders(random_transcoders(model, "PLT ReLU").transcoders, tmp_path / "set", "tiny")
+    (tmp_path / "set" / "layer_0").mkdir()
+    (tmp_path / "set" / "layer_0" / "sae_weights.safetensors").write_bytes(b"")
+    from clew.dictionary.reference import load_transcoders
+
+    with pytest.raises(ClewError, match=r"holds transcoders in several formats .*SAELens"):
+        load_transcoders(tmp_path / "set")
+
+
+def test_a_slip_in_a_local_name_is_told_without_asking_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from clew.dictionary.reference import load_transcoders
+
+    (tmp_path / "sets" / "my-transcoders").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ClewError, match="sets holds my-transcoders: give one of them"):
+        load_transcoders("sets/my-transcoder")
+    with pytest.raises(ClewError, match="There is no read point 'bad'"):
+        load_transcoders("sets/my-transcoders", read_point="bad")
+
+
+def test_transcoders_in_memory_and_no_dictionary_at_all(tmp_path: Path):
+    model = tiny_model("LlamaForCausalLM")
+    model.network.save_pretrained(tmp_path / "model")
+    model.tokenizer.save_pretrained(tmp_path / "model")
+    held = random_transcoders(model, "PLT TopK").transcoders
+    assert clew.load(tmp_path / "model", dictionary=held, check=False).dictionary.name == "random"
+    assert clew.load(tmp_path / "model", dictionary=None).dictionary.name == "neurons"

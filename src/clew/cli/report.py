@@ -149,11 +149,24 @@ def _print_scores(console: Console, graph: Graph) -> None:
         _print_indented(
             console, f"Left out by pruning ({', '.join(thresholds)}): {left_out} of the influence."
         )
+    _print_quality(console, info)
     gap = info.conservation
     if gap is not None and not gap <= LARGEST_GAP:
         _print_indented(console, _gap_warning(gap), style="bold red")
     elif gap is not None:
         _print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
+
+
+def _print_quality(console: Console, info: GraphInfo) -> None:
+    """How well the dictionary stood in for the MLPs, which no score of the graph tells."""
+    quality = info.settings.get("quality")
+    if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
+        return
+    fvu = quality["fvu"]
+    line = f"Dictionary: FVU {fvu:.3g}, the share of the MLPs' variance that it leaves unexplained."
+    if fvu > 1:
+        line = f"Warning: {line} The mean alone would leave 1: do not rely on its features."
+    _print_indented(console, line, style="bold red" if fvu > 1 else "")
 
 
 def _gap_warning(gap: float) -> str:

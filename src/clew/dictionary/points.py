@@ -31,8 +31,8 @@ class ReadPoint(Enum):
 class WritePoint(Enum):
     """Where decoder directions live."""
 
-    MLP_OUTPUT = "what the MLP computes, before a post-norm"
-    STREAM = "what is added to the stream, after a post-norm"
+    MLP_OUTPUT = "what the MLP itself computes, before a norm behind it"
+    STREAM = "what is added to the stream"
 
     @property
     def option(self) -> str:
@@ -40,11 +40,11 @@ class WritePoint(Enum):
         return self.name.lower().replace("_", "-")
 
 
-def point_named(kind: type[Point], name: str | None) -> Point | None:
-    """The point that a user wrote, None where they wrote none; `ClewError` for another word."""
-    if name is None:
-        return None
-    found = {point.option: point for point in kind}.get(name.replace("_", "-").lower())
+def point_named(kind: type[Point], name: Point | str | None) -> Point | None:
+    """The point that a user wrote, None where they wrote none; `ClewError` for anything else."""
+    if name is None or isinstance(name, kind):
+        return name
+    found = {point.option: point for point in kind}.get(str(name).replace("_", "-").lower())
     if found is None:
         known = ", ".join(f"{point.option} ({point.value})" for point in kind)
         raise ClewError(f"There is no {kind.__name__[:-5].lower()} point {name!r}; there are {known}.")

@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from statistics import fmean, median
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.activation import TopK
 from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.points import Point, ReadPoint, WritePoint, write_values
+from clew.dictionary.transcoders import TranscoderSet
 from clew.dictionary.transcoding import TranscoderDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
@@ -24,9 +27,18 @@ from clew.model.recording import record
 TEXT = """\
 The river rises in the hills above the town, and for most of the year it is shallow enough to cross on \
 foot. In 1887, after three days of rain, it took the old bridge and two mills with it. "We heard it before \
-we saw it," said the miller's wife. A new bridge was finished within eighteen months; it cost $12,400."""
+we saw it," said the miller's wife. A new bridge was finished within eighteen months; it cost $12,400.
+
+Water is made of two parts of hydrogen and one of oxygen. When it freezes it expands, which is why ice \
+floats and pipes burst in winter. def area(radius): return 3.14159 * radius ** 2
+
+Dear Maria, thank you for the books! Could you send me the address of your sister in Madrid? I would like to \
+write to her before the end of June, if that is not too late. With love to all of you, Thomas"""
 """What dictionaries are tried on where the user names no text of their own."""
 
+
+PLAIN = 0.75
+"""A scale that leaves no more than this is the cause; shrinking anything explains a little more."""
 
 WINDOW, MOST_WINDOWS = 256, 16
 """Tokens that are read together, and how many times so many of a long text."""
@@ -55,6 +67,8 @@ class Quality:
     """What the reconstruction would have to be multiplied by to explain most: median over layers."""
     scaled_fvu: float
     """The median FVU with every layer multiplied by its best scale."""
+    scales_agree: bool = False
+    """Whether most layers ask for the same scale, within a factor of two."""
 
     @property
     def fvu(self) -> float:
@@ -73,6 +87,17 @@ class Quality:
     def weak_layers(self) -> tuple[int, ...]:
         """Layers whose transcoder explains less than nothing: the mean alone would do better."""
         return tuple(layer.layer for layer in self.layers if layer.fvu > 1)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a graph remembers of it, ready for JSON."""
+        return {
+            "fvu": self.fvu,
+            "l0": self.l0,
+            "dead": self.dead,
+            "positions": self.n_positions,
+            "weak_layers": list(self.weak_layers),
+        }
 
     def __str__(self) -> str:
         median_of = f" (median of {len(self.layers)} layers)" if len(self.layers) > 1 else ""
@@ -169,7 +194,13 @@ def _quality(dictionary: TranscoderDictionary, windows: list[Int[Tensor, " posit
         n_positions=sum(map(len, windows)),
         best_scale=median(found.best_scale for found in sums.values()),
         scaled_fvu=median(found.scaled_fvu for found in sums.values()),
+        scales_agree=_agree([found.best_scale for found in sums.values()]),
     )
+
+
+def _agree(scales: list[float]) -> bool:
+    middle = median(scales)
+    return middle > 0 and sum(middle / 2 <= scale <= 2 * middle for scale in scales) > 0.7 * len(scales)
 
 
 class _Sums:
@@ -232,19 +263,40 @@ def _likely_cause(
         found.append((_quality(replace(dictionary, transcoders=moved), windows).fvu, read, write))
     fvu, read, write = min(found, key=lambda entry: entry[0])
     if fvu <= 0.9:
-        return (
-            f"Reading {_described(read)} and writing {_described(write)} would leave {fvu:.3g}: load it with "
-            f"--read-point {read.option} --write-point {write.option} (read_point and write_point in Python)."
-        )
-    if quality.scaled_fvu <= 0.9:
+        return _better_points(own.read_point, own.write_point, read, write, fvu)
+    if quality.scaled_fvu <= PLAIN and quality.scales_agree:
         return (
             f"Its scale is wrong: multiplied by {quality.best_scale:.3g} it would leave "
-            f"{quality.scaled_fvu:.3g}; the inputs or outputs were probably normalised in training."
+            f"{quality.scaled_fvu:.3g}; the inputs or outputs were probably normalised in training. Multiply "
+            "its decoders by that and save them."
         )
     return (
         f"No other read or write point fits (the best leaves {fvu:.3g}), so it was probably trained "
-        "on another model, or another version of this one."
+        f"on another model, or another version of this one{_doubt(own)}."
     )
+
+
+def _better_points(
+    own_read: ReadPoint, own_write: WritePoint, read: ReadPoint, write: WritePoint, fvu: float
+) -> str:
+    words, options = [], []
+    if read is not own_read:
+        words.append(f"reading {_described(read)}")
+        options.append(f"--read-point {read.option}")
+    if write is not own_write:
+        words.append(f"writing {_described(write)}")
+        options.append(f"--write-point {write.option}")
+    text = " and ".join(words)
+    return (
+        f"{text[0].upper()}{text[1:]} would leave {fvu:.3g}: load it with {' '.join(options)} "
+        "(read_point and write_point in Python)."
+    )
+
+
+def _doubt(own: TranscoderSet) -> str:
+    """What else a user may have got wrong."""
+    kept = {part.activation.k for part in own.layers.values() if isinstance(part.activation, TopK)}
+    return f", or it keeps another number of features than {kept.pop()} a position (k)" if kept else ""
 
 
 def _first(own: Point) -> list[Point]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from clew.dictionary.activation import TopK
@@ -12,7 +13,7 @@ from clew.dictionary.formats.registry import choose_weights, load
 from clew.dictionary.formats.source import Choice, Source
 from clew.dictionary.listing import SETTINGS, Listing, fetch_file, list_hub, list_local, parse_hub_path
 from clew.dictionary.mistakes import refuse_other_files, refuse_other_folders, refuse_several_sets
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.points import ReadPoint, WritePoint, point_named
 from clew.dictionary.transcoders import TranscoderSet
 from clew.errors import ClewError
 
@@ -21,8 +22,8 @@ def load_transcoders(
     reference: str | Path,
     *,
     on_note: Callable[[str], None] | None = None,
-    read_point: ReadPoint | None = None,
-    write_point: WritePoint | None = None,
+    read_point: ReadPoint | str | None = None,
+    write_point: WritePoint | str | None = None,
     k: int | None = None,
 ) -> TranscoderSet:
     """Finds or fetches transcoders in any format that clew knows; large arrays stay on disk.
@@ -35,29 +36,42 @@ def load_transcoders(
     load_transcoders("my-transcoders")                        # a local folder or a single weight file
     ```
 
-    The format is told by files and arrays, never by a name. `read_point` and `write_point` go before what
-    the files say; `k` is for a TopK whose files do not say how many features are active. `on_note` hears
-    what was chosen and what takes long.
+    The format is told by files and arrays, never by a name. `read_point` and `write_point` (a point or its
+    word, such as `"mlp-input"`) go before what the files say; `k` is for a TopK whose files do not say how
+    many features are active. `on_note` hears what was chosen and what takes long.
 
     Raises ClewError, always one sentence, for what cannot be had, is damaged, does not belong together, or
     cannot be represented exactly.
     """
     note = on_note or _silent
-    if k is not None and k < 1:
-        raise ClewError(f"k says how many features of a layer are active at a position: at least 1, not {k}.")
+    if k is not None and (type(k) is not int or k < 1):
+        raise ClewError(
+            "k says how many features of a layer are active at a position: a whole number from 1 on, not "
+            f"{k!r}."
+        )
+    points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
     try:
         listing = _listing(reference, note)
-        choice = Choice(read_point, write_point, k)
+        choice = Choice(*points, k)
         found = load(_source(listing, choice, note), note)
     except OSError as error:
         raise ClewError(f"{reference} cannot be read ({error.strerror or error}).") from error
     for layer, part in found.layers.items():
+        if isinstance(part.activation, TopK) and part.activation.k > part.n_features:
+            raise ClewError(
+                f"{reference} keeps {part.activation.k:,} features of a position in layer {layer}, which has "
+                f"only {part.n_features:,}: k is wrong."
+            )
         if k is not None and part.activation != TopK(k):
             raise ClewError(
                 f"{reference} itself says how many features are active (layer {layer} has the activation "
                 f"{part.activation.name}): leave out --k (k in Python)."
             )
     return found
+
+
+def names_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
 
 
 def short_name(reference: str | Path) -> str:
@@ -73,7 +87,9 @@ def short_name(reference: str | Path) -> str:
     path = Path(text).expanduser()
     if not text.startswith("hf://"):
         if path.is_dir():
-            return path.resolve().name or text
+            parts = path.resolve().parts
+            generic = parts[-1] in ("transcoders", "dictionary", "set", "weights")
+            return "/".join(parts[-2:] if generic else parts[-1:]) or text
         if path.is_file():
             return "/".join(path.resolve().parts[-2:])
     hub_path = parse_hub_path(text)
@@ -81,7 +97,7 @@ def short_name(reference: str | Path) -> str:
 
 
 def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:
-    text = str(reference).strip()
+    text = str(reference).strip().removeprefix("https://huggingface.co/").replace("/tree/main", "")
     if not text:
         raise ClewError(f"No transcoders were named: give {_accepted()}.")
     path = Path(text).expanduser()
@@ -92,6 +108,8 @@ def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:
     hub_path = parse_hub_path(text) if isinstance(reference, str) else None
     if hub_path is None or text.startswith((".", "/", "~")):
         raise ClewError(f"{text} is neither a folder nor a file here: give {_accepted()}.")
+    if path.parent.is_dir() and (near := get_close_matches(path.name, names_in(path.parent), 3)):
+        raise ClewError(f"{text} is not here; {path.parent} holds {', '.join(near)}: give one of them.")
     note(f"Looking for {hub_path} on the Hugging Face hub ...")
     return list_hub(hub_path)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -76,10 +77,13 @@ class StoredWeights:
     def n_bytes(self) -> int:
         return prod(self.shape) * self.dtype.itemsize
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
+
     def read(self) -> Float[Tensor, "..."]:
         stored = self.shape[::-1] if self.transposed else self.shape
         found = self._empty(stored)
-        with self.path.open("rb") as file:
+        with self._opened() as file:
             file.seek(self.offset)
             if file.readinto(_memory(found)) < found.nbytes:
                 raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
@@ -91,15 +95,20 @@ class StoredWeights:
         found = self._empty((len(index), self.shape[-1]))
         width = self.shape[-1] * self.dtype.itemsize
         memory = _memory(found)
-        file = os.open(self.path, os.O_RDONLY)
-        try:
+        with self._opened() as file:
             for place, row, count in _runs(index):
                 run = memory[place * width : (place + count) * width]
-                if os.preadv(file, [run], self.offset + row * width) < len(run):
+                if os.preadv(file.fileno(), [run], self.offset + row * width) < len(run):
                     raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
-        finally:
-            os.close(file)
         return found.float()
+
+    def _opened(self) -> BufferedReader:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise ClewError(
+                f"{self.path} cannot be read any more ({error.strerror}): put it back."
+            ) from error
 
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=self.dtype)

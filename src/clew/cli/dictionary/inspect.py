@@ -48,6 +48,10 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.dictionary.transcoding import bind
     from clew.facade import load_model
 
+    if arguments.reference == "neurons":
+        raise ClewError(
+            "neurons need no measuring: they are the model's MLPs, so they leave nothing unexplained."
+        )
     text = TEXT if arguments.text is None else _text(arguments.text)
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)
@@ -70,13 +74,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.expanduser().read_text(encoding="utf-8")
+        text = path.expanduser().read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ClewError(f"{path} is not text in UTF-8; give a plain text file.") from error
     except OSError as error:
         raise ClewError(
             f"{path} cannot be read ({error.strerror or error}); check the name and the folder."
         ) from error
+    if not text.strip():
+        raise ClewError(f"{path} is empty; give a text of a few sentences.")
+    return text
 
 
 def _print_facts(console: Console, reference: str, dictionary: TranscoderDictionary) -> None:

@@ -35,7 +35,8 @@ def choose(files: Sequence[str], name: str, note: Note) -> list[str]:
         by_layer.setdefault(re.split(r"/?average_l0_", file)[0], []).append(file)
     chosen = [min(layer, key=_distance) for layer in by_layer.values()]
     if len(chosen) < len(found):
-        listed = ", ".join(sorted(chosen, key=_layer_then_name))
+        ordered = sorted(chosen, key=_layer_then_name)
+        listed = ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "")
         note(f"Several sparsities per layer: took those nearest to L0 = {USUAL_L0} ({listed}).")
     return chosen
 

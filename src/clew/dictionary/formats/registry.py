@@ -35,9 +35,15 @@ def choose_weights(files: Sequence[str], name: str, note: Note) -> list[str]:
 
     Raises ClewError where several sets lie side by side and the user must choose.
     """
-    for known in FORMATS:
-        if chosen := known.choose(files, name, note):
-            return chosen
+    found = {known.name: chosen for known in FORMATS if (chosen := known.choose(files, name, note))}
+    if len({tuple(sorted(chosen)) for chosen in found.values()}) > 1:
+        examples = ", ".join(f"{chosen[0]} is of {known}" for known, chosen in found.items())
+        raise ClewError(
+            f"{name} holds transcoders in several formats ({examples}): name a folder or a file of one of "
+            "them."
+        )
+    for chosen in found.values():
+        return chosen
     return [file for file in files if file.endswith(SUFFIXES)]
 
 

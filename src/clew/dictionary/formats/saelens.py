@@ -42,7 +42,8 @@ def choose(files: Sequence[str], _: str, __: Note) -> list[str]:
 
 
 def holds(file: ArrayFile) -> bool:
-    return "W_enc" in file and (file.path.parent / "cfg.json").is_file()
+    of_saelens = file.path.name == "sae_weights.safetensors"
+    return "W_enc" in file and (of_saelens or (file.path.parent / "cfg.json").is_file())
 
 
 def load(source: Source) -> TranscoderSet:
