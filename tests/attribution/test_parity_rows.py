@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 import clew
 from clew.graph.graph import Graph, NodeKind
-
-PARITY = Path(__file__).resolve().parents[2].parent / "shared" / "parity"
-CASES = [
-    "gemma2-clt",
-    "gemma2-jumprelu",
-    "gemma3-jumprelu",
-    "gemma3-skip",
-    "llama-clt",
-    "llama-jumprelu",
-    "llama-relu",
-    "llama-skip",
-    "qwen3-relu",
-]
+from tests.parity import CASES, PARITY, require_parity
 
 
 @pytest.mark.parametrize("low_memory", [False, True], ids=["held", "read again"])
 @pytest.mark.parametrize("name", CASES)
 def test_features_and_rows_are_those_that_were_published(name: str, low_memory: bool):
-    if not PARITY.exists():
-        pytest.skip("the published results are not beside this checkout (folder shared/parity)")
+    require_parity()
     arrays = load_file(PARITY / name / "expected.safetensors")
     # Random weights explain nothing of a random model, so there is no quality to check.
     model = clew.load(

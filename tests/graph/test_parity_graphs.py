@@ -21,19 +21,7 @@ from clew.graph.info import GraphInfo, Target
 from clew.graph.prune import prune_masks
 from clew.graph.scores import scores
 from clew.graph.validate import validate
-
-PARITY = Path(__file__).resolve().parents[2].parent / "shared" / "parity"
-CASES = [
-    "gemma2-clt",
-    "gemma2-jumprelu",
-    "gemma3-jumprelu",
-    "gemma3-skip",
-    "llama-clt",
-    "llama-jumprelu",
-    "llama-relu",
-    "llama-skip",
-    "qwen3-relu",
-]
+from tests.parity import CASES, PARITY, require_parity
 
 
 @dataclass(frozen=True)
@@ -52,8 +40,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @cache
 def read_case(folder: Path) -> Case:
-    if not folder.exists():
-        pytest.skip("the published results are not beside this checkout (folder shared/parity)")
+    require_parity()
     arrays = load_file(folder / "expected.safetensors")
     numbers = json.loads((folder / "expected.json").read_text())
     return Case(graph_of(arrays), arrays, numbers)
