@@ -260,5 +260,5 @@ def _targets(
     for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = moved.mean() if target.minus_id is None else moved[target.minus_id]
         measured = float(moved[target.token_id] - other)
-        found.append(TargetChange(target.text, float(predicted[node]), measured))
-    return tuple(found)
+        found.append((target.weight, TargetChange(target.text, float(predicted[node]), measured)))
+    return tuple(change for _, change in sorted(found, key=lambda pair: -pair[0]))

@@ -88,7 +88,7 @@ class InterventionResult:
     kl: float
     """KL divergence (nats) of the next token's distribution after from that before."""
     targets: tuple[TargetChange, ...] = ()
-    """Those of the graph, where one was given."""
+    """Those of the graph, where one was given, the weightiest first."""
     not_in_graph: int = 0
     """Changed features that the graph does not hold: what they do is in no prediction."""
 
