@@ -213,10 +213,13 @@ def _result(
     plain: Tensor,
     graph: Graph | None,
 ) -> InterventionResult:
-    # Rounding of the same run without changes is taken out, so that no change moves nothing.
+    strength = float(setting.strength[column])
+    if not setting.edits or strength == 0:
+        column = 0
+    # Rounding is taken out: no change moves nothing, though columns of one product may round apart.
     moved = found.logits[column] - found.logits[0]
     before, after = setting.model.soft_capped(plain), setting.model.soft_capped(plain + moved)
-    strength, features = float(setting.strength[column]), _feature_changes(setting, found, column)
+    features = _feature_changes(setting, found, column)
     targets, missing = (), 0
     if graph is not None and not setting.constrained:
         change, passes_on = own_changes(setting, features, strength=strength)
