@@ -16,6 +16,7 @@ from clew.intervention.passes import Regime, Setting
 from clew.model.recording import record
 from tests.intervention.oracle import changed_run
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_places
+from tests.oracle import _attention_replaced_by
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
@@ -162,7 +163,7 @@ def test_a_layer_range_limits_where_a_change_is_written():
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "Gemma2ForCausalLM", "Llama4ForCausalLM"])
 @pytest.mark.parametrize("regime", [Regime.FROZEN_ATTENTION, Regime.FREE], ids=lambda regime: regime.value)
 @pytest.mark.parametrize("layers", [range(0, 2), range(0, 3)], ids=["some", "all"])
-def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, layers: range, monkeypatch):
+def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, layers: range):
     """Every MLP of the range writes what it wrote on the prompt, plus the change's direction."""
     model = tiny_model(architecture)
     dictionary = random_transcoders(model, "CLT ReLU")
@@ -181,17 +182,15 @@ def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, lay
         held = recording.mlp_write[number] + change
 
         def hold(module, inputs, output, held=held):
-            rest = output[1:] if isinstance(output, tuple) else ()
-            whole = held.reshape((output[0] if rest else output).shape)
-            return (whole, *rest) if rest else whole
+            if isinstance(output, tuple):
+                return (held.reshape(output[0].shape), *output[1:])
+            return held.reshape(output.shape)
 
         stack.append(model.layers[number].mlp_writer.register_forward_hook(hold))
     if regime is Regime.FREE:
         expected = model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits[0]
     else:
-        from tests.oracle import _attention_replaced_by
-
-        with _attention_replaced_by(model, [pattern[None][0] for pattern in recording.pattern]):
+        with _attention_replaced_by(model, list(recording.pattern)):
             expected = model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits[0]
     for handle in stack:
         handle.remove()
@@ -211,8 +210,6 @@ def test_layer_ranges_that_cannot_be_meant_are_refused():
 
 
 def test_many_features_at_one_position_each_are_resolved_at_once():
-    changes = [
-        Intervention(Feature(0, index), position) for index in range(500) for position in range(20)
-    ]
+    changes = [Intervention(Feature(0, index), position) for index in range(500) for position in range(20)]
     edits = resolve(changes, [500], 20)
     assert edits[0].changed(20, 500).all()

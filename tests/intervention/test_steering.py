@@ -35,9 +35,14 @@ def test_hooks_are_gone_afterwards(regime: str):
 def test_hooks_are_gone_after_an_exception():
     model = tiny_model("LlamaForCausalLM")
     setting = prepare(model, random_transcoders(model, "PLT ReLU"), IDS, changes(3))
-    with pytest.raises(RuntimeError, match="in between"), steered(setting, watched=True):
-        assert n_hooks(model) > 0
-        raise RuntimeError("in between")
+
+    def fail_while_steered() -> None:
+        with steered(setting, watched=True):
+            assert n_hooks(model) > 0
+            raise RuntimeError("in between")
+
+    with pytest.raises(RuntimeError, match="in between"):
+        fail_while_steered()
     assert n_hooks(model) == 0
 
     def fail(module, inputs, output):
@@ -45,13 +50,9 @@ def test_hooks_are_gone_after_an_exception():
 
     handle = model.layers[1].mlp.register_forward_hook(fail)
     with pytest.raises(RuntimeError, match="within the pass"):
-        prepare_and_run(model)
+        intervene(model, random_transcoders(model, "PLT ReLU"), IDS, changes(3))
     handle.remove()
     assert n_hooks(model) == 0
-
-
-def prepare_and_run(model: LanguageModel) -> None:
-    intervene(model, random_transcoders(model, "PLT ReLU"), IDS, changes(3))
 
 
 def test_another_threads_pass_is_left_alone():

@@ -156,7 +156,7 @@ def file_ending_in(suffix: str) -> Callable[[str], Path]:
         path = Path(text).expanduser()
         if path.suffix.lower() != suffix:
             other = {".json": " (--json writes JSON)", ".clew": " (--out writes .clew files)"}
-            hint = other.get(path.suffix.lower(), "")
+            hint = other.get(path.suffix.lower(), "") if suffix in other else ""
             raise ArgumentTypeError(f"expected a name that ends in {suffix}, not {text!r}{hint}")
         return path
 

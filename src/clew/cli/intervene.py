@@ -122,22 +122,26 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
 
-    with Progress() as progress:
-        graph = _graph(arguments, progress)
-        model = load_model_asked_for(arguments, progress)
-        results, generations = _run(arguments, model, graph, progress)
-        saved = results[0].save(arguments.save) if arguments.save else None
-    with page() as console:
-        print_intervention(
-            console,
-            [each.text for each in arguments.changes],
-            f"{model.language_model.name} · {model.dictionary.name}",
-            results,
-            generations,
-            top=arguments.top,
-        )
-        if saved is not None:
-            console.print(f"\nSaved  {saved}", soft_wrap=True)
+    saved, failure = None, None
+    try:
+        with Progress() as progress:
+            graph = _graph(arguments, progress)
+            model = load_model_asked_for(arguments, progress)
+            results, generations = _run(arguments, model, graph, progress)
+            try:
+                saved = results[0].save(arguments.save) if arguments.save else None
+            except ClewError as error:  # told after the report, which it does not cost
+                failure = error
+        source = f"{model.language_model.name} · {model.dictionary.name}"
+        changes = [each.text for each in arguments.changes]
+        with page() as console:
+            print_intervention(console, changes, source, results, generations, top=arguments.top)
+            if saved is not None:
+                console.print(f"\nSaved  {saved}", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(saved and f"{saved} had been written") from None
+    if failure:
+        raise failure
 
 
 def _check(arguments: argparse.Namespace) -> None:

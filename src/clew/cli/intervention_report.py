@@ -18,6 +18,9 @@ RESPONDS = {
     "free": "free: the real model responds",
 }
 
+MOST_OF_SEVERAL = 3
+"""Targets that each of several strengths shows."""
+
 
 def print_intervention(
     console: Console,
@@ -140,7 +143,7 @@ def _print_targets(console: Console, results: Sequence[InterventionResult]) -> N
     for column in (rows.columns[0], *rows.columns[-2:]) if several else rows.columns[-2:]:
         column.justify = "right"
     for result in results:
-        for number, target in enumerate(result.targets):
+        for number, target in enumerate(result.targets[: MOST_OF_SEVERAL if several else None]):
             strength = [f"{result.strength:g}" if number == 0 else ""] if several else []
             rows.add_row(*strength, token(target.text), _signed(target.predicted), _signed(target.measured))
     print_title(console, "What the graph predicts", "change of the logit, less the mean over all tokens")

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.errors import ClewError
+from clew.graph.graph import quote
 from clew.intervention.passes import Setting
 from clew.intervention.steering import steered
 
@@ -22,6 +23,10 @@ class Generation:
     token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     text: str
+
+    def __repr__(self) -> str:
+        name = f"strength {self.strength:g}" if self.strength else "unchanged"
+        return f"Generation({name}: {quote(self.text)})"
 
 
 @dataclass(frozen=True)
