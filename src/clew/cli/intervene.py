@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> None:
             if saved is not None:
                 console.print(f"\nSaved  {saved}", soft_wrap=True)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(saved and f"{saved} had been written") from None
+        raise KeyboardInterrupt(f"{saved} had been written" if saved else "") from None
     if failure:
         raise failure
 
