@@ -203,7 +203,7 @@ class Model:
 
 
 def _several(interventions: Intervention | Sequence[Intervention]) -> Sequence[Intervention]:
-    return [interventions] if isinstance(interventions, Intervention) else interventions
+    return interventions if isinstance(interventions, list | tuple) else [interventions]  # type: ignore[list-item]
 
 
 def load(

@@ -145,6 +145,11 @@ def test_what_no_run_can_be_made_of():
     for strength in (float("nan"), float("inf"), "2"):
         with pytest.raises(ClewError, match=rf"^A strength must be a finite number, not {strength}\.$"):
             prepare(model, dictionary, ids, [], strengths=[strength])  # type: ignore[list-item]
+    for given in ([Feature(0, 1)], ["L0/1"]):
+        with pytest.raises(ClewError, match=r"^L0/1 is no intervention; give Intervention\(features, pos"):
+            prepare(model, dictionary, ids, given)  # type: ignore[arg-type]
+    with pytest.raises(ClewError, match=r"^\(0, 1\) is no feature: give Feature\(layer, index\)"):
+        prepare(model, dictionary, ids, [Intervention([(0, 1)])])  # type: ignore[list-item]
     with pytest.raises(ClewError, match=r"^There is no strength; give at least one\.$"):
         prepare(model, dictionary, ids, [], strengths=[])
 

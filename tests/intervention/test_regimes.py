@@ -139,6 +139,19 @@ def test_half_precision_answers_in_every_regime():
         assert result.kl > 0
 
 
+def test_half_precision_does_not_round_small_changes_away_in_the_direct_regime():
+    """The same weights in float32 say what the change is, whatever the logits that it stands beside."""
+    model = tiny_model("LlamaForCausalLM", dtype=torch.bfloat16)
+    change = Intervention(Feature(2, 1), 6, "add", 1e-3)
+    result = intervene(model, random_transcoders(model, "PLT ReLU"), IDS, [change], regime="direct")[0]
+    moved = (result.logits_after - result.logits_before)[-1]
+    recording = record(model, torch.tensor(IDS))
+    direction = 1e-3 * random_transcoders(model, "PLT ReLU").decoder(2, torch.tensor([1]))[0, 0]
+    read = model.final_norm.apply(direction, recording.final_scale[-1])
+    expected = model.unembedding_weight.float() @ read
+    assert (moved - expected).norm() <= 0.01 * expected.norm()
+
+
 def written_at(setting: Setting) -> set[int]:
     """The layers at which the changes of a setting were taken up by some MLP's output."""
     found = set()

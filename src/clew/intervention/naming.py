@@ -20,12 +20,16 @@ def with_names_resolved(interventions: Sequence[Intervention], graph: Graph | No
     """
     found = []
     for intervention in interventions:
-        features = [each for each in intervention.given if isinstance(each, Feature) or Feature.named(each)]
-        names = [each for each in intervention.given if each not in features]
+        if not isinstance(intervention, Intervention):
+            raise ClewError(
+                f"{intervention} is no intervention; give Intervention(features, positions, how, value)."
+            )
+        names = [each for each in intervention.given if isinstance(each, str) and not Feature.named(each)]
+        features = [each for each in intervention.given if each not in names]
         if features or not names:
             found.append(replace(intervention, features=features))
         for name in names:
-            found += _at_nodes(intervention, str(name), graph)
+            found += _at_nodes(intervention, name, graph)
     return found
 
 

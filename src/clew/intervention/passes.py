@@ -94,8 +94,9 @@ def run_direct(setting: Setting) -> Pass:
             stream = stream + bypass.forward(read, torch.empty_like(read).flatten())
         if (added := pending.take(layer)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
-    residual = recording.residual_final + stream.permute(2, 0, 1)
-    logits = model.read_logits(residual, recording.final_scale)
+    plain = model.read_logits(recording.residual_final, recording.final_scale)
+    # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
+    logits = plain + linear.to_logits(stream.permute(2, 0, 1))
     return Pass(logits, tuple(pre_activations), tuple(activations))
 
 
