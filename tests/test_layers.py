@@ -21,9 +21,19 @@ ALLOWED = {
     "attribution": {"errors", "version", "model", "dictionary", "graph"},
     "intervention": {"errors", "model", "dictionary", "graph", "attribution"},
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
-    "__init__": {"errors", "version", "facade", "graph"},
+    "__init__": {"errors", "version", "facade", "graph", "intervention"},
     "__main__": {"cli"},
-    "cli": {"errors", "version", "model", "dictionary", "graph", "facade", "attribution", "__init__"},
+    "cli": {
+        "errors",
+        "version",
+        "model",
+        "dictionary",
+        "graph",
+        "facade",
+        "attribution",
+        "intervention",
+        "__init__",
+    },
 }
 
 

@@ -22,10 +22,24 @@ if TYPE_CHECKING:
     from clew.facade import Model, load
     from clew.graph.file import open_graph as open
     from clew.graph.graph import Graph
+    from clew.intervention.intervention import Feature, From, Intervention
 
-__all__ = ["ClewError", "Graph", "Model", "__version__", "load", "open"]
+__all__ = [
+    "ClewError",
+    "Feature",
+    "From",
+    "Graph",
+    "Intervention",
+    "Model",
+    "__version__",
+    "load",
+    "open",
+]
 
 _HOME = {
+    "Feature": ("clew.intervention.intervention", "Feature"),
+    "From": ("clew.intervention.intervention", "From"),
+    "Intervention": ("clew.intervention.intervention", "Intervention"),
     "Graph": ("clew.graph.graph", "Graph"),
     "Model": ("clew.facade", "Model"),
     "load": ("clew.facade", "load"),

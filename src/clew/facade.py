@@ -1,11 +1,11 @@
-"""What a notebook needs: load a model, trace a prompt."""
+"""What a notebook needs: load a model, trace a prompt, change features and look again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
 from clew.dictionary.base import Dictionary
@@ -17,13 +17,19 @@ from clew.dictionary.transcoding import TranscoderDictionary, bind
 from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
+from clew.intervention.generation import Generation, Sampling, generate_tokens
+from clew.intervention.intervene import intervene, prepare
+from clew.intervention.intervention import Features, Intervention, Positions
+from clew.intervention.passes import Regime
+from clew.intervention.patching import patched
+from clew.intervention.result import InterventionResult
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.reference import resolve
 
 
 @dataclass(frozen=True)
 class Model:
-    """A language model with a dictionary of features, ready to trace."""
+    """A language model with a dictionary of features, ready to trace and to intervene on."""
 
     language_model: LanguageModel
     dictionary: Dictionary
@@ -71,6 +77,119 @@ class Model:
         graph = trace(self.language_model, self.dictionary, prompt, settings, on_progress)
         return graph.with_info(settings={**self.settings, **graph.info.settings})
 
+    @overload
+    def intervene(
+        self,
+        prompt: str | Sequence[int],
+        interventions: Intervention | Sequence[Intervention],
+        regime: Regime | str = ...,
+        *,
+        strengths: None = ...,
+        layers: range | None = ...,
+        graph: Graph | None = ...,
+        sink: str | None = ...,
+    ) -> InterventionResult: ...
+
+    @overload
+    def intervene(
+        self,
+        prompt: str | Sequence[int],
+        interventions: Intervention | Sequence[Intervention],
+        regime: Regime | str = ...,
+        *,
+        strengths: Sequence[float],
+        layers: range | None = ...,
+        graph: Graph | None = ...,
+        sink: str | None = ...,
+    ) -> tuple[InterventionResult, ...]: ...
+
+    def intervene(
+        self,
+        prompt: str | Sequence[int],
+        interventions: Intervention | Sequence[Intervention],
+        regime: Regime | str = "free",
+        *,
+        strengths: Sequence[float] | None = None,
+        layers: range | None = None,
+        graph: Graph | None = None,
+        sink: str | None = None,
+    ) -> InterventionResult | tuple[InterventionResult, ...]:
+        """The model's output and all features, before and after some features are changed on a prompt.
+
+        `regime` says what responds: `"direct"` (only what an edge predicts), `"frozen-attention"` or
+        `"free"` (the real model). With `strengths` every change is made that many times as strongly, with
+        one result for each, all in one run. `layers` limits where changes are written, and holds the MLPs
+        there. A `graph` of this prompt knows supernodes and labels by name, and its predictions stand
+        beside what was measured. Raises `ClewError` for what is not there or contradicts itself.
+        """
+        results = intervene(
+            self.language_model,
+            self.dictionary,
+            prompt,
+            _several(interventions),
+            regime=regime,
+            strengths=(1.0,) if strengths is None else strengths,
+            layers=layers,
+            sink=sink,
+            graph=graph,
+        )
+        return results[0] if strengths is None else results
+
+    def generate(
+        self,
+        prompt: str | Sequence[int],
+        interventions: Intervention | Sequence[Intervention] = (),
+        max_tokens: int = 20,
+        *,
+        strengths: Sequence[float] = (1.0,),
+        temperature: float = 0.0,
+        seed: int = 0,
+        cache: bool = True,
+        graph: Graph | None = None,
+        sink: str | None = None,
+    ) -> tuple[Generation, ...]:
+        """How the model goes on: first unchanged, then with the changes at each strength, side by side.
+
+        Changes at `"all"` positions or `From(p)` hold for generated tokens too, from the first on; it
+        stands right behind the prompt. The likeliest token is taken at temperature 0, otherwise one is
+        drawn, for every continuation with the same random numbers. Without `cache` the result is the
+        same, only later. Raises `ClewError` for what is not there, or longer than the model reads.
+        """
+        setting = prepare(
+            self.language_model,
+            self.dictionary,
+            prompt,
+            _several(interventions),
+            strengths=strengths,
+            sink=sink,
+            graph=graph,
+        )
+        return generate_tokens(setting, max_tokens, Sampling(temperature, seed), cache=cache)
+
+    def patch(
+        self,
+        features: Features,
+        source: str | Sequence[int],
+        *,
+        source_position: int = -1,
+        positions: Positions = -1,
+        sink: str | None = None,
+    ) -> list[Intervention]:
+        """Interventions that set features to the values that they have on another prompt, `source`.
+
+        By default the value at the last position of the other prompt is set at the last one of the prompt
+        that is changed. Raises `ClewError` for features and positions that there are not.
+        """
+        return patched(
+            self.language_model,
+            self.dictionary,
+            features,
+            source,
+            source_position=source_position,
+            positions=positions,
+            sink=sink,
+        )
+
     def __repr__(self) -> str:
         network, dictionary = self.language_model, self.dictionary
         size = sum(parameter.numel() for parameter in network.network.parameters())
@@ -81,6 +200,10 @@ class Model:
         if self.quality:
             facts.append(f"FVU {self.quality.fvu:.3g}")
         return f"Model({network.name}, {', '.join(facts)})"
+
+
+def _several(interventions: Intervention | Sequence[Intervention]) -> Sequence[Intervention]:
+    return interventions if isinstance(interventions, list | tuple) else [interventions]  # type: ignore[list-item]
 
 
 def load(

@@ -67,11 +67,11 @@ def test_every_option_is_documented(command: str):
 
 def test_defaults_and_limits_are_those_of_the_library():
     from clew.attribution.trace import LEAST_MEMORY
-    from clew.cli import trace
+    from clew.cli import arguments, trace
     from clew.facade import Model, load
     from clew.model.language_model import DTYPES
 
-    assert set(trace.DTYPES) == set(DTYPES)
+    assert set(arguments.DTYPES) == set(DTYPES)
     assert LEAST_MEMORY == trace.LEAST_MEMORY * 2**20
     given = vars(build_parser().parse_args(["trace"]))
     given["memory"] *= 2**20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from clew.attribution.bypass import Bypass
 from clew.attribution.frozen_attention import FrozenAttention
@@ -152,6 +152,16 @@ class LinearMap:
     def read_output(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, "target d_model"]:
         """Directions after the final norm, at the last position, as directions on the final stream."""
         return _before_norm(self.model.final_norm, direction, gain=True) * self.recording.final_scale[-1]
+
+    def to_logits(
+        self, change: Float[Tensor, "column position d_model"]
+    ) -> Float[Tensor, "column position vocabulary"]:
+        """A change of the stream before the final norm as what changes in the logits, before a soft-cap."""
+        norm, weight = self.model.final_norm, self.model.unembedding_weight
+        if norm.centred:
+            change = change - change.mean(dim=-1, keepdim=True)
+        read = change * self.recording.final_scale[:, None] * norm.gain
+        return nn.functional.linear(read.to(weight.dtype), weight).float()
 
     def output_constant(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, " target"]:
         """What the final norm's bias contributes to each output direction."""

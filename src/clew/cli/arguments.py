@@ -11,6 +11,8 @@ from pathlib import Path
 
 from clew.errors import ClewError
 
+DTYPES = "float32", "bfloat16", "float16"
+
 
 def whole_number(least: int) -> Callable[[str], int]:
     def read(text: str) -> int:
@@ -43,6 +45,52 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def add_model(group: argparse._ArgumentGroup) -> None:
+    """Options that say which model, and which features of it."""
+    group.add_argument(
+        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45 in place of PROMPT"
+    )
+    group.add_argument(
+        "--model",
+        metavar="NAME",
+        default="smollm2",
+        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
+    )
+    add_dictionary(group)
+
+
+def add_sink(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sink", metavar="TOKEN", help="the first token, which soaks up attention; none for none"
+    )
+
+
+def add_machine(group: argparse._ArgumentGroup) -> None:
+    """Options that say how it is computed."""
+    group.add_argument(
+        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
+    )
+    group.add_argument(
+        "--dtype",
+        type=one_of(*DTYPES),
+        default="float32",
+        metavar="T",
+        help=f"{', '.join(DTYPES)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
+    )
+
+
+def check_prompt(arguments: argparse.Namespace, where: str = "") -> None:
+    """Raise `ClewError` unless there is either a prompt or `--tokens`; a prompt should stand `where`."""
+    command = arguments.command
+    if arguments.tokens is not None and arguments.prompt is not None:
+        raise ClewError(f"{command} takes a prompt or --tokens, not both; see clew {command} --help")
+    if arguments.tokens is None and not arguments.prompt:
+        raise ClewError(f"{command} needs a prompt{where}; see clew {command} --help")
 
 
 def add_dictionary(group: argparse._ArgumentGroup) -> None:
@@ -108,7 +156,7 @@ def file_ending_in(suffix: str) -> Callable[[str], Path]:
         path = Path(text).expanduser()
         if path.suffix.lower() != suffix:
             other = {".json": " (--json writes JSON)", ".clew": " (--out writes .clew files)"}
-            hint = other.get(path.suffix.lower(), "")
+            hint = other.get(path.suffix.lower(), "") if suffix in other else ""
             raise ArgumentTypeError(f"expected a name that ends in {suffix}, not {text!r}{hint}")
         return path
 

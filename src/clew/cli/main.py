@@ -17,6 +17,7 @@ from clew.version import __version__
 
 COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
+    "intervene": "change features on a prompt and see what the model does then",
     "dictionary": "look at published transcoders, or save them in one format",
     "show": "print what is in a graph file",
     "models": "list the models that are ready on this machine",
@@ -33,7 +34,7 @@ example:
   clew trace "The capital of France is" --out paris.clew
   clew show paris.clew"""
 
-PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?"}
+PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?", "░": "-", "▓": "+"}
 """For terminals and files whose encoding lacks these; bars become number signs."""
 
 

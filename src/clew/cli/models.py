@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from clew.cli.report import page
+    from clew.cli.layout import page
     from clew.model.inventory import ready_models
 
     models = ready_models()

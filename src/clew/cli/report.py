@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from clew.cli.features import feature_table
+from clew.cli.layout import bar, print_indented, print_title, table
 from clew.cli.spelling import lines_of, node_name, percent, readable, shortened, size, target_name, token
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Sink, Size
 
-BAR = 24
-"""Cells of the bar that stands for certainty."""
 SHOWN_FRONT, SHOWN_END = 8, 40
 """Of a long prompt, so many tokens from the front and from the end."""
-LEAST_WIDTH = 72
-"""Narrower terminals wrap by themselves: no name is ever cut."""
 SHORTEST_PHASE = 0.05
 """Seconds; what took less is not worth naming."""
-
-
-@contextmanager
-def page() -> Iterator[Console]:
-    """Stdout, with no text taken for markup and no number coloured; written at once, lines trimmed."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    console.width = max(console.width, LEAST_WIDTH)
-    with console.capture() as captured:
-        yield console
-    sys.stdout.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
-    sys.stdout.flush()
 
 
 def print_report(console: Console, graph: Graph, *, top: int = 15, paths: int = 8) -> None:
@@ -71,12 +51,12 @@ def _print_question(console: Console, graph: Graph) -> None:
     facts = [info.model, info.dictionary, " by ".join(part for part in (traced, info.generator) if part)]
     for line in lines_of((readable(fact) for fact in facts if fact), console.width, gap=" · "):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    _print_title(console, "Prompt")
+    print_title(console, "Prompt")
     if info.sink:
         _print_sink(console, info.sink)
     _print_tokens(console, info, first=1 if info.sink else 0)
     if not info.sink and graph.foreign is None:
-        _print_indented(console, "No sink: the first position is an ordinary one.", style="dim")
+        print_indented(console, "No sink: the first position is an ordinary one.", style="dim")
 
 
 def _print_sink(console: Console, sink: Sink) -> None:
@@ -86,7 +66,7 @@ def _print_sink(console: Console, sink: Sink) -> None:
     line = f"{front}the sink{kl}" + (f": {reason}" if reason else "")
     if cell_len(line) > console.width - 2 and reason:
         line = f"{front}the sink{kl}:\n{' ' * cell_len(front)}{reason}"
-    _print_indented(console, line)
+    print_indented(console, line)
 
 
 def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
@@ -96,7 +76,7 @@ def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
     if left_out > 0:
         shown[SHOWN_FRONT:-SHOWN_END] = [f"… {left_out:,} more …"]
     for line in lines_of(shown, console.width - 2):
-        _print_indented(console, line)
+        print_indented(console, line)
 
 
 def _print_answer(console: Console, info: GraphInfo) -> None:
@@ -104,57 +84,52 @@ def _print_answer(console: Console, info: GraphInfo) -> None:
     targets = sorted(info.targets, key=lambda target: -target.weight)
     explained = {target.text for target in targets if target.probability is not None}
     likely = {text for text, _ in info.predictions}
-    table = _table("", "", "", "")
-    table.columns[2].justify = "right"
+    rows = table("", "", "", "")
+    rows.columns[2].justify = "right"
     for text, probability in info.predictions:
         is_target = text in explained
         style = "" if is_target else "dim"
-        table.add_row(
-            "●" if is_target else "", token(text), percent(probability), _bar(probability), style=style
+        rows.add_row(
+            "●" if is_target else "", token(text), percent(probability), bar(probability), style=style
         )
     for target in targets:
         if target.probability is None or target.text not in likely:
             probability = target.probability
             amount = "" if probability is None else percent(probability)
-            table.add_row("●", target_name(target), amount, _bar(probability or 0))
-    table.show_header = False
-    if table.row_count:
-        _print_title(console, "Next token", "● explained here")
-        _print_indented(console, table)
-
-
-def _bar(share: float) -> str:
-    eighths = round(share * BAR * 8)
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+            rows.add_row("●", target_name(target), amount, bar(probability or 0))
+    rows.show_header = False
+    if rows.row_count:
+        print_title(console, "Next token", "● explained here")
+        print_indented(console, rows)
 
 
 def _print_scores(console: Console, graph: Graph) -> None:
     info = graph.info
     headers = ["nodes", "features", "edges"] + ["replacement", "completeness"] * (info.scores is not None)
-    table = _table("", *headers)
-    for column in table.columns[1:]:
+    rows = table("", *headers)
+    for column in rows.columns[1:]:
         column.justify = "right"
     if info.whole:
-        table.add_row("whole", *_counts(info.whole), *_scores(info.scores))
-        table.add_row("kept", *_counts(graph.size), *_scores(info.pruned_scores))
+        rows.add_row("whole", *_counts(info.whole), *_scores(info.scores))
+        rows.add_row("kept", *_counts(graph.size), *_scores(info.pruned_scores))
     else:
-        table.add_row("in the file", *_counts(graph.size), *_scores(info.scores))
-    _print_title(console, "Graph")
-    _print_indented(console, table)
+        rows.add_row("in the file", *_counts(graph.size), *_scores(info.scores))
+    print_title(console, "Graph")
+    print_indented(console, rows)
     if info.pruned_scores:
         thresholds = [
             f"{kind} {info.settings.get(f'{kind[:4]}_threshold', '?')}" for kind in ("nodes", "edges")
         ]
         left_out = percent(info.influence_left_out)
-        _print_indented(
+        print_indented(
             console, f"Left out by pruning ({', '.join(thresholds)}): {left_out} of the influence."
         )
     _print_quality(console, info)
     gap = info.conservation
     if gap is not None and not gap <= LARGEST_GAP:
-        _print_indented(console, _gap_warning(gap), style="bold red")
+        print_indented(console, _gap_warning(gap), style="bold red")
     elif gap is not None:
-        _print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
+        print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
 
 
 def _print_quality(console: Console, info: GraphInfo) -> None:
@@ -166,7 +141,7 @@ def _print_quality(console: Console, info: GraphInfo) -> None:
     line = f"Dictionary: FVU {fvu:.3g}, the share of the MLPs' variance that it leaves unexplained."
     if fvu > 1:
         line = f"Warning: {line} The mean alone would leave 1: do not rely on its features."
-    _print_indented(console, line, style="bold red" if fvu > 1 else "")
+    print_indented(console, line, style="bold red" if fvu > 1 else "")
 
 
 def _gap_warning(gap: float) -> str:
@@ -189,8 +164,8 @@ def _print_features(console: Console, graph: Graph, count: int) -> None:
     n_features = len(graph.of_kind(NodeKind.FEATURE))
     if n_features:
         shown = f"all {n_features:,}" if n_features <= count else f"{count:,} of {n_features:,}"
-        _print_title(console, "Most influential features", shown)
-        _print_indented(console, feature_table(graph, count))
+        print_title(console, "Most influential features", shown)
+        print_indented(console, feature_table(graph, count))
 
 
 def _print_paths(console: Console, graph: Graph, count: int) -> None:
@@ -198,19 +173,19 @@ def _print_paths(console: Console, graph: Graph, count: int) -> None:
     paths = graph.paths(count=count)
     if not paths:
         return
-    table = _table("", "", "")
-    table.show_header = False
-    table.columns[0].justify = "right"
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    rows = table("", "", "")
+    rows.show_header = False
+    rows.columns[0].justify = "right"
+    rows.columns[0].no_wrap = rows.columns[1].no_wrap = True
     for path in paths:
         names = [node_name(graph, node) for node in path.nodes]
         sign = Text("+", style="green") if path.sign > 0 else Text("-", style="red")
         # Names keep their spaces, so the lines break at arrows only.
         lines = lines_of([names[0], *(f"→ {name}" for name in names[1:])], console.width - 14, gap=" ")
-        table.add_row(percent(path.share, 2), sign, "\n".join(lines))
+        rows.add_row(percent(path.share, 2), sign, "\n".join(lines))
     end = node_name(graph, paths[0].nodes[-1])
-    _print_title(console, f"Strongest paths to {end}", "share of its input; + raises, - lowers")
-    _print_indented(console, table)
+    print_title(console, f"Strongest paths to {end}", "share of its input; + raises, - lowers")
+    print_indented(console, rows)
 
 
 def _print_time(console: Console, info: GraphInfo) -> None:
@@ -222,20 +197,3 @@ def _print_time(console: Console, info: GraphInfo) -> None:
         [f"{phase}," for phase in phases[:-1]] + phases[-1:], console.width - 8 - len(whole), gap=" "
     )
     console.print(Text.assemble(("Time", "bold"), f"  {whole}", ("\n" + " " * (6 + len(whole))).join(lines)))
-
-
-def _table(*headers: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for header in headers:
-        table.add_column(header)
-    return table
-
-
-def _print_title(console: Console, title: str, remark: str = "") -> None:
-    console.print()
-    console.print(Text.assemble((title, "bold"), (f"  ({remark})" if remark else "", "dim")))
-
-
-def _print_indented(console: Console, content: Table | str, style: str = "") -> None:
-    shown = Text(content, style=style) if isinstance(content, str) else content
-    console.print(Padding(shown, (0, 0, 0, 2), expand=False))

@@ -30,8 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from clew.cli.layout import page
     from clew.cli.progress import Progress
-    from clew.cli.report import page, print_file, print_report
+    from clew.cli.report import print_file, print_report
     from clew.graph.file import open_graph
 
     with Progress() as progress:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.cli.arguments import (
-    add_dictionary,
+    add_machine,
+    add_model,
+    add_sink,
+    check_prompt,
     check_writable,
     file_ending_in,
     one_of,
     share,
     target,
-    token_ids,
     whole_number,
 )
 from clew.errors import ClewError
@@ -30,7 +32,6 @@ example:
   clew trace "The capital of France is" --out paris.clew
   clew trace "The opposite of hot is" --targets " cold" " cold minus  warm\""""
 
-DTYPES = "float32", "bfloat16", "float16"
 LEAST_MEMORY = 16
 """MiB, as the sweep demands; said here again so that a slip is told without importing torch."""
 
@@ -46,16 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45 in place of PROMPT"
-    )
-    group.add_argument(
-        "--model",
-        metavar="NAME",
-        default="smollm2",
-        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
-    )
-    add_dictionary(group)
+    add_model(group)
     group.add_argument(
         "--targets",
         nargs="+",
@@ -63,9 +55,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         metavar="TEXT",
         help="next tokens to explain: text, id:7042 or 'A minus B' (default: the likeliest)",
     )
-    group.add_argument(
-        "--sink", metavar="TOKEN", help="the first token, which soaks up attention; none for none"
-    )
+    add_sink(group)
 
 
 def _add_size(group: argparse._ArgumentGroup) -> None:
@@ -110,19 +100,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
-    )
-    group.add_argument(
-        "--dtype",
-        type=one_of(*DTYPES),
-        default="float32",
-        metavar="T",
-        help=f"{', '.join(DTYPES)} (default: %(default)s)",
-    )
-    group.add_argument(
-        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
-    )
+    add_machine(group)
     group.add_argument(
         "--memory",
         type=whole_number(LEAST_MEMORY),
@@ -135,8 +113,9 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is loaded; save before printing, so nothing is lost."""
     _check(arguments)
+    from clew.cli.layout import page
     from clew.cli.progress import Progress
-    from clew.cli.report import page, print_file, print_report
+    from clew.cli.report import print_file, print_report
 
     written: list[tuple[Path, Graph]] = []
     try:
@@ -158,11 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.tokens is not None and arguments.prompt is not None:
-        raise ClewError("trace takes a prompt or --tokens, not both; see clew trace --help")
-    if arguments.tokens is None and not arguments.prompt:
-        where = " in front of --targets" if arguments.targets else ""
-        raise ClewError(f"trace needs a prompt{where}; see clew trace --help")
+    check_prompt(arguments, " in front of --targets" if arguments.targets else "")
     for path in (arguments.out, arguments.json):
         if path is not None:
             check_writable(path)
@@ -170,24 +145,13 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, Graph]:
     """The whole graph and what pruning keeps of it."""
-    progress.stage(f"Loading {arguments.model}")
+    from clew.cli.loading import load_model_asked_for
+
     begin = time.perf_counter()
-    import clew
+    model = load_model_asked_for(arguments, progress)
     from clew.attribution.trace import GapWarning
 
     warnings.simplefilter("ignore", GapWarning)  # the report says it in words
-    model = clew.load(
-        arguments.model,
-        dictionary=arguments.dictionary,
-        read_point=arguments.read_point,
-        write_point=arguments.write_point,
-        k=arguments.k,
-        low_memory=arguments.low_memory,
-        check=arguments.check,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        on_note=progress.note,
-    )
     loading = time.perf_counter() - begin
     progress.stage("Reading the prompt")
     thresholds = {"node_threshold": arguments.node_threshold, "edge_threshold": arguments.edge_threshold}

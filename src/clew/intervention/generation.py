@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.errors import ClewError
+from clew.graph.graph import quote
 from clew.intervention.passes import Setting
 from clew.intervention.steering import steered
 
@@ -22,6 +23,10 @@ class Generation:
     token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     text: str
+
+    def __repr__(self) -> str:
+        name = f"strength {self.strength:g}" if self.strength else "unchanged"
+        return f"Generation({name}: {quote(self.text)})"
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,10 @@ def generate_tokens(
 ) -> tuple[Generation, ...]:
     """One continuation of at most `count` tokens for each of the setting's strengths, side by side.
 
-    A continuation ends with the tokenizer's end of text. With `cache` the keys and values of earlier
-    positions are kept; without it every step reads the whole text again, to the same result. Raises
-    `ClewError` where prompt and continuation exceed the model's context.
+    The real model goes on (the free regime). A continuation ends with the model's end of text. With `cache`
+    the keys and values of earlier positions are kept; without it every step reads the whole text again, to
+    the same result. Raises `ClewError` where prompt and continuation exceed the model's context, and for a
+    layer range, as what holds MLPs is known on the prompt alone.
     """
     model, prompt = setting.model, setting.recording.token_ids
     if count < 1:
@@ -53,19 +59,23 @@ def generate_tokens(
         raise ClewError(
             f"{len(prompt)} tokens of prompt and {count} more exceed the model's {model.context_length:,}."
         )
+    if setting.constrained:
+        raise ClewError("A range of layers holds MLPs on the prompt alone; generate without it.")
     ids = prompt.expand(len(setting.strength), -1)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     # Each column draws its own numbers, so that it does not matter which others run beside it.
     random = [torch.Generator().manual_seed(sampling.seed) for _ in range(len(ids))]
-    past = None
-    with steered(setting) as state:
+    past, end = None, torch.tensor(_end_tokens(setting), dtype=torch.long, device=ids.device)
+    with steered(setting, watched=False) as state:
         for _ in range(count):
-            state.start = 0 if past is None else past.get_seq_length()
-            output = model.network(input_ids=ids[:, state.start :], past_key_values=past, use_cache=cache)
-            past = output.past_key_values if cache else None
-            chosen = _chosen(output.logits[:, -1].float(), sampling, random)
-            ids = torch.cat([ids, chosen[:, None].to(ids.device)], dim=1)
-            ended |= torch.isin(chosen.to(ids.device), _end_tokens(setting, ids.device))
+            output = model.network(
+                input_ids=ids[:, state.start :], past_key_values=past, use_cache=cache, logits_to_keep=1
+            )
+            if cache:
+                past, state.start = output.past_key_values, ids.shape[1]
+            chosen = _chosen(output.logits[:, -1].float(), sampling, random).to(ids.device)
+            ids = torch.cat([ids, chosen[:, None]], dim=1)
+            ended |= torch.isin(chosen, end)
             if bool(ended.all()):
                 break
     return tuple(
@@ -86,15 +96,17 @@ def _chosen(
     return torch.cat(drawn)
 
 
-def _end_tokens(setting: Setting, device: torch.device) -> Int[Tensor, " token"]:
-    end = setting.model.tokenizer.eos_token_id
-    return torch.tensor([] if end is None else [end], dtype=torch.long, device=device)
+def _end_tokens(setting: Setting) -> list[int]:
+    """The tokenizer's, and those that the model's own settings for generating name."""
+    settings = getattr(setting.model.network, "generation_config", None)
+    named = getattr(settings, "eos_token_id", None)
+    ends = [setting.model.tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])]
+    return [end for end in dict.fromkeys(ends) if end is not None]
 
 
 def _generation(setting: Setting, strength: float, ids: list[int]) -> Generation:
-    end = setting.model.tokenizer.eos_token_id
-    if end in ids:
-        ids = ids[: ids.index(end)]
+    ends = [ids.index(end) for end in _end_tokens(setting) if end in ids]
+    ids = ids[: min(ends, default=len(ids))]
     tokens = tuple(setting.model.token_text(token) for token in ids)
     text = setting.model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     return Generation(strength, tuple(ids), tokens, text)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from clew.dictionary.base import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervention import Intervention, resolve
+from clew.intervention.edits import LayerEdits, resolve
+from clew.intervention.intervention import Feature, Intervention
+from clew.intervention.naming import with_names_resolved
 from clew.intervention.passes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
-from clew.intervention.prediction import predicted_changes
+from clew.intervention.prediction import Place, feature_nodes, predicted_changes
 from clew.intervention.result import (
     FeatureChanges,
     InterventionResult,
@@ -30,6 +36,10 @@ RUN = {
     Regime.FROZEN_ATTENTION: run_with_frozen_attention,
     Regime.FREE: run_free,
 }
+STRENGTHS_AT_ONCE = 8
+"""Bounds the logits and activations that are in memory together."""
+SAME = 0.1
+"""Activations of a graph and of a run that differ by more, in the median, are not of the same features."""
 
 
 def intervene(
@@ -44,21 +54,34 @@ def intervene(
     sink: str | None = None,
     graph: Graph | None = None,
 ) -> tuple[InterventionResult, ...]:
-    """One result for each strength, all in one run; a strength multiplies every change.
+    """One result for each strength, side by side in one run; a strength multiplies every change.
 
     With `layers` changes are written there only, and no MLP in this range responds (constrained patching).
-    With a `graph` of the same prompt each result compares what it predicts for its targets. Raises
-    `ClewError` for what is not there or contradicts itself.
+    A `graph` of the same prompt knows names, and each result compares what it predicts for its targets
+    (not with `layers`: an edge carries all that a feature writes). Raises `ClewError` for what is not there
+    or contradicts itself.
     """
     regime = regime_named(regime)
-    setting = prepare(model, dictionary, prompt, interventions, strengths=strengths, layers=layers, sink=sink)
-    if graph is not None and graph.token_ids.tolist() != setting.recording.token_ids.tolist():
-        raise ClewError("The graph is of another prompt than the one that is changed; trace this one.")
-    found = RUN[regime](setting)
-    tokens = tuple(model.token_text(token) for token in setting.recording.token_ids.tolist())
-    return tuple(
-        _result(setting, found, column, regime, tokens, graph) for column in range(1, len(found.logits))
+    setting = prepare(
+        model,
+        dictionary,
+        prompt,
+        interventions,
+        strengths=strengths,
+        layers=layers,
+        sink=sink,
+        graph=graph,
     )
+    tokens = tuple(model.token_text(token) for token in setting.recording.token_ids.tolist())
+    plain = model.read_logits(setting.recording.residual_final, setting.recording.final_scale)
+    results = []
+    for some in _column_groups(setting):
+        found = RUN[regime](some)
+        if graph is not None:
+            _check_activations(graph, found)
+        for column in range(1, len(some.strength)):
+            results.append(_result(some, found, column, regime, tokens, plain, graph))
+    return tuple(results)
 
 
 def prepare(
@@ -70,29 +93,29 @@ def prepare(
     strengths: Sequence[float] = (1.0,),
     layers: range | None = None,
     sink: str | None = None,
+    graph: Graph | None = None,
 ) -> Setting:
     """All that a run needs, checked; its first column makes no change."""
     for strength in strengths:
-        if not torch.isfinite(torch.tensor(float(strength))):
+        if isinstance(strength, str) or not math.isfinite(strength):
             raise ClewError(f"A strength must be a finite number, not {strength}.")
+    if not len(strengths):
+        raise ClewError("There is no strength; give at least one.")
+    interventions = with_names_resolved(interventions, graph)
     encoded = encode_prompt(model, prompt, sink)
+    if graph is not None and graph.token_ids.tolist() != encoded.token_ids.tolist():
+        raise ClewError("The graph is of another prompt than the one that is changed; trace this one.")
     edits = resolve(interventions, dictionary.n_features, len(encoded.token_ids))
+    _check_layers(layers, model.n_layers, dictionary, edits)
     return Setting(
         model=model,
         dictionary=dictionary,
         recording=record(model, encoded.token_ids),
         edits=edits,
         strength=torch.tensor([0.0, *map(float, strengths)], device=model.device),
-        layers=_checked(layers, model.n_layers),
+        layers=range(model.n_layers) if layers is None else layers,
+        constrained=layers is not None,
     )
-
-
-def _checked(layers: range | None, n_layers: int) -> range:
-    if layers is None:
-        return range(n_layers)
-    if not len(layers) or layers.step != 1 or not 0 <= layers.start < layers.stop <= n_layers:
-        raise ClewError(f"{layers} is no range of the model's layers 0 to {n_layers - 1}.")
-    return layers
 
 
 def regime_named(regime: Regime | str) -> Regime:
@@ -104,17 +127,109 @@ def regime_named(regime: Regime | str) -> Regime:
         raise ClewError(f"There is no regime {regime!r}; the regimes are {known}.") from None
 
 
+def plain_logits(setting: Setting) -> Float[Tensor, "position vocabulary"]:
+    """The unchanged model's logits at every position."""
+    recording = setting.recording
+    return setting.model.soft_capped(
+        setting.model.read_logits(recording.residual_final, recording.final_scale)
+    )
+
+
+def own_changes(
+    setting: Setting, features: FeatureChanges, *, strength: float = 1.0
+) -> tuple[dict[Place, float], dict[Place, float]]:
+    """By layer, position and index of each changed feature: the change as intended on the unchanged prompt,
+    and the share of what the feature receives that it passes on all the same."""
+    chosen = torch.nonzero(features.was_changed).squeeze(1)
+    columns = (features.layer, features.position, features.index, features.before)
+    before = {
+        (layer, position, index): activation
+        for layer, position, index, activation in zip(
+            *(column[chosen].tolist() for column in columns), strict=True
+        )
+    }
+    change, passes_on = {}, {}
+    for layer, edits in setting.edits.items():
+        where = edits.where(0, setting.recording.n_positions)
+        rows = zip(edits.index.tolist(), edits.factor.tolist(), edits.constant.tolist(), where, strict=True)
+        for index, factor, constant, positions in rows:
+            for position in torch.nonzero(positions).squeeze(1).tolist():
+                place = (layer, position, index)
+                change[place] = strength * (factor * before[place] + constant)
+                passes_on[place] = 1 + strength * factor
+    return change, passes_on
+
+
+def _check_layers(
+    layers: range | None, n_layers: int, dictionary: Dictionary, edits: dict[int, LayerEdits]
+) -> None:
+    """`ClewError` for a range that there is not, or that a changed feature does not write to."""
+    if layers is None:
+        return
+    sound = isinstance(layers, range) and len(layers) and layers.step == 1
+    if not sound or not 0 <= layers.start < layers.stop <= n_layers:
+        raise ClewError(f"{layers} is no range of the model's layers 0 to {n_layers - 1}.")
+    for layer, edit in edits.items():
+        written = range(layer, layer + dictionary.decoder(layer, edit.index[:1]).shape[1])
+        if not set(written) & set(layers):
+            to = f"layer {layer}" if len(written) == 1 else f"layers {layer} to {written[-1]}"
+            raise ClewError(
+                f"{Feature(layer, int(edit.index[0]))} writes to {to}, outside of the layers "
+                f"{layers.start} to {layers.stop - 1}; nothing would change."
+            )
+
+
+def _column_groups(setting: Setting) -> Iterator[Setting]:
+    """The same with some of the strengths at a time, each time with the column without changes."""
+    for some in setting.strength[1:].split(STRENGTHS_AT_ONCE):
+        yield replace(setting, strength=torch.cat([setting.strength[:1], some]))
+
+
+def _check_activations(graph: Graph, found: Pass) -> None:
+    """`ClewError` for a graph of another dictionary, whose features would be taken for these."""
+    off = []
+    for (layer, position, index), node in feature_nodes(graph).items():
+        if index < 0:  # an attention feature of an imported graph
+            continue
+        if layer >= len(found.activation) or index >= found.activation[layer].shape[2]:
+            off.append(1.0)
+            continue
+        here, there = float(found.activation[layer][0, position, index]), float(graph.node_activation[node])
+        off.append(abs(here - there) / max(abs(here), abs(there), 1e-12))
+    off = [value for value in off if not math.isnan(value)]
+    if off and sorted(off)[len(off) // 2] > SAME:
+        raise ClewError(
+            "The graph's features have other activations here, so it is of another model or dictionary; "
+            "load those that it was traced with."
+        )
+
+
 def _result(
-    setting: Setting, found: Pass, column: int, regime: Regime, tokens: tuple[str, ...], graph: Graph | None
+    setting: Setting,
+    found: Pass,
+    column: int,
+    regime: Regime,
+    tokens: tuple[str, ...],
+    plain: Tensor,
+    graph: Graph | None,
 ) -> InterventionResult:
-    # Rounding of the same run without changes is taken out, so that no change moves nothing.
-    before = plain_logits(setting)
-    after = before + (found.logits[column] - found.logits[0])
+    strength = float(setting.strength[column])
+    if not setting.edits or strength == 0:
+        column = 0
+    # Rounding is taken out: no change moves nothing, though columns of one product may round apart.
+    moved = found.logits[column] - found.logits[0]
+    before, after = setting.model.soft_capped(plain), setting.model.soft_capped(plain + moved)
     features = _feature_changes(setting, found, column)
-    targets = () if graph is None else _targets(setting, graph, features, before, after, regime)
+    targets, missing = (), 0
+    if graph is not None and not setting.constrained:
+        change, passes_on = own_changes(setting, features, strength=strength)
+        predicted, missing = predicted_changes(
+            graph, change, directly=regime is Regime.DIRECT, passes_on=passes_on
+        )
+        targets = _targets(graph, predicted, moved[-1])
     return InterventionResult(
         regime=regime,
-        strength=float(setting.strength[column]),
+        strength=strength,
         tokens=tokens,
         logits_before=before,
         logits_after=after,
@@ -122,53 +237,31 @@ def _result(
         top=token_changes(before[-1], after[-1], setting.model.token_text),
         kl=kl_divergence(before[-1], after[-1]),
         targets=targets,
+        not_in_graph=missing,
     )
-
-
-def plain_logits(setting: Setting) -> Tensor:
-    """The unchanged model's logits at every position."""
-    return setting.model.output_logits(setting.recording.residual_final, setting.recording.final_scale)
 
 
 def _feature_changes(setting: Setting, found: Pass, column: int) -> FeatureChanges:
     parts: list[tuple[Tensor, ...]] = []
     for layer, (pre, activation) in enumerate(zip(found.pre_activation, found.activation, strict=True)):
         shown = (activation[0] != 0) | (activation[column] != 0)
-        edits = setting.edits.get(layer)
-        if edits is not None:
-            where = edits.where(0, shown.shape[0]).to(shown.device)
-            for index, positions in zip(edits.index.tolist(), where, strict=True):
-                shown[:, index] |= positions
-        position, index = torch.nonzero(shown, as_tuple=True)
+        by_hand = torch.zeros_like(shown)
+        if (edits := setting.edits.get(layer)) is not None:
+            by_hand = edits.changed(*shown.shape).to(shown.device)
+        position, index = torch.nonzero(shown | by_hand, as_tuple=True)
         chosen = [values[position, index] for values in (activation[0], activation[column])]
         read = [values[position, index] for values in (pre[0], pre[column])]
-        parts.append((torch.full_like(index, layer), position, index, *chosen, *read))
+        layers = torch.full_like(index, layer)
+        parts.append((layers, position, index, *chosen, *read, by_hand[position, index]))
     return FeatureChanges(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 def _targets(
-    setting: Setting, graph: Graph, features: FeatureChanges, before: Tensor, after: Tensor, regime: Regime
+    graph: Graph, predicted: Float64[np.ndarray, " node"], moved: Float[Tensor, " vocabulary"]
 ) -> tuple[TargetChange, ...]:
-    change = own_changes(setting, features)
-    predicted, _ = predicted_changes(graph, change, directly=regime is Regime.DIRECT)
-    moved = after[-1] - before[-1]
     found = []
     for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = moved.mean() if target.minus_id is None else moved[target.minus_id]
         measured = float(moved[target.token_id] - other)
-        found.append(TargetChange(target.text, float(predicted[node]), measured))
-    return tuple(found)
-
-
-def own_changes(setting: Setting, features: FeatureChanges) -> dict[tuple[int, int, int], float]:
-    """By how much each changed feature was changed, by layer, position and index."""
-    amount = (features.after - features.before).tolist()
-    keys = zip(features.layer.tolist(), features.position.tolist(), features.index.tolist(), strict=True)
-    n_positions = setting.recording.n_positions
-    wanted = {
-        (layer, position, index)
-        for layer, edits in setting.edits.items()
-        for index, where in zip(edits.index.tolist(), edits.where(0, n_positions), strict=True)
-        for position in torch.nonzero(where).squeeze(1).tolist()
-    }
-    return {key: moved for key, moved in zip(keys, amount, strict=True) if key in wanted}
+        found.append((target.weight, TargetChange(target.text, float(predicted[node]), measured)))
+    return tuple(change for _, change in sorted(found, key=lambda pair: -pair[0]))

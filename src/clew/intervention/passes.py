@@ -13,24 +13,23 @@ from torch import Tensor, nn
 from clew.attribution.linear import LinearMap
 from clew.dictionary.base import Dictionary
 from clew.dictionary.points import WritePoint, values_at
-from clew.intervention.intervention import LayerEdits
+from clew.intervention.edits import LayerEdits
 from clew.intervention.pending import Pending
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
 
 class Regime(Enum):
-    """What is held fixed while changes spread; `d` is a feature's decoder direction, `c` its change.
-
-    An MLP writes what it would without the change, plus `c d`:
+    """What is held fixed while changes spread: `y` is what the model computes on a prompt `x`, and `c d` a
+    feature's change times its decoder direction, added to what the MLP writes.
     """
 
     DIRECT = "direct"
-    """Attention, norms and every MLP are held: `y = y_0 + J (c d)`, J the linear map behind the edges."""
+    """Attention, norms and every MLP are held, as an edge assumes: `y = y_0 + J (c d)`."""
     FROZEN_ATTENTION = "frozen-attention"
-    """Attention patterns P are held, norms and MLPs respond: `y = f_P(x, c d)`."""
+    """Attention patterns P are held; norms and MLPs respond: `y = f_P(x, c d)`."""
     FREE = "free"
-    """The real model: `y = f(x, c d)`."""
+    """The real model, all of which responds: `y = f(x, c d)`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Pass:
     """What came out; the first column has no changes."""
 
     logits: Float[Tensor, "column position vocabulary"]
+    """Before a final soft-cap."""
     pre_activation: tuple[Float[Tensor, "column position feature"], ...]
     """By layer, of all features, whatever they were set to."""
     activation: tuple[Float[Tensor, "column position feature"], ...]
@@ -54,12 +54,9 @@ class Setting:
     edits: Mapping[int, LayerEdits]
     strength: Float[Tensor, " column"]
     layers: range
-    """Where changes may be written; inside, no MLP responds to them unless it is the whole model."""
-
-    @property
-    def constrained(self) -> bool:
-        """Whether the user has limited the layers."""
-        return len(self.layers) < self.model.n_layers
+    """Where changes may be written."""
+    constrained: bool = False
+    """Whether the MLPs of `layers` are held at what they wrote, so that effects spread from above them."""
 
     def pending(self) -> Pending:
         return Pending(self.dictionary, self.edits, self.strength, self.layers)
@@ -88,14 +85,18 @@ def run_direct(setting: Setting) -> Pass:
         read = before if model.parallel_blocks else stream
         change = encoding.push_forward(layer, linear.to_read_point(dictionary.read_point, layer, read))
         pre_activations.append(pre_activation + change.permute(2, 0, 1))
-        activations.append(changed + change.permute(2, 0, 1) * ((activation != 0) & (changed == activation)))
+        follows = activation != 0
+        if (edits := setting.edits.get(layer)) is not None:
+            follows &= ~edits.changed(*activation.shape).to(follows.device)
+        activations.append(changed + change.permute(2, 0, 1) * follows)
         bypass = linear.bypass(dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer))
         if bypass is not None:
             stream = stream + bypass.forward(read, torch.empty_like(read).flatten())
         if (added := pending.take(layer)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
-    residual = recording.residual_final + stream.permute(2, 0, 1)
-    logits = model.output_logits(residual, recording.final_scale)
+    plain = model.read_logits(recording.residual_final, recording.final_scale)
+    # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
+    logits = plain + linear.to_logits(stream.permute(2, 0, 1))
     return Pass(logits, tuple(pre_activations), tuple(activations))
 
 
@@ -118,7 +119,7 @@ def run_with_frozen_attention(setting: Setting) -> Pass:
         stream = stream + attended + written
         pre_activations.append(pre_activation)
         activations.append(changed)
-    logits = model.output_logits(stream, model.final_norm.scale(stream))
+    logits = model.read_logits(stream, model.final_norm.scale(stream))
     return Pass(logits, tuple(pre_activations), tuple(activations))
 
 

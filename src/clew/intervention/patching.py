@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
 from clew.dictionary.base import Dictionary
 from clew.dictionary.points import read_values
 from clew.errors import ClewError
-from clew.intervention.intervention import Feature, Intervention, Positions
+from clew.intervention.edits import resolve
+from clew.intervention.intervention import Features, Intervention, Positions
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import record
@@ -20,7 +20,7 @@ from clew.model.recording import record
 def patched(
     model: LanguageModel,
     dictionary: Dictionary,
-    features: Feature | Sequence[Feature],
+    features: Features,
     source: str | Sequence[int],
     *,
     source_position: int = -1,
@@ -29,19 +29,22 @@ def patched(
 ) -> list[Intervention]:
     """Interventions that set features to the values that they have at a position of another prompt.
 
-    Raises `ClewError` for a position or a prompt that cannot be used.
+    Raises `ClewError` for a feature, a position or a prompt that cannot be used.
     """
     prompt = encode_prompt(model, source, sink)
-    n_positions = len(prompt.token_ids)
+    n_positions, members = len(prompt.token_ids), Intervention(features).members
+    if isinstance(source_position, bool) or not isinstance(source_position, int):
+        raise ClewError(f"A position of the other prompt is one whole number, not {source_position!r}.")
     if not -n_positions <= source_position < n_positions:
         raise ClewError(
             f"The other prompt has positions 0 to {n_positions - 1}, so there is no {source_position}."
         )
-    recording = record(model, prompt.token_ids)
-    found = []
-    for feature in Intervention(features).members:
-        x = read_values(model, recording, dictionary.read_point, feature.layer)[source_position]
-        _, activation = dictionary.respond(feature.layer, x)
-        one = Intervention(feature, positions, "set", float(activation[feature.index]))
-        found.append(replace(one))
-    return found
+    resolve([Intervention(members)], dictionary.n_features, n_positions)
+    recording, activation = record(model, prompt.token_ids), {}
+    for layer in sorted({feature.layer for feature in members}):
+        x = read_values(model, recording, dictionary.read_point, layer)
+        activation[layer] = dictionary.respond(layer, x)[1][source_position]
+    return [
+        Intervention(feature, positions, "set", float(activation[feature.layer][feature.index]))
+        for feature in members
+    ]

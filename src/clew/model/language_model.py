@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -136,6 +136,8 @@ class LanguageModel:
     """The Hugging Face model, unmodified."""
     tokenizer: Any
     anatomy: Anatomy
+    exclusive: Any = field(default_factory=threading.RLock, repr=False, compare=False)
+    """Held while the network runs, so that threads do not see each other's hooks."""
 
     @property
     def n_layers(self) -> int:
@@ -173,11 +175,6 @@ class LanguageModel:
         return tuple(self._layer(module) for module in part_of(self.network, self.anatomy.layers))
 
     @cached_property
-    def exclusive(self) -> threading.RLock:  # type: ignore[valid-type]
-        """Held while hooks are on the network, so that threads do not see each other's."""
-        return threading.RLock()
-
-    @cached_property
     def final_norm(self) -> Norm:
         return Norm(part_of(self.network, self.anatomy.final_norm), self.anatomy.gain_offset)
 
@@ -198,12 +195,15 @@ class LanguageModel:
         """A token's spelling, leading space and all."""
         return self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
 
-    def output_logits(
+    def read_logits(
         self, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
     ) -> Float[Tensor, "... vocabulary"]:
-        """Logits that the stream before the final norm leads to, with that norm's scale held."""
+        """Logits before a soft-cap that the stream before the final norm leads to, with this norm's scale."""
         normalized = self.final_norm.apply(residual, scale).to(self.unembedding_weight.dtype)
-        logits = nn.functional.linear(normalized, self.unembedding_weight, self.unembedding_bias).float()
+        return nn.functional.linear(normalized, self.unembedding_weight, self.unembedding_bias).float()
+
+    def soft_capped(self, logits: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "... vocabulary"]:
+        """Logits as the model gives them: through its final soft-cap, where it has one (Gemma 2)."""
         cap = getattr(self.text_config, "final_logit_softcapping", None)
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
@@ -212,7 +212,8 @@ class LanguageModel:
         self, token_ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "batch vocabulary"]:
         """Logits of the token after the last one, from a plain forward pass."""
-        output = self.network(input_ids=token_ids.to(self.device), use_cache=False, logits_to_keep=1)
+        with self.exclusive:
+            output = self.network(input_ids=token_ids.to(self.device), use_cache=False, logits_to_keep=1)
         return output.logits[:, -1].float()
 
     def _layer(self, module: nn.Module) -> Layer:

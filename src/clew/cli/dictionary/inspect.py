@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Refuse a text that cannot be read before anything is loaded."""
     from clew.cli.dictionary.reading import read_transcoders
+    from clew.cli.layout import page
     from clew.cli.progress import Progress
-    from clew.cli.report import page
     from clew.dictionary.quality import TEXT, measure_quality, misfit
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoding import bind

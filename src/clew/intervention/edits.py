@@ -1,0 +1,196 @@
+"""Interventions as arrays, layer by layer, checked against a model before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TypeGuard
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from clew.errors import ClewError
+from clew.intervention.intervention import FORMULAS, Feature, From, Intervention, Positions
+
+NEVER = 2**62
+"""A position that no text reaches."""
+
+TERMS: dict[str, Callable[[float], tuple[float, float]]] = {
+    "ablate": lambda v: (-1, 0),
+    "set": lambda v: (-1, v),
+    "add": lambda v: (0, v),
+    "scale": lambda v: (v - 1, 0),
+}
+"""Factor and constant of the change that each way makes: `factor * a + constant`."""
+
+
+@dataclass(frozen=True)
+class LayerEdits:
+    """All changes of one layer's features: where one applies it adds `factor * a + constant` to `a`."""
+
+    index: Int[Tensor, " edit"]
+    factor: Float[Tensor, " edit"]
+    constant: Float[Tensor, " edit"]
+    first: Int[Tensor, " edit"]
+    """The first position that an edit without an end applies to; past any prompt where it has none."""
+    at: Bool[Tensor, "edit position"]
+    """Where in the prompt each edit applies."""
+
+    def change(
+        self, activation: Float[Tensor, "... position edit"], start: int = 0
+    ) -> Float[Tensor, "... position edit"]:
+        """What to add to the activations of the edited features, from position `start` on."""
+        device = activation.device
+        where = self.where(start, activation.shape[-2]).to(device)
+        changed = activation * self.factor.to(device) + self.constant.to(device)
+        return torch.where(where.T, changed, 0)
+
+    def where(self, start: int, count: int) -> Bool[Tensor, "edit position"]:
+        """Which positions from `start` on each edit changes; the prompt's own, then those generated."""
+        position = torch.arange(start, start + count)
+        inside = position < self.at.shape[1]
+        found = position >= self.first[:, None]
+        found[:, inside] = self.at[:, position[inside]]
+        return found
+
+    def changed(self, n_positions: int, n_features: int) -> Bool[Tensor, "position feature"]:
+        """Which features of the layer are changed where in the prompt."""
+        found = torch.zeros(n_positions, n_features, dtype=torch.bool)
+        for index, positions in zip(self.index.tolist(), self.where(0, n_positions), strict=True):
+            found[:, index] |= positions
+        return found
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """One change of one feature."""
+
+    index: int
+    factor: float
+    constant: float
+    first: int
+    at: Bool[Tensor, " position"]
+
+
+def resolve(
+    interventions: Sequence[Intervention], n_features: Sequence[int], n_positions: int
+) -> dict[int, LayerEdits]:
+    """Edits by layer of a prompt of `n_positions`, for a dictionary with so many features in each layer.
+
+    Raises `ClewError` for features, positions and values that there are not, and for two changes of one
+    feature at one position.
+    """
+    found: dict[int, dict[int, list[_Edit]]] = {}
+    for intervention in interventions:
+        factor, constant = _terms(intervention)
+        at, first = _at(intervention.positions, n_positions)
+        if not intervention.members:
+            raise ClewError("An intervention names no feature; give at least one.")
+        for feature in intervention.members:
+            _check_feature(feature, n_features)
+            others = found.setdefault(feature.layer, {}).setdefault(feature.index, [])
+            edit = _Edit(feature.index, factor, constant, first, at)
+            for other in others:
+                _check_apart(feature, edit, other)
+            others.append(edit)
+    return {
+        layer: _layer_edits([edit for each in by_index.values() for edit in each])
+        for layer, by_index in sorted(found.items())
+    }
+
+
+def _layer_edits(edits: list[_Edit]) -> LayerEdits:
+    return LayerEdits(
+        index=torch.tensor([edit.index for edit in edits]),
+        factor=torch.tensor([edit.factor for edit in edits]),
+        constant=torch.tensor([edit.constant for edit in edits]),
+        first=torch.tensor([edit.first for edit in edits]),
+        at=torch.stack([edit.at for edit in edits]),
+    )
+
+
+def _check_apart(feature: Feature, one: _Edit, other: _Edit) -> None:
+    both, later = one.at & other.at, max(one.first, other.first)
+    if both.any() or later < NEVER:
+        place = int(both.nonzero()[0]) if both.any() else later
+        raise ClewError(f"Two interventions change {feature} at position {place}; leave one out.")
+
+
+def _terms(intervention: Intervention) -> tuple[float, float]:
+    how, value = intervention.how, intervention.value
+    if how not in TERMS:
+        known = ", ".join(FORMULAS)
+        raise ClewError(
+            f"A feature cannot be changed by {how!r}; the ways are {known} (for a value from another prompt "
+            "see patch)."
+        )
+    if how == "ablate":
+        if value is not None:
+            raise ClewError(f"To ablate takes no value, but {value} was given; the way to set one is 'set'.")
+        return TERMS[how](0.0)
+    try:
+        number = math.nan if value is None or isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        given = "without a value" if value is None else f"with {value}"
+        raise ClewError(f"A feature cannot be changed by {how!r} {given}; give a finite number.")
+    return TERMS[how](number)
+
+
+def _check_feature(feature: Feature, n_features: Sequence[int]) -> None:
+    if not isinstance(feature, Feature) or not (_is_whole(feature.layer) and _is_whole(feature.index)):
+        raise ClewError(f"{feature} is no feature: give Feature(layer, index), both whole numbers.")
+    if not 0 <= feature.layer < len(n_features):
+        raise ClewError(
+            f"There is no layer {feature.layer} ({feature}); the model has layers 0 to {len(n_features) - 1}."
+        )
+    count = n_features[feature.layer]
+    if not 0 <= feature.index < count:
+        there = f"has features 0 to {count - 1:,}" if count else "has no features"
+        raise ClewError(f"There is no feature {feature}; layer {feature.layer} {there}.")
+
+
+def _at(positions: Positions | None, n_positions: int) -> tuple[Bool[Tensor, " position"], int]:
+    """Where in the prompt, and from which position on without end."""
+    at = torch.zeros(n_positions, dtype=torch.bool)
+    if positions is None or positions == "all":
+        return ~at, n_positions
+    if isinstance(positions, From):
+        # May lie just behind the prompt: the first generated token.
+        first = _place(positions.position, n_positions, past_the_end=True)
+        at[first:] = True
+        return at, max(first, n_positions)
+    if isinstance(positions, slice):
+        for bound in (positions.start, positions.stop):
+            if bound is not None:
+                _place(bound, n_positions, past_the_end=True)
+        chosen = list(range(n_positions)[positions])
+        if not chosen:
+            raise ClewError(f"{positions} holds none of the prompt's {n_positions} positions.")
+    elif isinstance(positions, Sequence) and not isinstance(positions, str):
+        chosen = [_place(position, n_positions) for position in positions]
+        if not chosen:
+            raise ClewError("An intervention names no position; give at least one, or 'all'.")
+    else:
+        chosen = [_place(positions, n_positions)]
+    at[chosen] = True
+    return at, NEVER
+
+
+def _place(position: object, n_positions: int, *, past_the_end: bool = False) -> int:
+    """A position counted from the front; `ClewError` for what is none."""
+    if not _is_whole(position):
+        raise ClewError(
+            f"{position!r} is no position: give a whole number, a slice, several numbers, From(p) or 'all'."
+        )
+    if not -n_positions <= position < n_positions + past_the_end:
+        raise ClewError(f"There is no position {position}; the prompt has positions 0 to {n_positions - 1}.")
+    return int(position) % n_positions if position < 0 else int(position)
+
+
+def _is_whole(number: object) -> TypeGuard[int]:
+    return isinstance(number, Integral) and not isinstance(number, bool)

@@ -1,0 +1,81 @@
+"""The slow truth: the real network with hooks of its own that add `change x decoder`.
+
+Nothing here shares code with `clew.intervention`, but for the activations of the dictionary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from clew.dictionary.base import Dictionary
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.model.language_model import LanguageModel
+from tests.oracle import _attention_replaced_by, _patterns
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the network did: logits and each layer's pre-activations, `[position, feature]`."""
+
+    logits: Tensor
+    pre_activation: list[Tensor]
+
+
+@torch.no_grad()
+def changed_run(
+    model: LanguageModel,
+    dictionary: Dictionary,
+    token_ids: Tensor,
+    set_to: Mapping[tuple[int, int, int], float],
+    *,
+    frozen_attention: bool = False,
+) -> Response:
+    """The network with features, by layer, position and index, set to activations."""
+    patterns = _patterns(model, token_ids) if frozen_attention else None
+    pre_activation: list[Tensor] = []
+    added = [torch.zeros(len(token_ids), model.d_model) for _ in model.layers]
+
+    def see(number: int):
+        norm = model.layers[number].mlp_norm
+
+        def hook(module, inputs):
+            stream = inputs[0][0]
+            x = stream
+            if dictionary.read_point is not ReadPoint.RESIDUAL and norm.module is not None:
+                x = norm.module.forward(stream)
+                if dictionary.read_point is ReadPoint.NORMALIZED:
+                    x = (x if norm.bias is None else x - norm.bias) / norm.gain
+            pre, activation = dictionary.respond(number, x)
+            pre_activation.append(pre)
+            for (layer, position, index), value in set_to.items():
+                if layer == number:
+                    written = dictionary.decoder(layer, torch.tensor([index]))[0]
+                    change = value - activation[position, index]
+                    for ahead, direction in enumerate(written):
+                        added[layer + ahead][position] += change * direction
+
+        return hook
+
+    def write(number: int):
+        def hook(module, inputs, output):
+            if isinstance(output, tuple):
+                return (hook(module, inputs, output[0]), *output[1:])
+            return output + added[number].reshape(output.shape)
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for number, layer in enumerate(model.layers):
+            stack.callback(layer.mlp_reader.register_forward_pre_hook(see(number)).remove)
+            inside = dictionary.write_point is WritePoint.MLP_OUTPUT
+            writer = layer.mlp if inside else layer.mlp_writer
+            stack.callback(writer.register_forward_hook(write(number)).remove)
+        if patterns is not None:
+            stack.enter_context(_attention_replaced_by(model, patterns))
+        logits = model.network(input_ids=token_ids[None], use_cache=False).logits[0]
+    return Response(logits, pre_activation)

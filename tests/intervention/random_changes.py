@@ -1,0 +1,49 @@
+"""Random models with dictionaries of every kind, and random changes of their features."""
+
+from __future__ import annotations
+
+import random
+
+from clew.dictionary.base import Dictionary
+from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.points import ReadPoint, WritePoint
+from clew.graph.graph import Graph
+from clew.intervention.intervention import Feature, Intervention
+from clew.intervention.prediction import Place, feature_nodes
+from clew.model.language_model import LanguageModel
+from tests.random_transcoders import KINDS, random_transcoders
+from tests.tiny import CONFIG_BY_ARCHITECTURE, WITH_NEURONS
+
+PAIRS = [
+    (architecture, kind)
+    for architecture in sorted(CONFIG_BY_ARCHITECTURE)
+    for kind in (*KINDS, "neurons")
+    if kind != "neurons" or architecture in WITH_NEURONS
+]
+"""Every architecture with every kind of dictionary that it can have."""
+
+
+def dictionary_of(model: LanguageModel, kind: str, draw: random.Random) -> Dictionary:
+    """Of the kind, with random weights, read point and write point."""
+    if kind == "neurons":
+        return NeuronDictionary(model)
+    points = draw.choice(list(ReadPoint)), draw.choice(list(WritePoint))
+    return random_transcoders(model, kind, draw.randrange(100), *points)
+
+
+def random_places(graph: Graph, draw: random.Random, count: int) -> list[Place]:
+    """Some features that are nodes of the graph."""
+    places = sorted(feature_nodes(graph))
+    return draw.sample(places, min(count, len(places)))
+
+
+def random_changes(places: list[Place], draw: random.Random) -> list[Intervention]:
+    """A change of each place, in a random way and by a random amount."""
+    return [random_change(place, draw) for place in places]
+
+
+def random_change(place: Place, draw: random.Random) -> Intervention:
+    layer, position, index = place
+    how = draw.choice(["ablate", "set", "add", "scale"])
+    value = None if how == "ablate" else draw.uniform(-3, 3)
+    return Intervention(Feature(layer, index), position, how, value)

@@ -1,0 +1,180 @@
+"""What cannot be meant is refused with a sentence; what can be meant in several ways is taken as said."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from clew.errors import ClewError
+from clew.intervention.edits import resolve
+from clew.intervention.intervene import intervene, prepare
+from clew.intervention.intervention import Feature, From, Intervention
+from clew.intervention.patching import patched
+from tests.random_transcoders import random_transcoders
+from tests.tiny import random_ids, tiny_model
+
+F = Feature(1, 4)
+NO_POSITION = "is no position: give a whole number, a slice, several numbers, From(p) or 'all'."
+
+
+def refused(*interventions: Intervention) -> str:
+    with pytest.raises(ClewError) as caught:
+        resolve(interventions, [7, 7, 0], 6)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("intervention", "sentence"),
+    [
+        (Intervention(Feature(3, 0)), "There is no layer 3 (L3/0); the model has layers 0 to 2."),
+        (Intervention(Feature(-1, 0)), "There is no layer -1 (L-1/0); the model has layers 0 to 2."),
+        (Intervention(Feature(1, 7)), "There is no feature L1/7; layer 1 has features 0 to 6."),
+        (Intervention(Feature(1, -1)), "There is no feature L1/-1; layer 1 has features 0 to 6."),
+        (Intervention(Feature(2, 0)), "There is no feature L2/0; layer 2 has no features."),
+        (
+            Intervention(Feature(1.0, 4)),  # type: ignore[arg-type]
+            "L1.0/4 is no feature: give Feature(layer, index), both whole numbers.",
+        ),
+        (
+            Intervention([(1, 4)]),  # type: ignore[list-item]
+            "(1, 4) is no feature: give Feature(layer, index), both whole numbers.",
+        ),
+        (Intervention([]), "An intervention names no feature; give at least one."),
+        (
+            Intervention("Texas"),
+            "'Texas' is no feature such as L12/4031; a supernode or a label needs the graph that has it "
+            "(--graph FILE, or graph= in Python).",
+        ),
+        (Intervention(F, 6), "There is no position 6; the prompt has positions 0 to 5."),
+        (Intervention(F, -7), "There is no position -7; the prompt has positions 0 to 5."),
+        (Intervention(F, [0, 9]), "There is no position 9; the prompt has positions 0 to 5."),
+        (Intervention(F, From(7)), "There is no position 7; the prompt has positions 0 to 5."),
+        (Intervention(F, slice(2, 9)), "There is no position 9; the prompt has positions 0 to 5."),
+        (Intervention(F, slice(4, 2)), "slice(4, 2, None) holds none of the prompt's 6 positions."),
+        (Intervention(F, []), "An intervention names no position; give at least one, or 'all'."),
+        (Intervention(F, 1.5), f"1.5 {NO_POSITION}"),  # type: ignore[arg-type]
+        (Intervention(F, True), f"True {NO_POSITION}"),
+        (Intervention(F, [1, False]), f"False {NO_POSITION}"),
+        (Intervention(F, "5"), f"'5' {NO_POSITION}"),
+        (Intervention(F, From(1.0)), f"1.0 {NO_POSITION}"),  # type: ignore[arg-type]
+        (
+            Intervention(F, 1, "halve"),
+            "A feature cannot be changed by 'halve'; the ways are ablate, set, add, scale (for a value from "
+            "another prompt see patch).",
+        ),
+        (
+            Intervention(F, 1, "ablate", 2.0),
+            "To ablate takes no value, but 2.0 was given; the way to set one is 'set'.",
+        ),
+        (
+            Intervention(F, 1, "set"),
+            "A feature cannot be changed by 'set' without a value; give a finite number.",
+        ),
+        (
+            Intervention(F, 1, "add", float("nan")),
+            "A feature cannot be changed by 'add' with nan; give a finite number.",
+        ),
+        (
+            Intervention(F, 1, "scale", float("inf")),
+            "A feature cannot be changed by 'scale' with inf; give a finite number.",
+        ),
+        (
+            Intervention(F, 1, "set", "3"),  # type: ignore[arg-type]
+            "A feature cannot be changed by 'set' with 3; give a finite number.",
+        ),
+    ],
+)
+def test_one_intervention(intervention: Intervention, sentence: str):
+    assert refused(intervention) == sentence
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "place"),
+    [
+        (3, 3, 3),
+        (-3, 3, 3),
+        (slice(1, 4), [5, 2], 2),
+        ("all", 0, 0),
+        (From(2), slice(0, 3), 2),
+        (From(6), "all", 6),
+        (None, From(4), 4),
+    ],
+)
+def test_two_changes_at_one_place(one, other, place: int):
+    changes = Intervention(F, one), Intervention([Feature(0, 1), F], other, "set", 1.0)
+    assert refused(*changes) == f"Two interventions change L1/4 at position {place}; leave one out."
+
+
+@pytest.mark.parametrize(("one", "other"), [(3, 4), (slice(0, 3), From(3)), (From(6), slice(0, 6)), (0, -1)])
+def test_two_changes_of_one_feature_at_different_places_are_fine(one, other):
+    edits = resolve([Intervention(F, one), Intervention(F, other, "set", 1.0)], [7, 7], 6)
+    assert edits[1].changed(6, 7).sum() == edits[1].where(0, 6).sum()
+
+
+@pytest.mark.parametrize(
+    ("positions", "prompt", "generated"),
+    [
+        (2, [2], False),
+        (-1, [5], False),
+        (np.int64(2), [2], False),
+        ([0, -2], [0, 4], False),
+        (slice(2, None), [2, 3, 4, 5], False),
+        (slice(-2, 6), [4, 5], False),
+        (slice(None, None, 2), [0, 2, 4], False),
+        ("all", [0, 1, 2, 3, 4, 5], True),
+        (None, [0, 1, 2, 3, 4, 5], True),
+        (From(4), [4, 5], True),
+        (From(-1), [5], True),
+        (From(6), [], True),
+    ],
+)
+def test_positions_of_the_prompt_and_of_generated_tokens(positions, prompt, generated: bool):
+    edits = resolve([Intervention(F, positions)], [7, 7], 6)[1]
+    assert edits.where(0, 6)[0].nonzero().squeeze(1).tolist() == prompt
+    assert edits.where(6, 3)[0].tolist() == [generated] * 3
+    assert edits.where(4, 4)[0].tolist() == [4 in prompt, 5 in prompt, generated, generated]
+
+
+def test_what_no_run_can_be_made_of():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary, ids = random_transcoders(model, "PLT ReLU"), random_ids(6).tolist()
+    with pytest.raises(ClewError, match=r"^There is no regime 'linear'; the regimes are direct, frozen-att"):
+        intervene(model, dictionary, ids, [], regime="linear")
+    for strength in (float("nan"), float("inf"), "2"):
+        with pytest.raises(ClewError, match=rf"^A strength must be a finite number, not {strength}\.$"):
+            prepare(model, dictionary, ids, [], strengths=[strength])  # type: ignore[list-item]
+    for given in ([Feature(0, 1)], ["L0/1"]):
+        with pytest.raises(ClewError, match=r"^L0/1 is no intervention; give Intervention\(features, pos"):
+            prepare(model, dictionary, ids, given)  # type: ignore[arg-type]
+    with pytest.raises(ClewError, match=r"^\(0, 1\) is no feature: give Feature\(layer, index\)"):
+        prepare(model, dictionary, ids, [Intervention([(0, 1)])])  # type: ignore[list-item]
+    with pytest.raises(ClewError, match=r"^There is no strength; give at least one\.$"):
+        prepare(model, dictionary, ids, [], strengths=[])
+
+
+def test_patching_sets_what_the_other_prompt_has():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = random_transcoders(model, "CLT ReLU")
+    one, other = random_ids(6, 1).tolist(), random_ids(8, 2).tolist()
+    features = [Feature(layer, index) for layer in (0, 2) for index in range(7)]
+    changes = patched(model, dictionary, features, other, source_position=4, positions=3)
+    there = intervene(model, dictionary, other, [Intervention(features, 4)])[0].features
+    here = intervene(model, dictionary, one, changes)[0].features
+    np.testing.assert_allclose(here.after[here.was_changed], there.before[there.was_changed], atol=1e-5)
+    assert (here.position[here.was_changed] == 3).all()
+    assert patched(model, dictionary, "L0/3", other)[0].positions == -1
+
+
+def test_patching_from_a_place_that_there_is_not():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary, ids = random_transcoders(model, "CLT ReLU"), random_ids(6).tolist()
+    for position in (6, -7):
+        sentence = f"The other prompt has positions 0 to 5, so there is no {position}."
+        with pytest.raises(ClewError, match=f"^{re.escape(sentence)}$"):
+            patched(model, dictionary, F, ids, source_position=position)
+    with pytest.raises(ClewError, match=r"^There is no feature L1/9; layer 1 has features 0 to 6\.$"):
+        patched(model, dictionary, Feature(1, 9), ids)
+    with pytest.raises(ClewError, match=r"^A position of the other prompt is one whole number, not 1\.5\.$"):
+        patched(model, dictionary, F, ids, source_position=1.5)  # type: ignore[arg-type]
