@@ -24,7 +24,7 @@ def test_the_examples_of_interventions_print_what_the_page_says(capsys):
     page = (ROOT / "docs" / "interventions.md").read_text()
     exec("\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)), {})
     printed = capsys.readouterr().out.splitlines()
-    assert f"print(result)             # {printed[0]}" in page
+    assert f"print(result)  # {printed[0]}" in page
     assert all(line in page for line in printed if line.startswith("Generation("))
     assert len(printed) == 6
 
