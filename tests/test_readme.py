@@ -1,4 +1,4 @@
-"""The README's Python example runs as it stands, and its commands exist."""
+"""Python examples of the README and of a page run as they stand, and the commands exist."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     namespace: dict[str, object] = {}
     exec(example, namespace)
     assert list(tmp_path.glob("*.clew"))
+
+
+@pytest.mark.real
+def test_the_examples_of_interventions_print_what_the_page_says(capsys):
+    page = (ROOT / "docs" / "interventions.md").read_text()
+    exec("\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert f"print(result)  # {printed[0]}" in page
+    assert all(line in page for line in printed if line.startswith("Generation("))
+    assert len(printed) == 6
 
 
 def test_every_make_target_in_the_readme_exists():

@@ -88,7 +88,7 @@ def _add_changes(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         type=number,
         metavar="S",
-        help="make all changes so many times as strongly: -2 -1 0 1 2",
+        help="make all changes so many times: -2 -1 0 1 2",
     )
 
 
