@@ -23,7 +23,17 @@ ALLOWED = {
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
     "__init__": {"errors", "version", "facade", "graph"},
     "__main__": {"cli"},
-    "cli": {"errors", "version", "model", "dictionary", "graph", "facade", "attribution", "__init__"},
+    "cli": {
+        "errors",
+        "version",
+        "model",
+        "dictionary",
+        "graph",
+        "attribution",
+        "intervention",
+        "facade",
+        "__init__",
+    },
 }
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
     "dictionary": "look at published transcoders, or save them in one format",
     "show": "print what is in a graph file",
+    "validate": "remove features one by one and see if a graph is right",
     "models": "list the models that are ready on this machine",
 }
 ACTIONS = {

@@ -207,6 +207,11 @@ class LanguageModel:
         cap = getattr(self.text_config, "final_logit_softcapping", None)
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
+    def before_soft_cap(self, logits: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "... vocabulary"]:
+        """The logits that a soft-cap was put on, which is what the stream adds up to; others unchanged."""
+        cap = getattr(self.text_config, "final_logit_softcapping", None)
+        return logits if cap is None else torch.atanh(logits / cap) * cap
+
     @torch.no_grad()
     def next_token_logits(
         self, token_ids: Int[Tensor, "batch position"]
