@@ -124,7 +124,7 @@ def load_options(arguments: argparse.Namespace, graph: Graph) -> dict[str, Any]:
     kept = ("dictionary", "dtype")
     if arguments.dictionary is None:  # another dictionary reads and writes elsewhere
         kept += ("read_point", "write_point", "k")
-    options = {name: settings[name] for name in kept if settings.get(name) is not None}
+    options = {name: settings[name] for name in kept if isinstance(settings.get(name), str | int)}
     for name in ("dictionary", "read_point", "write_point", "k", "dtype"):
         if getattr(arguments, name) is not None:
             options[name] = getattr(arguments, name)

@@ -9,16 +9,13 @@ from rich.text import Text
 
 from clew.cli.scatter import Panel, Point, scatter_svg
 from clew.cli.spelling import readable, token
+from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
 from clew.intervention.circuits import Circuit
 from clew.intervention.validated import Correlation, Group, NodeCheck, Validation
 
 FEWEST_IN_LAYER = 3
 """Layers with fewer tested features have no correlations and share a line."""
-
-
-LARGEST_GAP = 1e-2
-"""A feature that does little carries float32's rounding of much larger numbers; beyond this it is not that."""
 
 
 def print_validation(console: Console, graph: Graph, found: Validation) -> None:
