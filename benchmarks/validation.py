@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +14,7 @@ from benchmarks.swap import (
     FRANCE,
     HOT,
     JORDAN,
+    Outcome,
     Swap,
     others,
     source_graph,
@@ -28,7 +29,7 @@ from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.again import place_of
 from clew.intervention.circuits import measure_circuit
 from clew.intervention.edits import Place
-from clew.intervention.validated import Group, Validation
+from clew.intervention.validated import Validation
 from clew.intervention.validation import validate_graph
 from clew.model.language_model import LanguageModel
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
@@ -83,33 +84,42 @@ def validated(model: LanguageModel, prompt: str) -> Validation:
     return found
 
 
-COLUMNS: dict[str, Callable[[Validation], float | None]] = {
-    "influence, KL": lambda found: found.everything.influence_and_kl.spearman,
-    "of top": lambda found: top(found).influence_and_kl.spearman,
-    "of random": lambda found: found.groups[2].influence_and_kl.spearman,
-    "influence, size": lambda found: found.everything.influence_and_size.spearman,
-    "of top ": lambda found: top(found).influence_and_size.spearman,
-    "prediction, effect": lambda found: found.everything.prediction_and_effect.spearman,
-    "of top  ": lambda found: top(found).prediction_and_effect.spearman,
-    "Pearson": lambda found: found.everything.prediction_and_effect.pearson,
-}
+ALL, TOP, RANDOM = range(3)
+"""Groups of a validation."""
+COLUMNS = (
+    ("influence, KL", ALL, "influence_and_kl"),
+    ("of top", TOP, "influence_and_kl"),
+    ("of random", RANDOM, "influence_and_kl"),
+    ("influence, size", ALL, "influence_and_size"),
+    ("of top", TOP, "influence_and_size"),
+    ("sizes", ALL, "prediction_and_size"),
+    ("of top", TOP, "prediction_and_size"),
+    ("prediction, effect", ALL, "prediction_and_effect"),
+    ("of top", TOP, "prediction_and_effect"),
+)
 
 
-def top(found: Validation) -> Group:
-    return found.groups[1]
+def spearman(found: Validation, group: int, pair: str) -> float | None:
+    return getattr(found.groups[group], pair).spearman
+
+
+def known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def correlations(name: str, prompts: Sequence[str], found: Sequence[Validation]) -> str:
     """One model's table: each prompt, then the median and the range."""
-    columns = list(COLUMNS.values())
+    columns = [[spearman(each, group, pair) for each in found] for _, group, pair in COLUMNS]
+    columns.append([each.everything.prediction_and_effect.pearson for each in found])
     rows = [
-        [prompt, f"{each.gap:.0e}", *(number(column(each)) for column in columns)]
-        for prompt, each in zip(prompts, found, strict=True)
+        [prompt, f"{each.gap:.0e}", *(number(column[place]) for column in columns)]
+        for place, (prompt, each) in enumerate(zip(prompts, found, strict=True))
     ]
-    values = [[value for each in found if (value := column(each)) is not None] for column in columns]
+    values = [known(column) for column in columns]
     rows.append(["**median**", "", *(f"**{median(series):.2f}**" for series in values)])
     rows.append(["range", "", *(f"{min(series):.2f} to {max(series):.2f}" for series in values)])
-    return markdown(f"### {name}", ["prompt", "edges", *(column.strip() for column in COLUMNS)], rows)
+    header = ["prompt", "edges", *(title for title, *_ in COLUMNS), "Pearson"]
+    return markdown(f"### {name}", header, rows)
 
 
 def number(value: float | None) -> str:
@@ -121,8 +131,13 @@ def verdict(found: dict[str, list[Validation]]) -> str:
     sentences = []
     for name, some in found.items():
         whole, best, weak, signed = (
-            median(value for each in some if (value := COLUMNS[column](each)) is not None)
-            for column in ("influence, KL", "of top", "of random", "prediction, effect")
+            median(known(spearman(each, group, pair) for each in some))
+            for group, pair in (
+                (ALL, "influence_and_kl"),
+                (TOP, "influence_and_kl"),
+                (RANDOM, "influence_and_kl"),
+                (ALL, "prediction_and_effect"),
+            )
         )
         sentences.append(
             f"- **{name}**: influence against KL {whole:.2f} over all tested neurons, {best:.2f} among the "
@@ -202,7 +217,7 @@ def swap_table(name: str, swap: Swap) -> str:
     return markdown(f'### {name}: "{swap.prompt}" with values from "{swap.source}"', header, rows)
 
 
-def cells(outcome) -> list[str]:
+def cells(outcome: Outcome) -> list[str]:
     return [f"{outcome.answer:.3f}", f"{outcome.wanted:.3f}", f"`{quote(outcome.likeliest)[1:-1]}`"]
 
 
@@ -227,7 +242,8 @@ are set to zero, one at a time (`clew validate`).
   token's distribution, in the real model, everything responding.
 - *Influence, size*: the same with the size of the change of the targets' centred logits, averaged by weight.
 - *Prediction, effect*: the change of the likeliest target's centred logit that the graph predicts over all
-  paths, with its sign, against the measured one; Spearman, then Pearson.
+  paths, with its sign, against the measured one; *sizes*: both without signs, over all targets. The last
+  column is the Pearson correlation of prediction and effect.
 
 {verdict}
 

@@ -8,6 +8,7 @@ import torch
 from clew.attribution.trace import trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
+from clew.facade import Model
 from clew.graph.graph import NodeKind
 from clew.intervention.again import place_of
 from clew.intervention.circuits import mean_activations, measure_circuit
@@ -73,6 +74,27 @@ def test_masks_equal_one_intervention_a_feature(kind: str, outside: str):
     assert found.alone == pytest.approx(probability_with(model, dictionary, outsiders, token), rel=1e-4)
     both = probability_with(model, dictionary, [*ablations, *outsiders], token)
     assert found.nothing == pytest.approx(both, rel=1e-4)
+
+
+def test_decoder_rows_may_be_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    model = tiny_model("Gemma2ForCausalLM")
+    dictionary = random_transcoders(model, "CLT ReLU")
+    places = all_places(dictionary)[::2]
+    together = measure_circuit(model, dictionary, IDS, places)
+    monkeypatch.setattr("clew.intervention.pending.FEATURES_AT_ONCE", 2)
+    apart = measure_circuit(model, dictionary, IDS, places)
+    for name in ("whole", "without", "alone", "nothing"):
+        assert getattr(apart, name) == pytest.approx(getattr(together, name), rel=1e-5)
+
+
+def test_a_model_measures_both_of_its_own_graphs():
+    network = tiny_model("LlamaForCausalLM")
+    model = Model(network, NeuronDictionary(network))
+    graph = model.trace("w3 w4 w5")
+    assert model.validate(graph, count=4).gap < 1e-4
+    of_graph = model.circuit(graph)
+    of_text = model.circuit("w3 w4 w5", [place_of(graph, node) for node in graph.of_kind(NodeKind.FEATURE)])
+    assert of_text == of_graph
 
 
 def test_with_all_neurons_at_zero_no_mlp_adds_more_than_its_bias():

@@ -42,8 +42,8 @@ def print_validation(console: Console, graph: Graph, found: Validation) -> None:
 def _edges(gap: float) -> str:
     if gap > LARGEST_GAP:
         return (
-            f"Warning: with all else held, effects are off by up to {gap:.0e} of what the edges say (at most "
-            f"{LARGEST_GAP:.0e} is rounding). Do not rely on this graph; float32 is the most exact."
+            f"Warning: with all else held, effects are off by up to {gap:.0e} of what the edges say; more "
+            f"than {LARGEST_GAP:.0e} is rounding in half precision, but an error in float32."
         )
     return f"With all else held, each feature does what its edges say: worst gap {gap:.0e}."
 
@@ -117,7 +117,7 @@ def drawing(graph: Graph, found: Validation) -> str:
                 [Point(node.name, node.influence, node.kl, node.is_top) for node in found.nodes],
             ),
             Panel(
-                f"Prediction and effect, signed: {_caption(everything.prediction_and_effect)}",
+                f"Sizes: {_caption(everything.prediction_and_size)}",
                 "predicted |change| (centred logits)",
                 "measured |change|",
                 [

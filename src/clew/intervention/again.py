@@ -74,5 +74,5 @@ def activations(
     for layer, numbers in by_layer.items():
         _, activation = dictionary.respond(layer, read_values(model, recording, dictionary.read_point, layer))
         where = torch.tensor([places[number][1:] for number in numbers], device=activation.device)
-        found[numbers] = activation[where[:, 0], where[:, 1]].double().cpu().numpy()
+        found[numbers] = activation[where[:, 0], where[:, 1]].cpu().double().numpy()
     return found

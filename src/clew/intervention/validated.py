@@ -60,7 +60,9 @@ class Group:
     influence_and_size: Correlation
     """Influence against the size of the measured effect, over all targets."""
     prediction_and_effect: Correlation
-    """The predicted effect against the measured one, with their signs."""
+    """The predicted effect against the measured one, on the main target, with their signs."""
+    prediction_and_size: Correlation
+    """The sizes of both, over all targets."""
 
 
 @dataclass(frozen=True)
@@ -134,4 +136,5 @@ def group(name: str, nodes: Sequence[NodeCheck]) -> Group:
         influence_and_kl=together("influence", "kl"),
         influence_and_size=together("influence", "measured_size"),
         prediction_and_effect=together("predicted", "measured"),
+        prediction_and_size=together("predicted_size", "measured_size"),
     )

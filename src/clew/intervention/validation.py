@@ -123,19 +123,19 @@ class _Run:
         )
         found = spread_along_edges(setting)
         outputs = output_targets(LinearMap(self.model, self.recording), self.graph.info.targets)
-        direct = (outputs.direction.double() @ found.stream[1:, -1].double().T).cpu().numpy()
+        direct = (outputs.direction.cpu().double() @ found.stream[1:, -1].cpu().double().T).numpy()
         gap = self._gap(nodes, found, direct)
         logits = last_logits(setting)
         return _Measured(direct, self._target_changes(logits), gap, _kl(logits))
 
     def _target_changes(self, logits: Tensor) -> Float64[np.ndarray, "target column"]:
         logits = self.model.before_soft_cap(logits)
-        moved = (logits[1:] - logits[0]).double()
+        moved = (logits[1:] - logits[0]).cpu().double()
         rows = []
         for target in self.graph.info.targets:
             other = moved.mean(dim=-1) if target.minus_id is None else moved[:, target.minus_id]
             rows.append(moved[:, target.token_id] - other)
-        return torch.stack(rows).cpu().numpy()
+        return torch.stack(rows).numpy()
 
     def _gap(self, nodes: np.ndarray, found: Spread, targets: np.ndarray) -> Float64[np.ndarray, " column"]:
         """For each node the worst gap between an edge and what was measured, relative to its largest edge."""
@@ -170,9 +170,9 @@ def last_logits(setting: Setting) -> Tensor:
 
 def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:
     """KL divergence (nats) of every later column from the first."""
-    share = logits.double().log_softmax(dim=-1)
+    share = logits.cpu().double().log_softmax(dim=-1)
     after, before = share[1:], share[0]
-    return (after.exp() * (after - before)).sum(dim=-1).clamp(min=0).cpu().numpy()
+    return (after.exp() * (after - before)).sum(dim=-1).clamp(min=0).numpy()
 
 
 def _columns(run: _Run, memory: int) -> int:
