@@ -26,6 +26,7 @@ bench: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.selection
+	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.picture
 
 clean:

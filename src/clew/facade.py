@@ -17,12 +17,15 @@ from clew.dictionary.transcoding import TranscoderDictionary, bind
 from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
+from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.generation import Generation, Sampling, generate_tokens
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Features, Intervention, Positions
 from clew.intervention.passes import Regime
 from clew.intervention.patching import patched
 from clew.intervention.result import InterventionResult
+from clew.intervention.validated import Validation
+from clew.intervention.validation import validate_graph
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.reference import resolve
 
@@ -189,6 +192,44 @@ class Model:
             positions=positions,
             sink=sink,
         )
+
+    def validate(
+        self,
+        graph: Graph,
+        *,
+        count: int = 50,
+        random_count: int | None = None,
+        seed: int = 0,
+        on_progress: OnProgress = lambda phase, done, total: None,
+    ) -> Validation:
+        """Ablate a graph's `count` most influential features one by one, and as many at random.
+
+        Compares what the graph predicts with what happens, with everything but its edges held and in the
+        real model. Raises `ClewError` for a graph of another model or dictionary.
+        """
+        return validate_graph(
+            self.language_model,
+            self.dictionary,
+            graph,
+            count=count,
+            random_count=random_count,
+            seed=seed,
+            on_progress=on_progress,
+        )
+
+    def circuit(
+        self,
+        prompt: Graph | str | Sequence[int],
+        features: Sequence[tuple[int, int, int]] | None = None,
+        *,
+        outside: str = "zero",
+    ) -> Circuit:
+        """Whether a set of features (layer, position, index) is enough for the answer, and needed.
+
+        Of a graph's prompt the set is by default all of its features. Everything outside goes to `"zero"` or
+        to its `"mean"` over a text. Raises `ClewError` for features that there are not.
+        """
+        return measure_circuit(self.language_model, self.dictionary, prompt, features, outside=outside)
 
     def __repr__(self) -> str:
         network, dictionary = self.language_model, self.dictionary

@@ -12,6 +12,7 @@ from clew.intervention.edits import resolve
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Feature, From, Intervention
 from clew.intervention.patching import patched
+from clew.intervention.pending import changed_places
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 
@@ -110,7 +111,7 @@ def test_two_changes_at_one_place(one, other, place: int):
 @pytest.mark.parametrize(("one", "other"), [(3, 4), (slice(0, 3), From(3)), (From(6), slice(0, 6)), (0, -1)])
 def test_two_changes_of_one_feature_at_different_places_are_fine(one, other):
     edits = resolve([Intervention(F, one), Intervention(F, other, "set", 1.0)], [7, 7], 6)
-    assert edits[1].changed(6, 7).sum() == edits[1].where(0, 6).sum()
+    assert changed_places(edits[1], 6, 7).sum() == edits[1].where(0, 6).sum()
 
 
 @pytest.mark.parametrize(

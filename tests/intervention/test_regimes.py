@@ -13,6 +13,7 @@ from clew.intervention.edits import resolve
 from clew.intervention.intervene import RUN, intervene, prepare
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.passes import Regime, Setting
+from clew.intervention.pending import changed_places
 from clew.model.recording import record
 from tests.intervention.oracle import changed_run
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_places
@@ -225,4 +226,4 @@ def test_layer_ranges_that_cannot_be_meant_are_refused():
 def test_many_features_at_one_position_each_are_resolved_at_once():
     changes = [Intervention(Feature(0, index), position) for index in range(500) for position in range(20)]
     edits = resolve(changes, [500], 20)
-    assert edits[0].changed(20, 500).all()
+    assert changed_places(edits[0], 20, 500).all()

@@ -56,13 +56,6 @@ class LayerEdits:
         found[:, inside] = self.at[:, position[inside]]
         return found
 
-    def changed(self, n_positions: int, n_features: int) -> Bool[Tensor, "position feature"]:
-        """Which features of the layer are changed where in the prompt."""
-        found = torch.zeros(n_positions, n_features, dtype=torch.bool)
-        for index, positions in zip(self.index.tolist(), self.where(0, n_positions), strict=True):
-            found[:, index] |= positions
-        return found
-
 
 @dataclass(frozen=True)
 class _Edit:

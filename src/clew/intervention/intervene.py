@@ -18,6 +18,7 @@ from clew.intervention.edits import LayerEdits, resolve
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.naming import with_names_resolved
 from clew.intervention.passes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
+from clew.intervention.pending import changed_places
 from clew.intervention.prediction import Place, feature_nodes, predicted_changes
 from clew.intervention.result import (
     FeatureChanges,
@@ -150,6 +151,7 @@ def own_changes(
     }
     change, passes_on = {}, {}
     for layer, edits in setting.edits.items():
+        assert isinstance(edits, LayerEdits)
         where = edits.where(0, setting.recording.n_positions)
         rows = zip(edits.index.tolist(), edits.factor.tolist(), edits.constant.tolist(), where, strict=True)
         for index, factor, constant, positions in rows:
@@ -247,7 +249,7 @@ def _feature_changes(setting: Setting, found: Pass, column: int) -> FeatureChang
         shown = (activation[0] != 0) | (activation[column] != 0)
         by_hand = torch.zeros_like(shown)
         if (edits := setting.edits.get(layer)) is not None:
-            by_hand = edits.changed(*shown.shape).to(shown.device)
+            by_hand = changed_places(edits, *shown.shape).to(shown.device)
         position, index = torch.nonzero(shown | by_hand, as_tuple=True)
         chosen = [values[position, index] for values in (activation[0], activation[column])]
         read = [values[position, index] for values in (pre[0], pre[column])]

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from clew.attribution.linear import LinearMap
 from clew.dictionary.base import Dictionary
 from clew.dictionary.points import WritePoint, values_at
-from clew.intervention.edits import LayerEdits
-from clew.intervention.pending import Pending
+from clew.intervention.pending import Edits, Pending, changed_places
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
@@ -51,7 +50,7 @@ class Setting:
     model: LanguageModel
     dictionary: Dictionary
     recording: Recording
-    edits: Mapping[int, LayerEdits]
+    edits: Mapping[int, Edits]
     strength: Float[Tensor, " column"]
     layers: range
     """Where changes may be written."""
@@ -62,14 +61,39 @@ class Setting:
         return Pending(self.dictionary, self.edits, self.strength, self.layers)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """What changes do along edges alone; by layer where it is a tuple."""
+
+    pre_activation: tuple[Float[Tensor, "position feature"], ...]
+    """Before the changes."""
+    read: tuple[Float[Tensor, "column position feature"], ...]
+    """By how much pre-activations change."""
+    activation: tuple[Float[Tensor, "column position feature"], ...]
+    """With the changes; other active features follow what they read."""
+    stream: Float[Tensor, "column position d_model"]
+    """By how much the stream before the final norm changes."""
+
+
 @torch.no_grad()
 def run_direct(setting: Setting) -> Pass:
     """Changes spread along edges alone."""
+    model, recording, found = setting.model, setting.recording, spread_along_edges(setting)
+    plain = model.read_logits(recording.residual_final, recording.final_scale)
+    # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
+    logits = plain + LinearMap(model, recording).to_logits(found.stream)
+    pairs = zip(found.pre_activation, found.read, strict=True)
+    return Pass(logits, tuple(before + change for before, change in pairs), found.activation)
+
+
+@torch.no_grad()
+def spread_along_edges(setting: Setting) -> Spread:
+    """The changes themselves, free of the rounding of what they are added to."""
     model, recording, dictionary = setting.model, setting.recording, setting.dictionary
     linear, encoding = LinearMap(model, recording), dictionary.encode(recording)
     pending, n_columns = setting.pending(), len(setting.strength)
     stream = recording.embedding.new_zeros(recording.n_positions, model.d_model, n_columns)
-    pre_activations, activations = [], []
+    pre_activations, reads, activations = [], [], []
     for layer in range(model.n_layers):
         x = values_at(
             dictionary.read_point,
@@ -84,20 +108,19 @@ def run_direct(setting: Setting) -> Pass:
         attention.add_forward(stream, stream.new_empty(attention.scratch_floats(*stream.shape[::2])))
         read = before if model.parallel_blocks else stream
         change = encoding.push_forward(layer, linear.to_read_point(dictionary.read_point, layer, read))
-        pre_activations.append(pre_activation + change.permute(2, 0, 1))
+        change = change.permute(2, 0, 1)
+        pre_activations.append(pre_activation)
+        reads.append(change)
         follows = activation != 0
         if (edits := setting.edits.get(layer)) is not None:
-            follows &= ~edits.changed(*activation.shape).to(follows.device)
-        activations.append(changed + change.permute(2, 0, 1) * follows)
+            follows &= ~changed_places(edits, *activation.shape).to(follows.device)
+        activations.append(changed + change * follows)
         bypass = linear.bypass(dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer))
         if bypass is not None:
             stream = stream + bypass.forward(read, torch.empty_like(read).flatten())
         if (added := pending.take(layer)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
-    plain = model.read_logits(recording.residual_final, recording.final_scale)
-    # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
-    logits = plain + linear.to_logits(stream.permute(2, 0, 1))
-    return Pass(logits, tuple(pre_activations), tuple(activations))
+    return Spread(tuple(pre_activations), tuple(reads), tuple(activations), stream.permute(2, 0, 1))
 
 
 @torch.no_grad()

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.dictionary.base import Dictionary
-from clew.intervention.edits import LayerEdits
+
+FEATURES_AT_ONCE = 256
+"""Bounds the decoder rows that are in memory together."""
+
+
+class Edits(Protocol):
+    """Changes of one layer's features, whatever says which."""
+
+    @property
+    def index(self) -> Int[Tensor, " edit"]: ...
+
+    def change(
+        self, activation: Float[Tensor, "column position edit"], start: int = 0
+    ) -> Float[Tensor, "column position edit"]:
+        """What to add to the activations of these features, from position `start` on."""
+        ...
+
+    def where(self, start: int, count: int) -> Bool[Tensor, "edit position"]:
+        """Which positions from `start` on each edit changes in any column."""
+        ...
+
+
+def changed_places(edits: Edits, n_positions: int, n_features: int) -> Bool[Tensor, "position feature"]:
+    """Which features of a layer are changed where in a prompt."""
+    found = torch.zeros(n_positions, n_features, dtype=torch.bool)
+    index, position = torch.nonzero(edits.where(0, n_positions), as_tuple=True)
+    found[position, edits.index.cpu()[index]] = True
+    return found
 
 
 class Pending:
@@ -17,7 +46,7 @@ class Pending:
     def __init__(
         self,
         dictionary: Dictionary,
-        edits: Mapping[int, LayerEdits],
+        edits: Mapping[int, Edits],
         strength: Float[Tensor, " column"],
         layers: range,
     ) -> None:
@@ -39,19 +68,31 @@ class Pending:
             return activation
         index = edits.index.to(activation.device)
         change = edits.change(activation[..., index], start) * self._strength.view(-1, 1, 1)
-        decoder = self._decoder(layer, edits)
+        if len(index) <= FEATURES_AT_ONCE:
+            self._write(layer, self._decoder(layer, edits), change)
+        else:  # of a whole layer's edits few change anything, and only those need decoder rows
+            changing = torch.nonzero(change.flatten(0, -2).any(dim=0)).squeeze(1)
+            for some in changing.split(FEATURES_AT_ONCE):
+                self._write(layer, self._dictionary.decoder(layer, index[some]), change[..., some])
+        return activation.index_add(-1, index, change)
+
+    def _decoder(self, layer: int, edits: Edits) -> Float[Tensor, "edit written d_model"]:
+        """Read once, however many tokens are generated."""
+        if layer not in self._decoders:
+            self._decoders[layer] = self._dictionary.decoder(layer, edits.index)
+        return self._decoders[layer]
+
+    def _write(
+        self,
+        layer: int,
+        decoder: Float[Tensor, "edit written d_model"],
+        change: Float[Tensor, "column position edit"],
+    ) -> None:
         for ahead in range(decoder.shape[1]):
             if layer + ahead in self._layers:
                 written = change @ decoder[:, ahead]
                 known = self._added.get(layer + ahead)
                 self._added[layer + ahead] = written if known is None else known + written
-        return activation.index_add(-1, index, change)
-
-    def _decoder(self, layer: int, edits: LayerEdits) -> Float[Tensor, "edit written d_model"]:
-        """Read once, however many tokens are generated."""
-        if layer not in self._decoders:
-            self._decoders[layer] = self._dictionary.decoder(layer, edits.index)
-        return self._decoders[layer]
 
     def take(self, layer: int) -> Float[Tensor, "column position d_model"] | None:
         """What to add at the layer's write point; None for nothing. Can be taken once."""

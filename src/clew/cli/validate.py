@@ -1,0 +1,140 @@
+"""`clew validate`: remove a graph's features one by one and print how well it foretold what happens."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clew.cli.arguments import DTYPES, add_overrides, check_writable, file_ending_in, one_of, whole_number
+from clew.cli.show import prune_as_asked
+from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from clew.cli.progress import Progress
+    from clew.facade import Model
+    from clew.graph.graph import Graph
+
+USAGE = "FILE [options]"
+EXAMPLE = """\
+example:
+  clew trace "The capital of France is" --out paris.clew --keep all
+  clew validate paris.clew --top 60 --random 60 --svg paris.svg"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a .clew file")
+    what = parser.add_argument_group("what to test")
+    for name, text in (
+        ("--top", "most influential features to remove"),
+        ("--random", "other features to remove, drawn at random"),
+    ):
+        what.add_argument(
+            name, type=whole_number(0), default=50, metavar="N", help=f"{text} (default: %(default)s)"
+        )
+    what.add_argument(
+        "--seed", type=whole_number(0), default=0, metavar="N", help="of the draw (default: %(default)s)"
+    )
+    what.add_argument(
+        "--circuit",
+        type=one_of("zero", "mean"),
+        metavar="HOW",
+        help="also remove what pruning keeps, and all else to zero or mean",
+    )
+    parser.add_argument_group("where it goes").add_argument(
+        "--svg", type=file_ending_in(".svg"), metavar="FILE.svg", help="save a scatter plot here"
+    )
+    _add_model(parser.add_argument_group("in place of what the graph says"))
+    machine = parser.add_argument_group("how it is computed")
+    machine.add_argument(
+        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
+    )
+    machine.add_argument(
+        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
+    )
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--model", metavar="NAME", help="the model, as for clew trace")
+    group.add_argument("--dictionary", metavar="REF", help="its features, as for clew trace")
+    add_overrides(group)
+    group.add_argument("--dtype", type=one_of(*DTYPES), metavar="T", help=", ".join(DTYPES))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot work before a model is loaded; save before printing."""
+    if arguments.top + arguments.random == 0:
+        raise ClewError("validate needs at least one feature to remove; see clew validate --help")
+    if arguments.svg is not None:
+        check_writable(arguments.svg)
+    from clew.cli.layout import page
+    from clew.cli.progress import Progress
+    from clew.cli.validation import drawing, print_circuit, print_validation
+    from clew.graph.file import open_graph
+
+    with Progress() as progress:
+        progress.stage(f"Opening {arguments.file}")
+        graph = open_graph(arguments.file)
+        model = _loaded(arguments, graph, progress)
+        progress.stage("Reading the prompt")
+        found = model.validate(
+            graph,
+            count=arguments.top,
+            random_count=arguments.random,
+            seed=arguments.seed,
+            on_progress=progress.work,
+        )
+        circuit = None
+        if arguments.circuit:
+            progress.stage("Removing a circuit")
+            kept = graph if graph.node_total is None else prune_as_asked(graph)
+            circuit = model.circuit(kept, outside=arguments.circuit)
+        if arguments.svg is not None:
+            _save(arguments.svg, drawing(graph, found))
+    with page() as console:
+        print_validation(console, graph, found)
+        if circuit is not None:
+            print_circuit(console, circuit)
+        if arguments.svg is not None:
+            console.print(f"Saved  {arguments.svg}", soft_wrap=True)
+
+
+def _loaded(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:
+    options = load_options(arguments, graph)
+    progress.stage(f"Loading {options['reference']}")
+    import clew
+
+    return clew.load(**options, on_note=progress.note)
+
+
+def load_options(arguments: argparse.Namespace, graph: Graph) -> dict[str, Any]:
+    """What `clew.load` gets: the graph's own settings, save for what the user names instead."""
+    settings = graph.info.settings if graph.foreign is None else {}
+    reference = arguments.model or settings.get("model")
+    if not isinstance(reference, str):
+        maker = f" (it was made by {graph.info.generator})" if graph.info.generator else ""
+        raise ClewError(
+            f"{arguments.file} does not say how to load its model{maker}; name it with --model, and its "
+            "features with --dictionary."
+        )
+    kept = ("dictionary", "dtype")
+    if arguments.dictionary is None:  # another dictionary reads and writes elsewhere
+        kept += ("read_point", "write_point", "k")
+    options = {name: settings[name] for name in kept if isinstance(settings.get(name), str | int)}
+    for name in ("dictionary", "read_point", "write_point", "k", "dtype"):
+        if getattr(arguments, name) is not None:
+            options[name] = getattr(arguments, name)
+    return {
+        "reference": reference,
+        **options,
+        "device": arguments.device,
+        "low_memory": arguments.low_memory,
+        "check": False,
+    }
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ClewError(f"{path} cannot be written: {error.strerror}; choose another place.") from error

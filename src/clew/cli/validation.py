@@ -1,0 +1,141 @@
+"""What a person reads about a validation: a table, the worst features, a scatter plot."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clew.cli.layout import print_indented, print_title
+from clew.cli.scatter import Panel, Point, scatter_svg
+from clew.cli.spelling import readable, token
+from clew.graph.conservation import LARGEST_GAP
+from clew.graph.graph import Graph
+from clew.intervention.circuits import Circuit
+from clew.intervention.validated import Correlation, Group, NodeCheck, Validation
+
+FEWEST_IN_LAYER = 3
+"""Layers with fewer tested features have no correlations and share a line."""
+
+
+def print_validation(console: Console, graph: Graph, found: Validation) -> None:
+    """Everything about the single features."""
+    console.print(Text(f"{token(graph.info.prompt)} → {token(found.target)}", style="bold"))
+    console.print(
+        Text(
+            f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {len(found.top)} most "
+            f"influential features and {len(found.random)} at random, of {found.n_features:,}",
+            style="dim",
+        )
+    )
+    print_title(console, "Edges")
+    print_indented(console, _edges(found.gap))
+    print_title(console, "In the real model, each set to zero by itself", "Spearman and Pearson")
+    print_indented(console, _correlations(found))
+    worst = found.disappointments()
+    if worst:
+        print_title(console, "Predicted most that did not happen", "centred logits, over all targets")
+        print_indented(console, _disappointments(graph, worst))
+    console.print()
+
+
+def _edges(gap: float) -> str:
+    if gap > LARGEST_GAP:
+        return (
+            f"Warning: with all else held, effects are off by up to {gap:.0e} of what the edges say; more "
+            f"than {LARGEST_GAP:.0e} is rounding in half precision, but an error in float32."
+        )
+    return f"With all else held, each feature does what its edges say: worst gap {gap:.0e}."
+
+
+def _correlations(found: Validation) -> Table:
+    table = _table("", "n", "influence, KL", "influence, size", "prediction, effect")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for group in (*found.groups, *found.layers):
+        if group.count >= FEWEST_IN_LAYER:
+            table.add_row(group.name, str(group.count), *_cells(group))
+    few = [group for group in found.layers if group.count < FEWEST_IN_LAYER]
+    if few:
+        table.add_row(f"{len(few)} other layers", str(sum(group.count for group in few)), "", "", "")
+    return table
+
+
+def _cells(group: Group) -> list[str]:
+    pairs = (group.influence_and_kl, group.influence_and_size, group.prediction_and_effect)
+    return [f"{_number(pair.spearman)} {_number(pair.pearson)}" for pair in pairs]
+
+
+def _number(value: float | None) -> str:
+    return f"{'-':>5}" if value is None else f"{value:5.2f}"
+
+
+def _disappointments(graph: Graph, nodes: list[NodeCheck]) -> Table:
+    table = _table("feature", "token", "predicted", "happened", "KL")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for node in nodes:
+        table.add_row(
+            node.name,
+            token(graph.info.tokens[node.position]),
+            f"{node.predicted_size:.3f}",
+            f"{node.measured_size:.3f}",
+            f"{node.kl:.2g}",
+        )
+    return table
+
+
+def print_circuit(console: Console, circuit: Circuit) -> None:
+    """What pruning keeps, as a circuit."""
+    console.print(
+        Text.assemble(("What pruning keeps", "bold"), (f"  ({circuit.size:,} features as a circuit)", "dim"))
+    )
+    table = _table("", f"p of {token(circuit.answer)}")
+    table.columns[1].justify = "right"
+    for name, probability in (
+        ("the whole model", circuit.whole),
+        ("without them", circuit.without),
+        (f"them alone, all others at {circuit.outside}", circuit.alone),
+        (f"nothing: they at zero, all others at {circuit.outside}", circuit.nothing),
+    ):
+        table.add_row(name, f"{probability:.2g}")
+    print_indented(console, table)
+    console.print()
+
+
+def drawing(graph: Graph, found: Validation) -> str:
+    """Influence against KL, and predicted against measured sizes, as SVG."""
+    everything = found.everything
+    return scatter_svg(
+        f"{token(graph.info.prompt)} → {token(found.target)}",
+        ("most influential", "at random"),
+        [
+            Panel(
+                f"Influence and KL: {_caption(everything.influence_and_kl)}",
+                "influence",
+                "KL after ablation (nats)",
+                [Point(node.name, node.influence, node.kl, node.is_top) for node in found.nodes],
+            ),
+            Panel(
+                f"Sizes: {_caption(everything.prediction_and_size)}",
+                "predicted |change| (centred logits)",
+                "measured |change|",
+                [
+                    Point(node.name, node.predicted_size, node.measured_size, node.is_top)
+                    for node in found.nodes
+                ],
+                diagonal=True,
+            ),
+        ],
+    )
+
+
+def _caption(pair: Correlation) -> str:
+    return f"Spearman {_number(pair.spearman).strip()}, Pearson {_number(pair.pearson).strip()}"
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for header in headers:
+        table.add_column(header, no_wrap=True)
+    return table

@@ -1,0 +1,140 @@
+"""What came of a validation, and how well prediction and measurement go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clew.intervention.correlation import pearson, spearman
+
+
+@dataclass(frozen=True)
+class NodeCheck:
+    """One feature set to zero at one position: what the graph says, and what happened.
+
+    Effects are changes of centred logits, those of the target that weighs most unless said otherwise.
+    """
+
+    name: str
+    layer: int
+    position: int
+    index: int
+    is_top: bool
+    """Tested for its influence; otherwise drawn at random."""
+    activation: float
+    influence: float
+    predicted_direct: float
+    """By its own edge to the target."""
+    measured_direct: float
+    """With everything but the edges held: must be the same."""
+    gap: float
+    """The worst gap between any of its edges and the direct measurement, relative to its largest edge."""
+    predicted: float
+    """Over all paths of the graph."""
+    measured: float
+    """In the real model."""
+    predicted_size: float
+    measured_size: float
+    """The same two without sign, averaged over all targets by their weight."""
+    kl: float
+    """KL divergence (nats) of the next token's distribution in the real model."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Rank and linear correlation; None for fewer than three points or a constant series."""
+
+    spearman: float | None
+    pearson: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """How prediction and measurement go together over some of the tested features."""
+
+    name: str
+    count: int
+    influence_and_kl: Correlation
+    influence_and_size: Correlation
+    """Influence against the size of the measured effect, over all targets."""
+    prediction_and_effect: Correlation
+    """The predicted effect against the measured one, on the main target, with their signs."""
+    prediction_and_size: Correlation
+    """The sizes of both, over all targets."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Every tested feature, the most influential first, then those drawn at random."""
+
+    target: str
+    """The target that effects are on, where one is meant."""
+    nodes: tuple[NodeCheck, ...]
+    n_features: int
+    """How many features the graph has."""
+
+    @property
+    def gap(self) -> float:
+        """The worst gap between an edge and the direct measurement."""
+        return max((node.gap for node in self.nodes), default=0.0)
+
+    @property
+    def top(self) -> tuple[NodeCheck, ...]:
+        return tuple(node for node in self.nodes if node.is_top)
+
+    @property
+    def random(self) -> tuple[NodeCheck, ...]:
+        return tuple(node for node in self.nodes if not node.is_top)
+
+    @property
+    def everything(self) -> Group:
+        return group("all", self.nodes)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """All, the most influential, those at random."""
+        return (self.everything, group("top", self.top), group("random", self.random))
+
+    @property
+    def layers(self) -> tuple[Group, ...]:
+        """One for each layer that has tested features."""
+        numbers = sorted({node.layer for node in self.nodes})
+        return tuple(
+            group(f"layer {number}", [node for node in self.nodes if node.layer == number])
+            for number in numbers
+        )
+
+    def disappointments(self, count: int = 5) -> list[NodeCheck]:
+        """The features whose effect fell furthest short of what was predicted."""
+        short = [node for node in self.nodes if node.measured_size < node.predicted_size]
+        return sorted(short, key=lambda node: node.measured_size - node.predicted_size)[:count]
+
+    def __repr__(self) -> str:
+        found = self.everything.influence_and_kl.spearman
+        spearman = "none" if found is None else f"{found:.2f}"
+        return (
+            f"Validation({len(self.top)} top and {len(self.random)} random features, direct gap "
+            f"{self.gap:.0e}, Spearman of influence and KL {spearman})"
+        )
+
+
+def group(name: str, nodes: Sequence[NodeCheck]) -> Group:
+    """The correlations over some nodes."""
+
+    def series(field: str) -> np.ndarray:
+        return np.array([getattr(node, field) for node in nodes], dtype=np.float64)
+
+    def together(one: str, other: str) -> Correlation:
+        x, y = series(one), series(other)
+        return Correlation(spearman(x, y), pearson(x, y))
+
+    return Group(
+        name=name,
+        count=len(nodes),
+        influence_and_kl=together("influence", "kl"),
+        influence_and_size=together("influence", "measured_size"),
+        prediction_and_effect=together("predicted", "measured"),
+        prediction_and_size=together("predicted_size", "measured_size"),
+    )

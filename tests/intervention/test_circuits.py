@@ -1,0 +1,144 @@
+"""A circuit of everything is the model; one of nothing is the model with all features removed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clew.attribution.trace import trace
+from clew.dictionary.neurons import NeuronDictionary
+from clew.errors import ClewError
+from clew.facade import Model
+from clew.graph.graph import NodeKind
+from clew.intervention.again import place_of
+from clew.intervention.circuits import mean_activations, measure_circuit
+from clew.intervention.intervene import intervene
+from clew.intervention.intervention import Feature, Intervention
+from clew.intervention.prediction import Place
+from clew.model.language_model import LanguageModel
+from tests.random_transcoders import KINDS, random_transcoders
+from tests.tiny import random_ids, tiny_model
+
+IDS = [0, *random_ids(4).tolist()]
+AFTER_SINK = slice(1, None)
+
+
+def all_places(dictionary, n_positions: int = len(IDS)) -> list[Place]:
+    return [
+        (layer, position, index)
+        for layer, count in enumerate(dictionary.n_features)
+        for position in range(1, n_positions)
+        for index in range(count)
+    ]
+
+
+def probability_with(model: LanguageModel, dictionary, changes, token: int) -> float:
+    (result,) = intervene(model, dictionary, IDS, changes)
+    return float(result.logits_after[-1].softmax(-1)[token])
+
+
+@pytest.mark.parametrize("kind", ["neurons", *sorted(KINDS)])
+@pytest.mark.parametrize("outside", ["zero", "mean"])
+def test_everything_and_nothing(kind: str, outside: str):
+    model = tiny_model("Gemma2ForCausalLM")
+    dictionary = NeuronDictionary(model) if kind == "neurons" else random_transcoders(model, kind)
+    everything = measure_circuit(model, dictionary, IDS, all_places(dictionary), outside=outside)
+    nothing = measure_circuit(model, dictionary, IDS, [], outside=outside)
+    assert everything.alone == pytest.approx(everything.whole, rel=1e-5)
+    assert everything.without == pytest.approx(everything.nothing, rel=1e-5)
+    assert nothing.without == pytest.approx(nothing.whole, rel=1e-5)
+    assert nothing.alone == pytest.approx(nothing.nothing, rel=1e-5)
+    assert nothing.alone != pytest.approx(nothing.whole, rel=1e-3)
+    assert (everything.size, nothing.size) == (len(all_places(dictionary)), 0)
+    assert everything.sufficiency == pytest.approx(1, rel=1e-5)
+    assert nothing.necessity == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["neurons", "PLT ReLU", "CLT ReLU"])
+@pytest.mark.parametrize("outside", ["zero", "mean"])
+def test_masks_equal_one_intervention_a_feature(kind: str, outside: str):
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = NeuronDictionary(model) if kind == "neurons" else random_transcoders(model, kind)
+    inside = set(all_places(dictionary)[::3])
+    found = measure_circuit(model, dictionary, IDS, sorted(inside), outside=outside)
+    mean = mean_activations(model, dictionary)
+    ablations, outsiders = [], []
+    for layer, position, index in all_places(dictionary):
+        value = float(mean[layer][index]) if outside == "mean" else 0.0
+        if (layer, position, index) in inside:
+            ablations.append(Intervention(Feature(layer, index), position))
+        else:
+            outsiders.append(Intervention(Feature(layer, index), position, "set", value))
+    token = found.token_id
+    assert found.without == pytest.approx(probability_with(model, dictionary, ablations, token), rel=1e-4)
+    assert found.alone == pytest.approx(probability_with(model, dictionary, outsiders, token), rel=1e-4)
+    both = probability_with(model, dictionary, [*ablations, *outsiders], token)
+    assert found.nothing == pytest.approx(both, rel=1e-4)
+
+
+def test_decoder_rows_may_be_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    model = tiny_model("Gemma2ForCausalLM")
+    dictionary = random_transcoders(model, "CLT ReLU")
+    places = all_places(dictionary)[::2]
+    together = measure_circuit(model, dictionary, IDS, places)
+    monkeypatch.setattr("clew.intervention.pending.FEATURES_AT_ONCE", 2)
+    apart = measure_circuit(model, dictionary, IDS, places)
+    for name in ("whole", "without", "alone", "nothing"):
+        assert getattr(apart, name) == pytest.approx(getattr(together, name), rel=1e-5)
+
+
+def test_a_model_measures_both_of_its_own_graphs():
+    network = tiny_model("LlamaForCausalLM")
+    model = Model(network, NeuronDictionary(network))
+    graph = model.trace("w3 w4 w5")
+    assert model.validate(graph, count=4).gap < 1e-4
+    of_graph = model.circuit(graph)
+    of_text = model.circuit("w3 w4 w5", [place_of(graph, node) for node in graph.of_kind(NodeKind.FEATURE)])
+    assert of_text == of_graph
+
+
+def test_with_all_neurons_at_zero_no_mlp_adds_more_than_its_bias():
+    """Everything outside to zero removes the MLPs, at every position after the sink."""
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = NeuronDictionary(model)
+    found = measure_circuit(model, dictionary, IDS, [])
+
+    def only_bias(module, inputs, output):
+        output = output.clone()
+        output[:, AFTER_SINK] = 0 if module.down_proj.bias is None else module.down_proj.bias
+        return output
+
+    handles = [layer.mlp.register_forward_hook(only_bias) for layer in model.layers]
+    try:
+        logits = model.next_token_logits(torch.tensor([IDS]))[0]
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert found.nothing == pytest.approx(float(logits.softmax(-1)[found.token_id]), rel=1e-4)
+
+
+def test_a_graph_brings_its_features_and_its_answer():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = NeuronDictionary(model)
+    kept = trace(model, dictionary, IDS).prune()
+    of_graph = measure_circuit(model, dictionary, kept)
+    best = max(kept.info.targets, key=lambda target: target.weight)
+    assert (of_graph.answer, of_graph.size) == (best.text, kept.size.features)
+    assert of_graph.whole == pytest.approx(best.probability, rel=1e-4)
+    places = [place_of(kept, node) for node in kept.of_kind(NodeKind.FEATURE)]
+    assert measure_circuit(model, dictionary, kept, places) == of_graph
+    assert repr(of_graph).startswith(f"Circuit({of_graph.size:,} features -> ")
+
+
+def test_refusals():
+    model = tiny_model("LlamaForCausalLM")
+    dictionary = NeuronDictionary(model)
+    for places, outside, message in (
+        ([(9, 0, 0)], "zero", "neurons has no feature L9/0"),
+        ([(0, 1, 99)], "zero", "neurons has no feature L0/99"),
+        ([(0, 5, 1)], "zero", "There is no position 5; the prompt has positions 0 to 4"),
+        ([], "half", "go to zero or mean, not to 'half'"),
+        (None, "zero", "Name the features of the circuit"),
+    ):
+        with pytest.raises(ClewError, match=message):
+            measure_circuit(model, dictionary, IDS, places, outside=outside)
