@@ -29,7 +29,9 @@ def test_features_and_rows_are_those_that_were_published(name: str, low_memory: 
     features = graph.of_kind(NodeKind.FEATURE)
     found = np.stack([graph.node_layer, graph.node_position, graph.node_feature], axis=1)[features]
     np.testing.assert_array_equal(found, arrays["active_features"])
-    np.testing.assert_allclose(graph.node_activation[features], arrays["activation_values"], rtol=1e-4)
+    np.testing.assert_allclose(
+        graph.node_activation[features], arrays["activation_values"], rtol=1e-4, atol=1e-5
+    )
     probability = {target.token_id: target.probability for target in graph.info.targets}
     published = dict(zip(arrays["logit_token_ids"].tolist(), arrays["logit_probabilities"], strict=True))
     assert probability == pytest.approx(published, rel=1e-4)
