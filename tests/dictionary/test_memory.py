@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,10 +17,12 @@ GB = 10**9
 
 
 @pytest.mark.real
-def test_a_clt_of_four_gigabytes_is_traced_in_two_beyond_the_model(tmp_path: Path):
-    assert write_large_clt(real_model("smollm2"), tmp_path / "set") > 4 * GB
-    command = [sys.executable, "-m", "benchmarks.memory", str(tmp_path / "set")]
-    finished = subprocess.run(command, check=True, capture_output=True, text=True)
+def test_a_clt_of_four_gigabytes_is_traced_in_two_beyond_the_model():
+    with TemporaryDirectory() as folder:  # pytest's own would stay
+        transcoders = Path(folder) / "set"
+        assert write_large_clt(real_model("smollm2"), transcoders) > 4 * GB
+        command = [sys.executable, "-m", "benchmarks.memory", str(transcoders)]
+        finished = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(finished.stdout.splitlines()[-1])
     assert found["peak"] - found["model"] < 2 * GB
     assert found["conservation"] <= 1e-3
