@@ -268,9 +268,11 @@ probability.
 
 {circuits}
 The kept neurons are necessary: without them the answer is gone, and without as many random ones it is not.
-They are not sufficient by far: a graph of some thousand neurons names what decides between answers, not the
-hundreds of thousands of small contributions without which a model this small is out of its range. Alone they
-do better than nothing, and {large} neurons do better than those.
+They are not sufficient. On Gemma 3 270M they bring back some of the answer alone, and {large} neurons much
+of it; on SmolLM2 not even those do, and alone they do little better than nothing. The mean helps no more in
+general than zero. A graph of some thousand neurons names what decides between answers; it leaves out hundreds
+of thousands of small contributions, and without all of them at once the model is far from anything that it
+was trained on.
 
 ## A swap
 
