@@ -15,11 +15,12 @@ from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import random_ids, tiny_model
 
 
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPTNeoXForCausalLM", "Olmo2ForCausalLM"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sink", [None, "none"])
-def test_the_same_features_as_by_dense_matrices(kind, sink, monkeypatch):
+def test_the_same_features_as_by_dense_matrices(architecture, kind, sink, monkeypatch):
     monkeypatch.setattr(partial_influence, "ROUND", 5)
-    model = tiny_model("LlamaForCausalLM")
+    model = tiny_model(architecture)
     dictionary, ids = random_transcoders(model, kind), random_ids(7).tolist()
     whole = trace(model, dictionary, ids, TraceSettings(max_nodes=10**6, sink=sink))
     chosen = trace(model, dictionary, ids, TraceSettings(max_nodes=13, sink=sink, selection="influence"))

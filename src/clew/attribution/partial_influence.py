@@ -7,6 +7,8 @@ nodes, where the attribution of `selection.py` follows signed paths through all 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -85,6 +87,7 @@ def partial_influence(
         direction=outputs.direction,
         layer=torch.full((n_outputs,), n_layers, device=device),
         position=torch.full((n_outputs,), last, device=device),
+        before_attention=linear.model.parallel_blocks,
     )
     add(top, torch.tensor([target.weight for target in outputs.targets], device=device))
     for layer in reversed(range(1, n_layers)):
@@ -92,5 +95,6 @@ def partial_influence(
         if len(here):
             readers = features.at(here)
             direction, _, _ = feature_reads(linear, encoding, readers)
-            add(Targets(direction, readers.layer, readers.position), influence[here])
+            reads = replace(top, direction=direction, layer=readers.layer, position=readers.position)
+            add(reads, influence[here])
     return influence

@@ -22,7 +22,7 @@ class Targets:
     direction: Float[Tensor, "target d_model"]
     layer: Int[Tensor, " target"]
     position: Int[Tensor, " target"]
-    before_attention: bool = False
+    before_attention: bool
     """Whether they read the stream before the layer's attention, because the MLP runs beside it."""
 
     def __len__(self) -> int:
