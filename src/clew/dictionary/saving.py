@@ -78,15 +78,10 @@ def check_new(folder: str | Path) -> Path:
     return target
 
 
-def is_cross_layer(transcoder_set: TranscoderSet) -> bool:
-    """Whether any feature writes above its own layer."""
-    return any(layer.decoder.n_written > 1 for layer in transcoder_set.layers.values())
-
-
 def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
     numbers = sorted(transcoder_set.layers)
     has_gaps = numbers != list(range(len(numbers)))
-    crossing = is_cross_layer(transcoder_set)
+    crossing = transcoder_set.crosses_layers
     if crossing and has_gaps:
         raise ClewError(
             f"Transcoders for the layers {', '.join(map(str, numbers))} cannot be saved as a cross-layer "
@@ -126,7 +121,7 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
         isinstance(layer.activation, JumpReLU | BatchTopK) for layer in transcoder_set.layers.values()
     )
     for number, layer in transcoder_set.layers.items():
-        if not is_cross_layer(transcoder_set):
+        if not transcoder_set.crosses_layers:
             arrays = _layer_arrays(
                 layer,
                 threshold="activation_function.threshold",
