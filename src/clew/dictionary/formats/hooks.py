@@ -7,8 +7,9 @@ Hugging Face modules with `.input` or `.output` behind (Gemma Scope 2); and clew
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.points import Point, ReadPoint, WritePoint
 from clew.errors import ClewError
 
 READS = {
@@ -38,23 +39,20 @@ def layer_of_hook(hook: str) -> int | None:
 
 def read_point_of(hook: str, where: str) -> ReadPoint:
     """Raises ClewError for a hook that is not known; `where` is the file that names it."""
-    name = re.sub("^" + LAYER_OF_HOOK, "", hook)
-    if name not in READS:
-        raise ClewError(
-            f"{where} says that features read at {hook!r}, which clew does not know (it knows "
-            f"{', '.join(READS)}): give --read-point (read_point in Python) if it is one of these under "
-            "another name."
-        )
-    return READS[name]
+    return _point_of(hook, where, READS, "read")
 
 
 def write_point_of(hook: str, where: str) -> WritePoint:
     """Raises ClewError for a hook that is not known; `where` is the file that names it."""
+    return _point_of(hook, where, WRITES, "write")
+
+
+def _point_of(hook: str, where: str, known: Mapping[str, Point], verb: str) -> Point:
     name = re.sub("^" + LAYER_OF_HOOK, "", hook)
-    if name not in WRITES:
+    if name not in known:
         raise ClewError(
-            f"{where} says that features write at {hook!r}, which clew does not know (it knows "
-            f"{', '.join(WRITES)}): give --write-point (write_point in Python) if it is one of these under "
+            f"{where} says that features {verb} at {hook!r}, which clew does not know (it knows "
+            f"{', '.join(known)}): give --{verb}-point ({verb}_point in Python) if it is one of these under "
             "another name."
         )
-    return WRITES[name]
+    return known[name]
