@@ -73,12 +73,12 @@ class StoredWeights:
     transposed: bool = False
     """Whether the file holds a matrix the other way round: `shape` is then what `read` gives."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
+
     @property
     def n_bytes(self) -> int:
         return prod(self.shape) * self.dtype.itemsize
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
 
     def read(self) -> Float[Tensor, "..."]:
         stored = self.shape[::-1] if self.transposed else self.shape
