@@ -1,0 +1,103 @@
+/** The server's routes as functions. Every failure is an `Error` whose message is a sentence for a person. */
+
+import type {
+  AnnotationChanges,
+  AnnotationsPatched,
+  AnnotationValues,
+  EdgesOfNode,
+  GraphEntry,
+  Job,
+  JobRequest,
+  KnownModel,
+  Look,
+  ServerInfo,
+} from "./types";
+
+/** A refusal of the server; `status` tells a missing model (409) from a mistake (422). */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function ask(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/api${path}`, {
+      method,
+      body: body ?? null,
+      headers: type ? { "content-type": type } : {},
+    });
+  } catch {
+    throw new Refused(0, "The server does not answer; is clew serve still running?");
+  }
+  if (!answer.ok) throw new Refused(answer.status, await sentence(answer));
+  return answer;
+}
+
+async function sentence(answer: Response): Promise<string> {
+  try {
+    const { detail } = (await answer.json()) as { detail: unknown };
+    if (typeof detail === "string") return detail;
+  } catch {
+    // No JSON, so no sentence of its own.
+  }
+  return `The server answered ${answer.status} ${answer.statusText}.`;
+}
+
+const json = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const answer = await ask(method, path, sent, sent && "application/json");
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+};
+
+const part = encodeURIComponent;
+
+export const info = () => json<ServerInfo>("GET", "/info");
+export const models = () => json<KnownModel[]>("GET", "/models");
+export const graphs = () => json<GraphEntry[]>("GET", "/graphs");
+export const graph = (id: string) => json<GraphEntry>("GET", `/graphs/${part(id)}`);
+export const rename = (id: string, name: string) =>
+  json<GraphEntry>("PATCH", `/graphs/${part(id)}`, { name });
+export const remove = (id: string) => json<void>("DELETE", `/graphs/${part(id)}`);
+export const restore = (id: string) => json<GraphEntry>("POST", `/graphs/${part(id)}/restore`);
+
+export async function importGraph(file: File): Promise<GraphEntry> {
+  const name = file.name.replace(/\.(clew|json)$/i, "");
+  const answer = await ask("POST", `/graphs?name=${part(name)}`, file, "application/octet-stream");
+  return (await answer.json()) as GraphEntry;
+}
+
+/** The graph's bytes, and how large the stored graph is where these are only its strongest part. */
+export async function arrays(id: string): Promise<{ bytes: ArrayBuffer; nodes: number; edges: number }> {
+  const answer = await ask("GET", `/graphs/${part(id)}/arrays`);
+  const total = (name: string) => Number(answer.headers.get(name) ?? 0);
+  return {
+    bytes: await answer.arrayBuffer(),
+    nodes: total("clew-nodes-total"),
+    edges: total("clew-edges-total"),
+  };
+}
+
+export const exportAddress = (id: string, format: "clew" | "json" | "html") =>
+  `/api/graphs/${part(id)}/export?format=${format}`;
+
+export const edgesOf = (id: string, node: string, direction: "in" | "out") =>
+  json<EdgesOfNode>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);
+
+export const annotations = (id: string) =>
+  json<{ revision: number; values: AnnotationValues }>("GET", `/graphs/${part(id)}/annotations`);
+export const annotate = (id: string, base: number, changes: AnnotationChanges) =>
+  json<AnnotationsPatched>("PATCH", `/graphs/${part(id)}/annotations`, { base, changes });
+
+export const look = (model: string, dictionary: string, prompt: string) =>
+  json<Look>("POST", "/look", { model, dictionary, prompt });
+
+export const start = (request: JobRequest) => json<Job>("POST", "/jobs", request);
+export const jobs = (graphId?: string) =>
+  json<Job[]>("GET", graphId ? `/jobs?graph=${part(graphId)}` : "/jobs");
+export const job = (id: string) => json<Job>("GET", `/jobs/${part(id)}`);
+export const stop = (id: string) => json<void>("DELETE", `/jobs/${part(id)}`);

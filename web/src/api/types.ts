@@ -1,0 +1,157 @@
+/** What the server says and hears; the same names as in its OpenAPI description. */
+
+import type { Scores } from "../graph/graph";
+
+export interface GraphEntry {
+  id: string;
+  name: string;
+  prompt: string;
+  model: string;
+  dictionary: string;
+  answer: { text: string; probability: number | null } | null;
+  nodes: number;
+  features: number;
+  edges: number;
+  scores: Scores | null;
+  size: number;
+  created: string;
+  modified: string;
+}
+
+export interface ServerInfo {
+  version: string;
+  library: string;
+  limits: { upload: number; page_nodes: number; page_edges: number };
+  model: { loaded: { model: string; dictionary: string } | null };
+}
+
+export interface KnownModel {
+  name: string;
+  reference: string;
+  note: string;
+  ready: boolean;
+}
+
+export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
+export interface Job {
+  id: string;
+  kind: "load" | "trace" | "intervene";
+  state: JobState;
+  phase: string;
+  done: number;
+  total: number;
+  created: string;
+  started: string | null;
+  finished: string | null;
+  error: string | null;
+  request: JobRequest;
+  result: unknown;
+  graph: string | null;
+}
+
+export interface LoadRequest {
+  kind: "load";
+  model: string;
+  dictionary: string;
+}
+
+export interface TraceRequest {
+  kind: "trace";
+  model: string;
+  dictionary: string;
+  prompt: string;
+  name: string | null;
+  targets: string[] | null;
+  max_targets: number;
+  target_probability: number;
+  max_nodes: number;
+  selection: "attribution" | "influence";
+  sink: string | null;
+  node_threshold: number;
+  edge_threshold: number;
+}
+
+export type How = "ablate" | "scale" | "set" | "add" | "swap";
+export type Regime = "direct" | "frozen-attention" | "free";
+
+export interface Change {
+  nodes: string[];
+  how: How;
+  value: number | null;
+  positions: "here" | "all" | "onwards";
+  source: { prompt: string; position: number } | null;
+}
+
+export interface InterveneRequest {
+  kind: "intervene";
+  graph: string;
+  changes: Change[];
+  regime: Regime;
+  strengths: number[];
+  generate: number;
+}
+
+export type JobRequest = LoadRequest | TraceRequest | InterveneRequest;
+
+export interface TokenShare {
+  text: string;
+  probability: number;
+}
+
+export interface Measured {
+  strength: number;
+  kl: number;
+  before: TokenShare[];
+  after: TokenShare[];
+  targets: {
+    text: string;
+    before: number;
+    after: number;
+    logit_change: number;
+    predicted: number | null;
+    measured: number;
+  }[];
+  changed: {
+    node: string | null;
+    layer: number;
+    position: number;
+    index: number;
+    before: number;
+    after: number;
+  }[];
+}
+
+export interface InterveneResult {
+  results: Measured[];
+  text: { before: string; after: string[] } | null;
+  python: string;
+}
+
+export interface Look {
+  tokens: string[];
+  predictions: TokenShare[];
+  sink: string | null;
+}
+
+export interface EdgesOfNode {
+  total: number;
+  edges: { node: string; name: string; weight: number }[];
+  rest: { count: number; weight_absolute: number };
+}
+
+export type AnnotationValue = string | true | Group;
+export type AnnotationValues = Record<string, AnnotationValue>;
+export type AnnotationChanges = Record<string, AnnotationValue | null>;
+
+export interface Group {
+  name: string;
+  members: string[];
+  color: string | null;
+}
+
+export interface AnnotationsPatched {
+  revision: number;
+  values: AnnotationChanges;
+  conflicts: AnnotationChanges;
+}

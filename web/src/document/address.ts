@@ -1,0 +1,93 @@
+/** The page's address says all that is needed to see the same again. */
+
+export type Mode = "summary" | "all" | "chosen";
+export type Tab = "node" | "groups" | "paths" | "test" | "about";
+
+export interface View {
+  mode: Mode;
+  nodeThreshold: number;
+  edgeThreshold: number;
+  /** Ids of the selected nodes; the last one is what the panel shows. */
+  selected: string[];
+  /** A group that the panel shows: of a person's (`g:id`) or of the summary (`s:place`). */
+  group: string | null;
+  tab: Tab;
+  /** Positions that a person unfolded on a long prompt. */
+  unfolded: number[];
+  camera: Camera | null;
+  search: string;
+}
+
+/** Scale, then the shift in pixels. */
+export type Camera = [number, number, number];
+
+/** What a graph opens on; thresholds of 0 leave the choice to the graph. */
+export const FIRST_VIEW: View = {
+  mode: "summary",
+  nodeThreshold: 0,
+  edgeThreshold: 0,
+  selected: [],
+  group: null,
+  tab: "node",
+  unfolded: [],
+  camera: null,
+  search: "",
+};
+
+export type Route =
+  | { page: "library" }
+  | { page: "new" }
+  | { page: "graph"; id: string; view: View }
+  | { page: "compare"; left: string; right: string };
+
+export function readRoute(hash: string): Route {
+  const [path, query = ""] = hash.replace(/^#/, "").split("?");
+  const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+  if (parts[0] === "new") return { page: "new" };
+  if (parts[0] === "g" && parts[1]) return { page: "graph", id: parts[1], view: readView(query) };
+  if (parts[0] === "compare" && parts[2]) return { page: "compare", left: parts[1], right: parts[2] };
+  return { page: "library" };
+}
+
+const MODES: Mode[] = ["summary", "all", "chosen"];
+const TABS: Tab[] = ["node", "groups", "paths", "test", "about"];
+
+export function readView(query: string): View {
+  const given = new URLSearchParams(query);
+  const share = (name: string, otherwise: number) => {
+    const value = Number(given.get(name) ?? NaN);
+    return value > 0 && value <= 1 ? value : otherwise;
+  };
+  const list = (name: string) => given.get(name)?.split(",").filter(Boolean) ?? [];
+  const camera = list("z").map(Number);
+  return {
+    mode: MODES.find((mode) => mode === given.get("m")) ?? FIRST_VIEW.mode,
+    nodeThreshold: share("n", FIRST_VIEW.nodeThreshold),
+    edgeThreshold: share("e", FIRST_VIEW.edgeThreshold),
+    selected: list("s"),
+    group: given.get("g"),
+    tab: TABS.find((tab) => tab === given.get("t")) ?? FIRST_VIEW.tab,
+    unfolded: list("u").map(Number).filter(Number.isInteger),
+    camera: camera.length === 3 && camera.every(Number.isFinite) ? (camera as Camera) : null,
+    search: given.get("q") ?? "",
+  };
+}
+
+export function writeView(view: View): string {
+  const said = new URLSearchParams();
+  if (view.mode !== FIRST_VIEW.mode) said.set("m", view.mode);
+  if (view.nodeThreshold !== FIRST_VIEW.nodeThreshold) said.set("n", String(view.nodeThreshold));
+  if (view.edgeThreshold !== FIRST_VIEW.edgeThreshold) said.set("e", String(view.edgeThreshold));
+  if (view.selected.length) said.set("s", view.selected.join(","));
+  if (view.group) said.set("g", view.group);
+  if (view.tab !== FIRST_VIEW.tab) said.set("t", view.tab);
+  if (view.unfolded.length) said.set("u", view.unfolded.join(","));
+  if (view.camera) said.set("z", view.camera.map((value) => value.toFixed(2)).join(","));
+  if (view.search) said.set("q", view.search);
+  return said.toString();
+}
+
+export const graphAddress = (id: string, view: View) => {
+  const query = writeView(view);
+  return `#/g/${encodeURIComponent(id)}${query && `?${query}`}`;
+};

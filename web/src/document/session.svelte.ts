@@ -1,0 +1,291 @@
+/** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
+
+import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types";
+import { FEATURE, type Graph } from "../graph/graph";
+import { featureName, nodeName, promoted, quote } from "../graph/names";
+import { prepare } from "../graph/prepare";
+import { prune, type Pruned } from "../graph/prune";
+import { scoresOfPart, type PartScores } from "../graph/scores";
+import type { Summary } from "../graph/summary";
+import { GROUP_COLORS } from "../view/palette";
+import { FIRST_VIEW, type View } from "./address";
+import {
+  changed,
+  featureKey,
+  fromFile,
+  groupKey,
+  groupsOf,
+  inverse,
+  labelKey,
+  labelOf,
+  pinKey,
+  pinsOf,
+  type NamedGroup,
+} from "./annotations";
+import { emptyHistory, record, redo, undo, type History } from "./history";
+import { makeSaver, type Saver, type SavingState } from "./saving";
+
+/** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
+const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
+
+export interface Notice {
+  text: string;
+  kind: "told" | "wrong";
+}
+
+export class Session {
+  readonly graph: Graph;
+  readonly id: string | null;
+  readonly prepared;
+  readonly byInfluence: Int32Array;
+  readonly firstThresholds: { node: number; edge: number };
+  /** How large the stored graph is, where the page holds only its strongest part. */
+  readonly stored: { nodes: number; edges: number };
+
+  entry = $state.raw<GraphEntry | null>(null);
+  values = $state.raw<AnnotationValues>({});
+  view = $state.raw<View>(FIRST_VIEW);
+  history = $state.raw<History>(emptyHistory());
+  saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
+  notice = $state.raw<Notice | null>(null);
+  summary = $state.raw<Summary | null>(null);
+  /** Nodes lit by a trial or a search, from -1 to 1. */
+  glow = $state.raw<Map<number, number> | null>(null);
+  hovered = $state.raw<number | null>(null);
+
+  // Single fields of the view, so that moving the camera does not prune anew.
+  readonly nodeThreshold = $derived(this.view.nodeThreshold);
+  readonly edgeThreshold = $derived(this.view.edgeThreshold);
+  readonly camera = $derived(this.view.camera);
+  readonly unfolded = $derived(this.view.unfolded);
+  readonly selectedIds = $derived(this.view.selected);
+
+  readonly groups: NamedGroup[] = $derived.by(() => groupsOf(this.graph, this.values));
+  readonly pins: Set<number> = $derived.by(() => pinsOf(this.graph, this.values));
+  readonly groupOf: Map<number, NamedGroup> = $derived.by(
+    () => new Map(this.groups.flatMap((group) => group.members.map((node) => [node, group] as const))),
+  );
+  readonly shown: Pruned = $derived.by(() =>
+    prune(this.prepared, this.nodeThreshold, this.edgeThreshold),
+  );
+  readonly scores: PartScores = $derived.by(() =>
+    scoresOfPart(this.prepared, this.shown.node, this.shown.edge),
+  );
+  readonly selected: number[] = $derived.by(() =>
+    this.selectedIds.map((id) => this.graph.indexOf.get(id)).filter((node) => node !== undefined),
+  );
+  /** The node that the panel shows. */
+  readonly current: number | null = $derived(this.selected.at(-1) ?? null);
+
+  private saver: Saver | null = null;
+
+  constructor(graph: Graph, id: string | null, view: View, stored?: { nodes: number; edges: number }) {
+    this.graph = graph;
+    this.id = id;
+    this.prepared = prepare(graph);
+    this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
+    this.byInfluence = byInfluence(graph);
+    const pruned = graph.info.whole !== null || graph.nNodes <= 400;
+    this.firstThresholds = pruned ? { node: 1, edge: 1 } : FIRST_THRESHOLDS;
+    this.values = fromFile(graph.annotations);
+    this.showView(view);
+  }
+
+  /** Fetch what is stored of the annotations and keep them in step from now on. */
+  async follow(): Promise<void> {
+    if (this.id === null) return;
+    this.saver = makeSaver(this.id, {
+      onOthers: (changes) => (this.values = changed(this.values, changes)),
+      onConflict: (conflicts) => {
+        this.values = changed(this.values, conflicts);
+        const what = Object.keys(conflicts).map(toldKey).join(", ");
+        this.tell(`Changed on another page at the same time: ${what}. The other page's is kept; undo brings yours back.`);
+      },
+      onState: (state, reason) => (this.saving = { state, reason }),
+    });
+    this.values = await this.saver.begin();
+  }
+
+  refresh(): void {
+    this.saver?.refresh();
+  }
+
+  settled(): Promise<void> {
+    return this.saver?.settled() ?? Promise.resolve();
+  }
+
+  tell(text: string, kind: Notice["kind"] = "told"): void {
+    this.notice = { text, kind };
+  }
+
+  // Looking
+
+  showView(view: View): void {
+    this.view = {
+      ...view,
+      nodeThreshold: view.nodeThreshold || this.firstThresholds.node,
+      edgeThreshold: view.edgeThreshold || this.firstThresholds.edge,
+    };
+  }
+
+  look(changes: Partial<View>): void {
+    this.view = { ...this.view, ...changes };
+  }
+
+  /** A change of the view that undo takes back: thresholds, the kind of view, folds. */
+  lookUndoably(text: string, changes: Partial<View>): void {
+    const before = Object.fromEntries(
+      Object.keys(changes).map((name) => [name, this.view[name as keyof View]]),
+    ) as Partial<View>;
+    this.look(changes);
+    this.history = record(this.history, {
+      text,
+      merge: `view:${Object.keys(changes).sort().join()}`,
+      undo: () => this.look(before),
+      redo: () => this.look(changes),
+    });
+  }
+
+  /** Select nodes; `more` adds to what is selected, or takes away what already is. */
+  select(nodes: readonly number[], more = false): void {
+    const ids = nodes.map((node) => this.graph.ids[node]);
+    const before = this.view.selected;
+    const selected = !more
+      ? ids
+      : ids.length === 1 && before.includes(ids[0])
+        ? before.filter((id) => id !== ids[0])
+        : [...before.filter((id) => !ids.includes(id)), ...ids];
+    this.look({ selected, group: null, ...(nodes.length && !more ? { tab: tabFor(this.view) } : {}) });
+  }
+
+  selectGroup(key: string | null, members: readonly number[] = []): void {
+    this.look({ group: key, selected: members.map((node) => this.graph.ids[node]) });
+  }
+
+  // Names
+
+  labelOf = (node: number): string | null => labelOf(this.graph, this.values, node);
+
+  /** A person's label, else the tokens that the node writes towards, else its plain name. */
+  titleOf = (node: number): string => this.labelOf(node) ?? nodeName(this.graph, node);
+
+  hintOf = (node: number): string => {
+    const tokens = promoted(this.graph, node, 2).map((token) => token.trim());
+    return tokens.filter(Boolean).join(", ");
+  };
+
+  // Changing
+
+  change(text: string, changes: AnnotationChanges): void {
+    const back = inverse(this.values, changes);
+    const changesNothing = Object.keys(changes).every((key) => same(changes[key], back[key]));
+    if (changesNothing) return;
+    this.apply(changes);
+    this.history = record(this.history, {
+      text,
+      undo: () => this.apply(back),
+      redo: () => this.apply(changes),
+    });
+  }
+
+  private apply(changes: AnnotationChanges): void {
+    this.values = changed(this.values, changes);
+    this.saver?.save(changes);
+  }
+
+  undo(): void {
+    const step = this.history.done.at(-1);
+    this.history = undo(this.history);
+    if (step) this.tell(`Undone: ${step.text}`);
+  }
+
+  redo(): void {
+    const step = this.history.undone.at(-1);
+    this.history = redo(this.history);
+    if (step) this.tell(`Done again: ${step.text}`);
+  }
+
+  /** Name a feature wherever it appears, or (`here`) this one position of it; an empty text unnames. */
+  label(node: number, text: string, here: boolean): void {
+    const isFeature = this.graph.kind[node] === FEATURE;
+    const key = here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
+    this.change(`label ${nodeName(this.graph, node)}`, { [key]: text.trim() || null });
+  }
+
+  togglePins(nodes: readonly number[]): void {
+    if (!nodes.length) return;
+    const pin = !nodes.every((node) => this.pins.has(node));
+    const changes = Object.fromEntries(
+      nodes.map((node) => [pinKey(this.graph.ids[node]), pin ? (true as const) : null]),
+    );
+    this.change(`${pin ? "pin" : "unpin"} ${this.countOf(nodes)}`, changes);
+  }
+
+  /** Put nodes into a new group; they leave the groups that they are in. Returns the group's id. */
+  group(nodes: readonly number[], name: string): string {
+    const id = Math.random().toString(36).slice(2, 10);
+    const color = GROUP_COLORS[this.groups.length % GROUP_COLORS.length];
+    this.change(`group ${quote(name)}`, {
+      ...this.without(nodes, null),
+      [groupKey(id)]: { name, members: nodes.map((node) => this.graph.ids[node]), color },
+    });
+    return id;
+  }
+
+  addToGroup(id: string, nodes: readonly number[]): void {
+    const group = this.values[groupKey(id)] as Group | undefined;
+    if (!group) return;
+    const members = [...new Set([...group.members, ...nodes.map((node) => this.graph.ids[node])])];
+    this.change(`add to ${quote(group.name)}`, {
+      ...this.without(nodes, id),
+      [groupKey(id)]: { ...group, members },
+    });
+  }
+
+  leaveGroups(nodes: readonly number[]): void {
+    this.change(`take ${this.countOf(nodes)} out of its group`, this.without(nodes, null));
+  }
+
+  editGroup(id: string, changes: Partial<Group>): void {
+    const group = this.values[groupKey(id)] as Group | undefined;
+    if (group) this.change(`change group ${quote(group.name)}`, { [groupKey(id)]: { ...group, ...changes } });
+  }
+
+  ungroup(id: string): void {
+    const group = this.values[groupKey(id)] as Group | undefined;
+    if (group) this.change(`ungroup ${quote(group.name)}`, { [groupKey(id)]: null });
+  }
+
+  /** Changes that take nodes out of every group but one; a group that becomes empty goes. */
+  private without(nodes: readonly number[], but: string | null): AnnotationChanges {
+    const leaving = new Set(nodes.map((node) => this.graph.ids[node]));
+    const changes: AnnotationChanges = {};
+    for (const { id } of this.groups) {
+      const group = this.values[groupKey(id)] as Group;
+      const members = group.members.filter((member) => !leaving.has(member));
+      if (id === but || members.length === group.members.length) continue;
+      changes[groupKey(id)] = members.length ? { ...group, members } : null;
+    }
+    return changes;
+  }
+
+  private countOf(nodes: readonly number[]): string {
+    return nodes.length === 1 ? nodeName(this.graph, nodes[0]) : `${nodes.length} nodes`;
+  }
+}
+
+const tabFor = (view: View): View["tab"] => (view.tab === "about" ? "node" : view.tab);
+
+function byInfluence(graph: Graph): Int32Array {
+  const order = Int32Array.from(graph.kind, (_, node) => node);
+  return order.sort((one, other) => graph.influence[other] - graph.influence[one] || one - other);
+}
+
+/** Deep equality of annotation values. */
+const same = (one: unknown, other: unknown): boolean =>
+  one === other || JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
+
+function toldKey(key: string): string {
+  const [kind, rest] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+  return { label: `the label of ${rest}`, feature: `the label of ${rest}`, pin: `the pin of ${rest}` }[kind] ?? "a group";
+}
