@@ -70,7 +70,7 @@ export interface Graph {
   readonly outTarget: Int32Array;
   /** For each outgoing edge its place among `source` and `weight`. */
   readonly outEdge: Int32Array;
-  /** What pruning left out of each row, as error; null where nothing was, or nobody knows. */
+  /** How much of each row counts as error, its error nodes included; null where nothing was pruned, or nobody knows. */
   readonly leftOut: Float32Array | null;
   readonly nLayers: number;
   readonly ids: string[];

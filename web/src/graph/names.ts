@@ -1,6 +1,6 @@
 /** How nodes are called: the same short names as on the command line. */
 
-import { ERROR, FEATURE, promotedRow, TARGET, TOKEN, type Graph } from "./graph";
+import { ERROR, FEATURE, promotedRow, TARGET, TOKEN, type Graph } from "./graph.ts";
 
 /** A token in quotes, so that its spaces show; what cannot be seen is written as its escape. */
 export function quote(text: string): string {

@@ -1,8 +1,8 @@
 /** From the bytes of a `.clew` file to a `Graph`, checked so that nothing later can run out of bounds. */
 
-import type { FileAnnotations, Graph, GraphInfo, OutputTokens } from "./graph";
-import { ERROR, FEATURE, TARGET, TOKEN } from "./graph";
-import { readSafetensors, type Container, type TensorData } from "./safetensors";
+import type { FileAnnotations, Graph, GraphInfo, OutputTokens } from "./graph.ts";
+import { ERROR, FEATURE, TARGET, TOKEN } from "./graph.ts";
+import { readSafetensors, type Container, type TensorData } from "./safetensors.ts";
 
 /** Throws a sentence for a file that is no graph, is damaged, or has edges to nowhere. */
 export function readGraph(file: ArrayBuffer): Graph {

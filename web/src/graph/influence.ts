@@ -1,0 +1,91 @@
+/** How much of the targets flows through each node, over all paths: one exact pass, no iteration. */
+
+import { TARGET, type Graph } from "./graph.ts";
+
+/** How influence moves through a graph; an edge carries `|weight| * perWeight[target]`. */
+export interface Flow {
+  /** Influence of each node on the weighted targets. */
+  readonly found: Float64Array;
+  /** Sum of the absolute weights into each node. */
+  readonly rowTotal: Float64Array;
+  /** `(found + target weight) / rowTotal`, zero for rows without input. */
+  readonly perWeight: Float64Array;
+}
+
+/** Some of a graph: one byte a node, one an edge; without `edge`, all edges between the nodes. */
+export interface Mask {
+  readonly node: Uint8Array;
+  readonly edge: Uint8Array | null;
+}
+
+/** Weight of each node as an explained output: zero for all but targets. */
+export function targetWeights(graph: Graph): Float64Array {
+  return Float64Array.from(graph.kind, (kind, node) => (kind === TARGET ? graph.activation[node] : 0));
+}
+
+/**
+ * Influence of every node on the weighted targets: `w (N + N^2 + ...)` with `N` the absolute edge weights,
+ * each row divided by its sum. Edges only go up, so taking the rows from the top down (`order`) settles
+ * each node before it is needed. With a `mask`, of that part as a graph of its own.
+ */
+export function measureFlow(graph: Graph, order: Int32Array, targetWeight: Float64Array, mask?: Mask): Flow {
+  const { offset, source, weight, nNodes } = graph;
+  const found = new Float64Array(nNodes);
+  const rowTotal = new Float64Array(nNodes);
+  const perWeight = new Float64Array(nNodes);
+  const has = edgeTest(graph, mask);
+  for (const target of order) {
+    if (mask && !mask.node[target]) continue;
+    const [begin, end] = [offset[target], offset[target + 1]];
+    let total = 0;
+    for (let edge = begin; edge < end; edge++) if (has(edge)) total += Math.abs(weight[edge]);
+    rowTotal[target] = total;
+    const each = safeDivide(found[target] + targetWeight[target], total);
+    perWeight[target] = each;
+    if (each === 0) continue;
+    for (let edge = begin; edge < end; edge++)
+      if (has(edge)) found[source[edge]] += Math.abs(weight[edge]) * each;
+  }
+  return { found, rowTotal, perWeight };
+}
+
+/** Whether an edge into a node of the part belongs to it. */
+function edgeTest(graph: Graph, mask: Mask | undefined): (edge: number) => boolean {
+  if (!mask) return () => true;
+  const { source } = graph;
+  const { node, edge: kept } = mask;
+  return kept ? (edge) => kept[edge] === 1 && node[source[edge]] === 1 : (edge) => node[source[edge]] === 1;
+}
+
+/** Each edge's share of its target's input, by absolute weight; rows of zeros stay zero. */
+export function edgeShares(graph: Graph): Float64Array {
+  const { offset, weight } = graph;
+  const shares = new Float64Array(graph.nEdges);
+  for (let target = 0; target < graph.nNodes; target++) {
+    let total = 0;
+    for (let edge = offset[target]; edge < offset[target + 1]; edge++) total += Math.abs(weight[edge]);
+    for (let edge = offset[target]; edge < offset[target + 1]; edge++)
+      shares[edge] = safeDivide(Math.abs(weight[edge]), total);
+  }
+  return shares;
+}
+
+/** For each node the share of all influence that it and every stronger node carry together. */
+export function cumulativeShare(found: ArrayLike<number>): Float64Array {
+  const order = strongestFirst(found);
+  const share = new Float64Array(found.length);
+  let total = 0;
+  for (const node of order) share[node] = total += found[node];
+  if (total > 0) for (let node = 0; node < share.length; node++) share[node] /= total;
+  return share;
+}
+
+/** Indices of the values, the largest first; equal ones in their own order. */
+export function strongestFirst(values: ArrayLike<number>): Uint32Array {
+  return new Uint32Array(values.length)
+    .map((_, index) => index)
+    .sort((left, right) => values[right] - values[left] || left - right);
+}
+
+/** `value / by`, and zero where `by` is zero. */
+export const safeDivide = (value: number, by: number): number => (by > 0 ? value / by : 0);

@@ -1,0 +1,133 @@
+/** Keep the smallest part of a graph that carries a chosen share of the influence. */
+
+import { smallestKept, smallestKeptOfSorted } from "./cutoff.ts";
+import { ERROR, FEATURE, TOKEN, type Graph } from "./graph.ts";
+import { measureFlow, type Mask } from "./influence.ts";
+import type { Prepared } from "./prepare.ts";
+
+export const NODE_THRESHOLD = 0.8;
+export const EDGE_THRESHOLD = 0.98;
+
+export interface Pruned extends Mask {
+  readonly edge: Uint8Array;
+  readonly counts: { nodes: number; features: number; errors: number; edges: number };
+  /** Share of the influence that flows through nodes and edges that are left out, now or in the file. */
+  readonly influenceLeftOut: number;
+}
+
+/**
+ * Which nodes and edges survive, in the published order of steps: nodes by influence (tokens and targets
+ * always stay); edges by their share of the flow in what remains, renormalised; then features without
+ * inputs or outputs and errors without outputs go until nothing changes.
+ * Throws a sentence for thresholds outside (0, 1].
+ */
+export function prune(
+  prepared: Prepared,
+  nodeThreshold = NODE_THRESHOLD,
+  edgeThreshold = EDGE_THRESHOLD,
+): Pruned {
+  checkThreshold("node", nodeThreshold);
+  checkThreshold("edge", edgeThreshold);
+  const { graph } = prepared;
+  const node = strongestNodes(prepared, nodeThreshold);
+  const carried = flowWithin(prepared, node);
+  const edge = keepFrom(carried, smallestKept(carried, edgeThreshold));
+  dropDeadEnds(graph, node, edge);
+  return { node, edge, ...measure(prepared, node, edge) };
+}
+
+function checkThreshold(name: string, threshold: number): void {
+  if (!(threshold > 0 && threshold <= 1))
+    throw new Error(`The ${name} threshold must be above 0 and at most 1, not ${threshold}.`);
+}
+
+function strongestNodes({ graph, flow, sortedInfluence }: Prepared, threshold: number): Uint8Array {
+  const cutoff = smallestKeptOfSorted(sortedInfluence, threshold);
+  return Uint8Array.from(graph.kind, (kind, node) => (kind >= TOKEN || flow.found[node] >= cutoff ? 1 : 0));
+}
+
+/** Influence that each edge between kept nodes carries in the graph of these edges alone; -1 for others. */
+function flowWithin({ graph, order, targetWeight }: Prepared, keep: Uint8Array): Float64Array {
+  const { offset, source, weight } = graph;
+  const { perWeight } = measureFlow(graph, order, targetWeight, { node: keep, edge: null });
+  const carried = new Float64Array(graph.nEdges).fill(-1);
+  for (let target = 0; target < graph.nNodes; target++) {
+    if (keep[target] === 0) continue;
+    for (let edge = offset[target]; edge < offset[target + 1]; edge++)
+      if (keep[source[edge]] === 1) carried[edge] = Math.abs(weight[edge]) * perWeight[target];
+  }
+  return carried;
+}
+
+function keepFrom(carried: Float64Array, cutoff: number): Uint8Array {
+  const keep = new Uint8Array(carried.length);
+  for (let edge = 0; edge < carried.length; edge++) if (carried[edge] >= cutoff) keep[edge] = 1;
+  return keep;
+}
+
+/** Takes nodes that lead nowhere or come from nowhere out of both masks, and whatever that leaves so. */
+function dropDeadEnds(graph: Graph, node: Uint8Array, edge: Uint8Array): void {
+  const { offset, source, outOffset, outTarget, outEdge, kind } = graph;
+  const { inputs, outputs } = countEdges(graph, edge);
+  const isDeadEnd = (which: number) =>
+    node[which] === 1 &&
+    kind[which] < TOKEN &&
+    (outputs[which] === 0 || (kind[which] === FEATURE && inputs[which] === 0));
+  const dropped: number[] = [];
+  const drop = (which: number) => {
+    node[which] = 0;
+    dropped.push(which);
+  };
+  for (let which = 0; which < graph.nNodes; which++) if (isDeadEnd(which)) drop(which);
+  for (let which = dropped.pop(); which !== undefined; which = dropped.pop()) {
+    for (let at = offset[which]; at < offset[which + 1]; at++) {
+      if (edge[at] === 0) continue;
+      edge[at] = 0;
+      outputs[source[at]]--;
+      if (isDeadEnd(source[at])) drop(source[at]);
+    }
+    for (let at = outOffset[which]; at < outOffset[which + 1]; at++) {
+      if (edge[outEdge[at]] === 0) continue;
+      edge[outEdge[at]] = 0;
+      inputs[outTarget[at]]--;
+      if (isDeadEnd(outTarget[at])) drop(outTarget[at]);
+    }
+  }
+}
+
+function countEdges(graph: Graph, keep: Uint8Array): { inputs: Int32Array; outputs: Int32Array } {
+  const inputs = new Int32Array(graph.nNodes);
+  const outputs = new Int32Array(graph.nNodes);
+  for (let target = 0; target < graph.nNodes; target++)
+    for (let edge = graph.offset[target]; edge < graph.offset[target + 1]; edge++)
+      if (keep[edge] === 1) {
+        inputs[target]++;
+        outputs[graph.source[edge]]++;
+      }
+  return { inputs, outputs };
+}
+
+function measure(
+  { graph, flow }: Prepared,
+  node: Uint8Array,
+  edge: Uint8Array,
+): Pick<Pruned, "counts" | "influenceLeftOut"> {
+  const counts = { nodes: 0, features: 0, errors: 0, edges: 0 };
+  let carried = 0;
+  for (let target = 0; target < graph.nNodes; target++) {
+    if (node[target] === 0) continue;
+    counts.nodes++;
+    if (graph.kind[target] === FEATURE) counts.features++;
+    if (graph.kind[target] === ERROR) counts.errors++;
+    let total = 0;
+    for (let at = graph.offset[target]; at < graph.offset[target + 1]; at++)
+      if (edge[at] === 1) {
+        total += Math.abs(graph.weight[at]);
+        counts.edges++;
+      }
+    carried += total * flow.perWeight[target];
+  }
+  const everything = flow.found.reduce((sum, found) => sum + found, 0);
+  const share = everything > 0 ? carried / everything : 1;
+  return { counts, influenceLeftOut: 1 - (1 - graph.info.influence_left_out) * share };
+}
