@@ -11,7 +11,7 @@ import type {
   KnownModel,
   Look,
   ServerInfo,
-} from "./types";
+} from "./types.ts";
 
 /** A refusal of the server; `status` tells a missing model (409) from a mistake (422). */
 export class Refused extends Error {

@@ -1,6 +1,6 @@
 /** What happens on the server, as it happens: one stream for the whole page. */
 
-import type { Job } from "./types";
+import type { Job } from "./types.ts";
 
 export interface Events {
   job: Job;

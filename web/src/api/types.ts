@@ -1,6 +1,6 @@
 /** What the server says and hears; the same names as in its OpenAPI description. */
 
-import type { Scores } from "../graph/graph";
+import type { Scores } from "../graph/graph.ts";
 
 export interface GraphEntry {
   id: string;

@@ -1,8 +1,8 @@
 /** The flat document of what a person added, key by key, and what the page makes of it. */
 
-import type { AnnotationChanges, AnnotationValues, Group } from "../api/types";
-import { FEATURE, type FileAnnotations, type Graph } from "../graph/graph";
-import { featureName } from "../graph/names";
+import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
+import { FEATURE, type FileAnnotations, type Graph } from "../graph/graph.ts";
+import { featureName } from "../graph/names.ts";
 
 export const labelKey = (id: string) => `label:${id}`;
 export const featureKey = (feature: string) => `feature:${feature}`;

@@ -1,7 +1,7 @@
 /** Send changes of the annotations to the server, one request at a time, and keep what could not be sent. */
 
-import { annotate, annotations, Refused } from "../api/client";
-import type { AnnotationChanges, AnnotationValues } from "../api/types";
+import { annotate, annotations, Refused } from "../api/client.ts";
+import type { AnnotationChanges, AnnotationValues } from "../api/types.ts";
 
 export type SavingState = "saved" | "saving" | "waiting" | "refused";
 

@@ -1,14 +1,14 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types";
-import { FEATURE, type Graph } from "../graph/graph";
-import { featureName, nodeName, promoted, quote } from "../graph/names";
-import { prepare } from "../graph/prepare";
-import { prune, type Pruned } from "../graph/prune";
-import { scoresOfPart, type PartScores } from "../graph/scores";
-import type { Summary } from "../graph/summary";
-import { GROUP_COLORS } from "../view/palette";
-import { FIRST_VIEW, type View } from "./address";
+import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types.ts";
+import { FEATURE, type Graph } from "../graph/graph.ts";
+import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
+import { prepare } from "../graph/prepare.ts";
+import { prune, type Pruned } from "../graph/prune.ts";
+import { scoresOfPart, type PartScores } from "../graph/scores.ts";
+import type { Summary } from "../graph/summary.ts";
+import { GROUP_COLORS } from "../view/palette.ts";
+import { FIRST_VIEW, type View } from "./address.ts";
 import {
   changed,
   featureKey,
@@ -21,9 +21,9 @@ import {
   pinKey,
   pinsOf,
   type NamedGroup,
-} from "./annotations";
-import { emptyHistory, record, redo, undo, type History } from "./history";
-import { makeSaver, type Saver, type SavingState } from "./saving";
+} from "./annotations.ts";
+import { emptyHistory, record, redo, undo, type History } from "./history.ts";
+import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
 const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
@@ -65,9 +65,7 @@ export class Session {
   readonly groupOf: Map<number, NamedGroup> = $derived.by(
     () => new Map(this.groups.flatMap((group) => group.members.map((node) => [node, group] as const))),
   );
-  readonly shown: Pruned = $derived.by(() =>
-    prune(this.prepared, this.nodeThreshold, this.edgeThreshold),
-  );
+  readonly shown: Pruned = $derived.by(() => prune(this.prepared, this.nodeThreshold, this.edgeThreshold));
   readonly scores: PartScores = $derived.by(() =>
     scoresOfPart(this.prepared, this.shown.node, this.shown.edge),
   );
@@ -99,7 +97,9 @@ export class Session {
       onConflict: (conflicts) => {
         this.values = changed(this.values, conflicts);
         const what = Object.keys(conflicts).map(toldKey).join(", ");
-        this.tell(`Changed on another page at the same time: ${what}. The other page's is kept; undo brings yours back.`);
+        this.tell(
+          `Changed on another page at the same time: ${what}. The other page's is kept; undo brings yours back.`,
+        );
       },
       onState: (state, reason) => (this.saving = { state, reason }),
     });
@@ -208,7 +208,8 @@ export class Session {
   /** Name a feature wherever it appears, or (`here`) this one position of it; an empty text unnames. */
   label(node: number, text: string, here: boolean): void {
     const isFeature = this.graph.kind[node] === FEATURE;
-    const key = here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
+    const key =
+      here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
     this.change(`label ${nodeName(this.graph, node)}`, { [key]: text.trim() || null });
   }
 
@@ -287,5 +288,8 @@ const same = (one: unknown, other: unknown): boolean =>
 
 function toldKey(key: string): string {
   const [kind, rest] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-  return { label: `the label of ${rest}`, feature: `the label of ${rest}`, pin: `the pin of ${rest}` }[kind] ?? "a group";
+  return (
+    { label: `the label of ${rest}`, feature: `the label of ${rest}`, pin: `the pin of ${rest}` }[kind] ??
+    "a group"
+  );
 }

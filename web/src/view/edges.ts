@@ -1,7 +1,7 @@
 /** Which edges are drawn: the strongest at rest, and those of the selection. */
 
-import type { Graph } from "../graph/graph";
-import type { Prepared } from "../graph/prepare";
+import type { Graph } from "../graph/graph.ts";
+import type { Prepared } from "../graph/prepare.ts";
 
 const AT_REST = 350;
 const OF_SELECTION = 500;
@@ -73,7 +73,7 @@ class Strongest {
   }
 
   private up(place: number): void {
-    for (let above = (place - 1) >> 1; place > 0 && this.value[place] < this.value[above]; ) {
+    for (let above = (place - 1) >> 1; place > 0 && this.value[place] < this.value[above];) {
       this.swap(place, above);
       place = above;
       above = (place - 1) >> 1;
@@ -81,7 +81,7 @@ class Strongest {
   }
 
   private down(): void {
-    for (let place = 0; ; ) {
+    for (let place = 0; ;) {
       const [left, right] = [2 * place + 1, 2 * place + 2];
       let least = place;
       if (left < this.size && this.value[left] < this.value[least]) least = left;

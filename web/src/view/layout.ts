@@ -1,6 +1,6 @@
 /** Where nodes stand: token positions across, layers up; arithmetic only, in units of pixels at scale 1. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
 
 export interface Layout {
   x: Float32Array;

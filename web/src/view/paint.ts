@@ -1,9 +1,9 @@
 /** Draw the link graph on a canvas: a still layer of nodes and the strongest edges, and the selection above. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph";
-import { targetOf, visible } from "../graph/names";
-import type { Layout } from "./layout";
-import type { Palette } from "./palette";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
+import { targetOf, visible } from "../graph/names.ts";
+import type { Layout } from "./layout.ts";
+import type { Palette } from "./palette.ts";
 
 export interface Scene {
   graph: Graph;

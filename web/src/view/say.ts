@@ -1,7 +1,7 @@
 /** A node as a sentence, for people who hear the page, and the numbers that stand beside nodes. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph";
-import { featureName, nodeName, promoted, quote, targetOf } from "../graph/names";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
+import { featureName, nodeName, promoted, quote, targetOf } from "../graph/names.ts";
 
 export const percent = (share: number): string => {
   const value = 100 * share;
@@ -22,7 +22,11 @@ export const signed = (value: number, places: number, plus = true): string =>
   `${value < 0 ? "−" : plus ? "+" : ""}${Math.abs(value).toFixed(places)}`;
 
 export const probability = (value: number): string =>
-  value === 0 ? "0" : value < 0.001 ? value.toExponential(0).replaceAll("-", "−") : value.toFixed(value < 0.1 ? 3 : 2);
+  value === 0
+    ? "0"
+    : value < 0.001
+      ? value.toExponential(0).replaceAll("-", "−")
+      : value.toFixed(value < 0.1 ? 3 : 2);
 
 /** Share of all influence on features, errors and tokens that goes through a node. */
 export function influenceShare(graph: Graph, node: number): number {

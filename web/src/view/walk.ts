@@ -1,7 +1,7 @@
 /** Walk from node to node with the arrow keys: up and down along edges, sideways along the prompt. */
 
-import type { Graph } from "../graph/graph";
-import type { Layout } from "./layout";
+import type { Graph } from "../graph/graph.ts";
+import type { Layout } from "./layout.ts";
 
 export type Direction = "up" | "down" | "left" | "right";
 
