@@ -1,7 +1,7 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
 import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types.ts";
-import { FEATURE, type Graph } from "../graph/graph.ts";
+import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
 import { prepare } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
@@ -52,6 +52,10 @@ export class Session {
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
   hovered = $state.raw<number | null>(null);
+  /** A node whose label is to be edited as soon as the panel shows it. */
+  labelling = $state.raw<number | null>(null);
+  /** Nodes for which a name of a new group is asked. */
+  grouping = $state.raw<number[] | null>(null);
 
   // Single fields of the view, so that moving the camera does not prune anew.
   readonly nodeThreshold = $derived(this.view.nodeThreshold);
@@ -71,6 +75,16 @@ export class Session {
   );
   readonly selected: number[] = $derived.by(() =>
     this.selectedIds.map((id) => this.graph.indexOf.get(id)).filter((node) => node !== undefined),
+  );
+  /** Pinned and grouped nodes, with what the graph begins and ends with. */
+  readonly chosen: Uint8Array | null = $derived.by(() => {
+    if (!this.pins.size && !this.groupOf.size) return null;
+    return Uint8Array.from(this.graph.kind, (kind, node) =>
+      Number(kind >= TOKEN || this.pins.has(node) || this.groupOf.has(node)),
+    );
+  });
+  readonly chosenScores: PartScores | null = $derived(
+    this.chosen && scoresOfPart(this.prepared, this.chosen, null),
   );
   /** The node that the panel shows. */
   readonly current: number | null = $derived(this.selected.at(-1) ?? null);
@@ -211,6 +225,24 @@ export class Session {
     const key =
       here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
     this.change(`label ${nodeName(this.graph, node)}`, { [key]: text.trim() || null });
+  }
+
+  hasOwnLabel(node: number): boolean {
+    return this.values[labelKey(this.graph.ids[node])] !== undefined;
+  }
+
+  /** The nodes of one feature, at all positions where it is in the graph. */
+  sameFeature(node: number): number[] {
+    const { kind, layer, feature } = this.graph;
+    return Array.from(this.byInfluence).filter(
+      (other) => kind[other] === FEATURE && layer[other] === layer[node] && feature[other] === feature[node],
+    );
+  }
+
+  /** Ask for a name of a group of the selected nodes; outputs and tokens may be members as well. */
+  askForGroup(nodes: readonly number[] = this.selected): void {
+    if (nodes.length) this.grouping = [...nodes];
+    else this.tell("Select nodes first: click one, then others with Shift held.");
   }
 
   togglePins(nodes: readonly number[]): void {
