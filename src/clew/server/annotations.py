@@ -1,0 +1,186 @@
+"""What people add to graphs: a document of keys and values that several pages may change at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clew.errors import ClewError
+from clew.server.bounds import MOST_TEXT
+from clew.server.database import Database, now
+from clew.server.open_graphs import OpenGraph
+from clew.server.refusal import Refusal, no_graph
+
+Values = dict[str, Any]
+"""Texts, true, or a group `{name, members, color}`; None where a value was taken back."""
+
+KEY = re.compile(r"(label|feature|pin|group):(.+)", re.DOTALL)
+GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What came of a change: what anybody changed since, and where others were faster."""
+
+    revision: int
+    values: Values
+    conflicts: Values
+    wrote: bool
+    """Whether anything is now otherwise than before."""
+
+
+class AnnotationRows:
+    """The rows of annotations and labels; a feature's label belongs to its model and dictionary.
+
+    Every change takes the next number of one count for the whole library. What was taken back leaves a
+    row without a value, so that another page can tell it from what never was.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, graph: str, opened: OpenGraph) -> tuple[int, Values]:
+        """The revision and all values."""
+        with self._database.reading() as connection:
+            rows = _rows(connection, graph, opened)
+            found = {key: value for key, (value, _) in rows.items() if value is not None}
+            return _revision(connection), found
+
+    def change(self, graph: str, opened: OpenGraph, base: int, changes: Values) -> Changed:
+        """Apply what nobody else changed since `base`; raises `ClewError` for what makes no sense."""
+        for key, value in changes.items():
+            check_change(key, value, opened)
+        with self._database.changing() as connection:
+            before = _revision(connection)
+            if base > before:
+                raise Refusal(
+                    409, f"This library has no revision {base} yet (it has {before}); reload the page."
+                )
+            rows = _rows(connection, graph, opened)
+            theirs = {key: value for key, (value, revision) in rows.items() if revision > base}
+            conflicts = {key: theirs[key] for key in changes if key in theirs and theirs[key] != changes[key]}
+            mine = {
+                key: value
+                for key, value in changes.items()
+                if key not in conflicts and rows.get(key, (None, 0))[0] != value
+            }
+            if mine:
+                _write(connection, graph, mine)
+            return Changed(_revision(connection), theirs | mine, conflicts, bool(mine))
+
+    def add(self, connection: sqlite3.Connection, graph: str, values: Values) -> None:
+        """The values that a new graph's file brought; a feature that has a label already keeps it."""
+        features = {key: value for key, value in values.items() if key.startswith("feature:")}
+        known = _labels(connection, graph)
+        new = {key: value for key, value in features.items() if known.get(key, (None, 0))[0] is None}
+        values = {key: value for key, value in values.items() if key not in features} | new
+        if values:
+            _write(connection, graph, values)
+
+    def graphs_with_labels_of(self, graph: str) -> list[str]:
+        """All graphs whose features have the same labels, this one among them."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT other.id FROM graphs AS one JOIN graphs AS other USING (model, dictionary) "
+                "WHERE one.id = ? AND other.deleted IS NULL",
+                [graph],
+            )
+            return [row["id"] for row in found]
+
+
+def check_change(key: str, value: Any, opened: OpenGraph) -> None:
+    """Raise `ClewError` for a key that means nothing in this graph, or a value that it cannot have."""
+    match = KEY.fullmatch(key)
+    if match is None:
+        raise ClewError(
+            f"{_shown(key)} is no annotation; expected label:ID, feature:L12/4031, pin:ID or group:NAME."
+        )
+    kind, name = match.groups()
+    if kind == "group":
+        if not GROUP_ID.fullmatch(name):
+            raise ClewError(f"{_shown(key)} is no key; a group's id has up to 64 letters, digits, - and _.")
+    elif name not in (opened.features if kind == "feature" else opened.nodes):
+        what = "feature" if kind == "feature" else "node"
+        raise ClewError(f"The graph has no {what} {_shown(name)}, so {kind} means nothing there.")
+    if value is None:
+        return
+    match kind:
+        case "pin" if value is not True:
+            raise ClewError(f"{_shown(key)} can be true or null, nothing else.")
+        case "label" | "feature":
+            if not isinstance(value, str):
+                raise ClewError(f"{_shown(key)} must be a text or null.")
+            _check_text(value)
+        case "group":
+            _check_group(key, value, opened)
+
+
+def _check_group(key: str, value: Any, opened: OpenGraph) -> None:
+    if not isinstance(value, dict):
+        raise ClewError(f"{_shown(key)} must be a group (name, members, color) or null.")
+    _check_text(value["name"])
+    unknown = [member for member in value["members"] if member not in opened.nodes]
+    if unknown:
+        raise ClewError(f"The graph has no node {_shown(unknown[0])}, so it cannot be in a group.")
+    if len(set(value["members"])) < len(value["members"]):
+        raise ClewError(f"{_shown(key)} names a node twice.")
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MOST_TEXT:
+        raise ClewError(f"A text has {len(text):,} characters; at most {MOST_TEXT:,} are kept. Shorten it.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ClewError("A text holds half a character (a lone surrogate); type it again.") from None
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 60 else f"{text[:60]}...")
+
+
+def _revision(connection: sqlite3.Connection) -> int:
+    return connection.execute("SELECT value FROM counters WHERE name = 'revision'").fetchone()[0]
+
+
+def _rows(connection: sqlite3.Connection, graph: str, opened: OpenGraph) -> dict[str, tuple[Any, int]]:
+    """Value and revision by key: the graph's own, and the labels of the features that it has."""
+    own = connection.execute("SELECT key, value, revision FROM annotations WHERE graph = ?", [graph])
+    found = {
+        row["key"]: (None if row["value"] is None else json.loads(row["value"]), row["revision"])
+        for row in own
+    }
+    labels = _labels(connection, graph)
+    return found | {
+        key: row for key, row in labels.items() if key.removeprefix("feature:") in opened.features
+    }
+
+
+def _labels(connection: sqlite3.Connection, graph: str) -> dict[str, tuple[str | None, int]]:
+    rows = connection.execute(
+        "SELECT feature, text, revision FROM labels JOIN graphs USING (model, dictionary) WHERE id = ?",
+        [graph],
+    )
+    return {f"feature:{row['feature']}": (row["text"], row["revision"]) for row in rows}
+
+
+def _write(connection: sqlite3.Connection, graph: str, values: Mapping[str, Any]) -> None:
+    connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'revision'")
+    revision = _revision(connection)
+    found = connection.execute("SELECT model, dictionary FROM graphs WHERE id = ?", [graph]).fetchone()
+    if found is None:
+        raise no_graph(graph)
+    own, labels = [], []
+    for key, value in values.items():
+        if key.startswith("feature:"):
+            labels.append((*found, key.removeprefix("feature:"), value, revision))
+        else:
+            text = None if value is None else json.dumps(value, ensure_ascii=False)
+            own.append((graph, key, text, revision))
+    connection.executemany("INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?)", own)
+    connection.executemany("INSERT OR REPLACE INTO labels VALUES (?, ?, ?, ?, ?)", labels)
+    connection.execute("UPDATE graphs SET modified = ? WHERE id = ?", [now(), graph])

@@ -1,0 +1,120 @@
+"""How large a file may be that someone brings, so that one file never takes the machine down."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+from clew.server.refusal import Refusal
+
+MOST_TEXT = 2_000
+"""Characters of a label, a name or a token."""
+MOST_PROMPT = 1_000_000
+MOST_DEPTH = 64
+"""Of what an imported file keeps for others: deeper nesting than any real file has."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server takes in, and what it gives a page at once."""
+
+    upload: int = 512 * 2**20
+    """Bytes of a file; of JSON a part, because it takes many times its size in memory."""
+    nodes: int = 1_000_000
+    page_nodes: int = 20_000
+    page_edges: int = 1_000_000
+
+    @property
+    def json(self) -> int:
+        return self.upload // 8
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def check_file(path: Path, limits: Limits) -> None:
+    """Raise `ClewError` for a file that is too large to open; reads no more than its head."""
+    size = path.stat().st_size
+    if size == 0:
+        raise ClewError("The file is empty; choose a .clew file or a graph in Neuronpedia's JSON.")
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start[4:8] == bytes(4):
+        _check_node_count(path, limits)
+    elif size > limits.json:
+        raise too_large("A JSON file", size, limits.json)
+
+
+def too_large(what: str, size: int, most: int) -> Refusal:
+    return Refusal(
+        413, f"{what} may have {most / 2**20:,.0f} MiB here; this one has {size / 2**20:,.0f} MiB."
+    )
+
+
+def _check_node_count(path: Path, limits: Limits) -> None:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            shape = file.get_slice("node_kind").get_shape()
+    except (SafetensorError, TypeError, OSError):
+        return  # opening the graph says what is wrong
+    if shape and shape[0] > limits.nodes:
+        raise Refusal(
+            413,
+            f"The graph has {shape[0]:,} nodes; the library takes up to {limits.nodes:,}. Prune it first.",
+        )
+
+
+def check_graph(graph: Graph, limits: Limits) -> None:
+    """Raise `ClewError` for texts that no page could show."""
+    if graph.n_nodes > limits.nodes:
+        raise Refusal(
+            413, f"The graph has {graph.n_nodes:,} nodes; the library takes up to {limits.nodes:,}."
+        )
+    info, annotations = graph.info, graph.annotations
+    if len(info.prompt) > MOST_PROMPT:
+        raise ClewError(
+            f"The prompt has {len(info.prompt):,} characters; the library takes up to {MOST_PROMPT:,}."
+        )
+    texts = [
+        ("token of the prompt", info.tokens),
+        ("target", [target.text for target in info.targets]),
+        ("prediction", [text for text, _ in info.predictions]),
+        ("output token", info.token_text.values()),
+        ("name of the model", [info.model]),
+        ("name of the dictionary", [info.dictionary]),
+        ("label", annotations.labels.values()),
+        ("label of a feature", getattr(annotations, "feature_labels", {}).values()),
+        ("supernode's name", [name for name, _ in annotations.supernodes]),
+    ]
+    for what, group in texts:
+        longest = max(map(len, group), default=0)
+        if longest > MOST_TEXT:
+            raise ClewError(
+                f"A {what} has {longest:,} characters; the library takes up to {MOST_TEXT:,}. Shorten it."
+            )
+    for what, value in (("settings", info.settings), ("other fields", graph.foreign)):
+        if _depth(value) > MOST_DEPTH:
+            raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; no graph needs that.")
+    try:
+        json.dumps([info.prompt, *(list(group) for _, group in texts)], ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ClewError("A text of the file holds half a character (a lone surrogate).") from error
+
+
+def _depth(value: object) -> int:
+    """How deep lists and objects are nested, level by level and so without recursion."""
+    level, depth = [value], 0
+    while level and depth <= MOST_DEPTH:
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list | tuple):
+                inner += item
+        level, depth = inner, depth + 1
+    return depth

@@ -1,0 +1,196 @@
+"""Long work: one thing at a time, in order, kept in the database with what came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clew.errors import ClewError
+from clew.server.database import Database, now
+from clew.server.events import Events
+from clew.server.progress import Cancelled, Progress
+from clew.server.refusal import Refusal
+
+MOST_WAITING = 100
+LEAST_PAUSE = 0.1
+"""Seconds between two words about one job's progress."""
+STOPPED = "The server stopped before it was done; start it again."
+
+log = logging.getLogger("clew.server")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job leaves; `graph` is what it is about, or what it made."""
+
+    result: dict[str, Any] | None
+    graph: str | None = None
+
+
+Run = Callable[[dict[str, Any], Progress], Outcome]
+
+
+class Jobs:
+    """The queue, its one worker thread, and the record of what was done."""
+
+    def __init__(self, database: Database, events: Events, run: Run) -> None:
+        self._database, self._events, self._run = database, events, run
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._running: dict[str, Progress] = {}
+        self._worker: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._fail_what_was_active()
+
+    def add(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Put work at the end of the queue; `request` is JSON and names the kind."""
+        new = uuid.uuid4().hex
+        with self._database.changing() as connection:
+            waiting = connection.execute("SELECT count(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]
+            if waiting >= MOST_WAITING:
+                raise Refusal(409, f"{waiting} jobs are waiting already; cancel some, or wait.")
+            connection.execute(
+                "INSERT INTO jobs (id, kind, state, phase, done, total, created, request, graph) "
+                "VALUES (?, ?, 'waiting', '', 0, 0, ?, ?, ?)",
+                [new, request["kind"], now(), json.dumps(request), request.get("graph")],
+            )
+        self._start_worker()
+        self._tell(new)
+        self._waiting.put(new)
+        return self.get(new)
+
+    def get(self, job: str) -> dict[str, Any]:
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT * FROM jobs WHERE id = ?", [job]).fetchone()
+        if row is None:
+            raise Refusal(404, f"There is no job {job[:40]!r}; it may have been forgotten.")
+        return self._told(row)
+
+    def list(self, graph: str | None = None) -> list[dict[str, Any]]:
+        """The newest first; only those about one graph, where one is named."""
+        where, given = ("", []) if graph is None else ("WHERE graph = ?", [graph])
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT * FROM jobs {where} ORDER BY created DESC, rowid DESC", given)
+            return [self._told(row) for row in rows]
+
+    def cancel_or_forget(self, job: str) -> None:
+        """An active job is cancelled, now or at the next place where it can stop; any other is forgotten."""
+        active = self.get(job)["state"] in ("waiting", "running")
+        with self._database.changing() as connection:
+            if active:
+                connection.execute(
+                    "UPDATE jobs SET state = 'cancelled', finished = ? "
+                    "WHERE id = ? AND state IN ('waiting', 'running')",
+                    [now(), job],
+                )
+            else:
+                connection.execute("DELETE FROM jobs WHERE id = ?", [job])
+        if progress := self._running.get(job):
+            progress.cancel()
+        if active:
+            self._tell(job)
+
+    def stop(self) -> None:
+        """Let the worker end soon; what it was at is marked as stopped."""
+        for progress in list(self._running.values()):
+            progress.cancel()
+        self._waiting.put(None)
+        if self._worker is not None:
+            self._worker.join(timeout=2)
+        self._fail_what_was_active()
+
+    def _fail_what_was_active(self) -> None:
+        with self._database.changing() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = 'failed', error = ?, finished = ? "
+                "WHERE state IN ('waiting', 'running')",
+                [STOPPED, now()],
+            )
+
+    def _start_worker(self) -> None:
+        with self._lock:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="clew jobs", daemon=True)
+                self._worker.start()
+
+    def _work(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            try:
+                self._do(job)
+            except Exception:  # a thread that ends would leave all others waiting
+                log.exception("A job could not be recorded")
+
+    def _do(self, job: str) -> None:
+        progress = self._running[job] = Progress(self._teller(job))
+        try:
+            if not self._change(job, "waiting", state="running", started=now()):
+                return  # cancelled meanwhile
+            request = self.get(job)["request"]
+            self._finish(job, **self._outcome(request, progress))
+        finally:
+            del self._running[job]
+
+    def _outcome(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        try:
+            outcome = self._run(request, progress)
+        except Cancelled:
+            return {"state": "cancelled"}
+        except ClewError as error:
+            return {"state": "failed", "error": str(error)}
+        except MemoryError:
+            return {"state": "failed", "error": "There was not enough memory; trace fewer features."}
+        except Exception as error:
+            log.exception("A job failed")
+            reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
+            return {"state": "failed", "error": f"Unexpected {reason}; the terminal says where."}
+        return {"state": "done", "result": json.dumps(outcome.result), "graph": outcome.graph}
+
+    def _finish(self, job: str, **columns: Any) -> None:
+        progress = self._running[job]
+        facts = {"phase": progress.phase, "done": progress.done, "total": progress.total}
+        self._change(job, "running", **facts, **columns, finished=now())
+
+    def _change(self, job: str, state_before: str, **columns: Any) -> bool:
+        """Set columns of a job in this state; False where it is in another one."""
+        changes = ", ".join(f"{name} = :{name}" for name in columns)
+        with self._database.changing() as connection:
+            found = connection.execute(
+                f"UPDATE jobs SET {changes} WHERE id = :job AND state = :state_before",
+                columns | {"job": job, "state_before": state_before},
+            )
+        if found.rowcount:
+            self._tell(job)
+        return bool(found.rowcount)
+
+    def _tell(self, job: str) -> None:
+        told = self.get(job)
+        del told["result"]
+        self._events.publish("job", **told)
+
+    def _teller(self, job: str) -> Callable[[], None]:
+        """Tells of progress, but not more often than a page can show."""
+        last, phase = 0.0, ""
+
+        def tell() -> None:
+            nonlocal last, phase
+            progress = self._running[job]
+            if progress.phase != phase or time.monotonic() - last >= LEAST_PAUSE:
+                last, phase = time.monotonic(), progress.phase
+                self._tell(job)
+
+        return tell
+
+    def _told(self, row: sqlite3.Row) -> dict[str, Any]:
+        told = dict(row)
+        told["request"] = json.loads(row["request"])
+        told["result"] = None if row["result"] is None else json.loads(row["result"])
+        if (progress := self._running.get(row["id"])) and row["state"] == "running":
+            told |= {"phase": progress.phase, "done": progress.done, "total": progress.total}
+        return told

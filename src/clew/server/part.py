@@ -1,0 +1,65 @@
+"""What a page gets of a graph that is too large for it: the most influential part."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import Flow, measure_flow, row_sums
+from clew.graph.scores import scores_of_part
+from clew.graph.subgraph import subgraph
+from clew.server.bounds import Limits
+from clew.server.open_graphs import OpenGraph
+
+
+def bytes_for_page(opened: OpenGraph, path: Path, limits: Limits) -> bytes:
+    """A stored graph as a `.clew` file that a page can hold: itself, or its most influential part."""
+    graph = opened.graph
+    if graph.n_nodes <= limits.page_nodes and graph.n_edges <= limits.page_edges:
+        return path.read_bytes()
+    if "part" not in opened.part_bytes:
+        with tempfile.TemporaryDirectory(prefix="clew-") as folder:
+            part = most_influential_part(graph, limits.page_nodes, limits.page_edges)
+            opened.part_bytes["part"] = part.save(Path(folder) / "part.clew").read_bytes()
+    return opened.part_bytes["part"]
+
+
+def most_influential_part(graph: Graph, most_nodes: int, most_edges: int) -> Graph:
+    """The nodes of most influence, targets and tokens first, and among them the edges of most flow."""
+    flow = measure_flow(graph)
+    keep_node = _strongest_nodes(graph, flow, most_nodes)
+    carried = np.abs(graph.edge_weight, dtype=np.float64)
+    carried *= np.repeat(flow.per_weight, np.diff(graph.edge_offset))
+    inside = np.repeat(keep_node, np.diff(graph.edge_offset)) & keep_node[graph.edge_source]
+    keep_edge = inside & _strongest(np.where(inside, carried, -1), most_edges)
+    part = subgraph(graph, keep_node, keep_edge)
+    everything = flow.found.sum()
+    kept = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
+    share = float(kept / everything) if everything > 0 else 1.0
+    info = replace(
+        graph.info,
+        whole=graph.info.whole or graph.size,
+        pruned_scores=None if graph.info.whole else scores_of_part(graph, keep_node, keep_edge, flow),
+        influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
+    )
+    return replace(part, info=info, foreign=None)
+
+
+def _strongest_nodes(graph: Graph, flow: Flow, count: int) -> Bool[np.ndarray, " node"]:
+    rank = flow.found.copy()
+    rank[graph.node_kind == NodeKind.TOKEN] += 1e18
+    rank[graph.node_kind == NodeKind.TARGET] += 2e18
+    return _strongest(rank, count)
+
+
+def _strongest(values: np.ndarray, count: int) -> Bool[np.ndarray, " item"]:
+    """Which are among the `count` largest; among equals the first."""
+    keep = np.ones(len(values), dtype=bool)
+    if len(values) > count:
+        keep[np.argsort(-values, kind="stable")[count:]] = False
+    return keep

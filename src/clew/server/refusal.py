@@ -1,0 +1,17 @@
+"""What the server cannot do for a request: a sentence, and the HTTP status that says which kind it is."""
+
+from __future__ import annotations
+
+from clew.errors import ClewError
+
+
+class Refusal(ClewError):
+    """A `ClewError` with an HTTP status; any other `ClewError` is answered with 422."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def no_graph(graph: str) -> Refusal:
+    return Refusal(404, f"There is no graph {graph[:40]!r} in this library; it may have been deleted.")

@@ -1,0 +1,59 @@
+"""The server itself, the models of this machine, and a quick look at a prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from clew.model.inventory import ReadyModel, ready_models
+from clew.model.known import KNOWN_MODELS
+from clew.server.look import look
+from clew.server.refusal import Refusal
+from clew.server.schemas import Info, ListedModel, Look, Seen
+from clew.server.service import CONFLICT, Served
+from clew.version import __version__
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/info", response_model=Info)
+def info(served: Served) -> dict[str, Any]:
+    """Version, library, limits, and which model is loaded."""
+    return {
+        "version": __version__,
+        "library": str(served.library.folder),
+        "limits": served.library.limits,
+        "model": {"loaded": served.kept.loaded},
+    }
+
+
+@router.get("/models", response_model=list[ListedModel])
+def models() -> list[dict[str, Any]]:
+    """The models that are ready on this machine, then those that clew knows how to bring."""
+    listed = [
+        {
+            "name": model.folder.name if model.origin == "cache" and model.folder else model.name,
+            "reference": model.name,
+            "note": _note(model),
+            "ready": model.ready,
+        }
+        for model in ready_models()
+    ]
+    return sorted(listed, key=lambda model: not model["ready"])
+
+
+def _note(model: ReadyModel) -> str:
+    """What it is; and of one that is missing, what brings it."""
+    known = KNOWN_MODELS.get(model.name)
+    terms = known.terms if known and not model.ready else ""
+    return " · ".join(fact for fact in (model.description, model.licence, model.command, terms) if fact)
+
+
+@router.post("/look", response_model=Seen, responses=CONFLICT)
+def look_at_prompt(served: Served, body: Look) -> dict[str, Any]:
+    """Tokens and likeliest next tokens, from the loaded model."""
+    model = served.kept.ready({"model": body.model, "dictionary": body.dictionary})
+    if model is None:
+        raise Refusal(409, f"The model {body.model!r} with {body.dictionary!r} is not loaded; load it first.")
+    return look(model, body.prompt, body.sink)
