@@ -23,6 +23,16 @@ ALLOWED = {
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
     "__init__": {"errors", "version", "facade", "graph", "intervention"},
     "__main__": {"cli"},
+    "server": {
+        "errors",
+        "version",
+        "model",
+        "graph",
+        "facade",
+        "attribution",
+        "intervention",
+        "__init__",
+    },
     "cli": {
         "errors",
         "version",
@@ -32,6 +42,7 @@ ALLOWED = {
         "facade",
         "attribution",
         "intervention",
+        "server",
         "__init__",
     },
 }

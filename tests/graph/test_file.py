@@ -38,7 +38,14 @@ def full_graph() -> Graph:
             timing={"rows": 1.5},
             generator="clew 0.1.0",
         ),
-        annotations=Annotations({first: "say a capital"}, (("capitals", (first, last)),), (last,)),
+        annotations=Annotations(
+            {first: "say a capital"},
+            (("capitals", (first, last)),),
+            (last,),
+            {graph.feature_name(1): "places"},
+            {"capitals": "#1f77b4"},
+        ),
+        node_left_out=np.linspace(0, 1, graph.n_nodes, dtype=np.float32),
         node_constant=np.full(graph.n_nodes, np.nan, dtype=np.float32),
         node_total=np.arange(graph.n_nodes, dtype=np.float32),
     )
@@ -89,6 +96,7 @@ def test_the_arrays_are_those_of_the_format(tmp_path: Path):
         "output_logit": "F32",
         "node_constant": "F32",
         "node_total": "F32",
+        "node_left_out": "F32",
     }
     assert description["format"] == 1
     assert description["prompt"] == "a random prompt"
@@ -274,6 +282,10 @@ DAMAGED = {
     "target": (with_description(targets=[{"text": 1}]), 'In Target, the field "text" cannot be read'),
     "description": (lambda _, metadata: metadata.update(clew="{"), "its description cannot be read"),
     "annotations": (lambda _, metadata: metadata.update(annotations='{"pins": 3}'), 'field "pins"'),
+    "feature labels": (
+        lambda _, metadata: metadata.update(annotations='{"feature_labels": {"4031": "places"}}'),
+        "given to the feature '4031'; expected a name such as L12/4031",
+    ),
     "neuronpedia": (lambda _, metadata: metadata.update(neuronpedia='{"nodes": [1]}'), "do not belong to"),
     "missing array": (lambda arrays, _: arrays.pop("edge_offset"), "array edge_offset is missing"),
     "missing output": (lambda arrays, _: arrays.pop("output_logit"), "some are there and some missing"),

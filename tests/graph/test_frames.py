@@ -45,6 +45,14 @@ def test_labels_stand_in_the_table():
     assert graph.nodes["label"].tolist()[2:5] == ["", "say a capital", ""]
 
 
+def test_a_label_of_a_feature_stands_wherever_it_has_none_of_its_own():
+    graph = random_graph()
+    own, feature = {graph.node_ids[3]: "here"}, {graph.feature_name(3): "places", graph.feature_name(4): "so"}
+    graph = replace(graph, annotations=Annotations(labels=own, feature_labels=feature))
+    assert [graph.label(node) for node in (2, 3, 4)] == [None, "here", "so"]
+    assert graph.nodes["label"].tolist()[2:5] == ["", "here", "so"]
+
+
 def test_a_row_for_every_edge():
     graph = random_graph()
     edges = graph.edges

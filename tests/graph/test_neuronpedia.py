@@ -145,6 +145,29 @@ def test_a_graph_of_clews_own_comes_back(tmp_path: Path):
         assert getattr(opened.info, name) == getattr(graph.info, name)
 
 
+def test_labels_of_features_and_colors_come_back(tmp_path: Path):
+    graph = replace(random_graph(), output_tokens=None)
+    notes = Annotations(
+        {graph.node_ids[0]: "own"},
+        (("pair", tuple(graph.node_ids[:2])),),
+        feature_labels={graph.feature_name(0): "places", graph.feature_name(1): "times"},
+        supernode_colors={"pair": "#1f77b4"},
+    )
+    graph = replace(graph, annotations=notes)
+    written = to_neuronpedia(graph)
+    assert [node["clerp"] for node in written["nodes"][:3]] == ["own", "times", ""]
+    assert open_graph(save(graph, tmp_path / "a.json")).annotations == notes
+
+
+def test_a_label_of_a_feature_stands_where_an_imported_node_has_none():
+    graph = from_neuronpedia(small_file())
+    notes = replace(graph.annotations, feature_labels={"L0/5": "places", "L2/6": "times"})
+    written = by_id(to_neuronpedia(replace(graph, annotations=notes)))
+    labels = {node_id: node["clerp"] for node_id, node in written["nodes"].items()}
+    assert labels["0_5_1"] == "places"
+    assert labels["2_cro_6_1"] == "greets"
+
+
 def test_differences_as_targets_come_back():
     graph = random_graph(n_targets=2)
     graph = replace(graph, node_feature=np.where(graph.node_kind == NodeKind.TARGET, -1, graph.node_feature))

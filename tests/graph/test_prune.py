@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import influence, measure_flow
+from clew.graph.info import Scores
 from clew.graph.prune import prune, prune_masks, smallest_kept
 from clew.graph.scores import scores, scores_of_part
 from clew.graph.subgraph import subgraph
@@ -24,6 +25,13 @@ from tests.graph.test_influence import (
     with_edges_inside_layers,
     with_weights,
 )
+
+
+def assert_close(found: Scores | None, expected: Scores | None) -> None:
+    assert found is not None
+    assert expected is not None
+    assert found.replacement == pytest.approx(expected.replacement, rel=1e-6, abs=1e-9)
+    assert found.completeness == pytest.approx(expected.completeness, rel=1e-6, abs=1e-9)
 
 
 def dense_flow(matrix: np.ndarray, target_weight: np.ndarray) -> np.ndarray:
@@ -173,8 +181,50 @@ def test_scores_of_the_pruned_graph_count_what_was_left_out_as_error():
     graph = random_graph()
     keep_node, keep_edge = prune_masks(graph, measure_flow(graph), 0.5, 0.8)
     pruned = prune(graph, 0.5, 0.8)
-    assert pruned.info.pruned_scores == scores_of_part(graph, keep_node, keep_edge)
-    assert pruned.info.pruned_scores != scores(pruned)
+    assert_close(pruned.info.pruned_scores, scores_of_part(graph, keep_node, keep_edge))
+    assert pruned.info.pruned_scores != scores(replace(pruned, node_left_out=None))
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, **sizes)
+def test_a_pruned_graph_knows_its_scores(node_threshold, edge_threshold, **size):
+    graph = random_graph(**size)
+    part = prune_masks(graph, measure_flow(graph), node_threshold, edge_threshold)
+    pruned = prune(graph, node_threshold, edge_threshold)
+    everything = np.ones(pruned.n_nodes, dtype=bool), np.ones(pruned.n_edges, dtype=bool)
+    assert_close(scores_of_part(pruned, *everything), scores_of_part(graph, *part))
+    assert_close(scores(pruned), pruned.info.pruned_scores)
+
+
+@given(node_threshold=thresholds, edge_threshold=thresholds, part=st.randoms(use_true_random=False), **sizes)
+def test_error_of_a_part_of_a_pruned_graph_is_at_most_over_counted(
+    node_threshold, edge_threshold, part, **size
+):
+    graph = random_graph(**size)
+    keep_node, keep_edge = prune_masks(graph, measure_flow(graph), node_threshold, edge_threshold)
+    pruned = subgraph(graph, keep_node, keep_edge)
+    fewer_nodes = np.array([part.random() < 0.7 for _ in range(pruned.n_nodes)], dtype=bool)
+    fewer_edges = np.array([part.random() < 0.7 for _ in range(pruned.n_edges)], dtype=bool)
+    # The same part, in terms of the whole graph.
+    keep_node[keep_node], keep_edge[keep_edge] = fewer_nodes, fewer_edges
+    exact = scores_of_part(graph, keep_node, keep_edge)
+    for bound in (
+        scores_of_part(pruned, fewer_nodes, fewer_edges),
+        scores(subgraph(pruned, fewer_nodes, fewer_edges)),
+    ):
+        assert bound.replacement <= exact.replacement + 1e-6
+        assert bound.completeness <= exact.completeness + 1e-6
+
+
+def test_pruning_again_has_scores_unless_an_older_clew_pruned_first():
+    once = prune(random_graph(), 0.8, 0.98)
+    twice = prune(once, 0.5, 0.8)
+    before, after = once.info.pruned_scores, twice.info.pruned_scores
+    assert before is not None
+    assert after is not None
+    assert after.completeness < before.completeness
+    unknown = prune(replace(once, node_left_out=None), 0.5, 0.8)
+    assert unknown.info.pruned_scores is None
+    assert unknown.node_left_out is None
 
 
 def test_pruning_a_pruned_graph_leaves_out_more():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import GraphInfo, Target
+from clew.graph.info import Annotations, GraphInfo, Target
 from clew.graph.order import topological_levels
 from clew.graph.validate import validate
 from tests.graph.random_graphs import random_graph
@@ -146,6 +146,18 @@ REFUSED = {
     "constants do not fit": (
         lambda graph: {"node_constant": np.zeros(3, dtype=np.float32)},
         "node_constant is float32",
+    ),
+    "less than nothing left out": (
+        lambda graph: {"node_left_out": np.full(graph.n_nodes, -1, dtype=np.float32)},
+        "Node 0 misses -1.0 of its row; expected a finite number from 0",
+    ),
+    "a label of no feature": (
+        lambda graph: {"annotations": Annotations(feature_labels={"12/4031": "places"})},
+        "given to the feature '12/4031'; expected a name such as L12/4031",
+    ),
+    "a color by name": (
+        lambda graph: {"annotations": Annotations(supernode_colors={"places": "red"})},
+        "The supernode 'places' has the color 'red'; expected one such as #1f77b4",
     ),
     "outputs of no node": (
         lambda graph: {

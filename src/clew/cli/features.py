@@ -62,9 +62,7 @@ def feature_table(graph: Graph, count: int) -> Table:
             _cut(token(graph.info.tokens[graph.node_position[node]])),
             percent(float(graph.node_influence[node]) / weight),
             "" if np.isnan(activation) else f"{activation:.2f}",
-            AsManyAsFit(
-                readable(graph.annotations.labels.get(graph.node_id(node), "")), promoted(graph, node)
-            ),
+            AsManyAsFit(readable(graph.label(node) or ""), promoted(graph, node)),
         )
     return table
 
@@ -85,4 +83,5 @@ def _cut(text: str) -> Text:
 def _last_title(graph: Graph) -> str:
     if graph.output_tokens is None:
         return "label"
-    return "label: promotes" if graph.annotations.labels else "promotes"
+    labelled = graph.annotations.labels or graph.annotations.feature_labels
+    return "label: promotes" if labelled else "promotes"

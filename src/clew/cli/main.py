@@ -21,6 +21,7 @@ COMMANDS = {
     "dictionary": "look at published transcoders, or save them in one format",
     "show": "print what is in a graph file",
     "validate": "remove features one by one and see if a graph is right",
+    "serve": "open a page to explore graphs, make new ones and test them",
     "models": "list the models that are ready on this machine",
 }
 ACTIONS = {

@@ -20,11 +20,14 @@ from clew.cli.arguments import (
     target,
     whole_number,
 )
+from clew.cli.serving import add_library, opened_library, serve_until_stopped
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
+    from clew.facade import Model
     from clew.graph.graph import Graph
+    from clew.server.library import Library
 
 USAGE = "PROMPT [options]"
 EXAMPLE = """\
@@ -97,6 +100,10 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         metavar="WHAT",
         help="what --out saves: pruned or all (default: %(default)s)",
     )
+    group.add_argument(
+        "--open", action="store_true", help="put the graph into the library, and open it on a page"
+    )
+    add_library(group)
 
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
@@ -118,33 +125,50 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.report import print_file, print_report
 
     written: list[tuple[Path, Graph]] = []
+    library = opened_library(arguments.library) if arguments.open else None
     try:
         with Progress() as progress:
-            whole, pruned = _traced(arguments, progress)
+            model, whole, pruned = _traced(arguments, progress)
             progress.stage("Saving")
             failure = _save(arguments, whole, pruned, written)
+            entry = library and library.add(whole if arguments.keep == "all" else pruned)
         with page() as console:
             print_report(console, pruned)
             for path, graph in written:
                 print_file(console, "Saved", path, graph)
-            if not arguments.out and not arguments.json:
+            if not arguments.out and not arguments.json and not arguments.open:
                 console.print("Nothing was saved; --out FILE.clew keeps the graph.")
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if library:
+            library.close()
+        if not isinstance(error, KeyboardInterrupt):
+            raise
         names = " and ".join(str(path) for path, _ in written)
         raise KeyboardInterrupt(names and f"{names} had been written") from None
+    if library and entry:
+        _show(library, entry["id"], model)
     if failure:
         raise failure
 
 
+def _show(library: Library, graph: str, model: Model) -> None:
+    from clew.server.serving import listen
+
+    print()
+    serve_until_stopped(listen(), library, graph=graph, model=model)
+
+
 def _check(arguments: argparse.Namespace) -> None:
     check_prompt(arguments, " in front of --targets" if arguments.targets else "")
+    if arguments.library is not None and not arguments.open:
+        raise ClewError("--library is for --open, which is not there; --out FILE.clew saves a file")
     for path in (arguments.out, arguments.json):
         if path is not None:
             check_writable(path)
 
 
-def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, Graph]:
-    """The whole graph and what pruning keeps of it."""
+def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Model, Graph, Graph]:
+    """The model, the whole graph, and what pruning keeps of it."""
     from clew.cli.loading import load_model_asked_for
 
     begin = time.perf_counter()
@@ -168,7 +192,7 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Graph, G
         **thresholds,
     )
     whole = whole.with_info(timing={"loading": loading, **whole.info.timing})
-    return whole, whole.prune(**thresholds)
+    return model, whole, whole.prune(**thresholds)
 
 
 def _save(

@@ -16,14 +16,13 @@ from clew.errors import ClewError
 from clew.graph.graph import Graph, OutputTokens
 from clew.graph.metadata import annotations_from_json, annotations_to_json, info_from_json, info_to_json
 from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
-from clew.graph.validate import ARRAY_TYPES, validate
+from clew.graph.validate import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, validate
 
 FORMAT = 1
 """Version of the `.clew` format that this code writes, and the newest that it reads."""
 
 OPTIONAL_ARRAY_TYPES: dict[str, str] = {
-    "node_constant": "float32",
-    "node_total": "float32",
+    **dict.fromkeys(OPTIONAL_NODE_ARRAYS, "float32"),
     "output_node": "int32",
     "output_token": "int32",
     "output_logit": "float32",
@@ -82,7 +81,7 @@ def _strict_json(value: Any) -> bytes:
 
 def _clew_bytes(graph: Graph) -> bytes:
     arrays = {name: getattr(graph, name) for name in ARRAY_TYPES}
-    arrays |= {"node_constant": graph.node_constant, "node_total": graph.node_total}
+    arrays |= {name: getattr(graph, name) for name in OPTIONAL_NODE_ARRAYS}
     if (described := graph.output_tokens) is not None:
         arrays |= {
             "output_node": described.node,
@@ -180,8 +179,7 @@ def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dic
         info=info_from_json(description),
         annotations=annotations_from_json(json.loads(metadata.get("annotations", "{}"))),
         output_tokens=_output_tokens(arrays),
-        node_constant=arrays.get("node_constant"),
-        node_total=arrays.get("node_total"),
+        **{name: arrays[name] for name in OPTIONAL_NODE_ARRAYS if name in arrays},
         foreign=json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None,
     )
     validate(graph)

@@ -35,7 +35,7 @@ def node_frame(graph: Graph) -> pd.DataFrame:
             "feature": graph.node_feature,
             "activation": graph.node_activation,
             "influence": graph.node_influence,
-            "label": [graph.annotations.labels.get(node_id, "") for node_id in ids],
+            "label": [graph.label(node) or "" for node in range(graph.n_nodes)],
             "output": _output_column(graph),
         }
     )

@@ -76,6 +76,12 @@ class Graph:
     """What biases and the sink position add to a row; NaN for nodes without a row."""
     node_total: Float32[np.ndarray, " node"] | None = None
     """What a row adds up to (pre-activation or centred logit); NaN for nodes without a row."""
+    node_left_out: Float32[np.ndarray, " node"] | None = None
+    """Where something was pruned: how much of each row counts as error, its error nodes included.
+
+    The sum over (layer, position) of the absolute net contribution of error nodes and of all that was left
+    out. Scores take it in place of the edges from error nodes.
+    """
     foreign: dict[str, Any] | None = None
     """Fields of an imported file that clew has no use for, kept so that exporting loses nothing."""
 
@@ -136,9 +142,7 @@ class Graph:
         position = int(self.node_position[node])
         match kind:
             case NodeKind.FEATURE:
-                feature = int(self.node_feature[node])
-                block = f"L{layer}/{feature}" if feature >= 0 else f"A{layer}/{-feature // 2 - 1}"
-                return f"{block}@{position}"
+                return f"{self.feature_name(node)}@{position}"
             case NodeKind.ERROR:
                 source = {-1: "error", -3: "attention error"}.get(int(self.node_feature[node]), "bias")
                 return f"{source} L{layer}@{position}"
@@ -147,6 +151,18 @@ class Graph:
             case NodeKind.TARGET:
                 target = self.info.targets[node - int(self.of_kind(NodeKind.TARGET)[0])]
                 return f"{quote(target.text)} ({target.weight:.2f})"
+
+    def feature_name(self, node: int) -> str:
+        """A feature wherever it appears: `L12/4031`, or `A12/31` for one of attention."""
+        layer, feature = int(self.node_layer[node]), int(self.node_feature[node])
+        return f"L{layer}/{feature}" if feature >= 0 else f"A{layer}/{-feature // 2 - 1}"
+
+    def label(self, node: int) -> str | None:
+        """What a person called a node: its own label, else that of its feature, else None."""
+        own = self.annotations.labels.get(self.node_id(node))
+        if own or self.node_kind[node] != NodeKind.FEATURE:
+            return own or None
+        return self.annotations.feature_labels.get(self.feature_name(node)) or None
 
     def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
         """Spellings of the tokens that a feature promotes most (or least); empty when not stored."""

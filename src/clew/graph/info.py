@@ -84,9 +84,14 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a person added: all of it refers to nodes by `Graph.node_ids`."""
+    """What a person added; it refers to nodes by `Graph.node_ids`."""
 
     labels: dict[str, str] = field(default_factory=dict)
+    """Of single nodes; `Graph.label` says which label counts."""
     supernodes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Each a name and the ids of its members."""
     pins: tuple[str, ...] = ()
+    feature_labels: dict[str, str] = field(default_factory=dict)
+    """Of features wherever they appear, by `Graph.feature_name`: `L12/4031`."""
+    supernode_colors: dict[str, str] = field(default_factory=dict)
+    """Of supernodes by name, as `#rrggbb`."""

@@ -32,7 +32,10 @@ def info_from_json(data: Any) -> GraphInfo:
 
 
 def annotations_to_json(annotations: Annotations) -> dict[str, Any]:
-    """`{labels: {id: text}, supernodes: [[name, [id, ...]], ...], pins: [id, ...]}`."""
+    """`{labels: {id: text}, supernodes: [[name, [id, ...]], ...], pins: [id, ...], ...}`.
+
+    Also `feature_labels: {"L12/4031": text}` and `supernode_colors: {name: "#rrggbb"}`.
+    """
     return plain(asdict(annotations))
 
 
@@ -166,4 +169,6 @@ ANNOTATION_FIELDS: dict[str, Reader] = {
     "labels": _dict_of(_text, _text),
     "supernodes": _tuple_of(_pair_of(_text, _tuple_of(_text))),
     "pins": _tuple_of(_text),
+    "feature_labels": _dict_of(_text, _text),
+    "supernode_colors": _dict_of(_text, _text),
 }

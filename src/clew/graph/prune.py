@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
-from clew.graph.scores import scores_of_part
+from clew.graph.scores import scores
 from clew.graph.subgraph import subgraph
 
 NODE_THRESHOLD = 0.8
@@ -24,8 +24,9 @@ def prune(
 
     Nodes keep the influence that they had on the whole graph; `info.pruned_scores` counts all that
     was left out as error, `info.influence_left_out` says how much that is. What an earlier pruning
-    left out adds to the latter; scores cannot know it and are then None. Raises `ClewError` for
-    thresholds outside (0, 1].
+    left out adds to both: scores are then lower bounds, for contributions of the same place that cancel
+    are known only within one pruning (None for files of older versions, which did not keep them). Raises
+    `ClewError` for thresholds outside (0, 1].
     """
     check_thresholds(node_threshold, edge_threshold)
     flow = measure_flow(graph)
@@ -37,7 +38,7 @@ def prune(
     info = replace(
         graph.info,
         whole=graph.info.whole or graph.size,
-        pruned_scores=None if graph.info.whole else scores_of_part(graph, keep_node, keep_edge, flow),
+        pruned_scores=None if part.node_left_out is None else scores(part),
         influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
         settings={**graph.info.settings, "node_threshold": node_threshold, "edge_threshold": edge_threshold},
     )

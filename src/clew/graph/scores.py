@@ -17,10 +17,12 @@ def scores(graph: Graph, flow: Flow | None = None) -> Scores:
     """Both scores of a graph as it stands; definitions in `Scores`.
 
     Completeness weighs each node by its influence plus its target weight; nodes without inputs
-    (tokens, errors) count as complete, as in the published definition. `flow` may be given where it
-    is known already.
+    (tokens, errors) count as complete, as in the published definition. What pruning left out counts as
+    error. `flow` may be given where it is known already.
     """
     flow = flow or measure_flow(graph)
+    if graph.node_left_out is not None:
+        return scores_of_part(graph, np.ones(graph.n_nodes, dtype=bool), flow=flow)
     return _scores(
         token=flow.found[graph.of_kind(NodeKind.TOKEN)].sum(),
         error=flow.found[graph.of_kind(NodeKind.ERROR)].sum(),
@@ -37,15 +39,13 @@ def scores_of_part(
     """Both scores of a chosen part: everything left out counts as error of its own (layer, position).
 
     Contributions left out add up, with their signs, to the error node where they would have been
-    written, so the result is that of a trace which had never known the features left out.
+    written, so the result is that of a trace which had never known the features left out. Of a pruned
+    graph the scores are lower bounds: what was left out before adds up without signs to what is left out
+    now. Keeping all of it gives the scores that pruning gave, exactly.
     """
     flow = flow or measure_flow(graph)
-    edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
-    kept = (keep_node & (graph.node_kind != NodeKind.ERROR))[graph.edge_source[edges]]
-    if keep_edge is not None:
-        kept &= keep_edge[edges]
-    error = _error_by_row(graph, edges[~kept])
-    edges = edges[kept]
+    error = error_of_part(graph, keep_node, keep_edge)
+    edges, _ = _edges_of_part(graph, keep_node, keep_edge)
     found, total = node_influence(
         np.searchsorted(edges, graph.edge_offset),
         graph.edge_source[edges],
@@ -61,6 +61,32 @@ def scores_of_part(
         error=reached_error,
         everything=outflow.sum() + reached_error,
     )
+
+
+def error_of_part(
+    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None = None
+) -> Float64[np.ndarray, " node"]:
+    """What counts as error in each row of a chosen part (zero for rows that are not kept).
+
+    The sum over (layer, position) of the absolute net contribution of error nodes and of all that is
+    left out; what an earlier pruning left out (`Graph.node_left_out`) is added to it.
+    """
+    _, left_out = _edges_of_part(graph, keep_node, keep_edge)
+    if graph.node_left_out is None:
+        return _error_by_row(graph, left_out)
+    counted = graph.node_kind[graph.edge_source[left_out]] == NodeKind.ERROR
+    return np.where(keep_node, graph.node_left_out, 0) + _error_by_row(graph, left_out[~counted])
+
+
+def _edges_of_part(
+    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None
+) -> tuple[Int64[np.ndarray, " kept"], Int64[np.ndarray, " left_out"]]:
+    """Edges into kept nodes: those from kept features and tokens, and all the others (both sorted)."""
+    edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
+    kept = (keep_node & (graph.node_kind != NodeKind.ERROR))[graph.edge_source[edges]]
+    if keep_edge is not None:
+        kept &= keep_edge[edges]
+    return edges[kept], edges[~kept]
 
 
 def _error_by_row(graph: Graph, edges: Int64[np.ndarray, " left_out"]) -> Float64[np.ndarray, " node"]:

@@ -9,12 +9,16 @@ import numpy as np
 from jaxtyping import Bool
 
 from clew.graph.graph import Graph, OutputTokens
+from clew.graph.scores import error_of_part
 
 
 def subgraph(
     graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
 ) -> Graph:
-    """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were."""
+    """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were.
+
+    `node_left_out` says how much of each row is missing, unless that is not known of the graph itself.
+    """
     new_index = np.cumsum(keep_node) - 1
     edges = np.flatnonzero(keep_edge & np.repeat(keep_node, np.diff(graph.edge_offset)))
     edges = edges[keep_node[graph.edge_source[edges]]]
@@ -33,8 +37,16 @@ def subgraph(
         output_tokens=_kept_output_tokens(graph.output_tokens, keep_node, new_index),
         node_constant=None,
         node_total=None,
+        node_left_out=_left_out(graph, keep_node, keep_edge),
         foreign=_kept_foreign(graph.foreign, keep_node),
     )
+
+
+def _left_out(graph: Graph, keep_node: np.ndarray, keep_edge: np.ndarray) -> np.ndarray | None:
+    """Unknown where an older clew pruned before, which did not say."""
+    if graph.info.whole is not None and graph.node_left_out is None:
+        return None
+    return error_of_part(graph, keep_node, keep_edge)[keep_node].astype(np.float32)
 
 
 def _kept_output_tokens(

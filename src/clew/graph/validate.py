@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import Annotations
 from clew.graph.order import topological_levels
 
 ARRAY_TYPES: dict[str, str] = {
@@ -22,6 +25,12 @@ ARRAY_TYPES: dict[str, str] = {
 }
 """The arrays that every graph has, and their types (formats: "The `.clew` file")."""
 
+OPTIONAL_NODE_ARRAYS = ("node_constant", "node_total", "node_left_out")
+"""One float32 a node, where they are known."""
+
+FEATURE_NAME = re.compile(r"[LA]\d+/\d+")
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
 
 def validate(graph: Graph) -> None:
     """Raise `ClewError` that names the first thing wrong with the graph; return nothing if it is sound."""
@@ -30,6 +39,7 @@ def validate(graph: Graph) -> None:
     _check_edges(graph)
     _check_duplicate_nodes(graph)
     _check_described(graph)
+    _check_annotations(graph.annotations)
     topological_levels(graph)
 
 
@@ -131,12 +141,15 @@ def _check_duplicate_nodes(graph: Graph) -> None:
 
 def _check_described(graph: Graph) -> None:
     """The arrays that not every graph has."""
-    for name in ("node_constant", "node_total"):
+    for name in OPTIONAL_NODE_ARRAYS:
         array = getattr(graph, name)
         if array is not None and (array.shape != (graph.n_nodes,) or array.dtype != np.float32):
             raise ClewError(
                 f"The array {name} is {array.dtype} {array.shape}; expected float32 ({graph.n_nodes},)."
             )
+    if graph.node_left_out is not None:
+        wrong = ~(np.isfinite(graph.node_left_out) & (graph.node_left_out >= 0))
+        _refuse_nodes(wrong, "misses {} of its row; expected a finite number from 0", graph.node_left_out)
     described = graph.output_tokens
     if described is None:
         return
@@ -148,3 +161,12 @@ def _check_described(graph: Graph) -> None:
         )
     if len(node) and (node.min() < 0 or node.max() >= graph.n_nodes):
         raise ClewError(f"Output tokens describe a node outside the {graph.n_nodes} nodes of the graph.")
+
+
+def _check_annotations(annotations: Annotations) -> None:
+    for name in annotations.feature_labels:
+        if not FEATURE_NAME.fullmatch(name):
+            raise ClewError(f"A label is given to the feature {name!r}; expected a name such as L12/4031.")
+    for name, color in annotations.supernode_colors.items():
+        if not COLOR.fullmatch(color):
+            raise ClewError(f"The supernode {name!r} has the color {color!r}; expected one such as #1f77b4.")

@@ -49,7 +49,7 @@ def _at_nodes(intervention: Intervention, name: str, graph: Graph | None) -> lis
 def nodes_named(name: str, graph: Graph) -> list[int]:
     """The feature nodes that a supernode or a label of a graph names."""
     supernodes = [members for given, members in graph.annotations.supernodes if given == name]
-    labelled = [node for node, label in graph.annotations.labels.items() if label == name]
+    labelled = [graph.node_id(node) for node in range(graph.n_nodes) if graph.label(node) == name]
     if len(supernodes) > 1:
         raise ClewError(f"The graph has {len(supernodes)} supernodes {name!r}; rename them or name features.")
     if supernodes and set(labelled) - set(supernodes[0]):
@@ -68,8 +68,9 @@ def nodes_named(name: str, graph: Graph) -> list[int]:
 
 def _known(graph: Graph, most: int = 8) -> str:
     """What names there are, for the end of a message."""
-    names = [name for name, _ in graph.annotations.supernodes] + list(graph.annotations.labels.values())
-    names = list(dict.fromkeys(names))
+    notes = graph.annotations
+    names = [name for name, _ in notes.supernodes]
+    names = list(dict.fromkeys([*names, *notes.labels.values(), *notes.feature_labels.values()]))
     if not names:
         return "it has no names at all, so name features such as L12/4031"
     more = f" and {len(names) - most} more" if len(names) > most else ""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -43,13 +41,7 @@ def make_service(library: Library, kept: KeptModel) -> Service:
 
 
 def make_app(service: Service, access: Access) -> Guard:
-    """The application, to be run by any ASGI server; ends the service when it stops."""
-
-    @asynccontextmanager
-    async def life(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        service.close()
-
+    """The application, to be run by any ASGI server; whoever made the service ends it afterwards."""
     app = FastAPI(
         title="clew",
         version=__version__,
@@ -57,7 +49,6 @@ def make_app(service: Service, access: Access) -> Guard:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        lifespan=life,
     )
     app.state.service = service
     api = APIRouter(prefix="/api", responses=ALWAYS)

@@ -12,11 +12,11 @@ import numpy as np
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
-from clew.graph.metadata import info_from_json
+from clew.graph.metadata import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.links import read_links
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
-from clew.graph.neuronpedia.spelling import KEPT_FACTS, SETTINGS, read_output_label
+from clew.graph.neuronpedia.spelling import KEPT_ANNOTATIONS, KEPT_FACTS, SETTINGS, read_output_label
 from clew.graph.validate import validate
 
 
@@ -37,9 +37,10 @@ def from_neuronpedia(data: Any) -> Graph:
     nodes = in_node_order(read_nodes(data["nodes"], len(tokens)))
     source, target, weight, special_links = read_links(data["links"], nodes)
     graph = _graph(nodes, source, target, weight, _info(data["metadata"], nodes))
+    graph = replace(graph, annotations=_kept_annotations(data["metadata"].get("clew")))
     graph = replace(
         graph,
-        annotations=_annotations(data.get("qParams") or {}, nodes, graph.node_ids),
+        annotations=_annotations(data.get("qParams") or {}, nodes, graph),
         foreign=_foreign(data, nodes, special_links),
     )
     validate(graph)
@@ -148,15 +149,26 @@ def _iso_time(milliseconds: Any) -> str:
         return ""
 
 
-def _annotations(q_params: dict[str, Any], nodes: list[FileNode], ids: list[str]) -> Annotations:
-    """Where an old error shares a feature's id, the feature (first in node order) is meant."""
+def _kept_annotations(kept: Any) -> Annotations:
+    """What the format has no word for, where clew wrote the file."""
+    if not isinstance(kept, dict):
+        return Annotations()
+    return annotations_from_json({name: kept[name] for name in KEPT_ANNOTATIONS if name in kept})
+
+
+def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) -> Annotations:
+    """With what was kept already: only a label other than its feature's is a node's own.
+
+    Where an old error shares a feature's id, the feature (first in node order) is meant.
+    """
+    ids = graph.node_ids
     own_id: dict[str, str] = {}
     for node, node_id in zip(nodes, ids, strict=True):
         own_id.setdefault(node.fields["node_id"], node_id)
     labels = {
         node_id: node.fields["clerp"]
-        for node, node_id in zip(nodes, ids, strict=True)
-        if node.kind == NodeKind.FEATURE and node.fields["clerp"]
+        for number, (node, node_id) in enumerate(zip(nodes, ids, strict=True))
+        if node.kind == NodeKind.FEATURE and node.fields["clerp"] not in (None, "", graph.label(number))
     }
     pins = []
     for number, pin in enumerate(_list_or_text(q_params, "pinnedIds")):
@@ -168,7 +180,7 @@ def _annotations(q_params: dict[str, Any], nodes: list[FileNode], ids: list[str]
         if not isinstance(group, list) or not group or not all(isinstance(part, str) for part in group):
             raise ClewError(f"qParams.supernodes[{number}] is {group!r}; expected a label and node ids.")
         groups.append((group[0], tuple(own_id.get(member, member) for member in group[1:])))
-    return Annotations(labels=labels, supernodes=tuple(groups), pins=tuple(pins))
+    return replace(graph.annotations, labels=labels, supernodes=tuple(groups), pins=tuple(pins))
 
 
 def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:

@@ -46,6 +46,9 @@ KEPT_FACTS = (
 )
 """Fields of `GraphInfo` that the format has no word for; clew writes them under `metadata.clew`."""
 
+KEPT_ANNOTATIONS = ("feature_labels", "supernode_colors")
+"""Fields of `Annotations` that the format has no word for; they stand beside those facts."""
+
 INDEX_IN_ID = re.compile(r"_(-?\d+)_\d+$")
 OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOTALL)
 

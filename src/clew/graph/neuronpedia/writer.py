@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.metadata import info_to_json, plain
-from clew.graph.neuronpedia.spelling import KEPT_FACTS, SETTINGS, WRITTEN_TYPE, output_label, pair, sanitized
+from clew.graph.metadata import annotations_to_json, info_to_json, plain
+from clew.graph.neuronpedia.spelling import (
+    KEPT_ANNOTATIONS,
+    KEPT_FACTS,
+    SETTINGS,
+    WRITTEN_TYPE,
+    output_label,
+    pair,
+    sanitized,
+)
 
 GENERATOR_URL = "https://pypi.org/project/clew"
 
@@ -55,6 +63,9 @@ def _metadata(graph: Graph, slug: str | None) -> dict[str, Any]:
     if original is None or "clew" in original:
         facts = info_to_json(info)
         metadata["clew"] = {name: facts[name] for name in KEPT_FACTS if facts[name] is not None}
+    notes = annotations_to_json(graph.annotations)
+    if kept := {name: notes[name] for name in KEPT_ANNOTATIONS if notes[name]}:
+        metadata["clew"] = {**(metadata["clew"] if isinstance(metadata.get("clew"), dict) else {}), **kept}
     if slug is not None:
         metadata["slug"] = sanitized(slug, "graph")
     return metadata
@@ -105,10 +116,10 @@ def _q_params(graph: Graph, file_id: dict[str, str]) -> dict[str, Any]:
 
 
 def _nodes(graph: Graph, ids: list[str], imported: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
-    labels, share = graph.annotations.labels, cumulative_share(graph)
+    share = cumulative_share(graph)
     written = []
     for node, (node_id, original) in enumerate(zip(ids, imported, strict=True)):
-        label = labels.get(node_id, "")
+        label = graph.label(node) or ""
         if original is None:
             written.append(_new_node(graph, node, node_id, label, share[node]))
         else:

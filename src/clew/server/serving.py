@@ -1,0 +1,106 @@
+"""Listen at an address and serve until somebody stops it."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import uvicorn
+
+from clew.errors import ClewError
+from clew.server.app import make_app, make_service
+from clew.server.kept_model import KeptModel
+from clew.server.library import Library
+from clew.server.security import access_to, is_loopback
+from clew.server.service import Service
+
+HOST, PORT = "127.0.0.1", 8417
+TRIED = 50
+"""So many ports are tried, from the usual one on, when none is named."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens, and what it wants from strangers."""
+
+    listening: socket.socket
+    host: str
+    token: str | None
+
+    def link(self, route: str = "") -> str:
+        """What to open in a browser; `route` is a place on the page (`/g/<graph id>`)."""
+        name = socket.gethostname() if self.host in ("0.0.0.0", "::", "") else self.host
+        name = f"[{name}]" if ":" in name else name
+        query = f"?{urlencode({'token': self.token})}" if self.token else ""
+        return f"http://{name}:{self.listening.getsockname()[1]}/{query}{route and f'#{route}'}"
+
+
+def listen(host: str = HOST, port: int | None = None) -> Address:
+    """Take an address: this port, or where none is named the first free one from the usual on.
+
+    Raises `ClewError` for an address that is not this machine's, or a port that is taken.
+    """
+    token = None if is_loopback(host) else secrets.token_urlsafe(32)
+    ports = range(PORT, PORT + TRIED) if port is None else [port]
+    for number in ports:
+        try:
+            return Address(_bound(host, number), host, token)
+        except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise _no_address(host, error) from error
+            if port is not None or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise ClewError(
+                    f"Port {number} of {host} cannot be had ({error.strerror}); name another with --port, or "
+                    "leave it out to take a free one."
+                ) from error
+    raise ClewError(f"None of the ports {PORT} to {PORT + TRIED - 1} is free; name one with --port.")
+
+
+def serve(address: Address, library: Library, kept: KeptModel) -> None:
+    """Serve the library until Ctrl-C; closes it."""
+    service = make_service(library, kept)
+    app = make_app(service, access_to(address.host, address.token))
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=3,
+    )
+    try:
+        _Server(settings, service).run(sockets=[address.listening])
+    finally:
+        service.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events when it is told to stop: it would wait for them for ever."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.events.close()
+        await super().shutdown(sockets)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    (family, kind, _, _, place), *_ = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
+    found = socket.socket(family, kind)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+        found.listen()
+    except BaseException:
+        found.close()
+        raise
+    return found
+
+
+def _no_address(host: str, error: OSError) -> ClewError:
+    return ClewError(f"{host!r} is no address of this machine ({error.strerror}); --host takes one that is.")
