@@ -15,11 +15,11 @@ import type {
 
 /** A refusal of the server; `status` tells a missing model (409) from a mistake (422). */
 export class Refused extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
     super(message);
+    this.status = status;
   }
 }
 
