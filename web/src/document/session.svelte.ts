@@ -1,12 +1,13 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
 import { prepare } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
 import type { Summary } from "../graph/summary.ts";
+import { toasts } from "../parts/toasts.svelte.ts";
 import { GROUP_COLORS } from "../view/palette.ts";
 import { FIRST_VIEW, type View } from "./address.ts";
 import {
@@ -28,11 +29,6 @@ import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
 const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
 
-export interface Notice {
-  text: string;
-  kind: "told" | "wrong";
-}
-
 export class Session {
   readonly graph: Graph;
   readonly id: string | null;
@@ -42,12 +38,10 @@ export class Session {
   /** How large the stored graph is, where the page holds only its strongest part. */
   readonly stored: { nodes: number; edges: number };
 
-  entry = $state.raw<GraphEntry | null>(null);
   values = $state.raw<AnnotationValues>({});
   view = $state.raw<View>(FIRST_VIEW);
   history = $state.raw<History>(emptyHistory());
   saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
-  notice = $state.raw<Notice | null>(null);
   summary = $state.raw<Summary | null>(null);
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
@@ -128,10 +122,6 @@ export class Session {
     return this.saver?.settled() ?? Promise.resolve();
   }
 
-  tell(text: string, kind: Notice["kind"] = "told"): void {
-    this.notice = { text, kind };
-  }
-
   // Looking
 
   showView(view: View): void {
@@ -210,13 +200,13 @@ export class Session {
   undo(): void {
     const step = this.history.done.at(-1);
     this.history = undo(this.history);
-    if (step) this.tell(`Undone: ${step.text}`);
+    if (step) toasts.tell(`Undone: ${step.text}`, { label: "Redo", run: () => this.redo() });
   }
 
   redo(): void {
     const step = this.history.undone.at(-1);
     this.history = redo(this.history);
-    if (step) this.tell(`Done again: ${step.text}`);
+    if (step) toasts.tell(`Done again: ${step.text}`, { label: "Undo", run: () => this.undo() });
   }
 
   /** Name a feature wherever it appears, or (`here`) this one position of it; an empty text unnames. */
@@ -242,7 +232,7 @@ export class Session {
   /** Ask for a name of a group of the selected nodes; outputs and tokens may be members as well. */
   askForGroup(nodes: readonly number[] = this.selected): void {
     if (nodes.length) this.grouping = [...nodes];
-    else this.tell("Select nodes first: click one, then others with Shift held.");
+    else toasts.tell("Select nodes first: click one, then others with Shift held.");
   }
 
   togglePins(nodes: readonly number[]): void {
