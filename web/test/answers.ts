@@ -5,6 +5,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cumulativeShare, edgeShares } from "../src/graph/influence.ts";
+import { groupEdges, groupNumbers } from "../src/graph/groups.ts";
 import { nodeName, promoted } from "../src/graph/names.ts";
 import { explainToken, strongestPaths } from "../src/graph/paths.ts";
 import { prepare, type Prepared } from "../src/graph/prepare.ts";
@@ -16,6 +17,8 @@ interface Question {
   file: string;
   /** For nodes and for edges. */
   thresholds: [number, number][];
+  /** Node indices by group, of the part that the first pair of thresholds keeps. */
+  groups: number[][];
   /** A chosen part, as the indices of its nodes. */
   part: number[];
   sources: number[];
@@ -37,6 +40,7 @@ function answer(question: Question) {
     shares: Array.from(edgeShares(graph)),
     cumulative: Array.from(cumulativeShare(prepared.flow.found)),
     pruned: question.thresholds.map((pair) => prunedPart(prepared, ...pair)),
+    groupEdges: edgesBetween(prepared, question),
     part: scoresOfPart(prepared, maskOf(graph.nNodes, question.part), null),
     explained: explainToken(prepared, target, { count }),
     paths: strongestPaths(prepared, { sources, targets: [target], count }),
@@ -47,6 +51,11 @@ function prunedPart(prepared: Prepared, nodeThreshold: number, edgeThreshold: nu
   const { node, edge, counts, influenceLeftOut } = prune(prepared, nodeThreshold, edgeThreshold);
   const scores = scoresOfPart(prepared, node, edge);
   return { node: indices(node), edge: indices(edge), counts, influenceLeftOut, scores };
+}
+
+function edgesBetween(prepared: Prepared, { groups, thresholds }: Question) {
+  const groupOf = groupNumbers(prepared.graph.nNodes, groups);
+  return groupEdges(prepared, groupOf, groups.length, prune(prepared, ...thresholds[0])).edges;
 }
 
 const indices = (mask: Uint8Array): number[] => [...mask.keys()].filter((index) => mask[index] === 1);

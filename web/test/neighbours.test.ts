@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { groupEdges, groupNumbers } from "../src/graph/groups.ts";
 import { inputsOf, outputsOf } from "../src/graph/neighbours.ts";
 import { prepare } from "../src/graph/prepare.ts";
 import { denseShares, denseWeights } from "./dense.ts";
-import { generator, randomGraph } from "./graphs.ts";
+import { randomGraph } from "./graphs.ts";
 
 const seeds = [1, 2, 3, 4, 5];
 
@@ -52,31 +51,4 @@ describe("neighbours", () => {
       false,
     );
   });
-});
-
-test.each(seeds)("edges between groups are the sums over their members (seed %i)", (seed) => {
-  const graph = randomGraph(seed, { density: 0.8 });
-  const random = generator(seed);
-  const groupOf = new Int32Array(graph.nNodes).map(() => Math.floor(random() * 4) - 1);
-  const node = new Uint8Array(graph.nNodes).map(() => (random() < 0.9 ? 1 : 0));
-  const weights = denseWeights(graph);
-  for (const mask of [undefined, { node, edge: null }]) {
-    const found = groupEdges(graph, groupOf, 3, mask);
-    const place = (which: number) => (groupOf[which] < 0 ? found.outside : groupOf[which]);
-    const signed = new Array<number>(16).fill(0);
-    const absolute = new Array<number>(16).fill(0);
-    weights.forEach((row, to) =>
-      row.forEach((weight, from) => {
-        if (mask && (node[to] === 0 || node[from] === 0)) return;
-        signed[place(to) * found.side + place(from)] += weight;
-        absolute[place(to) * found.side + place(from)] += Math.abs(weight);
-      }),
-    );
-    signed.forEach((sum, at) => expect(found.signed[at]).toBeCloseTo(sum));
-    absolute.forEach((sum, at) => expect(found.absolute[at]).toBeCloseTo(sum));
-  }
-});
-
-test("groups are numbered in their order", () => {
-  expect(Array.from(groupNumbers(5, [[3], [0, 1]]))).toEqual([1, 1, -1, 0, -1]);
 });

@@ -96,5 +96,5 @@ time("the same within what is shown", (turn) =>
 );
 time("inputs of an output", () => inputsOf(prepared, graph.nNodes - 1));
 const groupOf = new Int32Array(graph.nNodes).map((_, node) => (node % 40) - 28);
-time("edges between 12 groups", () => groupEdges(graph, groupOf, 12));
+time("edges between 12 groups", () => groupEdges(prepared, groupOf, 12));
 time("a search for words", () => searchNodes(graph, "Paris layer:3-20", () => null));
