@@ -273,10 +273,13 @@ class Taken {
   private readonly cells = new Map<number, [number, number, number, number][]>();
   private readonly size = 64;
 
-  constructor(
-    private readonly width: number,
-    private readonly height: number,
-  ) {}
+  private readonly width: number;
+  private readonly height: number;
+
+  constructor(width: number, height: number) {
+    this.width = width;
+    this.height = height;
+  }
 
   take(x: number, y: number, width: number, height: number): boolean {
     if (x + width > this.width - 2 || y < 0 || y + height > this.height) return false;
