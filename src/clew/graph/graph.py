@@ -16,6 +16,7 @@ from clew.graph.info import Annotations, GraphInfo, Size
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clew.graph.compare import Comparison
     from clew.graph.paths import SignedPath
     from clew.graph.suggestions import Suggestion
     from clew.graph.summary import Summary
@@ -213,6 +214,12 @@ class Graph:
         from clew.graph.suggestions import suggest_groups
 
         return suggest_groups(self, count)
+
+    def compare(self, other: Graph, edges: int = 200) -> Comparison:
+        """What this graph (left) and another (right) share, and what changed; see `clew.graph.compare`."""
+        from clew.graph.compare import compare
+
+        return compare(self, other, edges)
 
     def save(self, path: str | Path) -> Path:
         """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""
