@@ -6,7 +6,7 @@ import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
 import { prepare, type Prepared } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
-import type { Summary } from "../graph/summary.ts";
+import type { Suggestion, Summary } from "../graph/summary.ts";
 import { toasts } from "../parts/toasts.svelte.ts";
 import { GROUP_COLORS } from "../view/palette.ts";
 import { FIRST_VIEW, type View } from "./address.ts";
@@ -45,6 +45,7 @@ export class Session {
   history = $state.raw<History>(emptyHistory());
   saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
   summary = $state.raw<Summary | null>(null);
+  suggestions = $state.raw<Suggestion[]>([]);
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
   hovered = $state.raw<number | null>(null);

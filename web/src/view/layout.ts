@@ -56,6 +56,7 @@ export function layOut(graph: Graph, shown: Shown, unfolded: readonly number[], 
   const { columns, columnOf, bands } = frameFor(graph, cells, runs(quiet, new Set(unfolded)), aspect);
   const x = new Float32Array(graph.nNodes).fill(NaN);
   const y = new Float32Array(graph.nNodes).fill(NaN);
+  stretch(bands, columns, aspect);
   for (const [, cell] of cells) {
     const column = columnOf.get(cell.position)!;
     if (column.folded) continue;
@@ -204,6 +205,24 @@ function bandsOf(graph: Graph, cells: Map<number, Cell>, columnOf: Map<number, C
     top += height;
   }
   return bands;
+}
+
+const MOST_STRETCH = 1.7;
+
+/** Moves layers apart where the window is higher than the picture, or positions where it is wider. */
+function stretch(bands: Map<number, Band>, columns: Column[], aspect: number): void {
+  const width = columns.reduce((sum, column) => sum + column.width, 0);
+  const height = [...bands.values()].reduce((sum, band) => sum + band.height, 0);
+  const down = Math.min(MOST_STRETCH, Math.max(1, width / aspect / Math.max(1, height)));
+  const across = Math.min(MOST_STRETCH, Math.max(1, (height * aspect) / Math.max(1, width)));
+  for (const band of bands.values()) {
+    band.top *= down;
+    band.height *= down;
+  }
+  for (const column of columns) {
+    column.left *= across;
+    column.width *= across;
+  }
 }
 
 const perRow = (column: Column): number => Math.max(1, Math.floor((column.width - GAP) / SLOT + 1e-6));
