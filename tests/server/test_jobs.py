@@ -47,6 +47,16 @@ def events():
     return Told()
 
 
+def waiting_for(event):
+    """Work that is not done before the event."""
+
+    def run(request, progress):
+        event.wait(10)
+        return Outcome(None)
+
+    return run
+
+
 def test_a_job_runs_tells_of_itself_and_is_kept(database, events):
     def run(request, progress):
         progress.note("Loading any ...")
@@ -61,13 +71,8 @@ def test_a_job_runs_tells_of_itself_and_is_kept(database, events):
     assert done["result"] == {"graph": "g"}
     assert (done["phase"], done["done"], done["total"]) == ("Computing rows", 1, 2)
     assert done["started"] <= done["finished"]
-    assert [data["phase"] for data in events.heard] == [
-        "",
-        "",
-        "Loading any",
-        "Computing rows",
-        "Computing rows",
-    ]
+    heard = ["", "", "Loading any", "Computing rows", "Computing rows"]
+    assert [data["phase"] for data in events.heard] == heard
     assert all("result" not in data for data in events.heard)
     jobs.stop()
     assert Jobs(database, events, run).get(job["id"]) == done
@@ -105,10 +110,10 @@ def test_what_went_wrong_is_told_and_the_next_job_runs(database, events, error, 
 
 
 def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(database, events):
-    go_on, cut = threading.Event(), []
+    begun, go_on, cut = threading.Event(), threading.Event(), []
 
     def run(request, progress):
-        progress.note("Running")
+        begun.set()
         go_on.wait(10)
         try:
             progress.work("rows", 1, 2)
@@ -119,7 +124,7 @@ def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(d
 
     jobs = Jobs(database, events, run)
     running, waiting = jobs.add(LOAD | {"model": "running"}), jobs.add(LOAD | {"model": "waiting"})
-    events.wait_for(running, "running")
+    begun.wait(10)
     for job in (waiting, running):
         jobs.cancel_or_forget(job["id"])
         assert jobs.get(job["id"])["state"] == "cancelled"
@@ -136,7 +141,7 @@ def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(d
 
 def test_what_ran_or_waited_when_the_server_died_is_failed_at_the_next_start(database, events):
     stay = threading.Event()
-    jobs = Jobs(database, events, lambda request, progress: stay.wait(10) and Outcome(None))
+    jobs = Jobs(database, events, waiting_for(stay))
     running, waiting = jobs.add(LOAD), jobs.add(LOAD)
     events.wait_for(running, "running")
     again = Jobs(database, events, lambda request, progress: Outcome(None))  # as after a kill
@@ -150,7 +155,7 @@ def test_what_ran_or_waited_when_the_server_died_is_failed_at_the_next_start(dat
 
 def test_too_many_waiting_jobs_are_refused(database, events):
     stay = threading.Event()
-    jobs = Jobs(database, events, lambda request, progress: stay.wait(10) and Outcome(None))
+    jobs = Jobs(database, events, waiting_for(stay))
     events.wait_for(jobs.add(LOAD), "running")
     for _ in range(MOST_WAITING):
         jobs.add(LOAD)
