@@ -4,7 +4,7 @@ import { ERROR, FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import { cumulativeShare, edgeShares, measureFlow } from "../src/graph/influence.ts";
 import { prepare } from "../src/graph/prepare.ts";
 import { prune } from "../src/graph/prune.ts";
-import { scoresOfPart } from "../src/graph/scores.ts";
+import { knowsWhatIsMissing, scoresOfPart } from "../src/graph/scores.ts";
 import {
   denseInfluence,
   densePrune,
@@ -211,5 +211,13 @@ describe("scores", () => {
     });
     const found = scoresOfPart(prepare(graph), new Uint8Array(3).fill(1), null);
     expect(found).toEqual({ replacement: 0.25, completeness: 1 - 0.75 / 2 });
+  });
+
+  test("are upper bounds where a pruned file does not say what it left out", () => {
+    const nodes = [{ kind: TOKEN, layer: -1, position: 0, feature: 7 }];
+    const info = { whole: { nodes: 5, features: 2, edges: 7 } };
+    expect(knowsWhatIsMissing(makeGraph({ nodes, edges: [] }))).toBe(true);
+    expect(knowsWhatIsMissing(makeGraph({ nodes, edges: [], info }))).toBe(false);
+    expect(knowsWhatIsMissing(makeGraph({ nodes, edges: [], info, leftOut: [0] }))).toBe(true);
   });
 });

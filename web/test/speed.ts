@@ -7,6 +7,10 @@
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
 import { prepare } from "../src/graph/prepare.ts";
 import { prune } from "../src/graph/prune.ts";
+import { groupEdges } from "../src/graph/groups.ts";
+import { inputsOf } from "../src/graph/neighbours.ts";
+import { explainToken } from "../src/graph/paths.ts";
+import { searchNodes } from "../src/graph/search.ts";
 import { scoresOfPart } from "../src/graph/scores.ts";
 import { generator, makeGraph, type EdgeGiven, type NodeGiven } from "./graphs.ts";
 
@@ -42,7 +46,13 @@ function largeGraph(nNodes: number, nEdges: number): Graph {
     if (chosen.size === chosen.add(source * nNodes + target).size) continue;
     edges.push([source, target, (random() < 0.4 ? -1 : 1) * Math.exp(-12 * random())]);
   }
-  return makeGraph({ nodes, edges });
+  const tokens = Array.from({ length: 20 }, (_, token) => token);
+  return makeGraph({
+    nodes,
+    edges,
+    outputs: Object.fromEntries(features.map((_, node) => [node, tokens])),
+    info: { token_text: Object.fromEntries(tokens.map((token) => [token, ` word${token}`])) },
+  });
 }
 
 function time(what: string, run: (turn: number) => unknown, turns = 40): void {
@@ -80,3 +90,11 @@ time("both, everything kept", () => {
   return scoresOfPart(prepared, node, edge);
 });
 time("scores of all nodes", () => scoresOfPart(prepared, everything, null));
+time("the 20 strongest paths from all tokens", () => explainToken(prepared, graph.nNodes - 1, { count: 20 }));
+time("the same within what is shown", (turn) =>
+  explainToken(prepared, graph.nNodes - 1, { count: 20, mask: masks[turn % masks.length] }),
+);
+time("inputs of an output", () => inputsOf(prepared, graph.nNodes - 1));
+const groupOf = new Int32Array(graph.nNodes).map((_, node) => (node % 40) - 28);
+time("edges between 12 groups", () => groupEdges(prepared, groupOf, 12));
+time("a search for words", () => searchNodes(graph, "Paris layer:3-20", () => null));

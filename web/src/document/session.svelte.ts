@@ -1,12 +1,13 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, GraphEntry, Group } from "../api/types.ts";
-import { FEATURE, type Graph } from "../graph/graph.ts";
+import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
+import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
 import { prepare } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
 import type { Summary } from "../graph/summary.ts";
+import { toasts } from "../parts/toasts.svelte.ts";
 import { GROUP_COLORS } from "../view/palette.ts";
 import { FIRST_VIEW, type View } from "./address.ts";
 import {
@@ -28,11 +29,6 @@ import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
 const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
 
-export interface Notice {
-  text: string;
-  kind: "told" | "wrong";
-}
-
 export class Session {
   readonly graph: Graph;
   readonly id: string | null;
@@ -42,16 +38,18 @@ export class Session {
   /** How large the stored graph is, where the page holds only its strongest part. */
   readonly stored: { nodes: number; edges: number };
 
-  entry = $state.raw<GraphEntry | null>(null);
   values = $state.raw<AnnotationValues>({});
   view = $state.raw<View>(FIRST_VIEW);
   history = $state.raw<History>(emptyHistory());
   saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
-  notice = $state.raw<Notice | null>(null);
   summary = $state.raw<Summary | null>(null);
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
   hovered = $state.raw<number | null>(null);
+  /** A node whose label is to be edited as soon as the panel shows it. */
+  labelling = $state.raw<number | null>(null);
+  /** Nodes for which a name of a new group is asked. */
+  grouping = $state.raw<number[] | null>(null);
 
   // Single fields of the view, so that moving the camera does not prune anew.
   readonly nodeThreshold = $derived(this.view.nodeThreshold);
@@ -71,6 +69,16 @@ export class Session {
   );
   readonly selected: number[] = $derived.by(() =>
     this.selectedIds.map((id) => this.graph.indexOf.get(id)).filter((node) => node !== undefined),
+  );
+  /** Pinned and grouped nodes, with what the graph begins and ends with. */
+  readonly chosen: Uint8Array | null = $derived.by(() => {
+    if (!this.pins.size && !this.groupOf.size) return null;
+    return Uint8Array.from(this.graph.kind, (kind, node) =>
+      Number(kind >= TOKEN || this.pins.has(node) || this.groupOf.has(node)),
+    );
+  });
+  readonly chosenScores: PartScores | null = $derived(
+    this.chosen && scoresOfPart(this.prepared, this.chosen, null),
   );
   /** The node that the panel shows. */
   readonly current: number | null = $derived(this.selected.at(-1) ?? null);
@@ -112,10 +120,6 @@ export class Session {
 
   settled(): Promise<void> {
     return this.saver?.settled() ?? Promise.resolve();
-  }
-
-  tell(text: string, kind: Notice["kind"] = "told"): void {
-    this.notice = { text, kind };
   }
 
   // Looking
@@ -196,13 +200,13 @@ export class Session {
   undo(): void {
     const step = this.history.done.at(-1);
     this.history = undo(this.history);
-    if (step) this.tell(`Undone: ${step.text}`);
+    if (step) toasts.tell(`Undone: ${step.text}`, { label: "Redo", run: () => this.redo() });
   }
 
   redo(): void {
     const step = this.history.undone.at(-1);
     this.history = redo(this.history);
-    if (step) this.tell(`Done again: ${step.text}`);
+    if (step) toasts.tell(`Done again: ${step.text}`, { label: "Undo", run: () => this.undo() });
   }
 
   /** Name a feature wherever it appears, or (`here`) this one position of it; an empty text unnames. */
@@ -211,6 +215,24 @@ export class Session {
     const key =
       here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
     this.change(`label ${nodeName(this.graph, node)}`, { [key]: text.trim() || null });
+  }
+
+  hasOwnLabel(node: number): boolean {
+    return this.values[labelKey(this.graph.ids[node])] !== undefined;
+  }
+
+  /** The nodes of one feature, at all positions where it is in the graph. */
+  sameFeature(node: number): number[] {
+    const { kind, layer, feature } = this.graph;
+    return Array.from(this.byInfluence).filter(
+      (other) => kind[other] === FEATURE && layer[other] === layer[node] && feature[other] === feature[node],
+    );
+  }
+
+  /** Ask for a name of a group of the selected nodes; outputs and tokens may be members as well. */
+  askForGroup(nodes: readonly number[] = this.selected): void {
+    if (nodes.length) this.grouping = [...nodes];
+    else toasts.tell("Select nodes first: click one, then others with Shift held.");
   }
 
   togglePins(nodes: readonly number[]): void {

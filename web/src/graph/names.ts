@@ -2,15 +2,21 @@
 
 import { ERROR, FEATURE, promotedRow, TARGET, TOKEN, type Graph } from "./graph.ts";
 
+/** What Python does not call printable: all that shows as nothing, or as a space that is none. */
+const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/gu;
+
 /** A token in quotes, so that its spaces show; what cannot be seen is written as its escape. */
 export function quote(text: string): string {
   const escaped = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
-  return `"${escaped.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapeCharacter)}"`;
+  return `"${escaped.replace(UNPRINTABLE, escapeCharacter)}"`;
 }
 
+/** As Python spells it: `\n`, `\xa0`, `\u200b`, `\U000e0001`. */
 function escapeCharacter(character: string): string {
   const named: Record<string, string> = { "\n": "\\n", "\t": "\\t", "\r": "\\r" };
-  return named[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  const code = character.codePointAt(0)!;
+  const [letter, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
+  return named[character] ?? `\\${letter}${code.toString(16).padStart(Number(digits), "0")}`;
 }
 
 /** A token as it stands in running text: spaces and newlines visible, nothing in quotes. */
@@ -19,7 +25,7 @@ export function visible(text: string): string {
     .replaceAll("\n", "↵")
     .replaceAll("\t", "⇥")
     .replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length))
-    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escapeCharacter);
+    .replace(UNPRINTABLE, escapeCharacter);
 }
 
 /** `L12/4031` of a feature, the key that its label goes by. */

@@ -1,6 +1,6 @@
 /** Replacement and completeness: how much of the targets a part explains without its error nodes. */
 
-import { ERROR, TOKEN } from "./graph.ts";
+import { ERROR, TOKEN, type Graph } from "./graph.ts";
 import { safeDivide } from "./influence.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -51,6 +51,10 @@ export function scoresOfPart(
   const token = found.reduce((sum, own, node) => (kind[node] === TOKEN ? sum + own : sum), 0);
   return partScores(token, error, everything + error);
 }
+
+/** False for a pruned file that does not say what was left out: its scores then are upper bounds. */
+export const knowsWhatIsMissing = (graph: Graph): boolean =>
+  graph.info.whole === null || graph.leftOut !== null;
 
 /** A function from a row to what counts as error in it: per (layer, position) the net of all left out. */
 function errorMeter(

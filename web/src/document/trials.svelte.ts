@@ -1,0 +1,79 @@
+/** The interventions that were tried on one graph: start one, follow it, keep the history. */
+
+import { job as fetchJob, jobs, start, stop } from "../api/client.ts";
+import { on } from "../api/events.ts";
+import type { InterveneRequest, InterveneResult, Job } from "../api/types.ts";
+
+export class Trials {
+  /** Newest first; those that are done have their results. */
+  history = $state.raw<Job[]>([]);
+  failure = $state("");
+  private readonly leave: (() => void)[] = [];
+
+  constructor(readonly graph: string) {}
+
+  open(): void {
+    this.leave.push(
+      on("job", (job) => this.heard(job)),
+      on("connected", () => this.fetch()),
+    );
+    void this.fetch();
+  }
+
+  close(): void {
+    for (const leave of this.leave.splice(0)) leave();
+  }
+
+  async fetch(): Promise<void> {
+    await this.told(async () => {
+      const found = await jobs(this.graph);
+      this.history = found.filter(({ kind }) => kind === "intervene");
+    });
+  }
+
+  async run(request: InterveneRequest): Promise<Job | null> {
+    let started: Job | null = null;
+    await this.told(async () => {
+      started = await start(request);
+      this.put(started);
+    });
+    return started;
+  }
+
+  async cancel(job: Job): Promise<void> {
+    await this.told(() => stop(job.id));
+  }
+
+  async forget(job: Job): Promise<void> {
+    await this.told(async () => {
+      await stop(job.id);
+      this.history = this.history.filter(({ id }) => id !== job.id);
+    });
+  }
+
+  private heard(job: Job): void {
+    if (job.graph !== this.graph || job.kind !== "intervene") return;
+    const known = this.history.find(({ id }) => id === job.id);
+    this.put({ ...job, result: known?.result ?? null });
+    if (job.state === "done" && !known?.result)
+      void this.told(async () => this.put(await fetchJob(job.id)));
+  }
+
+  private put(job: Job): void {
+    this.history = this.history.some(({ id }) => id === job.id)
+      ? this.history.map((each) => (each.id === job.id ? job : each))
+      : [job, ...this.history];
+  }
+
+  private async told(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failure = "";
+    } catch (error) {
+      this.failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+}
+
+export const resultOf = (job: Job): InterveneResult | null =>
+  job.state === "done" ? (job.result as InterveneResult | null) : null;

@@ -1,0 +1,70 @@
+/**
+ * What the page's mathematics says of graphs on disk, for the test that holds it to Python's.
+ * Reads `Question`s as JSON from standard input and writes an answer for each to standard output.
+ */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { cumulativeShare, edgeShares } from "../src/graph/influence.ts";
+import { groupEdges, groupNumbers } from "../src/graph/groups.ts";
+import { nodeName, promoted } from "../src/graph/names.ts";
+import { explainToken, strongestPaths } from "../src/graph/paths.ts";
+import { prepare, type Prepared } from "../src/graph/prepare.ts";
+import { prune } from "../src/graph/prune.ts";
+import { readGraph } from "../src/graph/read.ts";
+import { scoresOfPart } from "../src/graph/scores.ts";
+
+interface Question {
+  file: string;
+  /** For nodes and for edges. */
+  thresholds: [number, number][];
+  /** Node indices by group, of the part that the first pair of thresholds keeps. */
+  groups: number[][];
+  /** A chosen part, as the indices of its nodes. */
+  part: number[];
+  sources: number[];
+  target: number;
+  count: number;
+}
+
+function answer(question: Question) {
+  const bytes = readFileSync(question.file);
+  const graph = readGraph(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  const prepared = prepare(graph);
+  const { sources, target, count } = question;
+  return {
+    ids: graph.ids,
+    names: graph.ids.map((_, node) => nodeName(graph, node)),
+    promoted: graph.ids.map((_, node) => promoted(graph, node)),
+    level: Array.from(prepared.level),
+    influence: Array.from(prepared.flow.found),
+    shares: Array.from(edgeShares(graph)),
+    cumulative: Array.from(cumulativeShare(prepared.flow.found)),
+    pruned: question.thresholds.map((pair) => prunedPart(prepared, ...pair)),
+    groupEdges: edgesBetween(prepared, question),
+    part: scoresOfPart(prepared, maskOf(graph.nNodes, question.part), null),
+    explained: explainToken(prepared, target, { count }),
+    paths: strongestPaths(prepared, { sources, targets: [target], count }),
+  };
+}
+
+function prunedPart(prepared: Prepared, nodeThreshold: number, edgeThreshold: number) {
+  const { node, edge, counts, influenceLeftOut } = prune(prepared, nodeThreshold, edgeThreshold);
+  const scores = scoresOfPart(prepared, node, edge);
+  return { node: indices(node), edge: indices(edge), counts, influenceLeftOut, scores };
+}
+
+function edgesBetween(prepared: Prepared, { groups, thresholds }: Question) {
+  const groupOf = groupNumbers(prepared.graph.nNodes, groups);
+  return groupEdges(prepared, groupOf, groups.length, prune(prepared, ...thresholds[0])).edges;
+}
+
+const indices = (mask: Uint8Array): number[] => [...mask.keys()].filter((index) => mask[index] === 1);
+
+function maskOf(length: number, chosen: number[]): Uint8Array {
+  const mask = new Uint8Array(length);
+  for (const index of chosen) mask[index] = 1;
+  return mask;
+}
+
+const questions = JSON.parse(readFileSync(0, "utf8")) as Question[];
+writeFileSync(1, JSON.stringify(questions.map(answer)));
