@@ -1,11 +1,27 @@
-"""Settings for every test: no deadlines, since the machine that runs them may be busy; no network."""
+"""Settings for every test: no deadlines, since the machine that runs them may be busy; no network.
+
+And a tiny model in a folder, which commands and the server load."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 settings.register_profile("clew", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("clew")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of three layers whose tokens are the words w2, w3, ..."""
+    from tests.tiny import tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model = tiny_model("LlamaForCausalLM")
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder

@@ -1,4 +1,4 @@
-"""A tiny model in a folder, and the command run in this process."""
+"""The command run in this process, and with a tiny model."""
 
 from __future__ import annotations
 
@@ -35,18 +35,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Outcome(code, captured.out, captured.err)
 
     return command
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Llama of three layers whose tokens are the words w2, w3, ..."""
-    from tests.tiny import tiny_model
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    model = tiny_model("LlamaForCausalLM")
-    model.network.save_pretrained(folder)
-    model.tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture

@@ -51,9 +51,7 @@ def serve_until_stopped(
         graphs = "1 graph" if count == 1 else f"{count:,} graphs"
         console.print(f"  {graphs} in {library.folder}", style="dim", soft_wrap=True)
         if address.token:
-            line = (
-                "  Whoever has this link can use it; the connection is not encrypted."
-            )
+            line = "  Whoever has this link can use it; the connection is not encrypted."
             console.print(line, style="dim", soft_wrap=True)
         console.print("  Ctrl-C stops it.", style="dim")
     if open_browser:  # it may take its time, and the socket already listens

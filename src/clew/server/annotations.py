@@ -133,10 +133,6 @@ def _check_group(key: str, value: Any, opened: OpenGraph) -> None:
 def _check_text(text: str) -> None:
     if len(text) > MOST_TEXT:
         raise ClewError(f"A text has {len(text):,} characters; at most {MOST_TEXT:,} are kept. Shorten it.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ClewError("A text holds half a character (a lone surrogate); type it again.") from None
 
 
 def _shown(text: str) -> str:

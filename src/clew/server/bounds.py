@@ -88,7 +88,7 @@ def check_graph(graph: Graph, limits: Limits) -> None:
         ("name of the model", [info.model]),
         ("name of the dictionary", [info.dictionary]),
         ("label", annotations.labels.values()),
-        ("label of a feature", getattr(annotations, "feature_labels", {}).values()),
+        ("label of a feature", annotations.feature_labels.values()),
         ("supernode's name", [name for name, _ in annotations.supernodes]),
     ]
     for what, group in texts:

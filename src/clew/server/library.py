@@ -139,7 +139,7 @@ class Library:
         """The graph with all that people added to it."""
         opened = self.opened(graph)
         _, values = self.annotations.read(graph, opened)
-        return replace(opened.graph, annotations=annotations_of(values, opened))
+        return replace(opened.graph, annotations=annotations_of(values))
 
     def rename(self, graph: str, name: str) -> dict[str, Any]:
         return self._update(graph, "name = :value, modified = :now", value=name)

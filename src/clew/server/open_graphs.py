@@ -37,7 +37,7 @@ class OpenGraph:
         graph, nodes = self.graph, self.graph.of_kind(NodeKind.FEATURE)
         places = np.stack([graph.node_layer[nodes], graph.node_feature[nodes]])
         first = np.unique(places, axis=1, return_index=True)[1]
-        return {feature_name(graph, node) for node in nodes[first].tolist()}
+        return {graph.feature_name(node) for node in nodes[first].tolist()}
 
     @cached_property
     def part_bytes(self) -> dict[str, bytes]:
@@ -49,11 +49,6 @@ class OpenGraph:
         """Bytes of its arrays; names and part come to about as much again for a small graph."""
         held = sum(getattr(self.graph, name).nbytes for name in ARRAY_TYPES) + 200 * self.graph.n_nodes
         return held + sum(map(len, self.part_bytes.values()))
-
-
-def feature_name(graph: Graph, node: int) -> str:
-    """A feature wherever it stands: `L12/4031`."""
-    return graph.node_name(node).rpartition("@")[0]
 
 
 class OpenGraphs:

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow, row_sums
-from clew.graph.scores import scores_of_part
+from clew.graph.scores import scores
 from clew.graph.subgraph import subgraph
 from clew.server.bounds import Limits
 from clew.server.open_graphs import OpenGraph
@@ -44,7 +44,7 @@ def most_influential_part(graph: Graph, most_nodes: int, most_edges: int) -> Gra
     info = replace(
         graph.info,
         whole=graph.info.whole or graph.size,
-        pruned_scores=None if graph.info.whole else scores_of_part(graph, keep_node, keep_edge, flow),
+        pruned_scores=None if part.node_left_out is None else scores(part),
         influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
     )
     return replace(part, info=info, foreign=None)

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
+from clew.server.export import TYPES, Format, export
 from clew.server.neighbours import edges_of
 from clew.server.part import bytes_for_page
 from clew.server.schemas import Edges
-from clew.server.service import NOT_FOUND, GraphId, Responses, Served
+from clew.server.service import CONFLICT, NOT_FOUND, GraphId, Responses, Served
 
 router = APIRouter(tags=["contents"])
 
@@ -26,6 +27,24 @@ ARRAYS: Responses = {
     }
 }
 
+DOWNLOAD: Responses = {
+    200: {
+        "description": "A file to keep.",
+        "content": {
+            CLEW: {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
+        "headers": {
+            "content-disposition": {
+                "description": "The file's name.",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        },
+    }
+}
+
 
 @router.get("/graphs/{graph}/arrays", response_class=Response, responses={**ARRAYS, **NOT_FOUND})
 def arrays(served: Served, graph: GraphId) -> Response:
@@ -37,6 +56,20 @@ def arrays(served: Served, graph: GraphId) -> Response:
         "clew-edges-total": str(opened.graph.n_edges),
     }
     return Response(content, media_type=CLEW, headers={**totals, "cache-control": "private, no-cache"})
+
+
+@router.get(
+    "/graphs/{graph}/export", response_class=Response, responses={**DOWNLOAD, **NOT_FOUND, **CONFLICT}
+)
+def export_graph(
+    served: Served,
+    graph: GraphId,
+    format: Annotated[Format, Query(description="`html` is one file that opens anywhere.")],
+) -> Response:
+    """The graph as a file, with its annotations."""
+    name, content = export(served, graph, format)
+    disposition = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, headers={"content-type": TYPES[format], **disposition})
 
 
 @router.get("/graphs/{graph}/nodes/{node}/edges", response_model=Edges, responses=NOT_FOUND)

@@ -1,0 +1,112 @@
+"""A graph as one HTML file that opens anywhere: the page's script, style and fonts, and the graph's bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from clew.errors import ClewError
+from clew.server.page_files import PageFile
+from clew.server.refusal import Refusal
+
+SCRIPT = re.compile(r'<script\b[^>]*\bsrc="([^"]+)"[^>]*>\s*</script>')
+LINK = re.compile(r'<link\b[^>]*\bhref="([^"]+)"[^>]*>')
+ADDRESS = re.compile(r"""url\(\s*["']?(/[^"')]+|\.{0,2}/?[^"'):]+)["']?\s*\)""")
+
+
+def self_contained(page: Mapping[str, PageFile], graph: bytes, document: Any, name: str) -> bytes:
+    """The built page with everything inside it; `document` is JSON that the page reads beside the graph.
+
+    Its policy lets nothing run but the page's own script, and nothing be asked of any server. Raises
+    `ClewError` where the page is not built.
+    """
+    if "/index.html" not in page:
+        raise Refusal(409, "The page is not built here, so there is nothing to put the graph into.")
+    hashes: dict[str, list[str]] = {"script": [], "style": []}
+    scripts: list[str] = []
+
+    def script(found: re.Match[str]) -> str:
+        text = _plain_lines(_text(page, found[1]))
+        text = re.sub(r"<(?=/script|script|!--)", r"\\x3C", text, flags=re.IGNORECASE)
+        scripts.append(f'<script type="module">{_hashed(text, hashes["script"])}</script>')
+        return ""
+
+    def link(found: re.Match[str]) -> str:
+        if "stylesheet" in found[0]:
+            text = re.sub("</(?=style)", r"<\\/", _with_files(page, found[1]), flags=re.IGNORECASE)
+            return f"<style>{_hashed(_plain_lines(text), hashes['style'])}</style>"
+        return found[0].replace(found[1], _data_url(_file(page, found[1])))
+
+    text = _plain_lines(_text(page, "/index.html"))
+    text = LINK.sub(link, SCRIPT.sub(script, text))
+    policy = (
+        f"default-src 'none'; script-src {_sources(hashes['script'])}; "
+        f"style-src {_sources(hashes['style'])}; "
+        "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    title = f"<title>{html.escape(name)} · clew</title>"
+    text = re.sub(r"<title>.*?</title>", lambda _: title, text, count=1, flags=re.DOTALL)
+    text = re.sub(r"<head\b[^>]*>", lambda found: found[0] + meta, text, count=1)
+    end = "".join([_data_block("clew-graph", graph), _json_block("clew-document", document), *scripts])
+    return text.replace("</body>", f"{end}</body>", 1).encode()
+
+
+def _data_block(name: str, content: bytes) -> str:
+    return (
+        f'<script type="application/octet-stream" id="{name}">{base64.b64encode(content).decode()}</script>'
+    )
+
+
+def _json_block(name: str, value: Any) -> str:
+    """JSON in which nothing can end the element or begin another."""
+    text = json.dumps(value, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return f'<script type="application/json" id="{name}">{text}</script>'
+
+
+def _with_files(page: Mapping[str, PageFile], name: str) -> str:
+    """A style sheet with its fonts and pictures inside."""
+    folder = name.rpartition("/")[0]
+
+    def inside(found: re.Match[str]) -> str:
+        address = found[1] if found[1].startswith("/") else f"{folder}/{found[1].removeprefix('./')}"
+        return f"url({_data_url(_file(page, address))})"
+
+    return ADDRESS.sub(inside, _text(page, name))
+
+
+def _file(page: Mapping[str, PageFile], name: str) -> PageFile:
+    """`./x` and `x` are `/x`, where the page itself lies."""
+    found = page.get(f"/{name.removeprefix('.').removeprefix('/')}")
+    if found is None:
+        raise ClewError(f"The built page lacks its file {name}; build it again.")
+    return found
+
+
+def _text(page: Mapping[str, PageFile], name: str) -> str:
+    return _file(page, name).content.decode("utf-8")
+
+
+def _data_url(file: PageFile) -> str:
+    return f"data:{file.type.replace(' ', '')};base64,{base64.b64encode(file.content).decode()}"
+
+
+def _plain_lines(text: str) -> str:
+    """As a browser reads it; the hash must be that of what it reads."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _hashed(text: str, hashes: list[str]) -> str:
+    hashes.append(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+    return text
+
+
+def _sources(hashes: list[str]) -> str:
+    return " ".join(f"'sha256-{value}'" for value in hashes) or "'none'"

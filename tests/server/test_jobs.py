@@ -1,0 +1,167 @@
+"""The queue of long work: order, progress, cancelling, and what a stopped server leaves."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from clew import ClewError
+from clew.server.database import Database
+from clew.server.events import Events
+from clew.server.jobs import MOST_WAITING, STOPPED, Jobs, Outcome
+
+LOAD = {"kind": "load", "model": "any", "dictionary": "neurons"}
+
+
+class Told(Events):
+    """Keeps what pages would hear."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+        self.changed = threading.Condition()
+
+    def publish(self, name, **data):
+        with self.changed:
+            self.heard.append(data)
+            self.changed.notify_all()
+
+    def wait_for(self, job, *states):
+        """Until the job has been told to be in one of these states."""
+        with self.changed:
+            assert self.changed.wait_for(
+                lambda: any(data["id"] == job["id"] and data["state"] in states for data in self.heard), 10
+            ), self.heard
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(tmp_path / "jobs.sqlite3")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def events():
+    return Told()
+
+
+def waiting_for(event):
+    """Work that is not done before the event."""
+
+    def run(request, progress):
+        event.wait(10)
+        return Outcome(None)
+
+    return run
+
+
+def test_a_job_runs_tells_of_itself_and_is_kept(database, events):
+    def run(request, progress):
+        progress.note("Loading any ...")
+        progress.work("rows", 1, 2)
+        return Outcome({"graph": "g"})
+
+    jobs = Jobs(database, events, run)
+    job = jobs.add(LOAD)
+    assert (job["state"], job["request"], job["result"]) == ("waiting", LOAD, None)
+    events.wait_for(job, "done")
+    done = jobs.get(job["id"])
+    assert done["result"] == {"graph": "g"}
+    assert (done["phase"], done["done"], done["total"]) == ("Computing rows", 1, 2)
+    assert done["started"] <= done["finished"]
+    heard = ["", "", "Loading any", "Computing rows", "Computing rows"]
+    assert [data["phase"] for data in events.heard] == heard
+    assert all("result" not in data for data in events.heard)
+    jobs.stop()
+    assert Jobs(database, events, run).get(job["id"]) == done
+
+
+def test_jobs_run_one_after_another_in_order(database, events):
+    ran = []
+    jobs = Jobs(database, events, lambda request, progress: ran.append(request["model"]) or Outcome(None))
+    added = [jobs.add(LOAD | {"model": str(number)}) for number in range(5)]
+    events.wait_for(added[-1], "done")
+    assert ran == ["0", "1", "2", "3", "4"]
+    assert [job["id"] for job in jobs.list()] == [job["id"] for job in reversed(added)]
+    jobs.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ClewError("There is no such model."), "There is no such model."),
+        (MemoryError(), "There was not enough memory; trace fewer features."),
+        (ValueError("odd"), "Unexpected ValueError: odd; the terminal says where."),
+    ],
+)
+def test_what_went_wrong_is_told_and_the_next_job_runs(database, events, error, told):
+    def run(request, progress):
+        if request["model"] == "bad":
+            raise error
+        return Outcome(None)
+
+    jobs = Jobs(database, events, run)
+    bad, good = jobs.add(LOAD | {"model": "bad"}), jobs.add(LOAD)
+    events.wait_for(good, "done")
+    assert (jobs.get(bad["id"])["state"], jobs.get(bad["id"])["error"]) == ("failed", told)
+    jobs.stop()
+
+
+def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(database, events):
+    begun, go_on, cut = threading.Event(), threading.Event(), []
+
+    def run(request, progress):
+        begun.set()
+        go_on.wait(10)
+        try:
+            progress.work("rows", 1, 2)
+        except BaseException:
+            cut.append(request["model"])
+            raise
+        return Outcome(None)
+
+    jobs = Jobs(database, events, run)
+    running, waiting = jobs.add(LOAD | {"model": "running"}), jobs.add(LOAD | {"model": "waiting"})
+    begun.wait(10)
+    for job in (waiting, running):
+        jobs.cancel_or_forget(job["id"])
+        assert jobs.get(job["id"])["state"] == "cancelled"
+    last = jobs.add(LOAD | {"model": "last"})
+    go_on.set()
+    events.wait_for(last, "done")
+    assert cut == ["running"]
+    assert jobs.get(running["id"])["state"] == "cancelled"
+    jobs.cancel_or_forget(running["id"])
+    with pytest.raises(ClewError, match="There is no job"):
+        jobs.get(running["id"])
+    jobs.stop()
+
+
+def test_what_ran_or_waited_when_the_server_died_is_failed_at_the_next_start(database, events):
+    stay = threading.Event()
+    jobs = Jobs(database, events, waiting_for(stay))
+    running, waiting = jobs.add(LOAD), jobs.add(LOAD)
+    events.wait_for(running, "running")
+    again = Jobs(database, events, lambda request, progress: Outcome(None))  # as after a kill
+    for job in (running, waiting):
+        found = again.get(job["id"])
+        assert (found["state"], found["error"]) == ("failed", STOPPED)
+    stay.set()
+    jobs.stop()
+    assert again.get(running["id"])["state"] == "failed"
+
+
+def test_too_many_waiting_jobs_are_refused(database, events):
+    stay = threading.Event()
+    jobs = Jobs(database, events, waiting_for(stay))
+    events.wait_for(jobs.add(LOAD), "running")
+    for _ in range(MOST_WAITING):
+        jobs.add(LOAD)
+    with pytest.raises(ClewError, match="100 jobs are waiting already"):
+        jobs.add(LOAD)
+    for job in jobs.list():
+        jobs.cancel_or_forget(job["id"])
+    stay.set()
+    jobs.stop()
