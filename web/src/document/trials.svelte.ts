@@ -10,7 +10,11 @@ export class Trials {
   failure = $state("");
   private readonly leave: (() => void)[] = [];
 
-  constructor(readonly graph: string) {}
+  readonly graph: string;
+
+  constructor(graph: string) {
+    this.graph = graph;
+  }
 
   open(): void {
     this.leave.push(
@@ -55,8 +59,7 @@ export class Trials {
     if (job.graph !== this.graph || job.kind !== "intervene") return;
     const known = this.history.find(({ id }) => id === job.id);
     this.put({ ...job, result: known?.result ?? null });
-    if (job.state === "done" && !known?.result)
-      void this.told(async () => this.put(await fetchJob(job.id)));
+    if (job.state === "done" && !known?.result) void this.told(async () => this.put(await fetchJob(job.id)));
   }
 
   private put(job: Job): void {

@@ -42,7 +42,11 @@ export function nodeBox(session: Session, node: number): Box {
   const hint = session.labelOf(node) ? "" : session.hintOf(node);
   const target = kind === "target" ? targetOf(graph, node) : null;
   const title =
-    kind === "token" ? visible(graph.info.tokens[graph.position[node]]) : target ? visible(target.text) : hint;
+    kind === "token"
+      ? visible(graph.info.tokens[graph.position[node]])
+      : target
+        ? visible(target.text)
+        : hint;
   return {
     key: `n:${graph.ids[node]}`,
     title: title || session.titleOf(node),
@@ -76,7 +80,8 @@ export function groupBox(session: Session, group: NamedGroup): Box {
 export function summaryBox(session: Session, group: SummaryGroup, place: number): Box {
   const members = nodesOf(session.graph, group.members);
   const own = group.own ? session.groups.find(({ name }) => name === group.name) : undefined;
-  const layers = group.layers[0] === group.layers[1] ? `layer ${group.layers[0]}` : `layers ${group.layers.join("–")}`;
+  const layers =
+    group.layers[0] === group.layers[1] ? `layer ${group.layers[0]}` : `layers ${group.layers.join("–")}`;
   const size = members.length === 1 ? "" : `${members.length} nodes`;
   const about = {
     feature: [layers, size, percent(group.share)],
@@ -173,7 +178,8 @@ export function placeBoxes(graph: Graph, boxes: readonly Box[], width: number, h
     const longest = Math.max(...lines.map((line) => line.length * CHARACTER), box.detail.length * 5.9);
     const wide = Math.min(WIDEST + 12, Math.max(64, longest + 26));
     const high = lines.length * LINE + 24;
-    const up = box.kind === "target" ? 1 : box.kind === "token" ? 0 : levelOf(graph, middle(box, graph.layer));
+    const up =
+      box.kind === "target" ? 1 : box.kind === "token" ? 0 : levelOf(graph, middle(box, graph.layer));
     return {
       ...box,
       lines,
@@ -233,9 +239,15 @@ function separate(boxes: PlacedBox[], width: number, height: number): void {
         other[axis] -= sign * overlap * (1 - share);
       }
     for (const box of boxes) {
-      box.x = Math.min(Math.max(box.x, 16 + box.width / 2), Math.max(width - 16 - box.width / 2, 16 + box.width / 2));
+      box.x = Math.min(
+        Math.max(box.x, 16 + box.width / 2),
+        Math.max(width - 16 - box.width / 2, 16 + box.width / 2),
+      );
       if (!isFixed(box))
-        box.y = Math.min(Math.max(box.y, 16 + box.height / 2), Math.max(height - 16 - box.height / 2, 16 + box.height / 2));
+        box.y = Math.min(
+          Math.max(box.y, 16 + box.height / 2),
+          Math.max(height - 16 - box.height / 2, 16 + box.height / 2),
+        );
     }
     if (!moved) return;
   }

@@ -1,6 +1,7 @@
 /** Which edges are drawn: the strongest at rest, and those of the selection. */
 
 import type { Graph } from "../graph/graph.ts";
+import { makeHeap } from "../graph/heap.ts";
 import type { Prepared } from "../graph/prepare.ts";
 
 const AT_REST = 350;
@@ -18,79 +19,30 @@ export function strongestEdges(
   keepEdge: Uint8Array,
   count = AT_REST,
 ): Drawn {
-  const heap = new Strongest(count);
+  const weakestFirst = makeHeap<Candidate>((one, other) => one.carried < other.carried);
+  let [size, least] = [0, 0];
   for (let target = 0; target < graph.nNodes; target++) {
     if (!keepNode[target]) continue;
     const each = flow.perWeight[target];
-    for (let edge = graph.offset[target]; edge < graph.offset[target + 1]; edge++)
-      if (keepEdge[edge]) heap.offer(Math.abs(graph.weight[edge]) * each, edge, target);
+    for (let edge = graph.offset[target]; edge < graph.offset[target + 1]; edge++) {
+      const carried = Math.abs(graph.weight[edge]) * each;
+      if (!keepEdge[edge] || (size === count && carried <= least)) continue;
+      weakestFirst.push({ carried, edge, target });
+      if (size < count) size++;
+      else least = weakestFirst.pop()!.carried;
+    }
   }
-  return heap.ascending();
+  const found = Array.from({ length: size }, () => weakestFirst.pop()!);
+  return {
+    edges: Int32Array.from(found, ({ edge }) => edge),
+    targets: Int32Array.from(found, ({ target }) => target),
+  };
 }
 
-/** A heap of the largest values seen, the smallest of them on top. */
-class Strongest {
-  private readonly value: Float64Array;
-  private readonly edge: Int32Array;
-  private readonly target: Int32Array;
-  private size = 0;
-
-  constructor(private readonly room: number) {
-    this.value = new Float64Array(room);
-    this.edge = new Int32Array(room);
-    this.target = new Int32Array(room);
-  }
-
-  offer(value: number, edge: number, target: number): void {
-    if (this.size < this.room) {
-      this.put(this.size, value, edge, target);
-      this.up(this.size++);
-    } else if (value > this.value[0]) {
-      this.put(0, value, edge, target);
-      this.down();
-    }
-  }
-
-  ascending(): Drawn {
-    const order = Int32Array.from({ length: this.size }, (_, place) => place);
-    order.sort((one, other) => this.value[one] - this.value[other]);
-    return {
-      edges: order.map((place) => this.edge[place]),
-      targets: order.map((place) => this.target[place]),
-    };
-  }
-
-  private put(place: number, value: number, edge: number, target: number): void {
-    this.value[place] = value;
-    this.edge[place] = edge;
-    this.target[place] = target;
-  }
-
-  private swap(one: number, other: number): void {
-    const [value, edge, target] = [this.value[one], this.edge[one], this.target[one]];
-    this.put(one, this.value[other], this.edge[other], this.target[other]);
-    this.put(other, value, edge, target);
-  }
-
-  private up(place: number): void {
-    for (let above = (place - 1) >> 1; place > 0 && this.value[place] < this.value[above];) {
-      this.swap(place, above);
-      place = above;
-      above = (place - 1) >> 1;
-    }
-  }
-
-  private down(): void {
-    for (let place = 0; ;) {
-      const [left, right] = [2 * place + 1, 2 * place + 2];
-      let least = place;
-      if (left < this.size && this.value[left] < this.value[least]) least = left;
-      if (right < this.size && this.value[right] < this.value[least]) least = right;
-      if (least === place) return;
-      this.swap(place, least);
-      place = least;
-    }
-  }
+interface Candidate {
+  carried: number;
+  edge: number;
+  target: number;
 }
 
 export interface SelectionEdge {

@@ -29,8 +29,8 @@ export interface Band {
 
 const SLOT = 13;
 /** The room of one node. */
-const MOST_ROWS = 4;
-/** Nodes of a position in one layer stand in at most so many rows. */
+const MOST_ROWS = 6;
+/** Nodes of a position in one layer stand in at most so many rows; how many, the window's shape says. */
 const GAP = 22;
 const LEAST_COLUMN = 58;
 const FOLDED_COLUMN = 74;
@@ -46,12 +46,14 @@ export interface Shown {
   node: Uint8Array;
 }
 
-/** Lays out the nodes that are shown; those of folded positions get no place (NaN). */
-export function layOut(graph: Graph, shown: Shown, unfolded: readonly number[]): Layout {
+/**
+ * Lays out the nodes that are shown; those of folded positions get no place (NaN). `aspect` is the width of the
+ * window over its height: the picture comes as near to it as it can.
+ */
+export function layOut(graph: Graph, shown: Shown, unfolded: readonly number[], aspect = 1.5): Layout {
   const cells = cellsOf(graph, shown);
-  const columns = columnsOf(graph, shown, cells, unfolded);
-  const columnOf = new Map(columns.flatMap((column) => column.positions.map((p) => [p, column] as const)));
-  const bands = bandsOf(graph, cells, columnOf);
+  const quiet = quietPositions(graph, shown);
+  const { columns, columnOf, bands } = frameFor(graph, cells, runs(quiet, new Set(unfolded)), aspect);
   const x = new Float32Array(graph.nNodes).fill(NaN);
   const y = new Float32Array(graph.nNodes).fill(NaN);
   for (const [, cell] of cells) {
@@ -94,30 +96,47 @@ function cellsOf(graph: Graph, shown: Shown): Map<number, Cell> {
   return cells;
 }
 
-/** Features by influence, the error last; outputs as they are given. */
+/** Features by influence, the error last; outputs by weight. */
 function order(graph: Graph, one: number, other: number): number {
-  if (graph.kind[one] === TARGET) return one - other;
+  if (graph.kind[one] === TARGET) return graph.activation[other] - graph.activation[one];
   const kinds = Number(graph.kind[one] === ERROR) - Number(graph.kind[other] === ERROR);
   return kinds || graph.influence[other] - graph.influence[one];
 }
 
-const slotsOf = (cell: Cell, graph: Graph): number =>
+const slotsOf = (cell: Cell, graph: Graph, rows: number): number =>
   graph.kind[cell.nodes[0]] === TARGET
     ? (cell.nodes.length * TARGET_WIDTH) / SLOT
-    : Math.ceil(cell.nodes.length / MOST_ROWS);
+    : Math.ceil(cell.nodes.length / rows);
 
-function columnsOf(
-  graph: Graph,
-  shown: Shown,
-  cells: Map<number, Cell>,
-  unfolded: readonly number[],
-): Column[] {
+interface Frame {
+  columns: Column[];
+  columnOf: Map<number, Column>;
+  bands: Map<number, Band>;
+}
+
+/** Columns and bands with so many rows to a band that the whole has about the shape of the window. */
+function frameFor(graph: Graph, cells: Map<number, Cell>, positions: number[][], aspect: number): Frame {
+  let best: Frame | null = null;
+  let least = Infinity;
+  for (let rows = 1; rows <= MOST_ROWS; rows++) {
+    const columns = columnsOf(graph, cells, positions, rows);
+    const columnOf = new Map(columns.flatMap((column) => column.positions.map((p) => [p, column] as const)));
+    const bands = bandsOf(graph, cells, columnOf);
+    const width = columns.reduce((sum, column) => sum + column.width, 0);
+    const height = [...bands.values()].reduce((sum, band) => sum + band.height, 0);
+    const misfit = Math.abs(Math.log(width / Math.max(1, height) / aspect));
+    if (misfit < least) [best, least] = [{ columns, columnOf, bands }, misfit];
+  }
+  return best!;
+}
+
+function columnsOf(graph: Graph, cells: Map<number, Cell>, runsOf: number[][], rows: number): Column[] {
   const widest = new Float64Array(graph.info.tokens.length);
   for (const cell of cells.values())
-    widest[cell.position] = Math.max(widest[cell.position], slotsOf(cell, graph));
+    widest[cell.position] = Math.max(widest[cell.position], slotsOf(cell, graph, rows));
   const columns: Column[] = [];
   let left = 0;
-  for (const positions of runs(quietPositions(graph, shown), new Set(unfolded))) {
+  for (const positions of runsOf) {
     const folded = positions.length > 1;
     const slots = widest[positions[0]] * SLOT + GAP;
     const width = folded ? FOLDED_COLUMN : Math.max(LEAST_COLUMN, slots, tokenWidth(graph, positions[0]));

@@ -244,7 +244,13 @@ function paintLabels(context: CanvasRenderingContext2D, scene: Scene): void {
   const taken = new Taken(scene.width, scene.height);
   context.textBaseline = "middle";
   context.textAlign = "left";
-  let automatic = Math.round((scene.width * scene.height) / 14000);
+  for (let node = 0; node < graph.nNodes; node++)
+    if (scene.shownNode[node] && !Number.isNaN(layout.x[node])) {
+      const r = radiusOf(scene, node);
+      taken.occupy(across(scene, layout.x[node]) - r, down(scene, layout.y[node]) - r, 2 * r, 2 * r);
+    }
+  let automatic = MOST_HINTS;
+  let above = FIRST_HINTS;
   for (const node of scene.byInfluence) {
     if (!scene.shownNode[node] || graph.kind[node] !== FEATURE || Number.isNaN(layout.x[node])) continue;
     if (scene.glow && !scene.glow.has(node)) continue;
@@ -257,8 +263,9 @@ function paintLabels(context: CanvasRenderingContext2D, scene: Scene): void {
     context.font = label ? "550 12px 'Inter Variable', sans-serif" : "11px 'Inter Variable', sans-serif";
     const shown = fitText(context, text, 150);
     const wide = context.measureText(shown).width;
-    if (!taken.take(x, y - 7, wide + 4, 14)) continue;
+    if (!taken.take(x, y - 7, wide + 4, 14, label !== null || above > 0)) continue;
     if (!label) automatic--;
+    above--;
     context.fillStyle = palette.paper;
     context.globalAlpha = 0.82;
     context.fillRect(x - 1, y - 7, wide + 2, 14);
@@ -268,23 +275,36 @@ function paintLabels(context: CanvasRenderingContext2D, scene: Scene): void {
   }
 }
 
-/** Which parts of the window hold a label already. */
+const MOST_HINTS = 90;
+const FIRST_HINTS = 10;
+/** So many of the most influential nodes may have their names lie on other nodes. */
+
+/** Which parts of the window hold a label, or a node, already. */
 class Taken {
+  private readonly nodes = new Map<number, [number, number, number, number][]>();
   private readonly cells = new Map<number, [number, number, number, number][]>();
   private readonly size = 64;
 
-  constructor(
-    private readonly width: number,
-    private readonly height: number,
-  ) {}
+  private readonly width: number;
+  private readonly height: number;
 
-  take(x: number, y: number, width: number, height: number): boolean {
+  constructor(width: number, height: number) {
+    this.width = width;
+    this.height = height;
+  }
+
+  occupy(x: number, y: number, width: number, height: number): void {
+    for (const key of this.keys(x, y, width, height)) put(this.nodes, key, [x, y, width, height]);
+  }
+
+  take(x: number, y: number, width: number, height: number, onNodes: boolean): boolean {
     if (x + width > this.width - 2 || y < 0 || y + height > this.height) return false;
     const keys = this.keys(x, y, width, height);
     for (const key of keys)
-      for (const [left, top, wide, high] of this.cells.get(key) ?? [])
-        if (x < left + wide && left < x + width && y < top + high && top < y + height) return false;
-    for (const key of keys) this.cells.set(key, [...(this.cells.get(key) ?? []), [x, y, width, height]]);
+      for (const places of onNodes ? [this.cells] : [this.cells, this.nodes])
+        for (const [left, top, wide, high] of places.get(key) ?? [])
+          if (x < left + wide && left < x + width && y < top + high && top < y + height) return false;
+    for (const key of keys) put(this.cells, key, [x, y, width, height]);
     return true;
   }
 
@@ -295,6 +315,12 @@ class Taken {
         found.push(i * 4096 + j);
     return found;
   }
+}
+
+function put<T>(places: Map<number, T[]>, key: number, item: T): void {
+  const found = places.get(key);
+  if (found) found.push(item);
+  else places.set(key, [item]);
 }
 
 /** The text, cut with an ellipsis where it is wider than the room. */
