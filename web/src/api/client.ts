@@ -102,8 +102,8 @@ export const annotations = (id: string) =>
 export const annotate = (id: string, base: number, changes: AnnotationChanges) =>
   json<AnnotationsPatched>("PATCH", `/graphs/${part(id)}/annotations`, { base, changes });
 
-export const look = (model: string, dictionary: string, prompt: string) =>
-  json<Look>("POST", "/look", { model, dictionary, prompt });
+export const look = (model: string, dictionary: string, prompt: string, sink: string | null = null) =>
+  json<Look>("POST", "/look", { model, dictionary, prompt, sink });
 
 export const start = (request: JobRequest) => json<Job>("POST", "/jobs", request);
 export const jobs = (graphId?: string) =>
