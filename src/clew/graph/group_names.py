@@ -65,7 +65,8 @@ def _name(graph: Graph, group: Members, flow: Flow) -> str:
     if not group.words:
         return _place(graph, group, flow)
     words = ", ".join(group.words)
-    return f"say {words}" if _says(graph, group, flow) else words
+    said = graph.output_tokens is not None and _says(graph, group, flow)
+    return f"say {words}" if said else words
 
 
 def _main_output(graph: Graph) -> str:
@@ -79,14 +80,17 @@ def _listed(texts: list[str], otherwise: str) -> str:
 
 
 def _labels(graph: Graph, group: Members, flow: Flow) -> str:
-    """The labels that carry most of a group, if most of it has labels."""
+    """The label that carries most of a group, or few and short ones that do; else nothing."""
     found: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
         if label := graph.label(node):
             found[label] += float(flow.found[node])
-    if sum(found.values()) <= flow.found[group.nodes].sum() / 2:
-        return ""
-    return "; ".join(_cut(label) for label in sorted(found, key=lambda label: -found[label])[:NAMED])
+    strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
+    half = flow.found[group.nodes].sum() / 2
+    if strongest and found[strongest[0]] > half:
+        return _cut(strongest[0])
+    listed = "; ".join(strongest)
+    return listed if len(listed) <= LONGEST and sum(found[label] for label in strongest) > half else ""
 
 
 def _cut(label: str) -> str:

@@ -133,5 +133,5 @@ def _without(nodes: np.ndarray, groups: list[Members]) -> np.ndarray:
 
 
 def _mean_layer(graph: Graph, flow: Flow, nodes: np.ndarray) -> float:
-    mass = flow.found[nodes] + np.finfo(float).tiny
+    mass = flow.found[nodes] if flow.found[nodes].any() else np.ones(len(nodes))
     return float(graph.node_layer[nodes] @ mass / mass.sum())
