@@ -179,6 +179,15 @@ def test_without_influence_there_still_are_places():
     assert 'on " token1", late' in {name.partition(", layer")[0] for name in names}
 
 
+def test_names_stay_short_whatever_a_token_or_a_label_holds():
+    graph = random_graph()
+    graph = graph.with_info(tokens=tuple("x" * 10_000 for _ in graph.info.tokens))
+    labels = dict.fromkeys(graph.node_ids, "a label " * 10_000)
+    for notes in (Annotations(), Annotations(labels=labels)):
+        names = in_words(summarize(replace(graph, annotations=notes)))
+        assert max(map(len, names)) < 120
+
+
 def test_own_groups_have_their_colors():
     graph = random_graph()
     notes = Annotations(supernodes=(("mine", (graph.node_ids[0],)),), supernode_colors={"mine": "#1f77b4"})

@@ -16,6 +16,9 @@ HALF_RANK = 5.0
 """The sixth token that a feature promotes counts half as much as the first."""
 SHORTEST = 3
 """Letters of the shortest word that may stand in a name."""
+LONGEST = 24
+LONGEST_LABEL = 200
+"""Letters; what follows names nothing."""
 COMMONEST = 0.01
 """A word that a larger share of the features promotes ("the", "and") tells none of them apart, or twice as
 large a share for a word of the prompt or of an output ..."""
@@ -85,7 +88,11 @@ def _words_of_labels(graph: Graph) -> Words:
         return Words()
     pairs: list[tuple[int, str]] = []
     for node in graph.of_kind(NodeKind.FEATURE).tolist():
-        pairs += [(node, text) for text in re.findall(r"\w+", graph.label(node) or "") if stem(text)]
+        pairs += [
+            (node, text)
+            for text in re.findall(r"\w+", (graph.label(node) or "")[:LONGEST_LABEL])
+            if stem(text)
+        ]
     if not pairs:
         return Words()
     texts = sorted({text for _, text in pairs})
@@ -167,8 +174,8 @@ def stem(text: str) -> str:
 
 
 def is_nameable(text: str) -> bool:
-    """Whether a person takes it for a word: letters only, and not just one or two of them."""
-    return text.isalpha() and (len(text) >= SHORTEST or not _is_spaced(text))
+    """Whether a person takes it for a word: letters only, and neither one or two of them nor very many."""
+    return text.isalpha() and len(text) <= LONGEST and (len(text) >= SHORTEST or not _is_spaced(text))
 
 
 def begins_word(text: str) -> bool:
