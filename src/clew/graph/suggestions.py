@@ -56,10 +56,12 @@ Found = list[tuple[str, np.ndarray, str]]
 
 
 def _by_words(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
+    known = words_of(graph)
+    reason = "have labels with the same words" if known.from_labels else "promote the same output tokens"
     found = []
-    for topic in topics_of(graph, nodes, flow.found, words_of(graph), count):
+    for topic in topics_of(graph, nodes, flow.found, known, count):
         words = ", ".join(topic.words)
-        found.append((words, topic.members, f"These features promote the same output tokens: {words}."))
+        found.append((words, topic.members, f"These features {reason}: {words}."))
     return found
 
 
