@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,16 @@ class Suggestion:
     name: str
     members: tuple[int, ...]
     """Node indices, ascending."""
+    ids: tuple[str, ...]
+    """The same as `Graph.node_ids`."""
     reason: str
     """In plain words."""
     share: float
     """Of the influence on all nodes."""
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary; members are node ids."""
+        return {"name": self.name, "members": list(self.ids), "reason": self.reason, "share": self.share}
 
 
 def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
@@ -47,7 +54,8 @@ def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
     for suggest in (_by_words, _by_feature, _by_edges):
         for name, members, reason in suggest(graph, free, flow, count):
             share = float(flow.found[members].sum() / everything)
-            found.append(Suggestion(name, tuple(sorted(members.tolist())), reason, share))
+            nodes = tuple(sorted(members.tolist()))
+            found.append(Suggestion(name, nodes, tuple(map(graph.node_id, nodes)), reason, share))
             free = np.setdiff1d(free, members)
     return sorted(found, key=lambda suggestion: -suggestion.share)[:count]
 

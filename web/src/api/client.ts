@@ -5,6 +5,7 @@ import type {
   AnnotationChanges,
   AnnotationsPatched,
   AnnotationValues,
+  Comparison,
   EdgesOfNode,
   GraphEntry,
   Job,
@@ -101,6 +102,9 @@ export const annotations = (id: string) =>
   json<{ revision: number; values: AnnotationValues }>("GET", `/graphs/${part(id)}/annotations`);
 export const annotate = (id: string, base: number, changes: AnnotationChanges) =>
   json<AnnotationsPatched>("PATCH", `/graphs/${part(id)}/annotations`, { base, changes });
+
+export const compare = (left: string, right: string) =>
+  json<Comparison>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
 
 export const look = (model: string, dictionary: string, prompt: string, sink: string | null = null) =>
   json<Look>("POST", "/look", { model, dictionary, prompt, sink });

@@ -155,3 +155,24 @@ export interface AnnotationsPatched {
   values: AnnotationChanges;
   conflicts: AnnotationChanges;
 }
+
+/** Left, then right. */
+export type Both<T> = [T, T];
+
+/** Two graphs side by side; nodes go by their ids. */
+export interface Comparison {
+  /** Positions of the two prompts that correspond, ascending. */
+  positions: Both<number>[];
+  /** Whether model and dictionary are the same, without which no feature corresponds. */
+  same_features: boolean;
+  nodes: { left: string; right: string; influence: Both<number>; activation: Both<number | null> }[];
+  /** Most influential first. */
+  only_left: string[];
+  only_right: string[];
+  /** Between nodes in both, strongest change first, and no more than the server lists. */
+  edges: { source: Both<string>; target: Both<string>; weight: Both<number> }[];
+  n_edges: number;
+  edges_only_left: number;
+  edges_only_right: number;
+  difference: { first: string; second: string; logits: Both<number> } | null;
+}
