@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
@@ -37,7 +37,7 @@ class Watch:
 
     server: Server
     found: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=lambda: [r'404.*/(summary|suggestions)'])
+    expected: list[str] = field(default_factory=list)
 
     def over(self, context: BrowserContext) -> None:
         """Listen to all of its pages, and let none of them reach anything but the server."""
@@ -140,19 +140,29 @@ class GraphPage:
     def place_of(self, node: str) -> tuple[float, float]:
         """Where a node stands on the window: it is selected for a moment, and its ring looked for."""
         before = self.page.evaluate("location.hash")
-        self.look(m="all", s=node)
+        path, _, query = before.partition("?")
+        view = {key: value for key, value in parse_qsl(query) if key != "s"}
+        self._enter(f"{path}?{urlencode({**view, 's': node})}")
+        expect(self.page.get_by_label("Selected node")).to_be_visible()
         found = self.page.wait_for_function(FOUND_BY_RING, arg=[node]).json_value()
         box = self.surface.bounding_box()
         assert box
-        self.page.evaluate("(hash) => { location.hash = hash }", before)
+        self._enter(before)
         return box["x"] + found[0], box["y"] + found[1]
 
     def look(self, **view: Any) -> None:
         """Enter another address of the same graph."""
-        self.page.evaluate("(hash) => { location.hash = hash }", self.address(**view))
-        if view.get("s"):
-            expect(self.page.get_by_label("Selected node")).to_be_visible()
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self._enter(self.address(**view))
+
+    def _enter(self, address: str) -> None:
+        """Resolves when the page has painted what the address says."""
+        self.page.evaluate(
+            """(address) => new Promise((done) => {
+              location.hash = address;
+              requestAnimationFrame(() => requestAnimationFrame(done));
+            })""",
+            address,
+        )
 
     # What a person does
 

@@ -41,8 +41,8 @@ def with_true_influence(graph: Graph) -> Graph:
 
 
 def small_graph(seed: int = 0) -> Graph:
-    """Some fifty nodes over four words."""
-    return with_true_influence(worded_graph(seed))
+    """Some fifty nodes over four words, all of which lead to the outputs."""
+    return with_true_influence(worded_graph(seed, density=1.0))
 
 
 def one_feature_graph() -> Graph:
