@@ -155,11 +155,15 @@ class GraphPage:
         self._enter(self.address(**view))
 
     def _enter(self, address: str) -> None:
-        """Resolves when the page has painted what the address says."""
+        """Resolves when the page has painted what the address says; the page may just be writing its own."""
         self.page.evaluate(
             """(address) => new Promise((done) => {
-              location.hash = address;
-              requestAnimationFrame(() => requestAnimationFrame(done));
+              const enter = () => {
+                location.hash = address;
+                requestAnimationFrame(() => requestAnimationFrame(() =>
+                  location.hash === address ? done() : enter()));
+              };
+              enter();
             })""",
             address,
         )
