@@ -42,6 +42,7 @@ def _page(service: Service, entry: dict[str, Any]) -> bytes:
     document = {
         "entry": entry,
         "annotations": {"revision": revision, "values": values},
+        "summary": library.annotated(graph).summarize().as_json(),
         "nodes_total": opened.graph.n_nodes,
         "edges_total": opened.graph.n_edges,
     }

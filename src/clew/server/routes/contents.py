@@ -6,10 +6,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
+from clew.graph.graph import Graph
+from clew.graph.summary import Summary as GraphSummary
 from clew.server.export import TYPES, Format, export
+from clew.server.graph_schemas import Comparison, Edges, Suggestion, Summary
 from clew.server.neighbours import edges_of
 from clew.server.part import bytes_for_page
-from clew.server.schemas import Edges
+from clew.server.schemas import GRAPH_ID
 from clew.server.service import CONFLICT, NOT_FOUND, GraphId, Responses, Served
 
 router = APIRouter(tags=["contents"])
@@ -77,8 +80,48 @@ def edges(
     served: Served,
     graph: GraphId,
     node: Annotated[str, Path(max_length=100, description="A node's id.")],
-    direction: Annotated[Literal["in", "out"], Query()],
-    count: Annotated[int, Query(ge=1, le=10_000)] = 200,
+    direction: Annotated[Literal["in", "out"], Query(description="Edges into the node, or out of it.")],
+    count: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 200,
 ) -> dict[str, Any]:
     """Edges into or out of a node of the stored (whole) graph, the strongest first."""
     return edges_of(served.library.opened(graph), node, direction, count)
+
+
+Threshold = Annotated[float | None, Query(gt=0, le=1, description="Prunes first.")]
+
+
+@router.get("/graphs/{graph}/summary", response_model=Summary, responses=NOT_FOUND)
+def summary(
+    served: Served, graph: GraphId, node_threshold: Threshold = None, edge_threshold: Threshold = None
+) -> dict[str, Any]:
+    """The graph in about a dozen named groups; those that people made are kept as they are."""
+    return summarized(served.library.annotated(graph), node_threshold, edge_threshold).as_json()
+
+
+@router.get("/graphs/{graph}/suggestions", response_model=list[Suggestion], responses=NOT_FOUND)
+def suggestions(
+    served: Served,
+    graph: GraphId,
+    count: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 12,
+) -> list[dict[str, Any]]:
+    """Groups that a person may accept or decline."""
+    opened = served.library.opened(graph)
+    found = served.library.annotated(graph).suggest_groups(count)
+    return [{**vars(each), "members": [opened.node_ids[node] for node in each.members]} for each in found]
+
+
+@router.get("/compare", response_model=Comparison, responses=NOT_FOUND)
+def comparison(
+    served: Served,
+    left: Annotated[str, Query(pattern=GRAPH_ID, description="A graph's id.")],
+    right: Annotated[str, Query(pattern=GRAPH_ID, description="A graph's id.")],
+) -> dict[str, Any]:
+    """Two graphs side by side: nodes and edges of both, and what is in one of them alone."""
+    return served.library.annotated(left).compare(served.library.annotated(right)).as_json()
+
+
+def summarized(graph: Graph, node_threshold: float | None, edge_threshold: float | None) -> GraphSummary:
+    """Pruned first where a threshold is given."""
+    if node_threshold is not None or edge_threshold is not None:
+        graph = graph.prune(node_threshold or 1.0, edge_threshold or 1.0)
+    return graph.summarize()

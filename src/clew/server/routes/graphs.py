@@ -36,7 +36,9 @@ def one_graph(served: Served, graph: GraphId) -> dict[str, Any]:
 
 @router.post("", status_code=201, response_model=Entry, openapi_extra=BODY)
 async def import_graph(
-    served: Served, request: Request, name: Annotated[str | None, Query(max_length=200)] = None
+    served: Served,
+    request: Request,
+    name: Annotated[str | None, Query(max_length=200, description="By default the prompt.")] = None,
 ) -> dict[str, Any]:
     """Put a graph file into the library, with the annotations that it holds; of any content type."""
     path = served.library.new_upload()

@@ -1,0 +1,105 @@
+"""The OpenAPI document: complete, and true of what the server does with requests that nobody thought of."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from clew.server.app import make_app, make_service
+from clew.server.jobs import Jobs, Outcome
+from clew.server.kept_model import KeptModel
+from clew.server.library import Library
+from clew.server.security import access_to
+from clew.server.service import Service
+from tests.graph.random_graphs import random_graph
+from tests.server.conftest import PAGE
+
+HOST = {"host": "localhost"}
+BOUNDED = hypothesis.settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much],
+)
+
+MEAN_MORE = {"POST /api/graphs", "PATCH /api/graphs/{graph}/annotations"}
+"""What no JSON schema can say makes these refuse most of what it allows."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A library of one graph, behind a server whose jobs do nothing."""
+    library = Library(tmp_path_factory.mktemp("library"))
+    made = make_service(library, KeptModel())
+    made.jobs.stop()
+    jobs = Jobs(library.database, made.events, lambda request, progress: Outcome(None))
+    service = Service(library, made.events, jobs, made.kept, dict(PAGE))
+    library.add(random_graph(n_layers=2, n_positions=2))
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def api(served):
+    app = make_app(served, access_to("127.0.0.1", None))
+    schema = schemathesis.openapi.from_asgi(
+        "/api/openapi.json", app, config=SchemathesisConfig(), headers=HOST
+    )
+    return schema.exclude(path="/api/events")
+
+
+def check_answers(operation, **path_parameters):
+    """Requests of every kind, sensible and not; each answer must be one that the document describes."""
+    means_more = operation.label in MEAN_MORE or path_parameters
+    excluded = [positive_data_acceptance] if means_more else []
+
+    @BOUNDED
+    @hypothesis.given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def sensible(case):
+        case.path_parameters.update(path_parameters)
+        case.call_and_validate(headers=HOST, excluded_checks=excluded)
+
+    @BOUNDED
+    @hypothesis.given(case=operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    def not_sensible(case):
+        case.call_and_validate(headers=HOST)
+
+    sensible()
+    if operation.path_parameters or operation.query or operation.body:
+        not_sensible()
+
+
+def test_every_answer_is_one_that_the_document_describes(api, subtests):
+    for operation in api.get_all_operations():
+        with subtests.test(operation.ok().label):
+            check_answers(operation.ok())
+
+
+def test_so_is_every_answer_about_a_graph_that_is_there(api, served, subtests):
+    for operation in api.include(path_regex="{graph}").get_all_operations():
+        graph = served.library.add(random_graph(n_layers=2, n_positions=2))["id"]
+        with subtests.test(operation.ok().label):
+            check_answers(operation.ok(), graph=graph)
+
+
+def test_everything_is_described(api):
+    document = api.raw_schema
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["description"], where
+            assert {"401", "403", "413", "421", "422", "500"} <= set(operation["responses"]), where
+            assert "404" in operation["responses"] or "{" not in path, where
+            for status, answer in operation["responses"].items():
+                assert answer["description"], where
+                assert status == "204" or answer["content"], where
+            for parameter in operation.get("parameters", []):
+                assert parameter.get("description"), (where, parameter["name"])
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
