@@ -1,6 +1,6 @@
 /** The server's routes as functions. Every failure is an `Error` whose message is a sentence for a person. */
 
-import type { Summary } from "../graph/summary.ts";
+import type { Suggestion, Summary } from "../graph/summary.ts";
 import type {
   AnnotationChanges,
   AnnotationsPatched,
@@ -92,6 +92,8 @@ export const summary = (id: string, nodeThreshold: number, edgeThreshold: number
     "GET",
     `/graphs/${part(id)}/summary?node_threshold=${nodeThreshold}&edge_threshold=${edgeThreshold}`,
   );
+
+export const suggestions = (id: string) => json<Suggestion[]>("GET", `/graphs/${part(id)}/suggestions`);
 
 export const edgesOf = (id: string, node: string, direction: "in" | "out") =>
   json<EdgesOfNode>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);

@@ -1,12 +1,12 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, Group, TokenShare } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
 import { prepare, type Prepared } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
-import type { Summary } from "../graph/summary.ts";
+import type { Suggestion, Summary } from "../graph/summary.ts";
 import { toasts } from "../parts/toasts.svelte.ts";
 import { GROUP_COLORS } from "../view/palette.ts";
 import { FIRST_VIEW, type View } from "./address.ts";
@@ -45,8 +45,11 @@ export class Session {
   history = $state.raw<History>(emptyHistory());
   saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
   summary = $state.raw<Summary | null>(null);
+  suggestions = $state.raw<Suggestion[]>([]);
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
+  /** Probabilities of next tokens after a trial, while its result is on show. */
+  answeredAfter = $state.raw<readonly TokenShare[] | null>(null);
   hovered = $state.raw<number | null>(null);
   /** A node whose label is to be edited as soon as the panel shows it. */
   labelling = $state.raw<number | null>(null);

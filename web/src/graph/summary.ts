@@ -30,5 +30,4 @@ export interface Summary {
   in_no_group: number;
   through_errors: number;
   pruned: number;
-  suggestions: Suggestion[];
 }

@@ -172,8 +172,12 @@ export function placeBoxes(graph: Graph, boxes: readonly Box[], width: number, h
     }
     return sum / whole;
   };
-  const last = Math.max(1, graph.info.tokens.length - 1);
-  const placed = boxes.map((box): PlacedBox => {
+  const across = shares(
+    boxes,
+    (box) => middle(box, graph.position),
+    (box) => middle(box, graph.layer),
+  );
+  const placed = boxes.map((box, place): PlacedBox => {
     const lines = wrap(box.title, WIDEST - 24);
     const longest = Math.max(...lines.map((line) => line.length * CHARACTER), box.detail.length * 5.9);
     const wide = Math.min(WIDEST + 12, Math.max(64, longest + 26));
@@ -185,7 +189,7 @@ export function placeBoxes(graph: Graph, boxes: readonly Box[], width: number, h
       lines,
       width: wide,
       height: high,
-      x: 24 + wide / 2 + (middle(box, graph.position) / last) * Math.max(0, width - 48 - wide),
+      x: 24 + wide / 2 + across[place] * Math.max(0, width - 48 - wide),
       y: height - 24 - high / 2 - up * Math.max(0, height - 48 - high),
     };
   });
@@ -197,6 +201,34 @@ export function placeBoxes(graph: Graph, boxes: readonly Box[], width: number, h
   separate(placed, width, height);
   return placed;
 }
+
+/**
+ * Where boxes stand between left (0) and right (1): half by their position in the prompt, half by their rank
+ * among the boxes of their row (tokens, outputs, all between), so that the whole width is used.
+ */
+function shares(
+  boxes: readonly Box[],
+  positionOf: (box: Box) => number,
+  layerOf: (box: Box) => number,
+): number[] {
+  const positions = boxes.map(positionOf);
+  const [least, most] = [Math.min(...positions), Math.max(...positions)];
+  const found = new Array<number>(boxes.length);
+  for (const row of ["target", "token", "between"]) {
+    const inRow = boxes
+      .map((_, place) => place)
+      .filter((place) => rowOf(boxes[place]) === row)
+      .sort((one, other) => positions[one] - positions[other] || layerOf(boxes[one]) - layerOf(boxes[other]));
+    inRow.forEach((place, rank) => {
+      const byPosition = most > least ? (positions[place] - least) / (most - least) : 0.5;
+      const byRank = inRow.length > 1 ? rank / (inRow.length - 1) : byPosition;
+      found[place] = row === "target" ? 0.7 + 0.3 * byRank : (byPosition + byRank) / 2;
+    });
+  }
+  return found;
+}
+
+const rowOf = (box: Box): string => (box.kind === "target" || box.kind === "token" ? box.kind : "between");
 
 /** Between tokens at 0 and outputs at 1, with some room to both. */
 const levelOf = (graph: Graph, layer: number): number =>

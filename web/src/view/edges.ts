@@ -5,7 +5,7 @@ import { makeHeap } from "../graph/heap.ts";
 import type { Prepared } from "../graph/prepare.ts";
 
 const AT_REST = 350;
-const OF_SELECTION = 500;
+const OF_SELECTION = 160;
 
 interface Drawn {
   edges: Int32Array;
@@ -71,7 +71,5 @@ export function edgesOf(
   }
   found.sort((one, other) => other.size - one.size);
   const most = found[0]?.size || 1;
-  return found
-    .slice(0, OF_SELECTION)
-    .map(({ edge, target, size }) => ({ edge, target, share: Math.sqrt(size / most) }));
+  return found.slice(0, OF_SELECTION).map(({ edge, target, size }) => ({ edge, target, share: size / most }));
 }

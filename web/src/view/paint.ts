@@ -200,7 +200,7 @@ function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
     context.font = "12px 'JetBrains Mono Variable', monospace";
     context.fillStyle = column.folded ? palette.quiet : palette.ink;
     const text = column.folded
-      ? `… ${column.positions.length} …`
+      ? `…${column.positions.length}…`
       : visible(graph.info.tokens[column.positions[0]]);
     const fitted = fitText(context, text, Math.max(room, 14));
     const wide = context.measureText(fitted).width;
@@ -348,8 +348,16 @@ export function paintOverlay(context: CanvasRenderingContext2D, scene: Scene, ov
   const { graph, layout, palette } = scene;
   context.clearRect(0, 0, scene.width, scene.height);
   for (const { edge, target, share } of overlay.edges) {
-    context.globalAlpha = 0.25 + 0.7 * share;
-    strokeEdge(context, scene, graph.source[edge], target, graph.weight[edge], 0.6 + 3.4 * share, palette);
+    context.globalAlpha = 0.12 + 0.83 * Math.sqrt(share);
+    strokeEdge(
+      context,
+      scene,
+      graph.source[edge],
+      target,
+      graph.weight[edge],
+      0.6 + 3.2 * Math.sqrt(share),
+      palette,
+    );
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
