@@ -147,9 +147,10 @@ export class Session {
       Object.keys(changes).map((name) => [name, this.view[name as keyof View]]),
     ) as Partial<View>;
     this.look(changes);
+    const slides = "nodeThreshold" in changes || "edgeThreshold" in changes;
     this.history = record(this.history, {
       text,
-      merge: `view:${Object.keys(changes).sort().join()}`,
+      ...(slides && { merge: `view:${Object.keys(changes).sort().join()}` }),
       undo: () => this.look(before),
       redo: () => this.look(changes),
     });
