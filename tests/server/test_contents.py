@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,11 @@ import pytest
 import clew
 from clew.graph.graph import NodeKind
 from clew.graph.influence import influence
-from clew.graph.info import Size
+from clew.graph.info import Annotations, Size
 from clew.server.bounds import Limits
 from clew.server.part import most_influential_part
 from tests.graph.random_graphs import random_graph
-from tests.server.conftest import sentence
+from tests.server.conftest import brought, sentence
 
 GRAPH = random_graph()
 
@@ -110,3 +111,39 @@ def test_graphs_leave_memory_when_others_need_the_room(library, graph_file):
     kept = [library.opened(graph) for graph in ids]
     assert library.opened(ids[2]) is kept[2]
     assert library.opened(ids[0]) is not kept[0]
+
+
+def test_the_summary_is_that_of_python_with_the_groups_that_people_made(client, graph):
+    nodes = GRAPH.node_ids[:2]
+    group = {"name": "mine", "members": nodes, "color": "#00ff00"}
+    change = {"base": 0, "changes": {"group:a": group}}
+    client.patch(f"/api/graphs/{graph}/annotations", json=change)
+    found = client.get(f"/api/graphs/{graph}/summary").json()
+    annotations = Annotations(supernodes=(("mine", tuple(nodes)),), supernode_colors={"mine": "#00ff00"})
+    expected = replace(GRAPH, annotations=annotations).summarize().as_json()
+    assert found == json.loads(json.dumps(expected))
+    assert [each["color"] for each in found["groups"] if each["own"]] == ["#00ff00"]
+
+
+def test_a_summary_may_be_of_the_pruned_graph(client, graph):
+    asked = {"node_threshold": 0.5, "edge_threshold": 0.9}
+    found = client.get(f"/api/graphs/{graph}/summary", params=asked).json()
+    assert found == json.loads(json.dumps(GRAPH.prune(0.5, 0.9).summarize().as_json()))
+    refused = client.get(f"/api/graphs/{graph}/summary", params={"node_threshold": 0})
+    assert "greater than 0" in sentence(refused, 422)
+
+
+def test_suggestions_name_nodes_of_the_graph(client, graph):
+    found = client.get(f"/api/graphs/{graph}/suggestions", params={"count": 3}).json()
+    assert len(found) == len(GRAPH.suggest_groups(3))
+    assert all(set(each["members"]) <= set(GRAPH.node_ids) for each in found)
+
+
+def test_two_graphs_side_by_side(client, graph, tmp_path):
+    pruned = GRAPH.prune(0.6, 0.9)
+    other = brought(client, pruned.save(tmp_path / "pruned.clew"))["id"]
+    found = client.get("/api/compare", params={"left": graph, "right": other}).json()
+    assert found == json.loads(json.dumps(GRAPH.compare(pruned).as_json()))
+    assert len(found["nodes"]) == pruned.n_nodes
+    missing = client.get("/api/compare", params={"left": graph, "right": "0" * 32})
+    assert "There is no graph" in sentence(missing, 404)

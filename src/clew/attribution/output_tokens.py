@@ -38,7 +38,7 @@ def describe(
         written = rows.to(unembedding.dtype) @ unembedding.T
         high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
         tokens.append(torch.cat([high.indices, low.indices], dim=1))
-        on_progress(len(tokens) * FEATURES_AT_ONCE, len(nodes))
+        on_progress(min(len(tokens) * FEATURES_AT_ONCE, len(nodes)), len(nodes))
         logits.append(torch.cat([high.values, low.values], dim=1).float())
     described = OutputTokens(
         node=nodes.astype(np.int32),

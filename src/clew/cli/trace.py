@@ -98,7 +98,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         type=one_of("pruned", "all"),
         default="pruned",
         metavar="WHAT",
-        help="what --out saves: pruned or all (default: %(default)s)",
+        help="what --out and --open keep: pruned or all (default: %(default)s)",
     )
     group.add_argument(
         "--open", action="store_true", help="put the graph into the library, and open it on a page"

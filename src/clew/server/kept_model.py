@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ class KeptModel:
             if found := self.ready(wanted):
                 return found
             self._model = None
+            gc.collect()  # a network is full of circles
             import clew
 
             options = {name: value for name, value in wanted.items() if name != "model"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import PlainTextResponse
 
 BUILT = Path(__file__).parent / "page"
@@ -61,6 +61,8 @@ def page_router(files: Mapping[str, PageFile]) -> APIRouter:
         found = files.get("/index.html" if name == "" else f"/{name}")
         if found is None and name == "":
             return PlainTextResponse(NOT_BUILT, 503)
+        if name == "api" or name.startswith("api/"):
+            raise HTTPException(404)
         if found is None:
             return PlainTextResponse("There is nothing at this address; the page is at /.\n", 404)
         caching = "public, max-age=31536000, immutable" if found.keep else "no-cache"

@@ -43,8 +43,9 @@ class Jobs {
 
   async start(request: JobRequest): Promise<Job> {
     const job = await start(request);
-    this.take(job);
-    return this.find(job.id) ?? job;
+    const told = this.find(job.id); // events may be ahead of the answer
+    if (!told) this.take(job);
+    return told ?? job;
   }
 
   find(id: string): Job | null {

@@ -69,6 +69,7 @@ export class Reading {
       const job = same ?? (await jobs.start({ kind: "load", model, dictionary }));
       jobs.watched.add(job.id);
       this.loadId = job.id;
+      this.noticeLoad();
     } catch (problem) {
       this.reason = sentence(problem);
     }

@@ -33,13 +33,13 @@ const MOST_ROWS = 6;
 /** Nodes of a position in one layer stand in at most so many rows; how many, the window's shape says. */
 const GAP = 22;
 const LEAST_COLUMN = 58;
-const FOLDED_COLUMN = 74;
+const FOLDED_COLUMN = 52;
 const BAND_GAP = 8;
 const TARGET_WIDTH = 30;
 const FOLD_ABOVE = 24;
 /** Prompts of more positions than this are folded. */
-const QUIET_SHARE = 0.004;
-/** A position with less of the influence than this is quiet. */
+const MOST_LOUD = 20;
+/** Of these, so many of the most influential positions stay open. */
 const SHORTEST_FOLD = 3;
 
 export interface Shown {
@@ -150,21 +150,18 @@ function columnsOf(graph: Graph, cells: Map<number, Cell>, runsOf: number[][], r
 const tokenWidth = (graph: Graph, position: number): number =>
   Math.min(16, graph.info.tokens[position].length + 1) * 8 + 14;
 
-/** Positions that carry hardly any influence; none on a prompt that fits as it is. */
+/** Positions that carry the least influence; none on a prompt that fits as it is. The last one always stays. */
 export function quietPositions(graph: Graph, shown: Shown): Uint8Array {
   const nPositions = graph.info.tokens.length;
   const quiet = new Uint8Array(nPositions);
   if (nPositions <= FOLD_ABOVE) return quiet;
   const carried = new Float64Array(nPositions);
-  let whole = 0;
-  for (let node = 0; node < graph.nNodes; node++) {
-    if (!shown.node[node] || graph.kind[node] === TARGET) continue;
-    carried[graph.position[node]] += graph.influence[node];
-    whole += graph.influence[node];
-  }
-  for (let position = 0; position < nPositions - 1; position++)
-    quiet[position] = Number(carried[position] < QUIET_SHARE * whole);
-  return quiet;
+  for (let node = 0; node < graph.nNodes; node++)
+    if (shown.node[node] && graph.kind[node] !== TARGET)
+      carried[graph.position[node]] += graph.influence[node];
+  carried[nPositions - 1] = Infinity;
+  const least = carried.slice().sort().at(-MOST_LOUD)!;
+  return quiet.map((_, position) => Number(carried[position] < least));
 }
 
 /** Single positions, and runs of at least three quiet ones. */

@@ -200,7 +200,7 @@ function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
     context.font = "12px 'JetBrains Mono Variable', monospace";
     context.fillStyle = column.folded ? palette.quiet : palette.ink;
     const text = column.folded
-      ? `… ${column.positions.length} …`
+      ? `…${column.positions.length}…`
       : visible(graph.info.tokens[column.positions[0]]);
     const fitted = fitText(context, text, Math.max(room, 14));
     const wide = context.measureText(fitted).width;

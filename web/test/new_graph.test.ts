@@ -1,0 +1,154 @@
+import { Refusal, seen, Server, tellEvent } from "./server.ts";
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { JobRequest } from "../src/api/types.ts";
+import NewGraph from "../src/pages/NewGraph.svelte";
+import { jobs } from "../src/parts/jobs.svelte.ts";
+import { automaticTargets, PLAIN, problemsOf, requestOf } from "../src/tracing/form.ts";
+
+let server: Server;
+let loaded: boolean;
+const PREDICTIONS: [string, number][] = [
+  [" Paris", 0.8],
+  [" the", 0.16],
+  [" not", 0.01],
+];
+
+beforeEach(() => {
+  sessionStorage.clear();
+  jobs.all = [];
+  server = new Server();
+  loaded = true;
+  location.hash = "#/new";
+  server.on("POST /look", () =>
+    loaded ? seen(["The", " capital"], PREDICTIONS) : new Refusal(409, "The model is not loaded."),
+  );
+});
+
+afterEach(cleanup);
+
+async function write(prompt: string): Promise<void> {
+  render(NewGraph);
+  await waitFor(() => expect(screen.getByLabelText<HTMLSelectElement>("Model").value).toBe("smollm2"));
+  await fireEvent.input(screen.getByLabelText("Prompt"), { target: { value: prompt } });
+}
+
+const traceButton = () => screen.getByRole<HTMLButtonElement>("button", { name: "Trace" });
+const requested = () => server.jobs.map(({ request }) => request);
+
+describe("a new graph", () => {
+  it("shows tokens and what comes next while the prompt is written", async () => {
+    await write("The capital");
+    await screen.findByText("2 tokens");
+    expect(screen.getByText("capital")).toBeTruthy();
+    expect(await screen.findByRole("button", { name: /Paris.*0\.80/ })).toBeTruthy();
+    expect(screen.getByText(/The 2 likeliest tokens/)).toBeTruthy();
+  });
+
+  it("loads a model that is ready, and then reads the prompt", async () => {
+    loaded = false;
+    await write("The capital");
+    await waitFor(() =>
+      expect(requested()).toEqual([{ kind: "load", model: "smollm2", dictionary: "neurons" }]),
+    );
+    const job = server.jobs[0];
+    tellEvent("job", { ...job, state: "running", phase: "Loading smollm2", started: job.created });
+    await screen.findByRole("progressbar", { name: "Loading smollm2" });
+    loaded = true;
+    tellEvent("job", { ...job, state: "done" });
+    await screen.findByText("2 tokens");
+  });
+
+  it("asks before it loads a model that is not on this machine", async () => {
+    loaded = false;
+    await write("The capital");
+    await fireEvent.change(screen.getByLabelText("Model"), { target: { value: "google/gemma" } });
+    await fireEvent.click(await screen.findByRole("button", { name: "Load it now" }));
+    await waitFor(() => expect(requested()[0]).toMatchObject({ kind: "load", model: "google/gemma" }));
+    tellEvent("job", { ...server.jobs[0], state: "failed", error: "gemma is not here; install it." });
+    await screen.findByText("gemma is not here; install it.");
+  });
+
+  it("traces what was chosen and goes to the graph", async () => {
+    await write("The capital");
+    await fireEvent.click(await screen.findByRole("button", { name: /the.*0\.16/ }));
+    const field = screen.getByLabelText("Another token to explain");
+    await fireEvent.input(field, { target: { value: "not" } });
+    await fireEvent.keyDown(field, { key: "Enter" });
+    await fireEvent.keyDown(window, { key: "Enter", ctrlKey: true });
+    await waitFor(() => expect(requested()).toHaveLength(1));
+    expect(requested()[0]).toMatchObject({
+      kind: "trace",
+      prompt: "The capital",
+      targets: [" the", " not"],
+      max_nodes: 4096,
+      node_threshold: 0.8,
+      sink: null,
+      name: null,
+    } satisfies Partial<JobRequest>);
+    const job = server.jobs[0];
+    tellEvent("job", { ...job, state: "running", phase: "Computing rows", done: 1, total: 4 });
+    await screen.findAllByText("25 %");
+    tellEvent("job", { ...job, state: "done", graph: "abc" });
+    await waitFor(() => expect(location.hash).toBe("#/g/abc"));
+  });
+
+  it("cancels, and says why it failed", async () => {
+    await write("The capital");
+    await fireEvent.click(traceButton());
+    await fireEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+    await waitFor(() => expect(server.asked).toContain(`DELETE /jobs/${server.jobs[0].id}`));
+    tellEvent("job", { ...server.jobs[0], state: "cancelled" });
+    await screen.findByText("Cancelled.");
+    await fireEvent.click(traceButton());
+    await waitFor(() => expect(server.jobs).toHaveLength(2));
+    tellEvent("job", { ...server.jobs[0], state: "failed", error: "There was not enough memory." });
+    expect((await screen.findByRole("alert")).textContent).toContain("There was not enough memory.");
+    expect(traceButton().disabled).toBe(false);
+  });
+
+  it("survives going away", async () => {
+    await write("Kept as it was");
+    await fireEvent.input(screen.getByLabelText("Features at most"), { target: { value: "256" } });
+    await waitFor(() => expect(sessionStorage.getItem("clew-new-graph")).toContain("256"));
+    cleanup();
+    render(NewGraph);
+    expect(screen.getByLabelText<HTMLTextAreaElement>("Prompt").value).toBe("Kept as it was");
+    expect(screen.getByLabelText<HTMLInputElement>("Features at most").value).toBe("256");
+  });
+
+  it("says what is missing instead of tracing", async () => {
+    await write("");
+    expect(traceButton().disabled).toBe(true);
+    expect(screen.getByText("Write a prompt first.")).toBeTruthy();
+    await fireEvent.input(screen.getByLabelText("Prompt"), { target: { value: "x" } });
+    await fireEvent.input(screen.getByLabelText("Node threshold"), { target: { value: "1.5" } });
+    expect(traceButton().disabled).toBe(true);
+    expect(screen.getAllByText("Give a number above 0 and at most 1.").length).toBeGreaterThan(0);
+  });
+});
+
+describe("the form", () => {
+  const asked = { ...PLAIN, prompt: "p", model: "m" };
+
+  it("explains the likeliest until they reach the probability together", () => {
+    expect(automaticTargets([0.8, 0.16, 0.01], asked)).toBe(2);
+    expect(automaticTargets([0.3, 0.2, 0.1], { ...asked, maxTargets: 2 })).toBe(2);
+    expect(automaticTargets([], asked)).toBe(0);
+  });
+
+  it("finds every field that cannot be sent", () => {
+    expect(problemsOf(asked)).toEqual({});
+    const wrong = { ...asked, model: " ", maxNodes: 0, edgeThreshold: null, maxTargets: 1.5 };
+    expect(Object.keys(problemsOf(wrong)).sort()).toEqual([
+      "edgeThreshold",
+      "maxNodes",
+      "maxTargets",
+      "model",
+    ]);
+  });
+
+  it("sends nothing for fields that are empty", () => {
+    expect(requestOf(asked)).toMatchObject({ targets: null, sink: null, name: null });
+  });
+});
