@@ -35,6 +35,7 @@ def test_shared_output_tokens_are_a_reason():
     (found,) = [each for each in suggest_groups(graph) if "output tokens" in each.reason]
     assert found.members == tuple(alike)
     assert found.name == "red, green, blue"
+    assert found.as_json()["members"] == [graph.node_id(node) for node in alike]
     assert found.reason == "These features promote the same output tokens: red, green, blue."
 
 

@@ -164,6 +164,30 @@ def test_labels_name_a_group_that_mostly_has_them():
     assert "capitals" in {name.partition(",")[0] for name in in_words(summarize(named))}
 
 
+def test_labels_stand_for_output_tokens_where_there_are_none():
+    graph = replace(random_graph(5, n_layers=6, per_cell=4), output_tokens=None)
+    at_end = (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == 5) & (graph.node_position == 3)
+    labels = {graph.node_ids[node]: f"places: Paris, Rome {node}" for node in np.flatnonzero(at_end).tolist()}
+    named = summarize(replace(graph, annotations=Annotations(labels=labels)))
+    (found,) = [group for group in named.groups if set(group.words) == {"places", "Paris", "Rome"}]
+    assert set(found.members) == set(np.flatnonzero(at_end & (influence(graph) > 0)).tolist())
+    assert not found.name.startswith("say")
+
+
+def test_without_influence_there_still_are_places():
+    names = in_words(summarize(random_graph(n_targets=0)))
+    assert 'on " token1", late' in {name.partition(", layer")[0] for name in names}
+
+
+def test_names_stay_short_whatever_a_token_or_a_label_holds():
+    graph = random_graph()
+    graph = graph.with_info(tokens=tuple("x" * 10_000 for _ in graph.info.tokens))
+    labels = dict.fromkeys(graph.node_ids, "a label " * 10_000)
+    for notes in (Annotations(), Annotations(labels=labels)):
+        names = in_words(summarize(replace(graph, annotations=notes)))
+        assert max(map(len, names)) < 120
+
+
 def test_own_groups_have_their_colors():
     graph = random_graph()
     notes = Annotations(supernodes=(("mine", (graph.node_ids[0],)),), supernode_colors={"mine": "#1f77b4"})

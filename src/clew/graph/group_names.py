@@ -20,6 +20,7 @@ NAMED = 3
 """So many tokens or labels stand in a name."""
 LONGEST = 40
 """Letters of a label, or of a list of tokens, in a name."""
+LONGEST_TOKEN = 24
 DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
 
 
@@ -39,8 +40,12 @@ def names_of(graph: Graph, groups: list[Members], flow: Flow) -> list[str]:
 def target_text(target: Target) -> str:
     """`" Paris"`, or `" cold" minus " warm"` for a difference."""
     if target.minus_id is not None and " minus " in target.text:
-        return " minus ".join(quote(side) for side in target.text.split(" minus ", 1))
-    return quote(target.text)
+        return " minus ".join(_quoted(side) for side in target.text.split(" minus ", 1))
+    return _quoted(target.text)
+
+
+def _quoted(text: str) -> str:
+    return quote(text if len(text) <= LONGEST_TOKEN else f"{text[: LONGEST_TOKEN - 1]}…")
 
 
 def _name(graph: Graph, group: Members, flow: Flow) -> str:
@@ -50,7 +55,7 @@ def _name(graph: Graph, group: Members, flow: Flow) -> str:
         case NodeKind.ERROR:
             return "not explained"
         case NodeKind.TOKEN:
-            texts = [quote(graph.info.tokens[at]) for at in graph.node_position[group.nodes].tolist()]
+            texts = [_quoted(graph.info.tokens[at]) for at in graph.node_position[group.nodes].tolist()]
             return _listed(texts, "other tokens") if group.is_rest else texts[0]
         case NodeKind.TARGET:
             first = int(graph.of_kind(NodeKind.TARGET)[0])
@@ -65,7 +70,8 @@ def _name(graph: Graph, group: Members, flow: Flow) -> str:
     if not group.words:
         return _place(graph, group, flow)
     words = ", ".join(group.words)
-    return f"say {words}" if _says(graph, group, flow) else words
+    said = graph.output_tokens is not None and _says(graph, group, flow)
+    return f"say {words}" if said else words
 
 
 def _main_output(graph: Graph) -> str:
@@ -79,14 +85,17 @@ def _listed(texts: list[str], otherwise: str) -> str:
 
 
 def _labels(graph: Graph, group: Members, flow: Flow) -> str:
-    """The labels that carry most of a group, if most of it has labels."""
+    """The label that carries most of a group, or few and short ones that do; else nothing."""
     found: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
         if label := graph.label(node):
             found[label] += float(flow.found[node])
-    if sum(found.values()) <= flow.found[group.nodes].sum() / 2:
-        return ""
-    return "; ".join(_cut(label) for label in sorted(found, key=lambda label: -found[label])[:NAMED])
+    strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
+    half = flow.found[group.nodes].sum() / 2
+    if strongest and found[strongest[0]] > half:
+        return _cut(strongest[0])
+    listed = "; ".join(strongest)
+    return listed if len(listed) <= LONGEST and sum(found[label] for label in strongest) > half else ""
 
 
 def _cut(label: str) -> str:
@@ -102,7 +111,7 @@ def _place(graph: Graph, group: Members, flow: Flow) -> str:
     order = order[at[order] > 0]
     needed = int(np.searchsorted(np.cumsum(at[order]), MOSTLY)) + 1
     strongest = np.sort(order[: min(needed, NAMED)]).tolist()
-    tokens = ", ".join(quote(graph.info.tokens[position]) for position in strongest)
+    tokens = ", ".join(_quoted(graph.info.tokens[position]) for position in strongest)
     depth = float(graph.node_layer[group.nodes] @ mass / mass.sum()) / max(1, graph.n_layers - 1)
     when = next(name for end, name in DEPTHS if depth <= end)
     return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"

@@ -14,6 +14,8 @@ from clew.graph.regions import regions_of
 from clew.graph.topics import topics_of
 from clew.graph.words import Words
 
+MOST_FEATURES = 20_000
+"""Less influential features of a still larger graph are in no group."""
 MOST_TOPICS = 3
 FEWEST_REGIONS = 2
 LEAST_OUTPUT = 0.1
@@ -113,6 +115,7 @@ def _features(graph: Graph, nodes: np.ndarray, flow: Flow, words: Words, count: 
     """Topics first, then last steps, then regions of all other features."""
     if not len(nodes) or count < 1:
         return []
+    nodes = np.sort(nodes[np.argsort(-flow.found[nodes], kind="stable")][:MOST_FEATURES])
     n_topics = max(0, min(MOST_TOPICS, count - FEWEST_REGIONS - 2))
     groups = [
         Members(topic.members, NodeKind.FEATURE, words=topic.words)
@@ -133,5 +136,5 @@ def _without(nodes: np.ndarray, groups: list[Members]) -> np.ndarray:
 
 
 def _mean_layer(graph: Graph, flow: Flow, nodes: np.ndarray) -> float:
-    mass = flow.found[nodes] + np.finfo(float).tiny
+    mass = flow.found[nodes] if flow.found[nodes].any() else np.ones(len(nodes))
     return float(graph.node_layer[nodes] @ mass / mass.sum())

@@ -13,6 +13,8 @@ from clew.graph.words import Words
 
 COMPARED = 768
 """So many of the most influential features are compared pair by pair; the others join them."""
+LEAST_MASS = 1e-9
+"""Of the whole; what has no influence still has a place."""
 WEIGHTS = Weights(words=0.1, edges=0.15, position=0.45, layer=0.25, feature=0.05)
 
 
@@ -24,7 +26,8 @@ def regions_of(
         return []
     nodes = nodes[np.argsort(-flow.found[nodes], kind="stable")]
     traits = traits_of(graph, nodes, flow, words)
-    mass = flow.found[nodes] + np.finfo(float).tiny
+    total = flow.found[nodes].sum()
+    mass = flow.found[nodes] / total + LEAST_MASS if total > 0 else np.ones(len(nodes))
     core = slice(0, min(COMPARED, len(nodes)))
     alike = likeness(traits, core, core, WEIGHTS)
     own = np.diagonal(alike)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,16 @@ class Suggestion:
     name: str
     members: tuple[int, ...]
     """Node indices, ascending."""
+    ids: tuple[str, ...]
+    """The same as `Graph.node_ids`."""
     reason: str
     """In plain words."""
     share: float
     """Of the influence on all nodes."""
+
+    def as_json(self) -> dict[str, Any]:
+        """A plain dictionary; members are node ids."""
+        return {"name": self.name, "members": list(self.ids), "reason": self.reason, "share": self.share}
 
 
 def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
@@ -47,7 +54,8 @@ def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
     for suggest in (_by_words, _by_feature, _by_edges):
         for name, members, reason in suggest(graph, free, flow, count):
             share = float(flow.found[members].sum() / everything)
-            found.append(Suggestion(name, tuple(sorted(members.tolist())), reason, share))
+            nodes = tuple(sorted(members.tolist()))
+            found.append(Suggestion(name, nodes, tuple(map(graph.node_id, nodes)), reason, share))
             free = np.setdiff1d(free, members)
     return sorted(found, key=lambda suggestion: -suggestion.share)[:count]
 
@@ -56,10 +64,12 @@ Found = list[tuple[str, np.ndarray, str]]
 
 
 def _by_words(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
+    known = words_of(graph)
+    reason = "have labels with the same words" if known.from_labels else "promote the same output tokens"
     found = []
-    for topic in topics_of(graph, nodes, flow.found, words_of(graph), count):
+    for topic in topics_of(graph, nodes, flow.found, known, count):
         words = ", ".join(topic.words)
-        found.append((words, topic.members, f"These features promote the same output tokens: {words}."))
+        found.append((words, topic.members, f"These features {reason}: {words}."))
     return found
 
 

@@ -12,6 +12,8 @@ from clew.graph.gather import gather
 from clew.graph.graph import Graph
 from clew.graph.words import Words, stem
 
+COMPARED = 5_000
+"""So many of the most influential features are compared; it bounds memory to some 500 MB."""
 LEAST_SHARED = 0.1
 """Of what two features promote, so much must be the same for them to be of one topic."""
 LEAST_STRENGTH = 0.006
@@ -44,6 +46,7 @@ def topics_of(
     The feature whose neighbours have most influence together gathers them, then the next of those left.
     Topics too weak to show are left out.
     """
+    nodes = nodes[np.argsort(-influence[nodes], kind="stable")][:COMPARED]
     rows = word_rows(graph, nodes, words)
     able = np.flatnonzero(rows.any(axis=1))
     nodes, rows = nodes[able], rows[able]
@@ -70,7 +73,7 @@ def _topic(graph: Graph, members: np.ndarray, influence: np.ndarray, words: Word
     if not spelled or (len(spelled) == 1 and not own):
         return None
     weight = 1.0 if own else min(1.0, len(spelled) / SPELLED)
-    return Topic(members, spelled, weight * float(influence[members].sum()))
+    return Topic(np.sort(members), spelled, weight * float(influence[members].sum()))
 
 
 def shared_words(

@@ -1,20 +1,24 @@
-"""The words that features promote: which of them say something, and how they are spelled."""
+"""The words that features promote, or are labelled with: which of them say something, and their spelling."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.graph import Graph
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import safe_divide
 
 HALF_RANK = 5.0
 """The sixth token that a feature promotes counts half as much as the first."""
 SHORTEST = 3
 """Letters of the shortest word that may stand in a name."""
+LONGEST = 24
+LONGEST_LABEL = 200
+"""Letters; what follows names nothing."""
 COMMONEST = 0.01
 """A word that a larger share of the features promotes ("the", "and") tells none of them apart, or twice as
 large a share for a word of the prompt or of an output ..."""
@@ -26,8 +30,9 @@ FEW = 8
 class Words:
     """Which nodes promote which words: one entry for each pair of them.
 
-    A word is a token without its spaces, in lower case and without a plural's ending. `weight` falls with
-    the token's rank among those that the node promotes.
+    Where no output tokens are stored, the words of labels stand for them (`from_labels`). A word is a token
+    without its spaces, in lower case and without a plural's ending. `weight` falls with the token's rank
+    among those that the node promotes.
     """
 
     node: Int64[np.ndarray, " entry"] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -45,6 +50,7 @@ class Words:
     """
     rarity: Float64[np.ndarray, " word"] = field(default_factory=lambda: np.zeros(0))
     """`log(features / up)`."""
+    from_labels: bool = False
 
     @property
     def n_words(self) -> int:
@@ -52,10 +58,10 @@ class Words:
 
 
 def words_of(graph: Graph) -> Words:
-    """The words of all features whose output tokens are stored; none for a graph without them."""
+    """The words of all features that have any."""
     described = graph.output_tokens
     if described is None or not len(described.node):
-        return Words()
+        return _words_of_labels(graph)
     half = described.token.shape[1] // 2
     negative = (graph.node_activation[described.node] < 0)[:, None]
     up = np.where(negative, described.token[:, half:], described.token[:, :half])
@@ -70,15 +76,50 @@ def words_of(graph: Graph) -> Words:
     spelled = _spellings(numbers, texts, stems, np.bincount(which[0].ravel(), ranked.ravel(), len(distinct)))
     node, word, weight = _each_pair_once(described.node, number_of[which[0]], ranked)
     worth, rarity = _worth(graph, described.node, number_of[which[0]], number_of[which[1]], len(numbers))
+    begins = {word for text, word in zip(texts, stems, strict=True) if begins_word(text)}
+    worth[~_may_name(graph, numbers, rarity, begins)] = 0
+    return Words(node, word, weight, spelled, worth, rarity)
+
+
+def _words_of_labels(graph: Graph) -> Words:
+    """Each word of a label counts the same; nothing is known of what a feature demotes."""
+    notes = graph.annotations
+    if not notes.labels and not notes.feature_labels:
+        return Words()
+    pairs: list[tuple[int, str]] = []
+    for node in graph.of_kind(NodeKind.FEATURE).tolist():
+        pairs += [
+            (node, text)
+            for text in re.findall(r"\w+", (graph.label(node) or "")[:LONGEST_LABEL])
+            if stem(text)
+        ]
+    if not pairs:
+        return Words()
+    texts = sorted({text for _, text in pairs})
+    stems = [stem(text) for text in texts]
+    numbers = {word: number for number, word in enumerate(sorted(set(stems)))}
+    which = {text: number for number, text in enumerate(texts)}
+    given = np.array([which[text] for _, text in pairs])
+    spelled = _spellings(numbers, texts, stems, np.bincount(given, minlength=len(texts)).astype(np.float64))
+    described = np.array([node for node, _ in pairs], dtype=np.int64)
+    word = np.array([numbers[stem(text)] for _, text in pairs], dtype=np.int64)[:, None]
+    nothing = np.full((len(pairs), 1), -1)
+    worth, rarity = _worth(graph, described, word, nothing, len(numbers))
+    worth[~_may_name(graph, numbers, rarity, set(numbers))] = 0
+    node, number, weight = _each_pair_once(described, word, np.ones((len(pairs), 1)))
+    return Words(node, number, weight, spelled, worth, rarity, from_labels=True)
+
+
+def _may_name(graph: Graph, numbers: dict[str, int], rarity: np.ndarray, begins: set[str]) -> np.ndarray:
+    """Which words may stand in a name: whole ones, of the prompt's scripts, and not too common."""
     own_texts = [target.text for target in graph.info.targets] + list(graph.info.tokens)
     named, scripts = set(map(stem, own_texts)), set(map(script, own_texts))
-    spread, few = np.exp(-rarity), FEW / max(1, len(described.node))
-    begins = {word for text, word in zip(texts, stems, strict=True) if begins_word(text)}
+    spread, few = np.exp(-rarity), FEW / max(1, len(graph.of_kind(NodeKind.FEATURE)))
+    allowed = np.zeros(len(numbers), dtype=bool)
     for text, number in numbers.items():
         says_something = spread[number] <= max(COMMONEST * (2 if text in named else 1), few)
-        if not (text in begins and is_nameable(text) and script(text) in scripts and says_something):
-            worth[number] = 0
-    return Words(node, word, weight, spelled, worth, rarity)
+        allowed[number] = text in begins and is_nameable(text) and script(text) in scripts and says_something
+    return allowed
 
 
 def _worth(
@@ -94,7 +135,9 @@ def _worth(
         counts.append(np.bincount(pairs % (n_words + 1), minlength=n_words + 1)[1:].astype(np.float64))
     promoted, demoted = counts
     worth = np.maximum(safe_divide(promoted - demoted, promoted + demoted), 0) * (promoted > 1)
-    return worth, np.log((feature.max(initial=0) + 1) / np.maximum(promoted, 1))
+    features = graph.of_kind(NodeKind.FEATURE)
+    every = np.unique(np.stack([graph.node_layer[features], graph.node_feature[features]]), axis=1)
+    return worth, np.log(every.shape[1] / np.maximum(promoted, 1))
 
 
 def _each_pair_once(
@@ -131,8 +174,8 @@ def stem(text: str) -> str:
 
 
 def is_nameable(text: str) -> bool:
-    """Whether a person takes it for a word: letters only, and not just one or two of them."""
-    return text.isalpha() and (len(text) >= SHORTEST or not _is_spaced(text))
+    """Whether a person takes it for a word: letters only, and neither one or two of them nor very many."""
+    return text.isalpha() and len(text) <= LONGEST and (len(text) >= SHORTEST or not _is_spaced(text))
 
 
 def begins_word(text: str) -> bool:

@@ -48,15 +48,17 @@ def _at_nodes(intervention: Intervention, name: str, graph: Graph | None) -> lis
 
 def nodes_named(name: str, graph: Graph) -> list[int]:
     """The feature nodes that a supernode or a label of a graph names."""
-    supernodes = [members for given, members in graph.annotations.supernodes if given == name]
+    notes = graph.annotations
+    supernodes = [members for given, members in notes.supernodes if given == name]
     labelled = [graph.node_id(node) for node in range(graph.n_nodes) if graph.label(node) == name]
+    is_label = name in notes.labels.values() or name in notes.feature_labels.values()
     if len(supernodes) > 1:
         raise ClewError(f"The graph has {len(supernodes)} supernodes {name!r}; rename them or name features.")
     if supernodes and set(labelled) - set(supernodes[0]):
         raise ClewError(
             f"In the graph {name!r} is a supernode, and also the label of other nodes; rename one of them."
         )
-    if not supernodes and not labelled:
+    if not supernodes and not is_label:
         raise ClewError(f"The graph has no supernode and no label {name!r}; {_known(graph)}.")
     features = np.flatnonzero((graph.node_kind == NodeKind.FEATURE) & (graph.node_feature >= 0))
     nodes = {graph.node_id(node): node for node in features.tolist()}
