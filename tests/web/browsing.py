@@ -83,7 +83,7 @@ class GraphPage:
     id: str
 
     def open(self, **view: Any) -> GraphPage:
-        """Go to the graph: `m` mode, `s` selected ids, `t` tab, `n` and `e` thresholds, as the address has it."""
+        """Go to the graph: `m` mode, `s` selected ids, `t` tab, `n` and `e` thresholds, as in the address."""
         self.page.goto(f"{self.server.url}/{self.address(**view)}")
         expect(self.page.get_by_role("tab", name="Node")).to_be_visible()
         expect(self.page.get_by_role("tab", name=TABS[view.get("t", "node")], selected=True)).to_be_visible()

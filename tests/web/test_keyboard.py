@@ -87,16 +87,16 @@ def test_the_whole_loop_without_a_mouse(page, server, small, tmp_path):
 
 def test_the_focus_goes_through_the_page_with_tab_and_can_be_seen(show, small):
     opened: GraphPage = show(small, m="all")
+    focused = """() => {
+      const at = document.activeElement, style = getComputedStyle(at);
+      const visible = style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+      const name = at.getAttribute('aria-label') ?? at.textContent.trim();
+      return at === document.body ? ['', true] : [name, visible];
+    }"""
     seen = []
     for _ in range(80):
         opened.press("Tab")
-        seen.append(
-            opened.page.evaluate(
-                """() => { const at = document.activeElement, style = getComputedStyle(at);
-                  return [at.getAttribute('aria-label') ?? at.textContent.trim(), style.outlineStyle !== 'none'
-                    || style.boxShadow !== 'none'] }"""
-            )
-        )
+        seen.append(opened.page.evaluate(focused))
     names = [name for name, _ in seen]
     for wanted in ["Summary", "Everything", "Node", "Groups"]:
         assert wanted in names

@@ -12,6 +12,7 @@ from clew.graph.influence import edge_shares
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 
+MINUS = "\N{MINUS SIGN}"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
@@ -25,7 +26,7 @@ def middle_feature(graph):
 
 
 def signed(value):
-    return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
+    return f"{MINUS if value < 0 else '+'}{abs(value):.2f}"
 
 
 def rows(opened, title):

@@ -1,4 +1,4 @@
-"""Undo and redo of everything; an address that restores the view; saving through reloads, tabs and a killed server."""
+"""Undo and redo; an address that restores the view; saving through reloads, tabs and a killed server."""
 
 from __future__ import annotations
 
