@@ -143,6 +143,7 @@ def test_an_upload_above_the_limit_is_refused_while_it_comes(client, library):
     library.limits = Limits(upload=1000)
     chunks = (bytes(100) for _ in range(100))
     assert "A file may have" in refused(client, library, chunks, 413)
+    assert "A file may have" in refused(client, library, bytes(2000), 413)
 
 
 def test_json_above_its_own_limit_is_not_parsed(client, library):
