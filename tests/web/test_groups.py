@@ -164,7 +164,9 @@ def test_the_chosen_view_shows_what_is_pinned_and_grouped_with_summed_edges(show
     assert shown.locator("path").count() > 0
     shown.get_by_role("button", name=re.compile("^the mouth:")).press("Enter")
     expect(opened.page.get_by_role("heading", name="3 nodes selected")).to_be_visible()
-    shown.get_by_role("button", name=re.compile("^the mouth:")).press("Enter")  # again: it opens into its nodes
+    shown.get_by_role("button", name=re.compile("^the mouth:")).press(
+        "Enter"
+    )  # again: it opens into its nodes
     expect(shown.locator(".feature")).to_have_count(4)
     opened.page.get_by_role("button", name="Close opened groups").click()
     expect(shown.locator(".feature")).to_have_count(2)

@@ -100,12 +100,12 @@ def test_zoom_and_pan_with_wheel_mouse_and_buttons(show, small):
     page.mouse.down()
     page.mouse.move(360, 290, steps=5)
     page.mouse.up()
-    page.wait_for_function("(old) => location.hash.match(/z=[^&]*/)[0] !== old", arg=f"z={view_of(page, 'z')}")
+    page.wait_for_function(
+        "(old) => location.hash.match(/z=[^&]*/)[0] !== old", arg=f"z={view_of(page, 'z')}"
+    )
     assert opened.place_of(node) == pytest.approx((at[0] + 60, at[1] + 40), abs=3)
     page.get_by_role("button", name="Zoom out").click()
-    page.wait_for_function(
-        "(scale) => Number(location.hash.match(/z=([^%]*)/)[1]) < scale", arg=scale - 0.01
-    )
+    page.wait_for_function("(scale) => Number(location.hash.match(/z=([^%]*)/)[1]) < scale", arg=scale - 0.01)
     page.get_by_role("button", name="Fit").click()
     expect(page).not_to_have_url(re.compile(r"[?&]z="))
     assert opened.place_of(node) == pytest.approx(before, abs=2)

@@ -29,7 +29,9 @@ def signed(value):
 
 
 def rows(opened, title):
-    return opened.details.locator("div", has=opened.page.get_by_role("heading", name=title)).last.locator("li")
+    return opened.details.locator("div", has=opened.page.get_by_role("heading", name=title)).last.locator(
+        "li"
+    )
 
 
 def test_it_says_what_python_knows_of_a_feature(show, small):
@@ -45,7 +47,9 @@ def test_it_says_what_python_knows_of_a_feature(show, small):
     expect(panel.locator("dl div", has_text="activation")).to_contain_text(
         f"{activation:.2f}" if activation >= 1 else f"{activation:.3f}"
     )
-    expect(panel.locator("dl div", has_text="inputs")).to_contain_text(str((small.edge_target == index).sum()))
+    expect(panel.locator("dl div", has_text="inputs")).to_contain_text(
+        str((small.edge_target == index).sum())
+    )
     for token in small.promoted(index, 3):
         expect(panel.locator(".tokens")).to_contain_text(token.strip())
 
