@@ -81,20 +81,32 @@ def test_many_pages_at_once_lose_nothing(client, graph):
     assert values(client, graph) == {f"pin:{node}": True for node in GRAPH.node_ids}
 
 
-def test_a_features_label_is_that_of_all_graphs_of_its_dictionary(client, graph, graph_file, tmp_path):
-    other = brought(client, graph_file)["id"]
-    elsewhere = replace(GRAPH, info=replace(GRAPH.info, dictionary="another"))
-    apart = brought(client, elsewhere.save(tmp_path / "other.clew"))["id"]
+def of_dictionary(name, tmp_path):
+    """The random graph, as one of this dictionary."""
+    return replace(GRAPH, info=replace(GRAPH.info, dictionary=name)).save(tmp_path / f"{name}.clew")
+
+
+def test_a_features_label_is_that_of_all_graphs_of_its_dictionary(client, tmp_path):
+    same = of_dictionary("same", tmp_path)
+    one, other = brought(client, same)["id"], brought(client, same)["id"]
+    apart = brought(client, of_dictionary("another", tmp_path))["id"]
     key = f"feature:{FEATURE}"
-    changed(client, graph, 0, {key: "a feature", f"label:{ONE}": "its own"})
+    changed(client, one, 0, {key: "a feature", f"label:{ONE}": "its own"})
     assert values(client, other) == {key: "a feature"}
     assert values(client, apart) == {}
     assert changed(client, other, 0, {key: "mine"}).json()["conflicts"] == {key: "a feature"}
 
 
-def test_what_a_file_holds_becomes_annotations_and_known_labels_stay(client, graph, tmp_path):
+def test_of_a_graph_that_names_no_dictionary_labels_are_its_own(client, graph, graph_file):
+    other = brought(client, graph_file)["id"]
+    changed(client, graph, 0, {f"feature:{FEATURE}": "a feature"})
+    assert values(client, graph) == {f"feature:{FEATURE}": "a feature"}
+    assert values(client, other) == {}
+
+
+def test_what_a_file_holds_becomes_annotations_and_known_labels_stay(client, tmp_path):
     key = f"feature:{FEATURE}"
-    changed(client, graph, 0, {key: "known"})
+    changed(client, brought(client, of_dictionary("same", tmp_path))["id"], 0, {key: "known"})
     other = GRAPH.feature_name(1)
     annotations = replace(
         GRAPH.annotations,
@@ -104,7 +116,8 @@ def test_what_a_file_holds_becomes_annotations_and_known_labels_stay(client, gra
         supernode_colors={"group": "#1f77b4"},
         feature_labels={FEATURE: "from the file", other: "new"},
     )
-    path = replace(GRAPH, annotations=annotations).save(tmp_path / "annotated.clew")
+    info = replace(GRAPH.info, dictionary="same")
+    path = replace(GRAPH, info=info, annotations=annotations).save(tmp_path / "annotated.clew")
     assert values(client, brought(client, path)["id"]) == {
         f"label:{ONE}": "one",
         f"pin:{TWO}": True,

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo
@@ -143,6 +145,7 @@ def test_an_upload_above_the_limit_is_refused_while_it_comes(client, library):
     library.limits = Limits(upload=1000)
     chunks = (bytes(100) for _ in range(100))
     assert "A file may have" in refused(client, library, chunks, 413)
+    assert "A file may have" in refused(client, library, bytes(2000), 413)
 
 
 def test_json_above_its_own_limit_is_not_parsed(client, library):
@@ -185,3 +188,36 @@ def test_a_script_in_a_label_or_a_token_is_only_text(client, tmp_path):
     assert exported.count("<script") == 3
     name = client.get(f"/api/graphs/{entry['id']}/export?format=clew").headers["content-disposition"]
     assert name == 'attachment; filename="script-script-alert-1-script-img-src-x-onerror-alert-1.clew"'
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_with_some_bytes_changed_is_refused_or_sound(client, changes, as_json):
+    content = bytearray(json.dumps(to_neuronpedia(GRAPH)).encode() if as_json else clew_bytes())
+    for place, value in changes:
+        content[place % len(content)] = value
+    answer = client.post("/api/graphs", content=bytes(content))
+    assert answer.status_code in (201, 422), answer.text
+    if answer.status_code == 201:
+        entry = f"/api/graphs/{answer.json()['id']}"
+        for part in ("arrays", "annotations", "summary", "suggestions", "export?format=json"):
+            assert client.get(f"{entry}/{part}").status_code == 200, part
+
+
+@pytest.mark.parametrize("name", ["node_influence", "node_activation"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3.4e38])
+def test_numbers_that_are_none_harm_no_answer(client, name, value):
+    features = GRAPH.node_kind == NodeKind.FEATURE
+    changed = np.where(features, np.float32(value), getattr(GRAPH, name))
+    answer = client.post("/api/graphs", content=clew_bytes({name: changed}))
+    assert answer.status_code == 201, answer.text
+    entry = f"/api/graphs/{answer.json()['id']}"
+    for part in (
+        "arrays",
+        "annotations",
+        "summary",
+        "suggestions",
+        "export?format=clew",
+        "export?format=html",
+    ):
+        assert client.get(f"{entry}/{part}").status_code == 200, part

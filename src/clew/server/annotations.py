@@ -85,11 +85,10 @@ class AnnotationRows:
         """All graphs whose features have the same labels, this one among them."""
         with self._database.reading() as connection:
             found = connection.execute(
-                "SELECT other.id FROM graphs AS one JOIN graphs AS other USING (model, dictionary) "
-                "WHERE one.id = ? AND other.deleted IS NULL",
-                [graph],
+                "SELECT id FROM graphs WHERE (model, dictionary) = (?, ?) AND deleted IS NULL",
+                _scope(connection, graph),
             )
-            return [row["id"] for row in found]
+            return [row["id"] for row in found] or [graph]
 
 
 def check_change(key: str, value: Any, opened: OpenGraph) -> None:
@@ -158,22 +157,29 @@ def _rows(connection: sqlite3.Connection, graph: str, opened: OpenGraph) -> dict
 
 def _labels(connection: sqlite3.Connection, graph: str) -> dict[str, tuple[str | None, int]]:
     rows = connection.execute(
-        "SELECT feature, text, revision FROM labels JOIN graphs USING (model, dictionary) WHERE id = ?",
-        [graph],
+        "SELECT feature, text, revision FROM labels WHERE (model, dictionary) = (?, ?)",
+        _scope(connection, graph),
     )
     return {f"feature:{row['feature']}": (row["text"], row["revision"]) for row in rows}
+
+
+def _scope(connection: sqlite3.Connection, graph: str) -> tuple[str, str]:
+    """Model and dictionary whose labels a graph has; where it does not name both, they are its own."""
+    found = connection.execute("SELECT model, dictionary FROM graphs WHERE id = ?", [graph]).fetchone()
+    if found is None:
+        raise no_graph(graph)
+    model, dictionary = found
+    return (model, dictionary) if model and dictionary else ("", graph)
 
 
 def _write(connection: sqlite3.Connection, graph: str, values: Mapping[str, Any]) -> None:
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'revision'")
     revision = _revision(connection)
-    found = connection.execute("SELECT model, dictionary FROM graphs WHERE id = ?", [graph]).fetchone()
-    if found is None:
-        raise no_graph(graph)
+    scope = _scope(connection, graph)
     own, labels = [], []
     for key, value in values.items():
         if key.startswith("feature:"):
-            labels.append((*found, key.removeprefix("feature:"), value, revision))
+            labels.append((*scope, key.removeprefix("feature:"), value, revision))
         else:
             text = None if value is None else json.dumps(value, ensure_ascii=False)
             own.append((graph, key, text, revision))

@@ -58,8 +58,8 @@ def _strongest_nodes(graph: Graph, flow: Flow, count: int) -> Bool[np.ndarray, "
 
 
 def _strongest(values: np.ndarray, count: int) -> Bool[np.ndarray, " item"]:
-    """Which are among the `count` largest; among equals the first."""
+    """Which are the `count` largest."""
     keep = np.ones(len(values), dtype=bool)
     if len(values) > count:
-        keep[np.argsort(-values, kind="stable")[count:]] = False
+        keep[np.argpartition(values, -count)[:-count]] = False
     return keep

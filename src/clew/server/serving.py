@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ def _bound(host: str, port: int) -> socket.socket:
     (family, kind, _, _, place), *_ = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
     found = socket.socket(family, kind)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(place)
         found.listen()
     except BaseException:

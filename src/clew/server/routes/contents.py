@@ -105,9 +105,7 @@ def suggestions(
     count: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 12,
 ) -> list[dict[str, Any]]:
     """Groups that a person may accept or decline."""
-    opened = served.library.opened(graph)
-    found = served.library.annotated(graph).suggest_groups(count)
-    return [{**vars(each), "members": [opened.node_ids[node] for node in each.members]} for each in found]
+    return [each.as_json() for each in served.library.annotated(graph).suggest_groups(count)]
 
 
 @router.get("/compare", response_model=Comparison, responses=NOT_FOUND)

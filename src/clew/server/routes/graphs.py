@@ -41,15 +41,17 @@ async def import_graph(
     name: Annotated[str | None, Query(max_length=200, description="By default the prompt.")] = None,
 ) -> dict[str, Any]:
     """Put a graph file into the library, with the annotations that it holds; of any content type."""
-    path = served.library.new_upload()
+    path, limit = served.library.new_upload(), served.library.limits.upload
+    received = _announced(request)
+    if received > limit:
+        raise too_large("A file", received, limit)
     try:
         received = 0
         with path.open("xb") as file:
             async for chunk in request.stream():
                 received += len(chunk)
-                if received > served.library.limits.upload:
-                    announced = max(received, _announced(request))
-                    raise too_large("A file", announced, served.library.limits.upload)
+                if received > limit:
+                    raise too_large("A file", received, limit)
                 file.write(chunk)
         return await run_in_threadpool(_taken_in, served, path, name)
     finally:
