@@ -159,6 +159,22 @@ def test_labels_of_features_and_colors_come_back(tmp_path: Path):
     assert open_graph(save(graph, tmp_path / "a.json")).annotations == notes
 
 
+def test_names_made_of_output_tokens_come_back_as_no_labels():
+    """And stay in the file, but for the node that a person labels after all."""
+    graph = random_graph()
+    written = to_neuronpedia(graph)
+    opened = from_neuronpedia(written)
+    assert graph.output_tokens is not None
+    assert written["nodes"][0]["clerp"]
+    assert opened.annotations.labels == {}
+    assert to_neuronpedia(opened)["nodes"] == written["nodes"]
+    labelled = replace(opened, annotations=Annotations({opened.node_ids[0]: "a label"}))
+    again = to_neuronpedia(labelled)["nodes"]
+    assert again[0]["clerp"] == "a label"
+    assert again[1:] == written["nodes"][1:]
+    assert from_neuronpedia({**written, "nodes": again}).annotations.labels == {opened.node_ids[0]: "a label"}
+
+
 def test_a_label_of_a_feature_stands_where_an_imported_node_has_none():
     graph = from_neuronpedia(small_file())
     notes = replace(graph.annotations, feature_labels={"L0/5": "places", "L2/6": "times"})

@@ -21,9 +21,9 @@ class Clew:
     """`clew serve` on a library of its own."""
 
     def __init__(self, library: Path) -> None:
+        serve = ["serve", "--port", "0", "--no-open", "--library", str(library)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "clew.cli.main", "serve", "--port", "0", "--no-open"]
-            + ["--library", str(library)],
+            [sys.executable, "-m", "clew.cli.main", *serve],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -24,7 +24,7 @@ let stream: EventSource | null = null;
 
 /** Listen until the returned function is called; the first listener opens the stream. */
 export function on<K extends keyof Events>(name: K, listener: Listener<K>): () => void {
-  open();
+  if (!stream) open();
   listeners[name].add(listener);
   return () => listeners[name].delete(listener);
 }
@@ -33,8 +33,22 @@ function tell<K extends keyof Events>(name: K, event: Events[K]): void {
   for (const listener of [...listeners[name]]) listener(event);
 }
 
+/**
+ * A tab that nobody looks at lets its stream go: a browser opens six connections to a server at most, and so many
+ * tabs would leave none for anything else. What it missed is asked for when it comes to the front again.
+ */
 function open(): void {
-  if (stream) return;
+  if (stream === null)
+    document.addEventListener("visibilitychange", () => (document.hidden ? hangUp() : dial()));
+  dial();
+}
+
+function hangUp(): void {
+  stream?.close();
+}
+
+function dial(): void {
+  if (stream && stream.readyState !== EventSource.CLOSED) return;
   stream = new EventSource("/api/events");
   stream.onopen = () => tell("connected", null);
   stream.onerror = () => tell("lost", null);

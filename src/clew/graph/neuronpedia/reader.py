@@ -16,7 +16,13 @@ from clew.graph.metadata import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.links import read_links
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
-from clew.graph.neuronpedia.spelling import KEPT_ANNOTATIONS, KEPT_FACTS, SETTINGS, read_output_label
+from clew.graph.neuronpedia.spelling import (
+    AUTOMATIC,
+    KEPT_ANNOTATIONS,
+    KEPT_FACTS,
+    SETTINGS,
+    read_output_label,
+)
 from clew.graph.validate import validate
 
 
@@ -168,7 +174,9 @@ def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) 
     labels = {
         node_id: node.fields["clerp"]
         for number, (node, node_id) in enumerate(zip(nodes, ids, strict=True))
-        if node.kind == NodeKind.FEATURE and node.fields["clerp"] not in (None, "", graph.label(number))
+        if node.kind == NodeKind.FEATURE
+        and not node.fields.get(AUTOMATIC)
+        and node.fields["clerp"] not in (None, "", graph.label(number))
     }
     pins = []
     for number, pin in enumerate(_list_or_text(q_params, "pinnedIds")):

@@ -49,6 +49,9 @@ KEPT_FACTS = (
 KEPT_ANNOTATIONS = ("feature_labels", "supernode_colors")
 """Fields of `Annotations` that the format has no word for; they stand beside those facts."""
 
+AUTOMATIC = "clerp_is_automatic"
+"""Field of a node whose label clew made of output tokens: nobody gave it, so it is none when it is read."""
+
 INDEX_IN_ID = re.compile(r"_(-?\d+)_\d+$")
 OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOTALL)
 

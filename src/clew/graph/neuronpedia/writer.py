@@ -12,6 +12,7 @@ import numpy as np
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.metadata import annotations_to_json, info_to_json, plain
 from clew.graph.neuronpedia.spelling import (
+    AUTOMATIC,
     KEPT_ANNOTATIONS,
     KEPT_FACTS,
     SETTINGS,
@@ -122,10 +123,12 @@ def _nodes(graph: Graph, ids: list[str], imported: list[dict[str, Any] | None]) 
         label = graph.label(node) or ""
         if original is None:
             written.append(_new_node(graph, node, node_id, label, share[node]))
+        elif original.get(AUTOMATIC) and not label:
+            written.append(original)
         else:
-            written.append(
-                {**original, "clerp": _changed_label(graph.node_kind[node], label, original["clerp"])}
-            )
+            known = {name: value for name, value in original.items() if name != AUTOMATIC}
+            clerp = _changed_label(graph.node_kind[node], label, original["clerp"])
+            written.append({**known, "clerp": clerp})
     return written
 
 
@@ -142,9 +145,11 @@ def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | 
     feature, activation = int(graph.node_feature[node]), float(graph.node_activation[node])
     probability, is_target = 0.0, False
     layer_text, number, script_id = str(layer), -1, f"{layer}_{position}-0"
+    automatic = False
     match kind:
         case NodeKind.FEATURE:
             number, script_id = pair(layer, feature), f"{layer}_{feature}-0"
+            automatic = not label
             label = label or ", ".join(text.strip() for text in graph.promoted(node, 5))
         case NodeKind.TOKEN:
             layer_text, number, script_id = "E", position, f"E_{feature}-{position}"
@@ -168,6 +173,7 @@ def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | 
         "clerp": label,
         "influence": share,
         "activation": activation if kind == NodeKind.FEATURE and np.isfinite(activation) else None,
+        **({AUTOMATIC: True} if automatic and label else {}),
     }
 
 
