@@ -38,6 +38,8 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.selection
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.picture
+	$(BIN)/python -m benchmarks.screenshots
+	$(BIN)/python -m benchmarks.browser
 
 clean:
 	rm -rf $(VENV) demo.clew

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import WINDOW, chromium
+from benchmarks.palette import palette_png
 from clew.graph.graph import Graph, NodeKind
 from tests.web.conftest import PROMPT
 from tests.web.serving import Server
 
 FOLDER = Path("docs/screenshots")
 OTHER = "The capital of Germany is"
+READ = """async (png) => {
+  const bytes = Uint8Array.from(atob(png), (character) => character.charCodeAt(0));
+  const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const canvas = new OffscreenCanvas(picture.width, picture.height), context = canvas.getContext('2d');
+  context.drawImage(picture, 0, 0);
+  const { data } = context.getImageData(0, 0, picture.width, picture.height);
+  let text = '';
+  for (let at = 0; at < data.length; at += 30000)
+    text += String.fromCharCode(...data.subarray(at, at + 30000));
+  return btoa(text);
+}"""
 EXAMPLES = ["The opposite of hot is", "The chemical symbol for gold is"]
 
 
@@ -96,7 +110,17 @@ def photograph_all(browser: Browser, server: Server, graphs: list[str], node: st
 def photograph(page: Page, name: str, theme: str) -> None:
     page.mouse.move(2, 2)
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    page.screenshot(path=FOLDER / f"{name}-{theme}.png", animations="disabled", caret="hide")
+    shot = page.screenshot(animations="disabled", caret="hide")
+    (FOLDER / f"{name}-{theme}.png").write_bytes(palette_png(pixels_of(page, shot)))
+
+
+def pixels_of(page: Page, png: bytes) -> np.ndarray:
+    """The browser itself knows how to read its pictures."""
+    reader = page.context.new_page()
+    text = reader.evaluate(READ, base64.b64encode(png).decode())
+    reader.close()
+    pixels = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return pixels.reshape(WINDOW["height"], WINDOW["width"], 4)[..., :3]
 
 
 if __name__ == "__main__":

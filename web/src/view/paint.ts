@@ -216,7 +216,7 @@ function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
   context.letterSpacing = "0px";
 }
 
-const OUTPUT_ROOM = 72;
+const OUTPUT_ROOM = 60;
 /** Names of outputs are cut where they would run into what stands above (pixels). */
 
 /** Outputs with their probabilities, slanted where they stand close. */
