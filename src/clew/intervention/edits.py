@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.intervention.intervention import FORMULAS, Feature, From, Intervention, Positions
+from clew.intervention.overflow import LARGEST_NUMBER
 
 NEVER = 2**62
 """A position that no text reaches."""
@@ -124,14 +124,20 @@ def _terms(intervention: Intervention) -> tuple[float, float]:
         if value is not None:
             raise ClewError(f"To ablate takes no value, but {value} was given; the way to set one is 'set'.")
         return TERMS[how](0.0)
-    try:
-        number = math.nan if value is None or isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
+    if value is None or not is_number(value):
         given = "without a value" if value is None else f"with {value}"
         raise ClewError(f"A feature cannot be changed by {how!r} {given}; give a finite number.")
-    return TERMS[how](number)
+    return TERMS[how](float(value))
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that float32 can hold."""
+    if isinstance(value, bool | str):
+        return False
+    try:
+        return abs(float(value)) <= LARGEST_NUMBER  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _check_feature(feature: Feature, n_features: Sequence[int]) -> None:

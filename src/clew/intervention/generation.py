@@ -73,6 +73,7 @@ def generate_tokens(
             )
             if cache:
                 past, state.start = output.past_key_values, ids.shape[1]
+            state.checked_logits()
             chosen = _chosen(output.logits[:, -1].float(), sampling, random).to(ids.device)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             ended |= torch.isin(chosen, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from clew.dictionary.base import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.edits import LayerEdits, resolve
+from clew.intervention.edits import LayerEdits, is_number, resolve
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.naming import with_names_resolved
 from clew.intervention.passes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
@@ -97,11 +97,7 @@ def prepare(
     graph: Graph | None = None,
 ) -> Setting:
     """All that a run needs, checked; its first column makes no change."""
-    for strength in strengths:
-        if isinstance(strength, str) or not math.isfinite(strength):
-            raise ClewError(f"A strength must be a finite number, not {strength}.")
-    if not len(strengths):
-        raise ClewError("There is no strength; give at least one.")
+    _check_strengths(strengths)
     interventions = with_names_resolved(interventions, graph)
     encoded = encode_prompt(model, prompt, sink)
     if graph is not None and graph.token_ids.tolist() != encoded.token_ids.tolist():
@@ -117,6 +113,16 @@ def prepare(
         layers=range(model.n_layers) if layers is None else layers,
         constrained=layers is not None,
     )
+
+
+def _check_strengths(strengths: Sequence[float]) -> None:
+    if isinstance(strengths, str) or not isinstance(strengths, Iterable):
+        raise ClewError(f"Strengths are several numbers such as [-1, 0, 1], not {strengths!r}.")
+    for strength in strengths:
+        if not is_number(strength):
+            raise ClewError(f"A strength must be a finite number, not {strength}.")
+    if not len(strengths):
+        raise ClewError("There is no strength; give at least one.")
 
 
 def regime_named(regime: Regime | str) -> Regime:

@@ -166,8 +166,7 @@ def last_logits(setting: Setting) -> Tensor:
     ids = setting.recording.token_ids.expand(len(setting.strength), -1)
     with steered(setting, watched=False) as state:
         setting.model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
-    assert state.logits is not None
-    return state.logits[:, -1]
+    return state.checked_logits()[:, -1]
 
 
 def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:
