@@ -98,6 +98,11 @@ def test_another_tool_s_settings_are_not_trusted(run: Run, whole: Path, tmp_path
     ("options", "line"),
     [
         (["--top", "0", "--random", "0"], "validate needs at least one feature to remove"),
+        (["--nodes", "Texas"], "--nodes is the set for --circuit zero or --circuit mean, which is not there"),
+        (
+            ["--top", "0", "--random", "0", "--circuit", "zero", "--svg", "a.svg"],
+            "validate needs at least one feature to remove",
+        ),
         (["--top", "-1"], "--top: expected a whole number from 0, not '-1'; see clew validate --help"),
         (["--random", "x"], "--random: expected a whole number from 0, not 'x'; see clew validate --help"),
         (["--seed", "1.5"], "--seed: expected a whole number from 0, not '1.5'; see clew validate --help"),

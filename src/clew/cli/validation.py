@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +13,7 @@ from clew.cli.scatter import Panel, Point, scatter_svg
 from clew.cli.spelling import readable, token
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
-from clew.intervention.circuits import Circuit
+from clew.intervention.circuits import Circuit, count
 from clew.intervention.validated import Correlation, Group, NodeCheck, Validation
 
 FEWEST_IN_LAYER = 3
@@ -85,11 +87,10 @@ def _disappointments(graph: Graph, nodes: list[NodeCheck]) -> Table:
     return table
 
 
-def print_circuit(console: Console, circuit: Circuit) -> None:
-    """What pruning keeps, as a circuit."""
-    console.print(
-        Text.assemble(("What pruning keeps", "bold"), (f"  ({circuit.size:,} features as a circuit)", "dim"))
-    )
+def print_circuit(console: Console, circuit: Circuit, nodes: Sequence[str] | None = None) -> None:
+    """A set of features as a circuit: some nodes, or what pruning keeps."""
+    title = "What pruning keeps" if nodes is None else readable(", ".join(nodes))
+    console.print(Text.assemble((title, "bold"), (f"  ({count(circuit.size)} as a circuit)", "dim")))
     table = _table("", f"p of {token(circuit.answer)}")
     table.columns[1].justify = "right"
     for name, probability in (
@@ -100,6 +101,8 @@ def print_circuit(console: Console, circuit: Circuit) -> None:
     ):
         table.add_row(name, f"{probability:.2g}")
     print_indented(console, table)
+    print_indented(console, f"Sufficiency {circuit.sufficiency:.2g} = alone / whole")
+    print_indented(console, f"Necessity {circuit.necessity:.2g} = 1 - without / whole")
     console.print()
 
 

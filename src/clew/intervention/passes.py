@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from clew.attribution.linear import LinearMap
 from clew.dictionary.base import Dictionary
 from clew.dictionary.points import WritePoint, values_at
+from clew.intervention.intervention import Intervention
 from clew.intervention.overflow import Largest
 from clew.intervention.pending import Edits, Pending, changed_places
 from clew.model.language_model import LanguageModel
@@ -57,6 +58,8 @@ class Setting:
     """Where changes may be written."""
     constrained: bool = False
     """Whether the MLPs of `layers` are held at what they wrote, so that effects spread from above them."""
+    interventions: tuple[Intervention, ...] = ()
+    """What `edits` came of, as the user said it."""
 
     def pending(self) -> Pending:
         return Pending(self.dictionary, self.edits, self.strength, self.layers)

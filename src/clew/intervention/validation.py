@@ -51,7 +51,7 @@ def validate_graph(
     of this model and dictionary, or has no features.
     """
     chosen, n_top = _chosen(graph, count, count if random_count is None else random_count, seed)
-    recording = recorded_again(model, graph)
+    recording = recorded_again(model, dictionary, graph)
     check_same_model(model, dictionary, recording, graph, chosen)
     run = _Run(model, dictionary, recording, graph)
     direct, free = direct_effects(graph)[:, chosen], total_effects(graph)[:, chosen]
