@@ -268,11 +268,12 @@ probability.
 
 {circuits}
 The kept neurons are necessary: without them the answer is gone, and without as many random ones it is not.
-They are not sufficient. On Gemma 3 270M they bring back some of the answer alone, and {large} neurons much
-of it; on SmolLM2 not even those do, and alone they do little better than nothing. The mean helps no more in
-general than zero. A graph of some thousand neurons names what decides between answers; it leaves out hundreds
-of thousands of small contributions, and without all of them at once the model is far from anything that it
-was trained on.
+They are not sufficient. On Gemma 3 270M they bring back some of the answer alone, and {large} neurons much of
+it. On SmolLM2 they do better alone than nothing does, four times to some billion times, and it still comes to
+a ten-thousandth at most, with {large} neurons too. Outside at its mean rather than at zero is better on
+SmolLM2 and worse on Gemma. A graph of some thousand neurons names what decides between answers; it leaves out
+hundreds of thousands of small contributions, and without all of them at once the model is far from anything
+that it was trained on.
 
 ## A swap
 
@@ -282,9 +283,11 @@ else responds. *Random* are as many neurons of the same layers at the same posit
 {draws} draws the median for the old answer and the highest for the new one.
 
 {swaps}
-On Gemma 3 270M a hundred neurons at one position turn the answer around, and random ones do nothing. On
-SmolLM2 it takes more of them to move an answer, and the capital of France stays Paris: the embedding of the
-subject itself is still there for attention to read, and no neuron takes it back.
+A hundred neurons at one position turn three of these answers around, and random ones do nothing. On Gemma 3
+270M Texas becomes Florida; less surely basketball becomes golf and, on SmolLM2, cold becomes small (the new
+answer is the likeliest, with a quarter to two fifths of the probability). On SmolLM2 the capital of France
+stays Paris: the embedding of the subject itself is still there for attention to read, and no neuron takes it
+back.
 """
 
 
