@@ -80,6 +80,31 @@ def test_labels_stand_before_what_is_promoted(run: Run, tmp_path: Path):
     assert "[i]greetings[/i]: t10" in out
 
 
+def test_a_summary_comes_first(run: Run, tmp_path: Path):
+    """Of three units of flow, the feature passes on the token's; target and feature are fed by groups."""
+    out = show(run, small_graph(activation=2), tmp_path)
+    lines = out[out.index("In short") : out.index("\nGraph")].splitlines()
+    assert lines[1].split() == ["group", "share", "layers", "fed", "by", "group"]
+    rows = [line.split("  ") for line in lines[2:] if line]
+    assert [cell.strip() for cell in rows[-1] if cell.strip()] == ["4", '" :smile:"', "3 +75%, 1 -25%"]
+    assert out.index("In short") < out.index("Most influential features")
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_summary_may_be_smaller_or_left_out(run: Run, tmp_path: Path):
+    path = small_graph().save(tmp_path / "graph.clew")
+    assert "In short" not in run("show", path, "--groups", 0).out
+    out = run("show", path, "--groups", 1).out
+    assert "In no group: 57.1% of the influence." in out
+
+
+def test_names_of_groups_are_neither_markup_nor_commands(run: Run, tmp_path: Path):
+    own = Annotations(supernodes=(("[b]\x1b[31mmine", ("0_7_1",)),))
+    out = show(run, replace(small_graph(), annotations=own), tmp_path)
+    assert "1  [b]\\x1b[31mmine" in out
+    assert "\x1b" not in out
+
+
 def test_a_conservation_gap_is_a_warning_in_words(run: Run, tmp_path: Path):
     fine = show(run, small_graph(), tmp_path)
     assert "Conservation: every row adds up to what it explains, worst gap 1e-06." in fine

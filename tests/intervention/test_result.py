@@ -225,6 +225,17 @@ def test_a_label_means_every_node_that_carries_it(model: Model, graph: Graph):
     assert model.intervene(IDS, Intervention("say a capital"), graph=labelled).features.was_changed.sum() == 2
 
 
+def test_a_label_of_a_feature_means_its_nodes_without_one_of_their_own(model: Model, graph: Graph):
+    one, two = graph.of_kind(NodeKind.FEATURE)[:2].tolist()
+    names = dict.fromkeys((graph.feature_name(one), graph.feature_name(two)), "say a capital")
+    own = {graph.node_id(node): "another" for node in range(graph.n_nodes) if node not in (one, two)}
+    labelled = replace(graph, annotations=Annotations(labels=own, feature_labels=names))
+    assert model.intervene(IDS, Intervention("say a capital"), graph=labelled).features.was_changed.sum() == 2
+    elsewhere = replace(graph, annotations=Annotations(feature_labels={"L99/1": "say a capital"}))
+    with pytest.raises(ClewError, match="holds no features of this graph"):
+        model.intervene(IDS, Intervention("say a capital"), graph=elsewhere)
+
+
 def test_names_that_mean_nothing_or_two_things_are_refused(model: Model, graph: Graph):
     one, two = graph.of_kind(NodeKind.FEATURE)[:2].tolist()
     with_names = named(graph, Texas=[one], Austin=[int(graph.of_kind(NodeKind.TOKEN)[0])])

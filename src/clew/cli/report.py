@@ -9,22 +9,30 @@ from rich.console import Console
 from rich.text import Text
 
 from clew.cli.features import feature_table
+from clew.cli.groups import group_table
 from clew.cli.layout import bar, print_indented, print_title, table
 from clew.cli.spelling import lines_of, node_name, percent, readable, shortened, size, target_name, token
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Sink, Size
+from clew.graph.summary import MAX_GROUPS, Summary, summarize
 
 SHOWN_FRONT, SHOWN_END = 8, 40
 """Of a long prompt, so many tokens from the front and from the end."""
+LEAST_LEFT_OUT = 0.001
+"""Share of the influence; what is less is not worth naming."""
 SHORTEST_PHASE = 0.05
 """Seconds; what took less is not worth naming."""
 
 
-def print_report(console: Console, graph: Graph, *, top: int = 15, paths: int = 8) -> None:
+def print_report(
+    console: Console, graph: Graph, *, groups: int = MAX_GROUPS, top: int = 15, paths: int = 8
+) -> None:
     """Everything about a (pruned) graph."""
     _print_question(console, graph)
     _print_answer(console, graph.info)
+    if groups:
+        _print_summary(console, summarize(graph, groups))
     _print_scores(console, graph)
     if top:
         _print_features(console, graph, top)
@@ -101,6 +109,16 @@ def _print_answer(console: Console, info: GraphInfo) -> None:
     if rows.row_count:
         print_title(console, "Next token", "● explained here")
         print_indented(console, rows)
+
+
+def _print_summary(console: Console, summary: Summary) -> None:
+    """Nothing for a graph through which nothing flows."""
+    if not summary.shown:
+        return
+    print_title(console, "In short", "shares of the influence; + strengthens, - weakens, ± both")
+    print_indented(console, group_table(summary))
+    if summary.in_no_group >= LEAST_LEFT_OUT:
+        print_indented(console, f"In no group: {percent(summary.in_no_group)} of the influence.")
 
 
 def _print_scores(console: Console, graph: Graph) -> None:

@@ -20,6 +20,9 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
     parser.add_argument(
+        "--groups", type=whole_number(0), default=12, metavar="N", help="groups to sum it up in (default: 12)"
+    )
+    parser.add_argument(
         "--top", type=whole_number(0), default=15, metavar="N", help="features to list (default: 15)"
     )
     parser.add_argument(
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         whole = opened if opened.node_total is not None else None
         graph = opened if whole is None else prune_as_asked(whole)
     with page() as console:
-        print_report(console, graph, top=arguments.top, paths=arguments.paths)
+        print_report(console, graph, groups=arguments.groups, top=arguments.top, paths=arguments.paths)
         print_file(console, "File", Path(arguments.file).expanduser(), opened)
 
 

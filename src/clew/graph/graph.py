@@ -16,7 +16,10 @@ from clew.graph.info import Annotations, GraphInfo, Size
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clew.graph.compare import Comparison
     from clew.graph.paths import SignedPath
+    from clew.graph.suggestions import Suggestion
+    from clew.graph.summary import Summary
 
 
 class NodeKind(IntEnum):
@@ -215,6 +218,24 @@ class Graph:
         from clew.graph.paths import strongest_paths
 
         return strongest_paths(self, sources=sources, target=target, count=count)
+
+    def summarize(self, max_groups: int = 12) -> Summary:
+        """About a dozen named groups that carry most of the influence; see `clew.graph.summary`."""
+        from clew.graph.summary import summarize
+
+        return summarize(self, max_groups)
+
+    def suggest_groups(self, count: int = 12) -> list[Suggestion]:
+        """Groups of features that a person may accept or decline; see `clew.graph.suggestions`."""
+        from clew.graph.suggestions import suggest_groups
+
+        return suggest_groups(self, count)
+
+    def compare(self, other: Graph, edges: int = 200) -> Comparison:
+        """What this graph (left) and another (right) share, and what changed; see `clew.graph.compare`."""
+        from clew.graph.compare import compare
+
+        return compare(self, other, edges)
 
     def save(self, path: str | Path) -> Path:
         """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""

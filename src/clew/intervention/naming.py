@@ -66,7 +66,7 @@ def nodes_named(name: str, graph: Graph) -> list[int]:
         raise ClewError(
             f"In the graph {name!r} is a supernode, and also the label of other nodes; rename one of them."
         )
-    if not supernodes and not labelled:
+    if not is_name_of(name, graph):
         refuse_name(name, f"The graph has no supernode and no label {name!r}; {_known(graph)}.")
     features = np.flatnonzero((graph.node_kind == NodeKind.FEATURE) & (graph.node_feature >= 0))
     nodes = {graph.node_id(node): node for node in features.tolist()}

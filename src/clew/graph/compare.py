@@ -1,0 +1,238 @@
+"""Two graphs side by side: what is in both and how it changed, what is in one of them alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from clew.graph.aligned import Pairs, aligned_positions, matched_nodes
+from clew.graph.graph import Graph
+
+SHOWN_EDGES = 200
+
+
+@dataclass(frozen=True)
+class NodePair:
+    """One node in both graphs, by its index in each."""
+
+    left: int
+    right: int
+    influence: tuple[float, float]
+    """Share of the targets that flows through it, left and right."""
+    activation: tuple[float | None, float | None]
+    """Of a feature; a target's weight; None for others and where it is not known."""
+
+
+@dataclass(frozen=True)
+class EdgePair:
+    """One edge between two nodes that are in both graphs."""
+
+    source: tuple[int, int]
+    """Node indices, left and right."""
+    target: tuple[int, int]
+    weight: tuple[float, float]
+
+    @property
+    def change(self) -> float:
+        return self.weight[1] - self.weight[0]
+
+
+@dataclass(frozen=True)
+class TargetDifference:
+    """How much likelier one next token is than another, in each prompt."""
+
+    first: str
+    """The likeliest of the left graph."""
+    second: str
+    """The likeliest of the right graph, or the next likeliest where that is the same."""
+    logits: tuple[float, float]
+    """Logit of the first less that of the second, in nats, left and right."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two graphs share, and what they do not; node numbers are indices in their own graph."""
+
+    positions: Pairs
+    """Aligned positions of the two prompts, ascending."""
+    same_features: bool
+    """Whether both have the same model and dictionary, without which no feature corresponds."""
+    nodes: tuple[NodePair, ...]
+    """Strongest change of influence first."""
+    only_left: tuple[int, ...]
+    """Most influential first."""
+    only_right: tuple[int, ...]
+    edges: tuple[EdgePair, ...]
+    """Strongest change of weight first, no more than were asked for."""
+    n_edges: int
+    """How many are in both."""
+    edges_only_left: int
+    """Between nodes that are in both."""
+    edges_only_right: int
+    difference: TargetDifference | None
+    """None unless both prompts tell the probabilities of both tokens."""
+    node_ids: tuple[tuple[str, ...], tuple[str, ...]]
+    """Of all nodes, left and right."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dictionaries and lists; nodes are given by their ids."""
+        left, right = self.node_ids
+        return {
+            "positions": [list(pair) for pair in self.positions],
+            "same_features": self.same_features,
+            "nodes": [
+                {
+                    "left": left[pair.left],
+                    "right": right[pair.right],
+                    "influence": list(pair.influence),
+                    "activation": list(pair.activation),
+                }
+                for pair in self.nodes
+            ],
+            "only_left": [left[node] for node in self.only_left],
+            "only_right": [right[node] for node in self.only_right],
+            "edges": [
+                {
+                    "source": [left[edge.source[0]], right[edge.source[1]]],
+                    "target": [left[edge.target[0]], right[edge.target[1]]],
+                    "weight": list(edge.weight),
+                }
+                for edge in self.edges
+            ],
+            "n_edges": self.n_edges,
+            "edges_only_left": self.edges_only_left,
+            "edges_only_right": self.edges_only_right,
+            "difference": self.difference
+            and {
+                "first": self.difference.first,
+                "second": self.difference.second,
+                "logits": list(self.difference.logits),
+            },
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"Comparison({len(self.nodes):,} nodes in both, {len(self.only_left):,} only left, "
+            f"{len(self.only_right):,} only right; {self.n_edges:,} edges in both)"
+        )
+
+
+def compare(left: Graph, right: Graph, edges: int = SHOWN_EDGES) -> Comparison:
+    """Both graphs, nodes matched by feature and aligned token; of changed edges the `edges` strongest.
+
+    Positions correspond where tokens are the same, or where equally many stand in each other's place
+    (see `aligned_positions`). Swapping the graphs swaps the sides.
+    """
+    positions = aligned_positions(left.info.tokens, right.info.tokens)
+    matched = matched_nodes(left, right, positions)
+    left_of, right_of = np.array(matched, dtype=np.int64).reshape(-1, 2).T
+    in_both = _edges_in_both(left, right, left_of, right_of)
+    return Comparison(
+        positions=positions,
+        same_features=(left.info.model, left.info.dictionary) == (right.info.model, right.info.dictionary),
+        nodes=_node_pairs(left, right, matched),
+        only_left=_others(left, left_of),
+        only_right=_others(right, right_of),
+        edges=tuple(_edge_pair(left, right, *pair) for pair in _strongest(left, right, *in_both, edges)),
+        n_edges=len(in_both[0]),
+        edges_only_left=_n_between(left, left_of) - len(in_both[0]),
+        edges_only_right=_n_between(right, right_of) - len(in_both[0]),
+        difference=_difference(left, right),
+        node_ids=(tuple(left.node_ids), tuple(right.node_ids)),
+    )
+
+
+def _node_pairs(left: Graph, right: Graph, matched: Pairs) -> tuple[NodePair, ...]:
+    influence = _influence(left), _influence(right)
+    pairs = [
+        NodePair(
+            one,
+            other,
+            (float(influence[0][one]), float(influence[1][other])),
+            (_finite(left.node_activation[one]), _finite(right.node_activation[other])),
+        )
+        for one, other in matched
+    ]
+    return tuple(sorted(pairs, key=lambda pair: -abs(pair.influence[1] - pair.influence[0])))
+
+
+def _influence(graph: Graph) -> np.ndarray:
+    return np.nan_to_num(graph.node_influence.astype(np.float64)) / (float(graph.target_weight.sum()) or 1.0)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _others(graph: Graph, matched: np.ndarray) -> tuple[int, ...]:
+    others = np.setdiff1d(np.arange(graph.n_nodes), matched)
+    return tuple(others[np.argsort(-_influence(graph)[others], kind="stable")].tolist())
+
+
+def _edges_in_both(
+    left: Graph, right: Graph, left_of: np.ndarray, right_of: np.ndarray
+) -> tuple[Int64[np.ndarray, " both"], Int64[np.ndarray, " both"]]:
+    """Indices of the edges, in each graph, that connect the same two nodes."""
+    to_right = np.full(left.n_nodes, -1)
+    to_right[left_of] = right_of
+    source, target = to_right[left.edge_source], to_right[left.edge_target]
+    inside = np.flatnonzero((source >= 0) & (target >= 0))
+    _, one, other = np.intersect1d(
+        target[inside] * right.n_nodes + source[inside],
+        right.edge_target.astype(np.int64) * right.n_nodes + right.edge_source,
+        assume_unique=True,
+        return_indices=True,
+    )
+    return inside[one], other
+
+
+def _n_between(graph: Graph, nodes: np.ndarray) -> int:
+    inside = np.zeros(graph.n_nodes, dtype=bool)
+    inside[nodes] = True
+    return int((inside[graph.edge_source] & inside[graph.edge_target]).sum())
+
+
+def _strongest(
+    left: Graph, right: Graph, one: np.ndarray, other: np.ndarray, count: int
+) -> list[tuple[int, int]]:
+    change = np.abs(right.edge_weight[other].astype(np.float64) - left.edge_weight[one])
+    chosen = np.argsort(-change, kind="stable")[:count]
+    return list(zip(one[chosen].tolist(), other[chosen].tolist(), strict=True))
+
+
+def _edge_pair(left: Graph, right: Graph, one: int, other: int) -> EdgePair:
+    into = [
+        int(np.searchsorted(graph.edge_offset, edge, side="right")) - 1
+        for graph, edge in ((left, one), (right, other))
+    ]
+    return EdgePair(
+        source=(int(left.edge_source[one]), int(right.edge_source[other])),
+        target=(into[0], into[1]),
+        weight=(float(left.edge_weight[one]), float(right.edge_weight[other])),
+    )
+
+
+def _difference(left: Graph, right: Graph) -> TargetDifference | None:
+    probabilities = _probabilities(left), _probabilities(right)
+    shared = [text for text in probabilities[0] if text in probabilities[1]]
+    ranked = [max(side, key=side.__getitem__, default="") for side in probabilities]
+    if ranked[0] not in shared or ranked[1] not in shared:
+        return None
+    first, second = ranked
+    if first == second:
+        others = [text for text in shared if text != first]
+        if not others:
+            return None
+        second = max(others, key=lambda text: min(side[text] for side in probabilities))
+    logits = [math.log(side[first] / side[second]) for side in probabilities]
+    return TargetDifference(first, second, (logits[0], logits[1]))
+
+
+def _probabilities(graph: Graph) -> dict[str, float]:
+    """Of next tokens, as far as the graph tells them."""
+    known = {target.text: target.probability for target in graph.info.targets if target.probability}
+    return {text: probability for text, probability in graph.info.predictions if probability > 0} | known

@@ -1,0 +1,140 @@
+"""Plain names for groups of nodes: the words that they share, else where they lie."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.grouping import Members
+from clew.graph.influence import Flow
+from clew.graph.info import Target
+from clew.graph.last_steps import flow_to_outputs
+
+MOSTLY = 0.7
+"""A group lies on a token if so much of its influence does."""
+SAYS = 0.4
+"""A group says its words if so much of what flows out of it goes straight to the outputs."""
+NAMED = 3
+"""So many tokens or labels stand in a name."""
+LONGEST = 40
+"""Letters of a label, or of a list of tokens, in a name."""
+LONGEST_TOKEN = 24
+DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
+
+
+def names_of(graph: Graph, groups: list[Members], flow: Flow) -> list[str]:
+    """A name for each group, no two the same: a person's own, else one made from tokens and labels."""
+    names = [_name(graph, group, flow) for group in groups]
+    layers = [_layers(graph, group, flow) for group in groups]
+    for distinct in (lambda number: layers[number], lambda number: f"({number + 1})"):
+        times = Counter(names)
+        names = [
+            f"{name}, {distinct(number)}" if times[name] > 1 and groups[number].own_name is None else name
+            for number, name in enumerate(names)
+        ]
+    return names
+
+
+def target_text(target: Target) -> str:
+    """`" Paris"`, or `" cold" minus " warm"` for a difference."""
+    if target.minus_id is not None and " minus " in target.text:
+        return " minus ".join(_quoted(side) for side in target.text.split(" minus ", 1))
+    return _quoted(target.text)
+
+
+def _quoted(text: str) -> str:
+    return quote(text if len(text) <= LONGEST_TOKEN else f"{text[: LONGEST_TOKEN - 1]}…")
+
+
+def _name(graph: Graph, group: Members, flow: Flow) -> str:
+    if group.own_name is not None:
+        return group.own_name
+    match group.kind:
+        case NodeKind.ERROR:
+            return "not explained"
+        case NodeKind.TOKEN:
+            texts = [_quoted(graph.info.tokens[at]) for at in graph.node_position[group.nodes].tolist()]
+            return _listed(texts, "other tokens") if group.is_rest else texts[0]
+        case NodeKind.TARGET:
+            first = int(graph.of_kind(NodeKind.TARGET)[0])
+            order = group.nodes[np.argsort(-graph.target_weight[group.nodes], kind="stable")]
+            texts = [target_text(graph.info.targets[node - first]) for node in order.tolist()]
+            return _listed(texts, "other outputs") if group.is_rest else texts[0]
+    labels = _labels(graph, group, flow)
+    if labels:
+        return labels
+    if group.heading is not None:
+        return f"{group.heading} {_main_output(graph)}"
+    if not group.words:
+        return _place(graph, group, flow)
+    words = ", ".join(group.words)
+    said = graph.output_tokens is not None and _says(graph, group, flow)
+    return f"say {words}" if said else words
+
+
+def _main_output(graph: Graph) -> str:
+    return target_text(max(graph.info.targets, key=lambda target: target.weight))
+
+
+def _listed(texts: list[str], otherwise: str) -> str:
+    """All of them where they are few and short."""
+    listed = ", ".join(texts)
+    return listed if len(listed) <= LONGEST else f"{len(texts)} {otherwise}"
+
+
+def _labels(graph: Graph, group: Members, flow: Flow) -> str:
+    """The label that carries most of a group, or few and short ones that do; else nothing."""
+    found: dict[str, float] = defaultdict(float)
+    for node in group.nodes.tolist():
+        if label := graph.label(node):
+            found[label] += float(flow.found[node])
+    strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
+    half = flow.found[group.nodes].sum() / 2
+    if strongest and found[strongest[0]] > half:
+        return _cut(strongest[0])
+    listed = "; ".join(strongest)
+    return listed if len(listed) <= LONGEST and sum(found[label] for label in strongest) > half else ""
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1].rstrip()}…"
+
+
+def _place(graph: Graph, group: Members, flow: Flow) -> str:
+    """`on " France", early`: the token that carries most, or the strongest few."""
+    mass = flow.found[group.nodes]
+    mass = mass if mass.sum() > 0 else np.ones(len(mass))
+    at = np.bincount(graph.node_position[group.nodes], mass) / mass.sum()
+    order = np.argsort(-at, kind="stable")
+    order = order[at[order] > 0]
+    needed = int(np.searchsorted(np.cumsum(at[order]), MOSTLY)) + 1
+    strongest = np.sort(order[: min(needed, NAMED)]).tolist()
+    tokens = ", ".join(_quoted(graph.info.tokens[position]) for position in strongest)
+    depth = float(graph.node_layer[group.nodes] @ mass / mass.sum()) / max(1, graph.n_layers - 1)
+    when = next(name for end, name in DEPTHS if depth <= end)
+    return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"
+
+
+def _layers(graph: Graph, group: Members, flow: Flow) -> str:
+    low, high = layer_span(graph, group, flow)
+    return f"layer {low}" if low == high else f"layers {low}-{high}"
+
+
+def layer_span(graph: Graph, group: Members, flow: Flow) -> tuple[int, int]:
+    """The layers between which the middle four fifths of a group's influence lie."""
+    layer = graph.node_layer[group.nodes]
+    order = np.argsort(layer, kind="stable")
+    mass = flow.found[group.nodes][order]
+    share = np.cumsum(mass) / mass.sum() if mass.sum() > 0 else np.linspace(0, 1, len(mass))
+    low, high = np.minimum(np.searchsorted(share, (0.1, 0.9)), len(layer) - 1)
+    return int(layer[order][low]), int(layer[order][high])
+
+
+def _says(graph: Graph, group: Members, flow: Flow) -> bool:
+    """Whether a group lies at the end, and enough of what flows out of it goes straight to the outputs."""
+    mass = flow.found[group.nodes]
+    at_end = graph.node_position[group.nodes] == len(graph.info.tokens) - 1
+    direct = flow_to_outputs(graph, flow)[group.nodes].sum()
+    return bool(direct > SAYS * mass.sum() and mass[at_end].sum() >= MOSTLY * mass.sum())

@@ -1,0 +1,198 @@
+"""A graph in about a dozen named groups: what a person reads first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.group_names import layer_span, names_of
+from clew.graph.grouping import Members, group_nodes
+from clew.graph.influence import Flow, measure_flow, safe_divide
+from clew.graph.topics import shared_words
+from clew.graph.words import Words, words_of
+
+MAX_GROUPS = 12
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes that a person may take for one."""
+
+    name: str
+    kind: NodeKind
+    """Of most of its nodes."""
+    members: tuple[int, ...]
+    """Node indices, ascending."""
+    share: float
+    """Of the influence on all nodes but targets."""
+    weight: float
+    """Of its targets, as explained outputs: for others 0."""
+    layer: float
+    """Mean, weighted by influence (of targets, by weight)."""
+    layers: tuple[int, int]
+    """Between which the middle four fifths of its influence lie."""
+    position: float
+    """Mean, weighted as the layer."""
+    positions: tuple[int, int]
+    """The first and the last."""
+    words: tuple[str, ...]
+    """What at least two of its features promote together; most influential first, at most three."""
+    own: bool
+    """Whether it is a person's (`annotations.supernodes`)."""
+    color: str | None = None
+    """`#rrggbb`, where a person chose one."""
+
+
+@dataclass(frozen=True)
+class GroupEdge:
+    """All edges from the members of one group to those of another.
+
+    An edge of weight `w` into node `t` carries `|w| (influence(t) + weight(t)) / row total(t)` of the
+    influence; each sum here is over these edges, divided by the influence on all nodes.
+    """
+
+    source: int
+    """Number of the group in `Summary.groups`."""
+    target: int
+    carried: float
+    """The sum."""
+    effect: float
+    """The same with signs: positive where the source makes its targets more active than they are."""
+    share: float
+    """`carried`, as a share of all that flows into the target group from outside of it."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Groups from tokens up to outputs, the edges between them (strongest first), and what is missing.
+
+    `shown`, the shares of the groups, and `in_no_group` add up to 1. Of that, `through_errors` is what no
+    feature explains, grouped or not. `pruned` is not among them: the share of the whole graph's influence
+    that flowed through what this graph does not hold.
+    """
+
+    groups: tuple[Group, ...]
+    edges: tuple[GroupEdge, ...]
+    shown: float
+    in_no_group: float
+    through_errors: float
+    pruned: float
+    node_ids: tuple[str, ...]
+    """Of all nodes of the graph, as `Graph.node_ids`."""
+
+    def edges_into(self, group: int) -> list[GroupEdge]:
+        """What flows into a group, the strongest first."""
+        return [edge for edge in self.edges if edge.target == group]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dictionaries and lists; members are node ids."""
+        return {
+            "groups": [
+                {
+                    **vars(group),
+                    "kind": group.kind.name.lower(),
+                    "members": [self.node_ids[node] for node in group.members],
+                    "layers": list(group.layers),
+                    "positions": list(group.positions),
+                    "words": list(group.words),
+                }
+                for group in self.groups
+            ],
+            "edges": [dict(vars(edge)) for edge in self.edges],
+            "shown": self.shown,
+            "in_no_group": self.in_no_group,
+            "through_errors": self.through_errors,
+            "pruned": self.pruned,
+        }
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{group.name} {group.share:.0%}" for group in self.groups)
+        return f"Summary({len(self.groups)} groups: {names})"
+
+
+def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
+    """The (pruned) graph in at most `max_groups` groups that carry most of the influence.
+
+    A person's supernodes come first and stay as they are; there are more groups only if those alone are
+    more. Then the likeliest outputs and the most influential tokens, each alone, with the rest of them
+    together; all errors; features that promote the same words; and the other features by where they lie
+    and what they read and write. The same graph always gives the same summary. Raises `ClewError` for
+    fewer than one group.
+    """
+    if max_groups < 1:
+        raise ClewError(f"A summary has at least one group; {max_groups} cannot be shown.")
+    flow, words = measure_flow(graph), words_of(graph)
+    found = group_nodes(graph, flow, words, max_groups)
+    names = names_of(graph, found, flow)
+    everything = float(flow.found.sum()) or 1.0
+    groups = tuple(
+        _group(graph, flow, words, members, name, everything)
+        for members, name in zip(found, names, strict=True)
+    )
+    shown = sum(group.share for group in groups)
+    return Summary(
+        groups=groups,
+        edges=tuple(_edges(graph, flow, found, everything)),
+        shown=shown,
+        in_no_group=max(0.0, 1 - shown),
+        through_errors=float(flow.found[graph.of_kind(NodeKind.ERROR)].sum() / everything),
+        pruned=graph.info.influence_left_out,
+        node_ids=tuple(graph.node_ids),
+    )
+
+
+def _group(graph: Graph, flow: Flow, words: Words, members: Members, name: str, everything: float) -> Group:
+    nodes = members.nodes
+    mass = flow.found[nodes] + flow.target_weight[nodes]
+    mass = mass / mass.sum() if mass.sum() > 0 else np.full(len(nodes), 1 / len(nodes))
+    position = graph.node_position[nodes]
+    return Group(
+        name=name,
+        kind=members.kind,
+        members=tuple(nodes.tolist()),
+        share=float(flow.found[nodes].sum() / everything),
+        weight=float(flow.target_weight[nodes].sum()),
+        layer=float(graph.node_layer[nodes] @ mass),
+        layers=layer_span(graph, members, flow),
+        position=float(position @ mass),
+        positions=(int(position.min()), int(position.max())),
+        words=members.words or shared_words(nodes, flow.found, words),
+        own=members.own_name is not None,
+        color=graph.annotations.supernode_colors.get(name) if members.own_name is not None else None,
+    )
+
+
+def _edges(graph: Graph, flow: Flow, groups: list[Members], everything: float) -> list[GroupEdge]:
+    """One for each pair of groups that some edge connects, the strongest first."""
+    n_groups = len(groups)
+    group = np.full(graph.n_nodes, n_groups)
+    for number, members in enumerate(groups):
+        group[members.nodes] = number
+    carried, effect = flow_between(graph, flow, group, n_groups + 1)
+    carried, effect = carried / everything, effect / everything
+    inflow = carried.sum(axis=0) - np.diagonal(carried)
+    share = carried * safe_divide(np.ones(n_groups + 1), inflow)
+    found = [
+        GroupEdge(source, target, *(float(table[source, target]) for table in (carried, effect, share)))
+        for source, target in np.argwhere(carried[:n_groups, :n_groups] > 0).tolist()
+        if source != target
+    ]
+    return sorted(found, key=lambda edge: -edge.carried)
+
+
+def flow_between(
+    graph: Graph, flow: Flow, group: Int64[np.ndarray, " node"], n_groups: int
+) -> tuple[Float64[np.ndarray, "source target"], Float64[np.ndarray, "source target"]]:
+    """What the edges from each group to each other carry, without signs and with them; see `GroupEdge`."""
+    target = graph.edge_target
+    pair = group[graph.edge_source] * n_groups + group[target]
+    weight = graph.edge_weight * flow.per_weight[target]
+    signed = weight * np.where(graph.node_activation < 0, -1, 1)[target]
+    shape = n_groups, n_groups
+    carried, effect = (np.bincount(pair, values, n_groups**2) for values in (np.abs(weight), signed))
+    return carried.reshape(shape), effect.reshape(shape)
