@@ -195,7 +195,8 @@ def test_what_overflows_is_one_line(intervene: Run):
 
 
 def test_a_generated_position_by_itself(intervene: Run):
-    assert intervene(PROMPT, "--set", "L1/3@6=9", "--generate", 4).code == 0
+    outcome = intervene(PROMPT, "--set", "L1/3@6=9", "--generate", 4)
+    assert "  Nothing on the prompt itself: changes begin with the generated tokens.\n" in outcome.out
     assert refused(intervene(PROMPT, "--set", "L1/3@6=9")) == (
         "There is no position 6; the prompt has positions 0 to 4."
     )

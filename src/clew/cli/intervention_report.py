@@ -75,6 +75,9 @@ def _responds(result: InterventionResult) -> list[str]:
 
 def _print_by_hand(console: Console, result: InterventionResult) -> None:
     changed = result.features.by_hand
+    if not changed:
+        print_indented(console, "Nothing on the prompt itself: changes begin with the generated tokens.")
+        return
     print_indented(console, _feature_rows(result, changed[:MOST_BY_HAND]))
     if len(changed) > MOST_BY_HAND:
         print_indented(console, f"… {len(changed) - MOST_BY_HAND:,} more …")
@@ -165,7 +168,7 @@ def _print_strengths(console: Console, results: Sequence[InterventionResult]) ->
         first = values[0][shown]
         more = f", which changes most of {len(values[0]):,}," if len(values[0]) > 1 else ""
         print_indented(console, f"{first.name}{more} is {_number(first.before)} before.", style="dim")
-    if all(each.before == each.after for features in values for each in features):
+    if shown is not None and all(each.before == each.after for features in values for each in features):
         print_indented(
             console,
             "No strength changes anything: a + s (changed - a), and here changed is a.",
@@ -190,7 +193,7 @@ def _print_targets(console: Console, results: Sequence[InterventionResult]) -> N
             rows.add_row(*strength, name, _signed(target.predicted), _signed(target.measured))
     remark = "change of the centred logit"
     if any(target.is_difference for target in results[0].targets):
-        remark += ", or of the difference of two"
+        remark += ", or of a difference"
     if several and count > MOST_OF_SEVERAL:
         remark += f"; {MOST_OF_SEVERAL} of {count} targets"
     print_title(console, "What the graph predicts", remark)

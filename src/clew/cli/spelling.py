@@ -25,6 +25,11 @@ def target_name(target: Target) -> str:
     return target_text(target.text, is_difference=target.probability is None)
 
 
+def main_target(graph: Graph) -> str:
+    """The name of the target that weighs most."""
+    return target_name(max(graph.info.targets, key=lambda target: target.weight))
+
+
 def target_text(text: str, *, is_difference: bool) -> str:
     """The same from a target's text alone."""
     if is_difference and " minus " in text:
