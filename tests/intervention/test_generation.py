@@ -125,9 +125,9 @@ def test_what_cannot_be_generated_is_refused():
             ClewError, match=rf"^The number of tokens to generate is a whole .* not {count!r}\.$"
         ):
             generate(model, count=count)  # type: ignore[arg-type]
-    for temperature in (-1, float("nan"), float("inf")):
+    for temperature in (-1, float("nan"), float("inf"), "1"):
         with pytest.raises(ClewError, match=r"^A temperature is 0 or above, not"):
-            Sampling(temperature)
+            Sampling(temperature)  # type: ignore[arg-type]
     setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, [], layers=range(0, 2))
     with pytest.raises(ClewError, match=r"^A range of layers holds MLPs on the prompt alone"):
         generate_tokens(setting, 3)

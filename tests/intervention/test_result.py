@@ -64,6 +64,16 @@ def uncapped(logits: torch.Tensor) -> torch.Tensor:
     return torch.atanh(logits.double() / 30) * 30
 
 
+def test_a_result_says_what_was_done(model: Model):
+    changes = [Intervention(Feature(0, index), 3) for index in range(4)]
+    result = model.intervene(IDS, changes, "free", layers=range(0, 2), strengths=[0.5])[0]
+    assert (result.interventions, result.layers, result.strength) == (tuple(changes), range(0, 2), 0.5)
+    assert repr(result).startswith(
+        "InterventionResult(L0/0@3 to 0, L0/1@3 to 0, 2 more; strength 0.5, free, MLPs of layers 0 to 1 held"
+    )
+    assert repr(model.intervene(IDS, [])).startswith("InterventionResult(nothing changed; strength 1, free: ")
+
+
 def test_two_tokens_and_their_divergence():
     before, after = torch.tensor([0.0, math.log(3)]), torch.tensor([math.log(3), 0.0])
     assert kl_divergence(before, after) == pytest.approx(0.5 * math.log(3))

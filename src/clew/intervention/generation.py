@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.graph.graph import quote
+from clew.intervention.edits import is_number
 from clew.intervention.passes import Setting
 from clew.intervention.steering import steered
 
@@ -39,7 +40,7 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        if not is_number(self.temperature) or self.temperature < 0:
             raise ClewError(f"A temperature is 0 or above, not {self.temperature}.")
 
 

@@ -158,7 +158,7 @@ class InterventionResult:
         shown = [str(each) for each in self.interventions[:SHOWN]] or ["nothing changed"]
         if len(self.interventions) > SHOWN:
             shown.append(f"{len(self.interventions) - SHOWN} more")
-        held = "" if self.layers is None else f", MLPs {spell_layers(self.layers)} held"
+        held = "" if self.layers is None else f", MLPs of layers {spell_layers(self.layers)} held"
         return (
             f"InterventionResult({', '.join(shown)}; strength {self.strength:g}, {self.regime.value}{held}: "
             f"{quote(before.text)} p={before.probability_before:.2f} -> {quote(after.text)} "

@@ -17,7 +17,7 @@ from clew.errors import ClewError
 from clew.graph.effects import direct_effects, total_effects
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.ablations import one_in_each_column
-from clew.intervention.again import check_same_model, place_of, recorded_again
+from clew.intervention.again import check_fits, check_same_model, place_of, recorded_again
 from clew.intervention.passes import Setting, Spread, spread_along_edges
 from clew.intervention.steering import steered
 from clew.intervention.validated import NodeCheck, Validation
@@ -50,6 +50,7 @@ def validate_graph(
     must agree with them) and in the real model (the free regime). Raises `ClewError` for a graph that is not
     of this model and dictionary, or has no features.
     """
+    check_fits(model, dictionary, graph)
     chosen, n_top = _chosen(graph, count, count if random_count is None else random_count, seed)
     recording = recorded_again(model, dictionary, graph)
     check_same_model(model, dictionary, recording, graph, chosen)
