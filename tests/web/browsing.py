@@ -83,7 +83,7 @@ class GraphPage:
     id: str
 
     def open(self, **view: Any) -> GraphPage:
-        """Go to the graph: `m` mode, `s` selected ids, `t` tab, `n` and `e` thresholds, as the address has it."""
+        """Go to the graph: `m` mode, `s` selected ids, `t` tab, `n` and `e` thresholds, as in the address."""
         self.page.goto(f"{self.server.url}/{self.address(**view)}")
         expect(self.page.get_by_role("tab", name="Node")).to_be_visible()
         expect(self.page.get_by_role("tab", name=TABS[view.get("t", "node")], selected=True)).to_be_visible()
@@ -155,11 +155,15 @@ class GraphPage:
         self._enter(self.address(**view))
 
     def _enter(self, address: str) -> None:
-        """Resolves when the page has painted what the address says."""
+        """Resolves when the page has painted what the address says; the page may just be writing its own."""
         self.page.evaluate(
             """(address) => new Promise((done) => {
-              location.hash = address;
-              requestAnimationFrame(() => requestAnimationFrame(done));
+              const enter = () => {
+                location.hash = address;
+                requestAnimationFrame(() => requestAnimationFrame(() =>
+                  location.hash === address ? done() : enter()));
+              };
+              enter();
             })""",
             address,
         )

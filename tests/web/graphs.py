@@ -1,4 +1,4 @@
-"""Graphs to look at in a browser: words for tokens, outputs that mean something, as small or large as wanted."""
+"""Graphs to look at in a browser: words for tokens, outputs that mean something, small or large."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import Target
 from clew.graph.influence import measure_flow
+from clew.graph.info import Target
 from tests.graph.random_graphs import random_graph
 
-WORDS = "time river stone paper light music winter garden story mountain window letter silver bread".split()
+WORDS = (
+    *("time", "river", "stone", "paper", "light", "music", "winter"),
+    *("garden", "story", "mountain", "window", "letter", "silver", "bread"),
+)
 MODELS = itertools.count()
 
 

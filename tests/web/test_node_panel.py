@@ -7,11 +7,12 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from clew.graph.influence import edge_shares
 from clew.graph.graph import NodeKind
+from clew.graph.influence import edge_shares
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 
+MINUS = "\N{MINUS SIGN}"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
@@ -25,7 +26,7 @@ def middle_feature(graph):
 
 
 def signed(value):
-    return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
+    return f"{MINUS if value < 0 else '+'}{abs(value):.2f}"
 
 
 def rows(opened, title):

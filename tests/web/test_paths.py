@@ -11,6 +11,7 @@ from clew.graph.paths import strongest_paths
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 
+MINUS = "\N{MINUS SIGN}"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
@@ -42,7 +43,7 @@ def percent(share):
 def assert_paths(graph, found, expected):
     assert len(found) == len(expected) > 0
     for (sign, share, names), path in zip(found, expected, strict=True):
-        assert sign == ("+" if path.sign > 0 else "−")
+        assert sign == ("+" if path.sign > 0 else MINUS)
         assert share == percent(path.share)
         assert len(names) == len(path.nodes)
         for name, node in zip(names, path.nodes, strict=True):

@@ -38,8 +38,10 @@ export class Trials {
   async run(request: InterveneRequest): Promise<Job | null> {
     let started: Job | null = null;
     await this.told(async () => {
-      started = await start(request);
-      this.put(started);
+      const answered = await start(request);
+      started = answered;
+      // A short job may have been heard to end before its start is answered.
+      if (!this.history.some(({ id }) => id === answered.id)) this.put(answered);
     });
     return started;
   }

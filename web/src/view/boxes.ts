@@ -142,7 +142,8 @@ const WIDEST = 190;
 
 /** Breaks a title into at most three lines of about the widest box. */
 export function wrap(text: string, room: number): string[] {
-  const words = text.split(" ");
+  // A token in quotes keeps the space that it begins with.
+  const words = text.split(/(?<!["“]) /);
   const lines: string[] = [];
   let line = "";
   for (const word of words) {

@@ -191,6 +191,8 @@ export function tracePath(
 function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
   const { graph, layout, palette } = scene;
   const y = down(scene, layout.height) + 6;
+  // Spacing, however little, keeps "<|" from becoming one sign.
+  context.letterSpacing = "0.01px";
   context.textAlign = "center";
   context.textBaseline = "top";
   for (const column of layout.columns) {
@@ -211,7 +213,11 @@ function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
     context.restore();
     context.fillText(fitted, x, place);
   }
+  context.letterSpacing = "0px";
 }
+
+const OUTPUT_ROOM = 72;
+/** Names of outputs are cut where they would run into what stands above (pixels). */
 
 /** Outputs with their probabilities, slanted where they stand close. */
 function paintTargets(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -230,7 +236,7 @@ function paintTargets(context: CanvasRenderingContext2D, scene: Scene): void {
     );
     context.rotate(-Math.PI / 3.2);
     context.fillStyle = palette.ink;
-    const text = visible(target.text);
+    const text = fitText(context, visible(target.text), OUTPUT_ROOM);
     context.fillText(text, 0, 0);
     context.fillStyle = palette.quiet;
     if (share !== null) context.fillText(` ${share.toFixed(2)}`, context.measureText(text).width, 0);

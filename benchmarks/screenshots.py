@@ -1,0 +1,103 @@
+"""Photograph the page's main views, light and dark, into docs/screenshots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Browser, Page, expect
+
+from benchmarks.browser import WINDOW, chromium
+from clew.graph.graph import Graph, NodeKind
+from tests.web.conftest import PROMPT
+from tests.web.serving import Server
+
+FOLDER = Path("docs/screenshots")
+OTHER = "The capital of Germany is"
+EXAMPLES = ["The opposite of hot is", "The chemical symbol for gold is"]
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as temporary, chromium() as browser:
+        server = Server(Path(temporary) / "library")
+        try:
+            graphs = [traced(server, prompt) for prompt in [*EXAMPLES, OTHER, PROMPT]]
+            annotate(server, graphs[-1], server.graph(graphs[-1], Path(temporary)))
+            node = strongest_feature(server.graph(graphs[-1], Path(temporary)))
+            for theme in ["light", "dark"]:
+                photograph_all(browser, server, graphs, node, theme)
+        finally:
+            server.stop()
+
+
+def traced(server: Server, prompt: str) -> str:
+    return server.done({"kind": "trace", "model": "smollm2", "prompt": prompt})["graph"]
+
+
+def annotate(server: Server, id: str, graph: Graph) -> None:
+    """What a person may have made of it: the suggested groups, and a few pins."""
+    suggested = graph.suggest_groups(4)
+    colors = ["#0072b2", "#d55e00", "#009e73", "#cc5a9b"]
+    members = {node for each in suggested for node in each.members}
+    ranked = graph.of_kind(NodeKind.FEATURE)
+    ranked = ranked[(-graph.node_influence[ranked]).argsort()]
+    pins = [graph.node_id(node) for node in ranked[:12] if node not in members]
+    groups = {
+        f"group:{place}": {
+            "name": each.name,
+            "members": [graph.node_id(node) for node in each.members],
+            "color": colors[place],
+        }
+        for place, each in enumerate(suggested)
+    }
+    server.annotate(id, {**groups, **{f"pin:{node}": True for node in pins[:5]}})
+
+
+def strongest_feature(graph: Graph) -> str:
+    """Of the upper half of the layers."""
+    nodes = graph.of_kind(NodeKind.FEATURE)
+    nodes = nodes[graph.node_layer[nodes] > graph.n_layers // 2]
+    return graph.node_id(nodes[graph.node_influence[nodes].argmax()])
+
+
+def photograph_all(browser: Browser, server: Server, graphs: list[str], node: str, theme: str) -> None:
+    other, graph = graphs[-2:]
+    context = browser.new_context(viewport=WINDOW, color_scheme=theme)  # type: ignore[arg-type]
+    context.add_init_script("localStorage.setItem('clew-tour-seen', 'yes')")
+    page = context.new_page()
+
+    def show(address: str) -> None:
+        page.goto("about:blank")
+        page.goto(f"{server.url}/#/{address}")
+
+    show("")
+    expect(page.get_by_role("row")).to_have_count(1 + len(graphs))
+    photograph(page, "library", theme)
+    show(f"g/{graph}")
+    page.get_by_role("group", name="Summary of the graph").wait_for()
+    photograph(page, "summary", theme)
+    show(f"g/{graph}?m=all&n=0.8&e=0.9&s={node}")
+    page.locator("canvas[data-painted]").wait_for()
+    photograph(page, "everything", theme)
+    show(f"g/{graph}?m=chosen&t=groups")
+    page.get_by_role("group", name="The pinned and grouped nodes").wait_for()
+    photograph(page, "chosen", theme)
+    show(f"compare/{graph}/{other}")
+    page.get_by_role("table", name="Nodes").wait_for()
+    photograph(page, "compare", theme)
+    show("new")
+    page.get_by_role("textbox", name="Prompt").fill(PROMPT)
+    expect(page.get_by_role("region", name="What comes next")).to_contain_text("Paris")
+    photograph(page, "new-graph", theme)
+    context.close()
+
+
+def photograph(page: Page, name: str, theme: str) -> None:
+    page.mouse.move(2, 2)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.screenshot(path=FOLDER / f"{name}-{theme}.png", animations="disabled", caret="hide")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""A new graph, with the real model: tokens while one types, progress, cancelling; the graph opens."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from clew.graph.graph import NodeKind
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def form(page, server, demo_file, watch):
+    """The form, with the model loaded already (the demo graph was traced with it)."""
+    page.goto(f"{server.url}/#/new")
+    page.get_by_label("Model").select_option("smollm2")
+    return page
+
+
+def write(page, prompt):
+    page.get_by_role("textbox", name="Prompt").fill(prompt)
+
+
+def test_tokens_and_next_tokens_appear_while_one_types(form):
+    form.get_by_role("textbox", name="Prompt").press_sequentially("The capital of", delay=20)
+    tokens = form.get_by_role("group", name="Tokens of the prompt")
+    expect(tokens).to_contain_text("3 tokens")
+    form.get_by_role("textbox", name="Prompt").press_sequentially(" France is", delay=20)
+    expect(tokens).to_contain_text("5 tokens")
+    expect(tokens).to_contain_text("France")
+    first = form.get_by_role("region", name="What comes next").get_by_role("button").first
+    expect(first).to_contain_text("Paris")
+    expect(first).to_contain_text(re.compile(r"0\.\d\d"))
+
+
+def test_a_traced_graph_opens_when_it_is_done(form, server, tmp_path):
+    write(form, "The opposite of hot is")
+    more = form.get_by_text("More: limits")
+    more.click()
+    form.get_by_label("Features at most").fill("200")
+    form.get_by_label("Name", exact=True).fill("opposites")
+    target = form.get_by_role("region", name="What comes next").get_by_role("button", name=re.compile("cold"))
+    target.first.click()
+    form.get_by_role("button", name="Trace", exact=True).click()
+    expect(form.get_by_role("progressbar")).to_be_visible()
+    expect(form).to_have_url(re.compile("#/g/"), timeout=60_000)
+    expect(form.locator("header b")).to_have_text("The opposite of hot is")
+    expect(form.get_by_role("list", name="Next tokens")).to_contain_text("cold")
+    id = re.search("#/g/([0-9a-f]+)", form.url)[1]
+    graph = server.graph(id, tmp_path)
+    assert [target.text for target in graph.info.targets] == [" cold"]
+    assert graph.info.whole.features == 200
+    assert len(graph.of_kind(NodeKind.FEATURE)) < 200
+    assert next(entry for entry in server.entries() if entry["id"] == id)["name"] == "opposites"
+
+
+def test_tracing_is_started_by_keyboard_and_can_be_cancelled(form, server):
+    count = len(server.entries())
+    write(form, "When Mary and John went to the store, John gave a drink to")
+    expect(form.get_by_role("group", name="Tokens of the prompt")).to_contain_text("14 tokens")
+    form.keyboard.press("Control+Enter")
+    form.get_by_role("button", name="Cancel").click()
+    expect(form.get_by_text("Cancelled.")).to_be_visible()
+    expect(form.get_by_role("button", name="Trace", exact=True)).to_be_enabled()
+    assert len(server.entries()) == count
+
+
+def test_what_cannot_be_traced_is_told(form):
+    write(form, "The capital of France is")
+    form.get_by_label("Another token to explain").fill("no single token at all")
+    form.get_by_role("button", name="Add").click()
+    form.get_by_role("button", name="Trace", exact=True).click()
+    alert = form.get_by_role("alert")
+    expect(alert).to_contain_text("token")
+    expect(form.get_by_role("button", name="Trace", exact=True)).to_be_enabled()
+
+
+def test_what_was_asked_survives_a_reload(form):
+    write(form, "Fact: the capital of Germany is")
+    form.reload()
+    expect(form.get_by_role("textbox", name="Prompt")).to_have_value("Fact: the capital of Germany is")
+
+
+def test_values_out_of_bounds_are_told_before_anything_runs(form):
+    write(form, "The capital of France is")
+    form.get_by_text("More: limits").click()
+    form.get_by_label("Node threshold").fill("3")
+    expect(form.get_by_role("button", name="Trace", exact=True)).to_be_disabled()
+    expect(form.get_by_label("Node threshold")).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_prompt_that_was_not_written_is_asked_for(form):
+    expect(form.get_by_role("button", name="Trace", exact=True)).to_be_disabled()
