@@ -114,7 +114,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def new_page(browser: Browser) -> Page:
-    context = browser.new_context(viewport=WINDOW)
+    context = browser.new_context(viewport={"width": WINDOW["width"], "height": WINDOW["height"]})
     context.add_init_script("localStorage.setItem('clew-tour-seen', 'yes');" + START)
     return context.new_page()
 

@@ -12,8 +12,7 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.again import place_of
 from clew.intervention.intervene import intervene
-from clew.intervention.intervention import Feature
-from clew.intervention.patching import patched
+from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.prediction import Place
 from clew.model.language_model import LanguageModel
 
@@ -84,15 +83,7 @@ def swapped(model: LanguageModel, swap: Swap, places: Sequence[Place]) -> tuple[
     dictionary, changes = NeuronDictionary(model), []
     for position in sorted({place[1] for place in places}):
         features = [Feature(layer, index) for layer, at, index in places if at == position]
-        changes += patched(
-            model,
-            dictionary,
-            features,
-            swap.source,
-            source_position=position,
-            positions=position,
-            sink=swap.sink,
-        )
+        changes.append(Intervention(features, position, "patch", swap.source))
     (result,) = intervene(model, dictionary, swap.prompt, changes, sink=swap.sink)
     tokens = [
         model.tokenizer.encode(text, add_special_tokens=False)[0] for text in (swap.answer, swap.wanted)

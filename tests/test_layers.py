@@ -19,7 +19,7 @@ ALLOWED = {
     "dictionary": {"errors", "model"},
     "graph": {"errors", "version"},
     "attribution": {"errors", "version", "model", "dictionary", "graph"},
-    "intervention": {"errors", "model", "dictionary", "graph", "attribution"},
+    "intervention": {"errors", "version", "model", "dictionary", "graph", "attribution"},
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
     "__init__": {"errors", "version", "facade", "graph", "intervention"},
     "__main__": {"cli"},

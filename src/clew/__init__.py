@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from clew.facade import Model, load
     from clew.graph.file import open_graph as open
     from clew.graph.graph import Graph
-    from clew.intervention.intervention import Feature, From, Intervention
+    from clew.intervention.intervention import Feature, From, Intervention, Source
 
 __all__ = [
     "ClewError",
@@ -31,6 +31,7 @@ __all__ = [
     "Graph",
     "Intervention",
     "Model",
+    "Source",
     "__version__",
     "load",
     "open",
@@ -40,6 +41,7 @@ _HOME = {
     "Feature": ("clew.intervention.intervention", "Feature"),
     "From": ("clew.intervention.intervention", "From"),
     "Intervention": ("clew.intervention.intervention", "Intervention"),
+    "Source": ("clew.intervention.intervention", "Source"),
     "Graph": ("clew.graph.graph", "Graph"),
     "Model": ("clew.facade", "Model"),
     "load": ("clew.facade", "load"),

@@ -18,15 +18,18 @@ from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
 from clew.intervention.circuits import Circuit, measure_circuit
-from clew.intervention.generation import Generation, Sampling, generate_tokens
+from clew.intervention.generation import Generation, Sampling, check_count, generate_tokens
 from clew.intervention.intervene import intervene, prepare
-from clew.intervention.intervention import Features, Intervention, Positions
+from clew.intervention.intervention import Features, Intervention, Positions, Source
+from clew.intervention.naming import with_names_resolved
 from clew.intervention.passes import Regime
-from clew.intervention.patching import patched
+from clew.intervention.patching import with_patches_resolved
+from clew.intervention.places import PlaceLike
 from clew.intervention.result import InterventionResult
 from clew.intervention.validated import Validation
 from clew.intervention.validation import validate_graph
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
+from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve
 
 
@@ -153,11 +156,13 @@ class Model:
     ) -> tuple[Generation, ...]:
         """How the model goes on: first unchanged, then with the changes at each strength, side by side.
 
-        Changes at `"all"` positions or `From(p)` hold for generated tokens too, from the first on; it
-        stands right behind the prompt. The likeliest token is taken at temperature 0, otherwise one is
-        drawn, for every continuation with the same random numbers. Without `cache` the result is the
-        same, only later. Raises `ClewError` for what is not there, or longer than the model reads.
+        Changes at `"all"` positions or `From(p)` hold for generated tokens too, and a position past the
+        prompt is that of one of them: the first stands right behind the prompt, at its length. The
+        likeliest token is taken at temperature 0, otherwise one is drawn, for every continuation with the
+        same random numbers. Without `cache` the result is the same, only later. Raises `ClewError` for what
+        is not there, or longer than the model reads.
         """
+        check_count(max_tokens)
         setting = prepare(
             self.language_model,
             self.dictionary,
@@ -166,6 +171,7 @@ class Model:
             strengths=strengths,
             sink=sink,
             graph=graph,
+            generated=max_tokens,
         )
         return generate_tokens(setting, max_tokens, Sampling(temperature, seed), cache=cache)
 
@@ -174,23 +180,23 @@ class Model:
         features: Features,
         source: str | Sequence[int],
         *,
-        source_position: int = -1,
-        positions: Positions = -1,
+        source_position: int | None = None,
+        positions: Positions | None = None,
+        graph: Graph | None = None,
         sink: str | None = None,
     ) -> list[Intervention]:
-        """Interventions that set features to the values that they have on another prompt, `source`.
+        """What `Intervention(features, positions, "patch", Source(...))` comes to, with numbers.
 
-        By default the value at the last position of the other prompt is set at the last one of the prompt
-        that is changed. Raises `ClewError` for features and positions that there are not.
+        For a look at the values that features have on another prompt, `source`. Without a `graph`, which
+        knows names, the prompt that is to be changed counts as long as `source`. Raises `ClewError` for
+        features and positions that there are not.
         """
-        return patched(
-            self.language_model,
-            self.dictionary,
-            features,
-            source,
-            source_position=source_position,
-            positions=positions,
-            sink=sink,
+        change = Intervention(features, positions, "patch", Source(source, source_position))
+        n_positions = len(
+            (encode_prompt(self.language_model, source, sink) if graph is None else graph).token_ids
+        )
+        return with_patches_resolved(
+            self.language_model, self.dictionary, with_names_resolved([change], graph), n_positions, sink=sink
         )
 
     def validate(
@@ -220,14 +226,15 @@ class Model:
     def circuit(
         self,
         prompt: Graph | str | Sequence[int],
-        features: Sequence[tuple[int, int, int]] | None = None,
+        features: PlaceLike | Sequence[PlaceLike] | None = None,
         *,
         outside: str = "zero",
     ) -> Circuit:
-        """Whether a set of features (layer, position, index) is enough for the answer, and needed.
+        """Whether a set of features is enough for the answer (sufficiency), and needed (necessity).
 
-        Of a graph's prompt the set is by default all of its features. Everything outside goes to `"zero"` or
-        to its `"mean"` over a text. Raises `ClewError` for features that there are not.
+        They are named as `"L24/1005@5"` or `(layer, position, index)`, of a graph also by node id, supernode
+        or label; of a graph's prompt the set is by default all of its features. Everything outside goes to
+        `"zero"` or to its `"mean"` over a text. Raises `ClewError` for features that there are not.
         """
         return measure_circuit(self.language_model, self.dictionary, prompt, features, outside=outside)
 

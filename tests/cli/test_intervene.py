@@ -46,9 +46,9 @@ def test_the_report_has_every_part(intervene: Run, graph_file: Path):
     assert facts == "tiny · neurons · free: the real model responds"
     titles = [
         "Changed\n  L0/3@2 to 4\n  Texas times -2\n",
-        "Next token  (█ kept, ░ lost, ▓ won; KL divergence ",
+        "Next token  (█ kept, ░ lost, ▓ won; KL(after || before) ",
         "Other features that moved most",
-        "What the graph predicts  (change of the logit, less the mean over all tokens)",
+        "What the graph predicts  (change of the centred logit)",
         "How it goes on",
     ]
     places = [outcome.out.index(f"\n{title}") for title in titles]
@@ -84,13 +84,17 @@ def test_a_sweep_has_a_line_for_each_strength(intervene: Run, graph_file: Path):
         "3",
     )
     assert re.search(r"^Next token by strength  \(\"\S+\" is ", outcome.out, re.MULTILINE)
-    assert re.findall(r"^ +(-2|0|0\.5)  +[<\d.]+% ", outcome.out, re.MULTILINE) == ["-2", "0", "0.5"]
+    assert re.findall(r"^ +(-2|0|0\.5)  +[-\d.]+  +[<\d.]+% ", outcome.out, re.MULTILINE) == [
+        "-2",
+        "0",
+        "0.5",
+    ]
     assert re.search(r"^ +0  .* 0$", outcome.out, re.MULTILINE)
-    assert re.findall(r"^  (before|\S+ times) +\"", outcome.out, re.MULTILINE) == [
+    assert re.findall(r"^  (before|strength \S+) +\"", outcome.out, re.MULTILINE) == [
         "before",
-        "-2 times",
-        "0 times",
-        "0.5 times",
+        "strength -2",
+        "strength 0",
+        "strength 0.5",
     ]
     assert len(re.findall(r"^ +(?:-2|0|0\.5)?  \"w\d+\" +\S+ +\S+$", outcome.out, re.MULTILINE)) == 9
     assert max(map(len, outcome.out.splitlines())) <= 80
@@ -119,6 +123,83 @@ def test_patching_takes_the_value_of_the_same_position(intervene: Run):
     assert before is not None
     assert after is not None
     assert before[1] == after[1]
+
+
+def test_a_supernode_is_patched_member_by_member(intervene: Run, graph_file: Path):
+    source = "w8 w9 w10 w11"
+    outcome = intervene(PROMPT, "--patch", f"Texas={source}", "--graph", graph_file)
+    assert f"Changed\n  Texas to its value on '{source}'\n" in outcome.out
+    changed = re.findall(r'^  (L\d+/\d+)@(\d) +"\w+" +\S+ +(\S+) ', outcome.out, re.MULTILINE)[:2]
+    for name, position, value in changed:
+        there = intervene(source, "--ablate", f"{name}@{position}").out
+        assert re.search(rf'{name}@{position} +"\w+" +{re.escape(value)} ', there)
+    line = refused(intervene(PROMPT, "--patch", "Texas=w8 w9", "--graph", graph_file))
+    assert line.startswith(
+        "The other prompt has 3 tokens and this one 5, so their positions do not match; name"
+    )
+
+
+@pytest.mark.parametrize("place", ["@2:4", "@all", "@3-", "@1,2", ""])
+def test_patching_anywhere_from_a_place_that_is_named(intervene: Run, place: str):
+    outcome = intervene(PROMPT, "--patch", f"L1/3{place}=@-1:w8 w9")
+    there = intervene("w8 w9", "--ablate", "L1/3@-1").out
+    value = re.search(r'L1/3@2 +"w9" +(\S+) ', there)
+    assert value is not None
+    found = set(re.findall(r'^  L1/3@\d +"\S+" +\S+ +(\S+) ', outcome.out, re.MULTILINE))
+    assert found == {value[1]}
+    assert intervene(PROMPT, "--patch", f"L1/3{place}=w8 w9 w10 w11").code == 0
+
+
+@pytest.mark.parametrize("name", ["meet@5", "x=3", "@", "a@2=1", "Say Paris"])
+def test_a_name_may_look_like_a_place_or_a_value(intervene: Run, graph_file: Path, name: str):
+    graph = clew.open(graph_file)
+    members = graph.annotations.supernodes[0][1]
+    short = name[:1] * (len(name) > 1) or "x", (graph.node_id(2),)
+    replace(graph, annotations=Annotations(supernodes=((name, members), short))).save(graph_file)
+    for option, value in (("--ablate", ""), ("--set", "=2"), ("--patch", "=w8 w9 w10 w11")):
+        outcome = intervene(PROMPT, option, f"{name}{value}", "--graph", graph_file)
+        assert len(outcome.out.split("change\n")[1].split("\n\n")[0].splitlines()) == 2, outcome
+
+
+def test_a_range_of_layers_is_said_and_predicts_nothing(intervene: Run, graph_file: Path):
+    outcome = intervene(PROMPT, "--ablate", "L1/3@2", "--layers", "1:", "--graph", graph_file)
+    headline = "but the MLPs of layers 1 to 2 are held, changes are written there only\n"
+    assert f"free: the real model responds\n{headline}" in outcome.out
+    section = outcome.out.split("What the graph predicts\n")[1]
+    assert section == "  Nothing for a range of layers: an edge carries all that a feature writes.\n"
+
+
+def test_several_strengths_are_kept_together(intervene: Run, tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    intervene(PROMPT, "--ablate", "L1/3@2", "--save", path, "--strengths", 0, 1, 2)
+    with safe_open(path, "pt") as file:
+        assert file.get_tensor("logits_before").shape == (5, 61)
+        assert file.get_tensor("logits_after").shape == (3, 5, 61)
+        assert set(file.get_tensor("feature_strength").tolist()) == {0, 1, 2}
+        assert file.metadata()["strengths"] == "[0.0, 1.0, 2.0]"
+
+
+def test_strengths_that_change_nothing_say_so(intervene: Run):
+    outcome = intervene(PROMPT, "--scale", "L1/3@2=1", "--strengths", "-1", "2")
+    assert "No strength changes anything: a + s (changed - a), and here changed is a." in outcome.out
+    assert "Nothing changes: each feature is left" in intervene(PROMPT, "--scale", "L1/3@2=1").out
+
+
+def test_what_overflows_is_one_line(intervene: Run):
+    assert refused(intervene(PROMPT, "--set", "L1/3@2=1e30")) == (
+        "L1/3@2 changes by 1e+30, too large for float32: the model's output would mean nothing; make a "
+        "smaller change."
+    )
+    large = intervene(PROMPT, "--set", "L1/3@2=1e7", "--top", 0).out
+    assert re.search(r'^  L1/3@2 +"w4" +-?\d\.\d\d +1e\+07 +\+1e\+07$', large, re.MULTILINE)
+
+
+def test_a_generated_position_by_itself(intervene: Run):
+    outcome = intervene(PROMPT, "--set", "L1/3@6=9", "--generate", 4)
+    assert "  Nothing on the prompt itself: changes begin with the generated tokens.\n" in outcome.out
+    assert refused(intervene(PROMPT, "--set", "L1/3@6=9")) == (
+        "There is no position 6; the prompt has positions 0 to 4."
+    )
 
 
 def test_the_file_is_written_and_named(intervene: Run, tmp_path: Path):
@@ -151,7 +232,7 @@ def test_a_disk_that_fills_up_costs_the_file_and_not_the_report(
     def refuse(*arguments: object) -> None:
         raise clew.ClewError("a.safetensors cannot be written: No space left on device.")
 
-    monkeypatch.setattr("clew.intervention.result.InterventionResult.save", refuse)
+    monkeypatch.setattr("clew.intervention.saving.save_results", refuse)
     outcome = intervene(PROMPT, "--ablate", "L1/3@2", "--save", tmp_path / "a.safetensors")
     assert "Next token" in outcome.out
     assert outcome.err == "clew: a.safetensors cannot be written: No space left on device.\n"
@@ -168,14 +249,14 @@ def test_token_ids_layers_and_sampling(intervene: Run):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-NODE = "expected a node and a number such as L12/4031@5=0, not {}; see clew intervene --help"
+NODE = "expected a node and a finite number such as L12/4031@5=0, not {}; see clew intervene --help"
 PATCH = (
-    "--patch: expected a feature at one position and a prompt such as L12/4031@5='OTHER PROMPT', not {}; "
+    "--patch: expected a node and another prompt such as L12/4031@5='OTHER PROMPT', not {}; "
     "see clew intervene --help"
 )
 NAME = (
     "{} is no node such as L12/4031@5 (positions: @5, @-1 (the last), @5- (from there on, generated tokens "
-    "too), @2:5 (2 to 4) or @all); a supernode or a label needs --graph FILE"
+    "too), @2:5 (2 to 4), @1,4 or @all); a supernode or a label needs --graph FILE."
 )
 ABLATE = "--ablate", "L1/3"
 
@@ -207,15 +288,18 @@ ABLATE = "--ablate", "L1/3"
             ["a", "--ablate", ""],
             "--ablate: expected a node such as L12/4031@5, not ''; see clew intervene --help",
         ),
-        (["a", "--patch", "L1/3=b"], PATCH.format("'L1/3=b'")),
+        (["a", "--patch", "L1/3"], PATCH.format("'L1/3'")),
+        (["a", "--patch", "=b"], PATCH.format("'=b'")),
+        (["a", "--ablate", "l1/3@2"], NAME.format("'l1/3'") + " Did you mean L1/3?"),
+        (["a", "--ablate", "1/3"], NAME.format("'1/3'") + " Did you mean L1/3?"),
         (["a", "--patch", "L1/3@2="], PATCH.format("'L1/3@2='")),
         (
             ["a", *ABLATE, "--layers", "3"],
-            "--layers: expected layers such as 3:10 (for 3 to 9), not '3'; see clew intervene --help",
+            "--layers: expected layers such as 3:10 (for 3 to 9) or 3:, not '3'; see clew intervene --help",
         ),
         (
             ["a", *ABLATE, "--layers", "3:3"],
-            "--layers: expected layers such as 3:10 (for 3 to 9), not '3:3'; see clew intervene --help",
+            "--layers: expected layers such as 3:10 (for 3 to 9) or 3:, not '3:3'; see clew intervene --help",
         ),
         (
             ["a", *ABLATE, "--regime", "linear"],
@@ -223,7 +307,7 @@ ABLATE = "--ablate", "L1/3"
         ),
         (
             ["a", *ABLATE, "--strengths", "1", "inf"],
-            "--strengths: expected a number, not 'inf'; see clew intervene --help",
+            "--strengths: expected a finite number, not 'inf'; see clew intervene --help",
         ),
         (
             ["a", *ABLATE, "--generate", "2", "--regime", "direct"],
@@ -239,10 +323,6 @@ ABLATE = "--ablate", "L1/3"
         ),
         (["a", *ABLATE, "--seed", "2"], "--seed is for --generate N, which is not there"),
         (["a", *ABLATE, "--temperature", "1"], "--temperature is for --generate N, which is not there"),
-        (
-            ["a", *ABLATE, "--save", "x.safetensors", "--strengths", "1", "2"],
-            "--save keeps one result; give one strength",
-        ),
         (
             ["a", *ABLATE, "--save", "x.clew"],
             "--save: expected a name that ends in .safetensors, not 'x.clew'; see clew intervene --help",

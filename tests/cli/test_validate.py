@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import clew
-from clew.cli.scatter import Panel, Point, scatter_svg
+from clew.cli.axes import LinearAxis, LogAxis, SignedLogAxis
+from clew.cli.scatter import Panel, Plot, Point, color, scatter_svg
 
 from .conftest import Run
 from .test_errors import refused
@@ -47,24 +48,53 @@ def test_a_circuit_of_what_pruning_keeps(run: Run, whole: Path):
         assert re.search(r"^  the whole model +0\.\d", outcome.out, re.MULTILINE)
 
 
-def test_the_scatter_plot_is_a_small_svg(run: Run, whole: Path, tmp_path: Path):
+def test_the_scatter_plot_is_a_small_svg(run: Run, whole: Path, model_folder: Path, tmp_path: Path):
     drawn = tmp_path / "a.svg"
     outcome = run("validate", whole, "--top", 20, "--random", 15, "--svg", drawn)
     assert outcome.out.endswith(f"Saved  {drawn}\n")
     root = ET.fromstring(drawn.read_text(encoding="utf-8"))
     circles = [element for element in root.iter() if element.tag.endswith("circle")]
-    assert len(circles) == 2 + 2 * 35
+    layers = sum(
+        group.count >= 3
+        for group in clew.load(model_folder).validate(clew.open(whole), count=20, random_count=15).layers
+    )
+    assert len(circles) == 2 + 2 * 35 + layers
+    texts = " ".join("".join(element.itertext()) for element in root.iter())
+    for fact in (
+        "tiny · neurons · 20 most influential features and 15 at random",
+        "worst gap",
+        "Spearman: all ",
+    ):
+        assert fact in texts
     assert drawn.stat().st_size < 200_000
     assert "prefers-color-scheme: dark" in drawn.read_text(encoding="utf-8")
 
 
 def test_many_points_and_zeros_stay_a_small_svg():
-    points = [Point(f"<{n}>", 10.0 ** -(n % 30), float(n % 5 == 0), n % 2 == 0) for n in range(5000)]
-    drawn = scatter_svg("a & b", ("one", "other"), [Panel("t", "x", "y", points, diagonal=True)] * 2)
+    points = [Point(f"<{n}>", 10.0 ** -(n % 30), float(n % 5 == 0), n % 30, n % 2 == 0) for n in range(5000)]
+    axis = LogAxis.over([point.x for point in points])
+    signed = SignedLogAxis.over([point.y for point in points])
+    panels = [
+        Panel("t", "c", "x", "y", axis, axis, points, points[:9], diagonal=True),
+        Panel("t", "c", "x", "y", signed, LinearAxis(0, 1, (0, 0.5)), points),
+    ]
+    drawn = scatter_svg(Plot("a & b", ["<c>"], ("one", "other"), 30, panels))
     ET.fromstring(drawn)
-    assert len(drawn) < 200_000
+    assert len(drawn) < 300_000
     assert "nan" not in drawn
-    ET.fromstring(scatter_svg("none", ("one", "other"), [Panel("t", "x", "y", [])]))
+    empty = Panel("t", "c", "x", "y", LogAxis.over([]), SignedLogAxis.over([0.0]), [])
+    ET.fromstring(scatter_svg(Plot("none", [], ("one", "other"), 1, [empty])))
+
+
+def test_axes_place_values_and_zeros():
+    log = LogAxis.over([0.0, 0.02, 3.0])
+    assert (log.low, log.high) == (-2, 1)
+    assert (log.share(0), log.share(0.01), log.share(10), log.share(1e9)) == (0, 0, 1, 1)
+    assert log.ticks[0] == (0.01, "0.01")
+    signed = SignedLogAxis.over([-4.0, 0.5, 0.0])
+    assert [signed.share(value) for value in (-10, -0.01, 0, 0.01, 10)] == [0, 0.375, 0.5, 0.625, 1]
+    assert [text for _, text in signed.ticks] == ["-10", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "1", "10"]
+    assert [color(layer, 3) for layer in range(3)] == ["#2f7ed8", "#b14fc5", "#e8710a"]
 
 
 def test_the_same_seed_prints_the_same(run: Run, whole: Path):
@@ -98,6 +128,11 @@ def test_another_tool_s_settings_are_not_trusted(run: Run, whole: Path, tmp_path
     ("options", "line"),
     [
         (["--top", "0", "--random", "0"], "validate needs at least one feature to remove"),
+        (["--nodes", "Texas"], "--nodes is the set for --circuit zero or --circuit mean, which is not there"),
+        (
+            ["--top", "0", "--random", "0", "--circuit", "zero", "--svg", "a.svg"],
+            "validate needs at least one feature to remove",
+        ),
         (["--top", "-1"], "--top: expected a whole number from 0, not '-1'; see clew validate --help"),
         (["--random", "x"], "--random: expected a whole number from 0, not 'x'; see clew validate --help"),
         (["--seed", "1.5"], "--seed: expected a whole number from 0, not '1.5'; see clew validate --help"),
@@ -115,3 +150,13 @@ def test_what_is_no_graph_is_refused(run: Run):
     assert refused(run("validate", "no-such.clew")) == (
         "There is no file no-such.clew; check the name and the folder."
     )
+
+
+def test_a_difference_is_spelt_as_elsewhere(run: Run, trace: Run, model_folder: Path, tmp_path: Path):
+    trace("w3 w4 w5", "--targets", "w7 minus w9", "--keep", "all", "--out", tmp_path / "d.clew")
+    first = run("validate", tmp_path / "d.clew", "--top", 3, "--random", 3).out.splitlines()[0]
+    assert first == '"w3 w4 w5" → "w7" minus "w9"'
+    model = "--model", model_folder
+    changed = run("intervene", "w3 w4 w5", "--set", "L0/3@2=9", "--graph", tmp_path / "d.clew", *model).out
+    assert "What the graph predicts  (change of the centred logit, or of a difference)" in changed
+    assert '\n  "w7" minus "w9" ' in changed

@@ -127,7 +127,32 @@ def test_a_graph_brings_its_features_and_its_answer():
     assert of_graph.whole == pytest.approx(best.probability, rel=1e-4)
     places = [place_of(kept, node) for node in kept.of_kind(NodeKind.FEATURE)]
     assert measure_circuit(model, dictionary, kept, places) == of_graph
-    assert repr(of_graph).startswith(f"Circuit({of_graph.size:,} features -> ")
+    assert repr(of_graph).startswith(f"Circuit({of_graph.size:,} features, all others at zero -> ")
+
+
+def test_a_set_may_be_named_in_any_way():
+    network = tiny_model("LlamaForCausalLM")
+    model = Model(network, NeuronDictionary(network))
+    graph = model.trace(IDS)
+    node = int(graph.of_kind(NodeKind.FEATURE)[3])
+    place, feature = (
+        place_of(graph, node),
+        Feature(int(graph.node_layer[node]), int(graph.node_feature[node])),
+    )
+    graph = graph.annotate(supernodes={"s": [graph.node_id(node)]}, labels={graph.node_id(node): "a label"})
+    expected = model.circuit(graph, [place])
+    assert repr(expected).startswith("Circuit(1 feature, all others at zero -> ")
+    end = f"{feature}@{place[1] - len(IDS)}"
+    for name in (place, (feature, place[1]), graph.node_name(node), graph.node_id(node), "s", "a label", end):
+        assert model.circuit(graph, name) == expected
+        assert model.circuit(graph, [name, place]) == expected
+    everywhere = [(feature.layer, position, feature.index) for position in range(1, len(IDS))]
+    assert (
+        model.circuit(graph, feature)
+        == model.circuit(graph, str(feature))
+        == model.circuit(graph, everywhere)
+    )
+    assert model.circuit(IDS, f"{feature}@2") == model.circuit(IDS, [(feature.layer, 2, feature.index)])
 
 
 def test_refusals():
@@ -138,7 +163,11 @@ def test_refusals():
         ([(0, 1, 99)], "zero", "neurons has no feature L0/99"),
         ([(0, 5, 1)], "zero", "There is no position 5; the prompt has positions 0 to 4"),
         ([], "half", "go to zero or mean, not to 'half'"),
+        (3, "zero", "3 is no feature at a position: give 'L24/1005@5', "),
+        ([(0, 1)], "zero", r"\(0, 1\) is no feature at a position"),
+        ([(0, 1.0, 2)], "zero", r"\(0, 1.0, 2\) is no feature at a position"),
+        (["Texas"], "zero", "'Texas' is no feature such as L12/4031; a supernode or a label needs the graph"),
         (None, "zero", "Name the features of the circuit"),
     ):
         with pytest.raises(ClewError, match=message):
-            measure_circuit(model, dictionary, IDS, places, outside=outside)
+            measure_circuit(model, dictionary, IDS, places, outside=outside)  # type: ignore[arg-type]

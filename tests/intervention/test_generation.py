@@ -47,7 +47,7 @@ def test_the_cache_changes_no_token(architecture: str):
     for sampling in (Sampling(), Sampling(temperature=1.5, seed=3)):
         cached = generate(model, strengths=(1, -2), sampling=sampling)
         assert cached == generate(model, strengths=(1, -2), sampling=sampling, cache=False)
-        assert [each.strength for each in cached] == [0, 1, -2]
+        assert [each.strength for each in cached] == [None, 1, -2]
         assert all(len(each.token_ids) == 8 for each in cached)
 
 
@@ -88,6 +88,7 @@ def test_strengths_side_by_side_are_those_one_by_one():
     for sampling in (Sampling(), Sampling(temperature=1.0, seed=5)):
         before, *together = generate(model, strengths=(-2, 1, 3), sampling=sampling)
         for each in together:
+            assert each.strength is not None
             assert generate(model, strengths=(each.strength,), sampling=sampling) == (before, each)
 
 
@@ -113,16 +114,49 @@ def test_a_text_ends_where_the_model_ends_it():
 
 def test_what_cannot_be_generated_is_refused():
     model = tiny_model("LlamaForCausalLM")
-    with pytest.raises(ClewError, match=r"^The number of tokens to generate must be at least 1, not 0\.$"):
+    with pytest.raises(
+        ClewError, match=r"^The number of tokens to generate is a whole number from 1, not 0\.$"
+    ):
         generate(model, count=0)
     with pytest.raises(ClewError, match=r"^6 tokens of prompt and 59 more exceed the model's 64\.$"):
         generate(model, count=59)
-    for temperature in (-1, float("nan"), float("inf")):
+    for count in (2.5, True, "2"):
+        with pytest.raises(
+            ClewError, match=rf"^The number of tokens to generate is a whole .* not {count!r}\.$"
+        ):
+            generate(model, count=count)  # type: ignore[arg-type]
+    for temperature in (-1, float("nan"), float("inf"), "1"):
         with pytest.raises(ClewError, match=r"^A temperature is 0 or above, not"):
-            Sampling(temperature)
+            Sampling(temperature)  # type: ignore[arg-type]
     setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, [], layers=range(0, 2))
     with pytest.raises(ClewError, match=r"^A range of layers holds MLPs on the prompt alone"):
         generate_tokens(setting, 3)
+
+
+def test_a_position_of_a_generated_token_changes_that_one_alone():
+    model = without_end("LlamaForCausalLM")
+    dictionary = random_transcoders(model, "CLT ReLU")
+    for positions in (6, [7], slice(6, 8), From(7)):
+        changes = [Intervention(EVERY, positions, "set", 4.0)]
+        setting = prepare(model, dictionary, IDS, changes, generated=6)
+        before, after = generate_tokens(setting, 6)
+        assert after.token_ids == generate_tokens(setting, 6, cache=False)[1].token_ids
+        assert after.token_ids[0] == before.token_ids[0]
+        for number in range(2, 6):
+            text = [*IDS, *after.token_ids[:number]]
+            (result,) = intervene(model, dictionary, text, changes)
+            assert int(result.logits_after[-1].argmax()) == after.token_ids[number]
+    with pytest.raises(ClewError, match=r"^There is no position 6; the prompt has positions 0 to 5\.$"):
+        prepare(model, dictionary, IDS, [Intervention(EVERY, 6)])
+
+
+def test_without_changes_there_is_one_text():
+    model = without_end("LlamaForCausalLM")
+    setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, [], strengths=[1, 2])
+    (only,) = generate_tokens(setting, 3)
+    assert only == generate(model, count=3)[0]
+    same = generate(model, count=3, strengths=(0,))[1]
+    assert (repr(same), same.text) == (f'Generation(strength 0: "{only.text}")', only.text)
 
 
 def test_its_repr_is_its_text():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
@@ -11,13 +9,15 @@ from clew.errors import ClewError
 from clew.intervention.edits import resolve
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Feature, From, Intervention
-from clew.intervention.patching import patched
 from clew.intervention.pending import changed_places
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 
 F = Feature(1, 4)
 NO_POSITION = "is no position: give a whole number, a slice, several numbers, From(p) or 'all'."
+BACKWARDS = (
+    "@4:2 names no position: it would begin where it has ended already; the prompt has positions 0 to 5."
+)
 
 
 def refused(*interventions: Intervention) -> str:
@@ -42,6 +42,15 @@ def refused(*interventions: Intervention) -> str:
             Intervention([(1, 4)]),  # type: ignore[list-item]
             "(1, 4) is no feature: give Feature(layer, index), both whole numbers.",
         ),
+        (
+            Intervention(None, 5),  # type: ignore[arg-type]
+            "None is no feature: give Feature(layer, index), a name such as L12/4031, or several of these.",
+        ),
+        (
+            Intervention("l24/1005@5"),
+            "'l24/1005@5' is no feature such as L12/4031; a supernode or a label needs the graph that has it "
+            "(--graph FILE, or graph= in Python). Did you mean L24/1005@5?",
+        ),
         (Intervention([]), "An intervention names no feature; give at least one."),
         (
             Intervention("Texas"),
@@ -53,7 +62,11 @@ def refused(*interventions: Intervention) -> str:
         (Intervention(F, [0, 9]), "There is no position 9; the prompt has positions 0 to 5."),
         (Intervention(F, From(7)), "There is no position 7; the prompt has positions 0 to 5."),
         (Intervention(F, slice(2, 9)), "There is no position 9; the prompt has positions 0 to 5."),
-        (Intervention(F, slice(4, 2)), "slice(4, 2, None) holds none of the prompt's 6 positions."),
+        (Intervention(F, slice(4, 2)), BACKWARDS),
+        (
+            Intervention(F, slice(1, 4, 0)),
+            "Positions go in steps of a whole number other than 0, not 0.",
+        ),
         (Intervention(F, []), "An intervention names no position; give at least one, or 'all'."),
         (Intervention(F, 1.5), f"1.5 {NO_POSITION}"),  # type: ignore[arg-type]
         (Intervention(F, True), f"True {NO_POSITION}"),
@@ -62,8 +75,7 @@ def refused(*interventions: Intervention) -> str:
         (Intervention(F, From(1.0)), f"1.0 {NO_POSITION}"),  # type: ignore[arg-type]
         (
             Intervention(F, 1, "halve"),
-            "A feature cannot be changed by 'halve'; the ways are ablate, set, add, scale (for a value from "
-            "another prompt see patch).",
+            "A feature cannot be changed by 'halve'; the ways are ablate, set, add, scale, patch.",
         ),
         (
             Intervention(F, 1, "ablate", 2.0),
@@ -138,6 +150,26 @@ def test_positions_of_the_prompt_and_of_generated_tokens(positions, prompt, gene
     assert edits.where(4, 4)[0].tolist() == [4 in prompt, 5 in prompt, generated, generated]
 
 
+@pytest.mark.parametrize(
+    ("positions", "chosen"),
+    [
+        (6, [6]),
+        ([5, 8], [5, 8]),
+        (slice(4, 8), [4, 5, 6, 7]),
+        (slice(None), [0, 1, 2, 3, 4, 5]),
+        (From(7), [7, 8, 9, 10, 11]),
+        (-1, [5]),
+    ],
+)
+def test_positions_of_tokens_that_are_generated(positions, chosen: list[int]):
+    edits = resolve([Intervention(F, positions)], [7, 7], 6, generated=4)[1]
+    assert edits.where(0, 12)[0].nonzero().squeeze(1).tolist() == chosen
+    with pytest.raises(
+        ClewError, match=r"^There is no position 10; the prompt has positions 0 to 5, and 4 to"
+    ):
+        resolve([Intervention(F, 10)], [7, 7], 6, generated=4)
+
+
 def test_what_no_run_can_be_made_of():
     model = tiny_model("LlamaForCausalLM")
     dictionary, ids = random_transcoders(model, "PLT ReLU"), random_ids(6).tolist()
@@ -146,6 +178,18 @@ def test_what_no_run_can_be_made_of():
     for strength in (float("nan"), float("inf"), "2"):
         with pytest.raises(ClewError, match=rf"^A strength must be a finite number, not {strength}\.$"):
             prepare(model, dictionary, ids, [], strengths=[strength])  # type: ignore[list-item]
+    for strengths in (1, None, "12"):
+        with pytest.raises(
+            ClewError, match=rf"^Strengths are several numbers such as \[-1, 0, 1\], not {strengths!r}"
+        ):
+            prepare(model, dictionary, ids, [], strengths=strengths)  # type: ignore[arg-type]
+    for prompt in (None, 3.5, [1, "a"], [1.0]):
+        with pytest.raises(ClewError, match=r"^A prompt is a text or several token ids, not "):
+            prepare(model, dictionary, prompt, [])  # type: ignore[arg-type]
+    with pytest.raises(
+        ClewError, match=r"^A graph is what model\.trace or clew\.open gives, not 'a\.clew'\.$"
+    ):
+        prepare(model, dictionary, ids, [], graph="a.clew")  # type: ignore[arg-type]
     for given in ([Feature(0, 1)], ["L0/1"]):
         with pytest.raises(ClewError, match=r"^L0/1 is no intervention; give Intervention\(features, pos"):
             prepare(model, dictionary, ids, given)  # type: ignore[arg-type]
@@ -153,29 +197,3 @@ def test_what_no_run_can_be_made_of():
         prepare(model, dictionary, ids, [Intervention([(0, 1)])])  # type: ignore[list-item]
     with pytest.raises(ClewError, match=r"^There is no strength; give at least one\.$"):
         prepare(model, dictionary, ids, [], strengths=[])
-
-
-def test_patching_sets_what_the_other_prompt_has():
-    model = tiny_model("LlamaForCausalLM")
-    dictionary = random_transcoders(model, "CLT ReLU")
-    one, other = random_ids(6, 1).tolist(), random_ids(8, 2).tolist()
-    features = [Feature(layer, index) for layer in (0, 2) for index in range(7)]
-    changes = patched(model, dictionary, features, other, source_position=4, positions=3)
-    there = intervene(model, dictionary, other, [Intervention(features, 4)])[0].features
-    here = intervene(model, dictionary, one, changes)[0].features
-    np.testing.assert_allclose(here.after[here.was_changed], there.before[there.was_changed], atol=1e-5)
-    assert (here.position[here.was_changed] == 3).all()
-    assert patched(model, dictionary, "L0/3", other)[0].positions == -1
-
-
-def test_patching_from_a_place_that_there_is_not():
-    model = tiny_model("LlamaForCausalLM")
-    dictionary, ids = random_transcoders(model, "CLT ReLU"), random_ids(6).tolist()
-    for position in (6, -7):
-        sentence = f"The other prompt has positions 0 to 5, so there is no {position}."
-        with pytest.raises(ClewError, match=f"^{re.escape(sentence)}$"):
-            patched(model, dictionary, F, ids, source_position=position)
-    with pytest.raises(ClewError, match=r"^There is no feature L1/9; layer 1 has features 0 to 6\.$"):
-        patched(model, dictionary, Feature(1, 9), ids)
-    with pytest.raises(ClewError, match=r"^A position of the other prompt is one whole number, not 1\.5\.$"):
-        patched(model, dictionary, F, ids, source_position=1.5)  # type: ignore[arg-type]

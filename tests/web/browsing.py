@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
 from tests.web.serving import Server
 
@@ -47,11 +47,16 @@ class Watch:
     def _listen(self, page: Page) -> None:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.found.append(f"page: {error}"))
-        page.on("dialog", lambda dialog: (self.found.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda asked: self._is_own(asked.url) or self.found.append(f"another origin: {asked.url}"),
-        )
+        page.on("dialog", self._close)
+        page.on("request", self._see)
+
+    def _close(self, dialog: Dialog) -> None:
+        self.found.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _see(self, asked: Request) -> None:
+        if not self._is_own(asked.url):
+            self.found.append(f"another origin: {asked.url}")
 
     def _hear(self, said: ConsoleMessage) -> None:
         if said.type == "error":

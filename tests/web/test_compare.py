@@ -113,6 +113,7 @@ def test_the_difference_of_two_answers_is_told(page, server, tmp_path):
     page.goto(f"{server.url}/#/compare/{ids[0]}/{ids[1]}")
     section = page.get_by_label("Difference of two answers")
     expected = compare(left, right).difference
+    assert expected is not None
     for logit in expected.logits:
         expect(section).to_contain_text(f"{abs(logit):.2f}")
 

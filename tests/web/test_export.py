@@ -79,13 +79,15 @@ def test_one_html_file_shows_the_same_without_a_server(show, small, tmp_path, ne
     annotated(opened, small)
     summary = opened.page.get_by_role("group", name="Summary of the graph")
     summary.wait_for()
-    boxes = sorted(box.get_attribute("aria-label") for box in summary.get_by_role("button").all())
+    boxes = sorted(box.get_attribute("aria-label") or "" for box in summary.get_by_role("button").all())
     path = downloaded(opened, "One HTML file", tmp_path)
     away = new_context(offline=True).new_page()
     away.goto(path.as_uri())
     summary = away.get_by_role("group", name="Summary of the graph")
     summary.wait_for()
-    assert sorted(box.get_attribute("aria-label") for box in summary.get_by_role("button").all()) == boxes
+    assert (
+        sorted(box.get_attribute("aria-label") or "" for box in summary.get_by_role("button").all()) == boxes
+    )
     away.keyboard.press("2")
     away.locator("canvas[data-painted]").wait_for()
     expect(away.get_by_text(f"{small.size.features} features")).to_be_visible()

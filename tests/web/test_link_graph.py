@@ -15,9 +15,9 @@ WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def view_of(page, key):
-    """What the address says of a key of the view."""
+    """What the address says of a key of the view; empty where it says nothing."""
     found = re.search(rf"[?&]{key}=([^&]*)", page.url)
-    return found and found.group(1)
+    return found.group(1) if found else ""
 
 
 def test_pointing_at_a_node_shows_what_it_is(show, small):

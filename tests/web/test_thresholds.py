@@ -58,6 +58,7 @@ def test_a_slider_is_moved_with_the_mouse_and_with_keys(show, small):
     edges = page.locator(".bar p").first
     before = edges.inner_text()
     box = slider.bounding_box()
+    assert box
     page.mouse.move(box["x"] + box["width"] - 8, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2, steps=6)

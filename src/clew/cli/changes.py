@@ -4,111 +4,123 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from math import isfinite
 
-from clew.errors import ClewError
-from clew.intervention.intervention import Feature, From, Intervention, Positions
+from clew.intervention.intervention import From, Intervention, Positions, Source, refuse_name, spelled
 
-PLACE = re.compile(r"(?P<name>.+?)(?:@(?P<at>all|-?\d+-?|-?\d*:-?\d*))?", re.DOTALL)
-PLACES = "@5, @-1 (the last), @5- (from there on, generated tokens too), @2:5 (2 to 4) or @all"
+AT = r"all|-?\d+-?|-?\d*:-?\d*|-?\d+(?:,-?\d+)+"
+PLACE = re.compile(rf"(?P<name>.+?)(?:@(?P<at>{AT}))?", re.DOTALL)
+BEHIND_NAME = re.compile(rf"(?:@(?P<at>{AT}))?(?:=(?P<value>.*))?", re.DOTALL)
+SOURCE = re.compile(r"(?:@(?P<at>-?\d+):)?(?P<prompt>.+)", re.DOTALL)
+PLACES = "@5, @-1 (the last), @5- (from there on, generated tokens too), @2:5 (2 to 4), @1,4 or @all"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one option asked for, with the text that asked for it."""
+    """What one option asked for."""
 
+    how: str
     text: str
+    node: str
     intervention: Intervention
 
-    @property
-    def needs_graph(self) -> bool:
-        """Whether a name in it is one that only a graph knows."""
-        return any(isinstance(each, str) and not Feature.named(each) for each in self.intervention.given)
+    def among(self, names: Iterable[str]) -> Change:
+        """The same change where some names are known: the longest that the text begins with is meant."""
+        for name in sorted(names, key=len, reverse=True):
+            found = (
+                BEHIND_NAME.fullmatch(self.text.removeprefix(name)) if self.text.startswith(name) else None
+            )
+            if found and name and (self.how == "ablate") == (found["value"] is None):
+                return _change(self.how, self.text, name, found["at"], found["value"])
+        return self
 
-
-@dataclass(frozen=True)
-class Patch:
-    """A feature to set to the value that it has at the same position of another prompt."""
-
-    text: str
-    feature: Feature
-    position: int
-    source: str
+    def __str__(self) -> str:
+        return str(self.intervention)
 
 
 def change(how: str) -> Callable[[str], Change]:
-    """Reads `NODE=VALUE`; of a node that is ablated `NODE` alone."""
+    """Reads `NODE=VALUE`, of a patch `NODE=OTHER PROMPT`; of a node that is ablated `NODE` alone."""
 
     def read(text: str) -> Change:
         if how == "ablate":
-            return Change(f"{text} to 0", _at_place(text, how))
-        node, equals, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = float("nan")
-        if not (equals and node) or not isfinite(value):
-            raise ArgumentTypeError(f"expected a node and a number such as L12/4031@5=0, not {text!r}")
-        way = {"set": f"{node} to {value:g}", "add": f"{node} by adding {value:g}"}
-        words = way.get(how, f"{node} times {value:g}")
-        return Change(words, replace(_at_place(node, how), value=value))
+            node, value = text, None
+        elif how == "patch":
+            node, _, value = text.partition("=")
+        else:
+            node, _, value = text.rpartition("=")
+        found = PLACE.fullmatch(node)
+        if found is None:
+            raise ArgumentTypeError(f"expected {EXPECTED.get(how, A_NUMBER)}, not {text!r}")
+        return _change(how, text, found["name"], found["at"], value)
 
     return read
 
 
-def patch(text: str) -> Patch:
-    """Reads `L12/4031@5=OTHER PROMPT`."""
-    node, _, source = text.partition("=")
-    found = re.fullmatch(r"(L\d+/\d+)@(-?\d+)", node)
-    feature = Feature.named(found[1]) if found else None
-    if found is None or feature is None or not source:
-        raise ArgumentTypeError(
-            f"expected a feature at one position and a prompt such as L12/4031@5='OTHER PROMPT', not {text!r}"
-        )
-    return Patch(f"{node} to its value on {source!r}", feature, int(found[2]), source)
+A_NUMBER = "a node and a finite number such as L12/4031@5=0"
+EXPECTED = {
+    "ablate": "a node such as L12/4031@5",
+    "patch": "a node and another prompt such as L12/4031@5='OTHER PROMPT'",
+}
 
 
-def layer_range(text: str) -> range:
-    """`3:10` for layers 3 to 9."""
-    found = re.fullmatch(r"(\d+):(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise ArgumentTypeError(f"expected layers such as 3:10 (for 3 to 9), not {text!r}")
-    return range(int(found[1]), int(found[2]))
+def _change(how: str, text: str, name: str, at: str | None, value: str | None) -> Change:
+    given = None
+    if how == "patch":
+        given = _source(value or "")
+    elif how != "ablate":
+        given = _finite(value or "")
+    if given is None and how != "ablate":
+        raise ArgumentTypeError(f"expected {EXPECTED.get(how, A_NUMBER)}, not {text!r}")
+    return Change(how, text, name, Intervention(name, _positions(at), how, given))
 
 
-def number(text: str) -> float:
+def _source(text: str) -> Source | None:
+    """`OTHER PROMPT`, or `@4:OTHER PROMPT` for its position 4."""
+    found = SOURCE.fullmatch(text)
+    return found and Source(found["prompt"], None if found["at"] is None else int(found["at"]))
+
+
+def _finite(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise ArgumentTypeError(f"expected a number, not {text!r}")
+        return None
+    return value if isfinite(value) else None
+
+
+def layer_range(text: str) -> slice:
+    """`3:10` for layers 3 to 9; `3:` for all from there on."""
+    found = re.fullmatch(r"(\d*):(\d*)", text)
+    if found is None or text == ":" or (found[1] and found[2] and int(found[1]) >= int(found[2])):
+        raise ArgumentTypeError(f"expected layers such as 3:10 (for 3 to 9) or 3:, not {text!r}")
+    return slice(*(int(bound) if bound else None for bound in found.groups()))
+
+
+def number(text: str) -> float:
+    value = _finite(text)
+    if value is None:
+        raise ArgumentTypeError(f"expected a finite number, not {text!r}")
     return value
 
 
-def check_names(changes: list[Change | Patch], has_graph: bool) -> None:
+def check_names(changes: list[Change], has_graph: bool) -> None:
     """Raise `ClewError` for a name without a graph that could know it."""
     for each in changes:
-        if isinstance(each, Change) and each.needs_graph and not has_graph:
-            name = each.intervention.given[0]
-            raise ClewError(
-                f"{name!r} is no node such as L12/4031@5 (positions: {PLACES}); a supernode or a label "
-                "needs --graph FILE"
+        if not has_graph and spelled(each.node)[0] is None:
+            refuse_name(
+                each.node,
+                f"{each.node!r} is no node such as L12/4031@5 (positions: {PLACES}); a supernode or a label "
+                "needs --graph FILE.",
             )
-
-
-def _at_place(text: str, how: str) -> Intervention:
-    found = PLACE.fullmatch(text)
-    if found is None:
-        raise ArgumentTypeError("expected a node such as L12/4031@5, not ''")
-    return Intervention(found["name"], _positions(found["at"]), how)
 
 
 def _positions(text: str | None) -> Positions | None:
     if text is None or text == "all":
         return text
+    if "," in text:
+        return [int(position) for position in text.split(",")]
     if ":" in text:
         return slice(*(int(bound) if bound else None for bound in text.split(":")))
     return From(int(text[:-1])) if text.endswith("-") else int(text)

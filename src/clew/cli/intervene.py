@@ -15,15 +15,15 @@ from clew.cli.arguments import (
     one_of,
     whole_number,
 )
-from clew.cli.changes import Change, change, check_names, layer_range, number, patch
+from clew.cli.changes import change, check_names, layer_range, number
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
+    from clew.cli.changes import Change
     from clew.cli.progress import Progress
     from clew.facade import Model
     from clew.graph.graph import Graph
     from clew.intervention.generation import Generation
-    from clew.intervention.intervention import Intervention
     from clew.intervention.result import InterventionResult
 
 USAGE = "PROMPT [options]"
@@ -60,7 +60,8 @@ def _add_changes(group: argparse._ArgumentGroup) -> None:
         ("set", "NODE=V", "give a feature this activation: L12/4031@5=0"),
         ("add", "NODE=V", "add to it"),
         ("scale", "NODE=V", "multiply it; -2 turns it round, twice as strong"),
-        ("ablate", "NODE", "set it to 0; @all, @5-, @2:5 or @-1 name other positions"),
+        ("ablate", "NODE", "set it to 0; @all, @5-, @2:5, @1,4 or @-1 name other positions"),
+        ("patch", "NODE=TEXT", "its value on another prompt, there; @4:TEXT for another place of it"),
     ):
         group.add_argument(
             f"--{how}",
@@ -71,14 +72,6 @@ def _add_changes(group: argparse._ArgumentGroup) -> None:
             help=text,
         )
     group.add_argument(
-        "--patch",
-        dest="changes",
-        action="append",
-        type=patch,
-        metavar="NODE=TEXT",
-        help="give it its value at the same position of another prompt",
-    )
-    group.add_argument(
         "--graph",
         metavar="FILE",
         help="a graph of PROMPT: its supernodes and labels may stand for NODE, its predictions are compared",
@@ -88,7 +81,7 @@ def _add_changes(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         type=number,
         metavar="S",
-        help="make all changes so many times: -2 -1 0 1 2",
+        help="make all changes so many times: a becomes a + S (changed - a); 0 is no change, 1 the change",
     )
 
 
@@ -100,7 +93,10 @@ def _add_response(group: argparse._ArgumentGroup) -> None:
         help="direct (as edges predict), frozen-attention or free, the real model (default: free)",
     )
     group.add_argument(
-        "--layers", type=layer_range, metavar="A:B", help="write changes there only, and hold the MLPs there"
+        "--layers",
+        type=layer_range,
+        metavar="A:B",
+        help="write changes at layers A to B - 1 only, and hold their MLPs",
     )
     group.add_argument(
         "--generate", type=whole_number(1), metavar="N", help="go on for N tokens, without and with changes"
@@ -121,21 +117,25 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.layout import page
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
+    from clew.intervention.naming import names_of
+    from clew.intervention.saving import save_results
 
     saved, failure = None, None
     try:
         with Progress() as progress:
             graph = _graph(arguments, progress)
             model = load_model_asked_for(arguments, progress)
-            results, generations = _run(arguments, model, graph, progress)
+            changes = [each.among([] if graph is None else names_of(graph)) for each in arguments.changes]
+            results, generations = _run(arguments, changes, model, graph, progress)
             try:
-                saved = results[0].save(arguments.save) if arguments.save else None
+                saved = save_results(results, arguments.save) if arguments.save else None
             except ClewError as error:  # told after the report, which it does not cost
                 failure = error
         source = f"{model.language_model.name} · {model.dictionary.name}"
-        changes = [each.text for each in arguments.changes]
         with page() as console:
-            print_intervention(console, changes, source, results, generations, top=arguments.top)
+            print_intervention(
+                console, source, results, generations, top=arguments.top, with_graph=graph is not None
+            )
             if saved is not None:
                 console.print(f"\nSaved  {saved}", soft_wrap=True)
     except KeyboardInterrupt:
@@ -161,8 +161,6 @@ def _check(arguments: argparse.Namespace) -> None:
         if getattr(arguments, option) is not None and not arguments.generate:
             raise ClewError(f"--{option} is for --generate N, which is not there")
     if arguments.save is not None:
-        if len(arguments.strengths or [1]) > 1:
-            raise ClewError("--save keeps one result; give one strength")
         check_writable(arguments.save)
 
 
@@ -176,20 +174,29 @@ def _graph(arguments: argparse.Namespace, progress: Progress) -> Graph | None:
 
 
 def _run(
-    arguments: argparse.Namespace, model: Model, graph: Graph | None, progress: Progress
+    arguments: argparse.Namespace,
+    changes: list[Change],
+    model: Model,
+    graph: Graph | None,
+    progress: Progress,
 ) -> tuple[tuple[InterventionResult, ...], tuple[Generation, ...]]:
+    from clew.intervention.intervene import intervene
+
     prompt = arguments.prompt if arguments.tokens is None else arguments.tokens
     strengths = arguments.strengths or [1.0]
     progress.stage("Changing features")
-    interventions = _interventions(arguments, model)
-    results = model.intervene(
+    interventions = [each.intervention for each in changes]
+    results = intervene(
+        model.language_model,
+        model.dictionary,
         prompt,
         interventions,
-        arguments.regime or "free",
+        regime=arguments.regime or "free",
         strengths=strengths,
-        layers=arguments.layers,
+        layers=_layers(arguments.layers, model.language_model.n_layers),
         graph=graph,
         sink=arguments.sink,
+        generated=arguments.generate or 0,
     )
     if not arguments.generate:
         return results, ()
@@ -207,12 +214,7 @@ def _run(
     return results, generations
 
 
-def _interventions(arguments: argparse.Namespace, model: Model) -> list[Intervention]:
-    found: list[Intervention] = []
-    for each in arguments.changes:
-        if isinstance(each, Change):
-            found.append(each.intervention)
-        else:
-            place = {"source_position": each.position, "positions": each.position}
-            found += model.patch(each.feature, each.source, **place, sink=arguments.sink)
-    return found
+def _layers(given: slice | None, n_layers: int) -> range | None:
+    if given is None:
+        return None
+    return range(given.start or 0, n_layers if given.stop is None else given.stop)

@@ -20,6 +20,7 @@ COMMANDS = {
     "intervene": "change features on a prompt and see what the model does then",
     "dictionary": "look at published transcoders, or save them in one format",
     "show": "print what is in a graph file",
+    "annotate": "name nodes of a graph, and group them as supernodes",
     "validate": "remove features one by one and see if a graph is right",
     "serve": "open a page to explore graphs, make new ones and test them",
     "models": "list the models that are ready on this machine",

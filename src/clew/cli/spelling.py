@@ -22,9 +22,19 @@ def token(text: str) -> str:
 
 def target_name(target: Target) -> str:
     """`" Paris"`, or `" cold" minus " warm"` for a difference."""
-    if target.probability is None and " minus " in target.text:
-        return " minus ".join(token(side) for side in target.text.split(" minus ", 1))
-    return token(target.text)
+    return target_text(target.text, is_difference=target.probability is None)
+
+
+def main_target(graph: Graph) -> str:
+    """The name of the target that weighs most."""
+    return target_name(max(graph.info.targets, key=lambda target: target.weight))
+
+
+def target_text(text: str, *, is_difference: bool) -> str:
+    """The same from a target's text alone."""
+    if is_difference and " minus " in text:
+        return " minus ".join(token(side) for side in text.split(" minus ", 1))
+    return token(text)
 
 
 def node_name(graph: Graph, node: int) -> str:

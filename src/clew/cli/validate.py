@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clew.cli.progress import Progress
     from clew.facade import Model
     from clew.graph.graph import Graph
+    from clew.intervention.circuits import Circuit
 
 USAGE = "FILE [options]"
 EXAMPLE = """\
@@ -39,7 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--circuit",
         type=one_of("zero", "mean"),
         metavar="HOW",
-        help="also remove what pruning keeps, and all else to zero or mean",
+        help="also take a set of features as a circuit, all others to zero or mean",
+    )
+    what.add_argument(
+        "--nodes",
+        nargs="+",
+        metavar="NODE",
+        help="for --circuit: this set (L24/1005@5, a node's id, a supernode); default: what pruning keeps",
     )
     parser.add_argument_group("where it goes").add_argument(
         "--svg", type=file_ending_in(".svg"), metavar="FILE.svg", help="save a scatter plot here"
@@ -63,8 +70,11 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before a model is loaded; save before printing."""
-    if arguments.top + arguments.random == 0:
+    singly = arguments.top + arguments.random > 0
+    if not singly and (not arguments.circuit or arguments.svg):
         raise ClewError("validate needs at least one feature to remove; see clew validate --help")
+    if arguments.nodes and not arguments.circuit:
+        raise ClewError("--nodes is the set for --circuit zero or --circuit mean, which is not there")
     if arguments.svg is not None:
         check_writable(arguments.svg)
     from clew.cli.layout import page
@@ -77,26 +87,34 @@ def run(arguments: argparse.Namespace) -> None:
         graph = open_graph(arguments.file)
         model = _loaded(arguments, graph, progress)
         progress.stage("Reading the prompt")
-        found = model.validate(
-            graph,
-            count=arguments.top,
-            random_count=arguments.random,
-            seed=arguments.seed,
-            on_progress=progress.work,
-        )
-        circuit = None
+        found = circuit = None
+        if singly:
+            found = model.validate(
+                graph,
+                count=arguments.top,
+                random_count=arguments.random,
+                seed=arguments.seed,
+                on_progress=progress.work,
+            )
         if arguments.circuit:
             progress.stage("Removing a circuit")
-            kept = graph if graph.node_total is None else prune_as_asked(graph)
-            circuit = model.circuit(kept, outside=arguments.circuit)
-        if arguments.svg is not None:
+            circuit = _circuit(model, graph, arguments)
+        if arguments.svg is not None and found is not None:
             _save(arguments.svg, drawing(graph, found))
     with page() as console:
-        print_validation(console, graph, found)
+        if found is not None:
+            print_validation(console, graph, found)
         if circuit is not None:
-            print_circuit(console, circuit)
+            print_circuit(console, circuit, arguments.nodes)
         if arguments.svg is not None:
             console.print(f"Saved  {arguments.svg}", soft_wrap=True)
+
+
+def _circuit(model: Model, graph: Graph, arguments: argparse.Namespace) -> Circuit:
+    if arguments.nodes:
+        return model.circuit(graph, arguments.nodes, outside=arguments.circuit)
+    kept = graph if graph.node_total is None else prune_as_asked(graph)
+    return model.circuit(kept, outside=arguments.circuit)
 
 
 def _loaded(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:

@@ -1,26 +1,27 @@
-"""What a person reads about a validation: a table, the worst features, a scatter plot."""
+"""What a person reads about a validation: a table, the worst features, a circuit."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clew.cli.layout import print_indented, print_title
-from clew.cli.scatter import Panel, Point, scatter_svg
-from clew.cli.spelling import readable, token
+from clew.cli.spelling import main_target, readable, token
+from clew.cli.validation_plot import FEWEST_IN_LAYER, drawing
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
-from clew.intervention.circuits import Circuit
-from clew.intervention.validated import Correlation, Group, NodeCheck, Validation
+from clew.intervention.circuits import Circuit, count
+from clew.intervention.validated import Group, NodeCheck, Validation
 
-FEWEST_IN_LAYER = 3
-"""Layers with fewer tested features have no correlations and share a line."""
+__all__ = ["drawing", "print_circuit", "print_validation"]
 
 
 def print_validation(console: Console, graph: Graph, found: Validation) -> None:
     """Everything about the single features."""
-    console.print(Text(f"{token(graph.info.prompt)} → {token(found.target)}", style="bold"))
+    console.print(Text(f"{token(graph.info.prompt)} → {main_target(graph)}", style="bold"))
     console.print(
         Text(
             f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {len(found.top)} most "
@@ -32,10 +33,13 @@ def print_validation(console: Console, graph: Graph, found: Validation) -> None:
     print_indented(console, _edges(found.gap))
     print_title(console, "In the real model, each set to zero by itself", "Spearman and Pearson")
     print_indented(console, _correlations(found))
-    worst = found.disappointments()
-    if worst:
-        print_title(console, "Predicted most that did not happen", "centred logits, over all targets")
-        print_indented(console, _disappointments(graph, worst))
+    for title, nodes in (
+        ("Predicted most that did not happen", found.disappointments()),
+        ("Happened most that was not predicted", found.surprises()),
+    ):
+        if nodes:
+            print_title(console, title, "centred logits, over all targets")
+            print_indented(console, _missed(graph, nodes))
     console.print()
 
 
@@ -70,7 +74,7 @@ def _number(value: float | None) -> str:
     return f"{'-':>5}" if value is None else f"{value:5.2f}"
 
 
-def _disappointments(graph: Graph, nodes: list[NodeCheck]) -> Table:
+def _missed(graph: Graph, nodes: list[NodeCheck]) -> Table:
     table = _table("feature", "token", "predicted", "happened", "KL")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -85,11 +89,10 @@ def _disappointments(graph: Graph, nodes: list[NodeCheck]) -> Table:
     return table
 
 
-def print_circuit(console: Console, circuit: Circuit) -> None:
-    """What pruning keeps, as a circuit."""
-    console.print(
-        Text.assemble(("What pruning keeps", "bold"), (f"  ({circuit.size:,} features as a circuit)", "dim"))
-    )
+def print_circuit(console: Console, circuit: Circuit, nodes: Sequence[str] | None = None) -> None:
+    """A set of features as a circuit: some nodes, or what pruning keeps."""
+    title = "What pruning keeps" if nodes is None else readable(", ".join(nodes))
+    console.print(Text.assemble((title, "bold"), (f"  ({count(circuit.size)} as a circuit)", "dim")))
     table = _table("", f"p of {token(circuit.answer)}")
     table.columns[1].justify = "right"
     for name, probability in (
@@ -100,38 +103,9 @@ def print_circuit(console: Console, circuit: Circuit) -> None:
     ):
         table.add_row(name, f"{probability:.2g}")
     print_indented(console, table)
+    print_indented(console, f"Sufficiency {circuit.sufficiency:.2g} = alone / whole")
+    print_indented(console, f"Necessity {circuit.necessity:.2g} = 1 - without / whole")
     console.print()
-
-
-def drawing(graph: Graph, found: Validation) -> str:
-    """Influence against KL, and predicted against measured sizes, as SVG."""
-    everything = found.everything
-    return scatter_svg(
-        f"{token(graph.info.prompt)} → {token(found.target)}",
-        ("most influential", "at random"),
-        [
-            Panel(
-                f"Influence and KL: {_caption(everything.influence_and_kl)}",
-                "influence",
-                "KL after ablation (nats)",
-                [Point(node.name, node.influence, node.kl, node.is_top) for node in found.nodes],
-            ),
-            Panel(
-                f"Sizes: {_caption(everything.prediction_and_size)}",
-                "predicted |change| (centred logits)",
-                "measured |change|",
-                [
-                    Point(node.name, node.predicted_size, node.measured_size, node.is_top)
-                    for node in found.nodes
-                ],
-                diagonal=True,
-            ),
-        ],
-    )
-
-
-def _caption(pair: Correlation) -> str:
-    return f"Spearman {_number(pair.spearman).strip()}, Pearson {_number(pair.pearson).strip()}"
 
 
 def _table(*headers: str) -> Table:

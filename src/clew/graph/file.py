@@ -40,7 +40,7 @@ def save(graph: Graph, path: str | Path) -> Path:
     path = Path(path).expanduser()
     validate(graph)
     as_json = path.suffix.lower() == ".json"
-    _write_atomically(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
+    write_atomically(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
     return path
 
 
@@ -107,7 +107,7 @@ def _clew_bytes(graph: Graph) -> bytes:
         raise ClewError(f"The graph does not fit a .clew file ({error}); prune it first.") from error
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write beside the destination, then rename; `open` (unlike `tempfile`) follows the umask."""
     if path.is_dir():
         raise ClewError(f"{path} is a folder; name a file in it.")

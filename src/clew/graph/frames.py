@@ -21,7 +21,7 @@ def node_frame(graph: Graph) -> pd.DataFrame:
     that position), feature, activation, influence, label, output (the five tokens that a feature
     promotes most). Raises `ClewError` without pandas.
     """
-    pandas = _import_pandas()
+    pandas = import_pandas()
     ids = graph.node_ids
     kinds = [kind.name.lower() for kind in NodeKind]
     return pandas.DataFrame(
@@ -47,7 +47,7 @@ def edge_frame(graph: Graph) -> pd.DataFrame:
     Columns: source and target (node indices), source_id and target_id, weight, share (the part of
     its target's whole absolute input). Raises `ClewError` without pandas.
     """
-    pandas = _import_pandas()
+    pandas = import_pandas()
     ids, target = graph.node_ids, graph.edge_target
     return pandas.DataFrame(
         {
@@ -69,11 +69,9 @@ def _output_column(graph: Graph) -> list[str]:
     return column
 
 
-def _import_pandas():
+def import_pandas():
     try:
         import pandas
     except ImportError:
-        raise ClewError(
-            "Tables of nodes and edges need pandas, which is not installed: pip install pandas."
-        ) from None
+        raise ClewError("Tables need pandas, which is not installed: pip install pandas.") from None
     return pandas

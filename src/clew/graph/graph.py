@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
@@ -166,6 +166,22 @@ class Graph:
         if own or self.node_kind[node] != NodeKind.FEATURE:
             return own or None
         return self.annotations.feature_labels.get(self.feature_name(node)) or None
+
+    def annotate(
+        self,
+        *,
+        labels: Mapping[str, str] | None = None,
+        supernodes: Mapping[str, Sequence[str]] | None = None,
+        pins: Iterable[str] = (),
+        feature_labels: Mapping[str, str] | None = None,
+    ) -> Graph:
+        """The same graph with labels, supernodes and pins added; see `clew.graph.annotate`.
+
+        Nodes are named by id or by name: `graph.annotate(supernodes={"Say Paris": ["L24/1005@5"]})`.
+        """
+        from clew.graph.annotate import annotate
+
+        return annotate(self, labels=labels, supernodes=supernodes, pins=pins, feature_labels=feature_labels)
 
     def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
         """Spellings of the tokens that a feature promotes most (or least); empty when not stored."""

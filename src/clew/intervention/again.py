@@ -23,8 +23,10 @@ def place_of(graph: Graph, node: int) -> Place:
     return int(graph.node_layer[node]), int(graph.node_position[node]), int(graph.node_feature[node])
 
 
-def recorded_again(model: LanguageModel, graph: Graph) -> Recording:
-    """The graph's prompt in the model; `ClewError` where the model has other layers or tokens."""
+def check_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
+    """Raise `ClewError` for a graph with layers, tokens or features that there are not."""
+    if not isinstance(graph, Graph):
+        raise ClewError(f"A graph is what model.trace or clew.open gives, not {graph!r}.")
     vocabulary = len(model.unembedding_weight)
     if len(graph.of_kind(NodeKind.TARGET)) and graph.n_layers != model.n_layers:
         raise ClewError(
@@ -34,19 +36,34 @@ def recorded_again(model: LanguageModel, graph: Graph) -> Recording:
     ids = [*graph.token_ids.tolist(), *(target.token_id for target in graph.info.targets)]
     if not ids or min(ids) < 0 or max(ids) >= vocabulary:
         raise ClewError(f"This graph has tokens that {model.name} does not have; name the graph's own model.")
+    features = graph.of_kind(NodeKind.FEATURE)
+    features = features[graph.node_feature[features] >= 0]  # others are attention's, of imported graphs
+    layers, counts = graph.node_layer[features], np.array(dictionary.n_features)
+    missing = layers >= len(counts)
+    missing |= graph.node_feature[features] >= counts[np.minimum(layers, len(counts) - 1)]
+    if missing.any():
+        name = graph.node_name(int(features[np.argmax(missing)]))
+        raise ClewError(
+            f"{dictionary.name} has no feature {name}; name the dictionary that the graph was traced "
+            f"with ({graph.info.dictionary or 'it does not say which'})."
+        )
+
+
+def recorded_again(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> Recording:
+    """The graph's prompt in the model; `ClewError` where it has other layers, tokens or features."""
+    check_fits(model, dictionary, graph)
     return record(model, torch.from_numpy(graph.token_ids))
 
 
 def check_same_model(
     model: LanguageModel, dictionary: Dictionary, recording: Recording, graph: Graph, nodes: np.ndarray
 ) -> None:
-    """Raise `ClewError` unless these features are there and as active as the graph says."""
+    """Raise `ClewError` unless these features are the dictionary's, and as active as the graph says."""
     places = [place_of(graph, node) for node in nodes]
-    for node, (layer, _, index) in zip(nodes.tolist(), places, strict=True):
-        if not 0 <= index < dictionary.n_features[layer]:
+    for node, (_, _, index) in zip(nodes.tolist(), places, strict=True):
+        if index < 0:
             raise ClewError(
-                f"{dictionary.name} has no feature {graph.node_name(node)}; name the dictionary that the "
-                f"graph was traced with ({graph.info.dictionary or 'it does not say which'})."
+                f"{dictionary.name} has no feature {graph.node_name(node)}, which is attention's."
             )
     expected = graph.node_activation[nodes].astype(np.float64)
     if not np.isfinite(expected).all():

@@ -17,6 +17,7 @@ from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.again import check_same_model, place_of, recorded_again
 from clew.intervention.intervention import Feature
 from clew.intervention.passes import Setting
+from clew.intervention.places import PlaceLike, places_named
 from clew.intervention.prediction import Place
 from clew.intervention.validation import last_logits
 from clew.model.language_model import LanguageModel
@@ -53,19 +54,25 @@ class Circuit:
 
     @property
     def sufficiency(self) -> float:
-        """The share of the whole model's probability that the set alone keeps."""
+        """`alone / whole`: the share of the whole model's probability that the set alone keeps."""
         return self.alone / self.whole
 
     @property
     def necessity(self) -> float:
-        """The share of it that is lost without the set."""
+        """`1 - without / whole`: the share of it that is lost without the set."""
         return 1 - self.without / self.whole
 
     def __repr__(self) -> str:
         return (
-            f"Circuit({self.size:,} features -> {quote(self.answer)} p={self.whole:.2f}: without them "
-            f"{self.without:.2g}, alone {self.alone:.2g}, nothing {self.nothing:.2g})"
+            f"Circuit({count(self.size)}, all others at {self.outside} -> {quote(self.answer)} "
+            f"p={self.whole:.2f}: alone {self.alone:.2g} (sufficiency {self.sufficiency:.2g}), without "
+            f"{self.without:.2g} (necessity {self.necessity:.2g}), nothing {self.nothing:.2g})"
         )
+
+
+def count(size: int) -> str:
+    """`1 feature`, `1,487 features`."""
+    return f"{size:,} feature{'' if size == 1 else 's'}"
 
 
 @torch.no_grad()
@@ -73,25 +80,26 @@ def measure_circuit(
     model: LanguageModel,
     dictionary: Dictionary,
     prompt: Graph | str | Sequence[int],
-    places: Sequence[Place] | None = None,
+    features: PlaceLike | Sequence[PlaceLike] | None = None,
     *,
     outside: str = "zero",
 ) -> Circuit:
-    """Remove a set of features (layer, position, index), and all but it, in the real model.
+    """Remove a set of features at positions (`PlaceLike`), and all but it, in the real model.
 
-    `prompt` is a text, token ids, or a graph, whose features are then the set unless places are given and
-    whose main target is the answer; of a text it is the likeliest token. "mean" is over the built-in text
-    that dictionaries are measured on, its first position left out. Raises `ClewError` for features that
-    there are not, and for a graph of another model or dictionary.
+    `prompt` is a text, token ids, or a graph, whose features are then the set unless some are given (by the
+    names that it knows, too), and whose main target is the answer; of a text it is the likeliest token.
+    "mean" is over the built-in text that dictionaries are measured on, its first position left out. Raises
+    `ClewError` for features that there are not, and for a graph of another model or dictionary.
     """
     if outside not in WAYS:
         raise ClewError(f"Features outside a set go to {' or '.join(WAYS)}, not to {outside!r}.")
     if isinstance(prompt, Graph):
-        return _of_graph(model, dictionary, prompt, places, outside)
-    if places is None:
+        return _of_graph(model, dictionary, prompt, features, outside)
+    if features is None:
         raise ClewError("Name the features of the circuit; only a graph has some of its own.")
     encoded = encode_prompt(model, prompt)
     recording = record(model, encoded.token_ids)
+    places = places_named(features, None, range(encoded.first_position, recording.n_positions))
     return _measured(model, dictionary, recording, places, None, outside, encoded.first_position)
 
 
@@ -99,17 +107,19 @@ def _of_graph(
     model: LanguageModel,
     dictionary: Dictionary,
     graph: Graph,
-    places: Sequence[Place] | None,
+    features: PlaceLike | Sequence[PlaceLike] | None,
     outside: str,
 ) -> Circuit:
-    recording, features = recorded_again(model, graph), graph.of_kind(NodeKind.FEATURE)
-    if places is None:
-        check_same_model(model, dictionary, recording, graph, features)
-        places = [place_of(graph, node) for node in features]
+    recording, nodes = recorded_again(model, dictionary, graph), graph.of_kind(NodeKind.FEATURE)
+    check_same_model(model, dictionary, recording, graph, nodes)
     best = max(graph.info.targets, key=lambda target: target.weight, default=None)
     # Other tools' graphs do not name a sink, but their first token is one.
     first = 0 if graph.info.sink is None and graph.foreign is None else 1
     answer = None if best is None else best.token_id
+    if features is None:
+        places = [place_of(graph, node) for node in nodes]
+    else:
+        places = places_named(features, graph, range(first, recording.n_positions))
     return _measured(model, dictionary, recording, places, answer, outside, first)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -13,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.errors import ClewError
-from clew.intervention.intervention import FORMULAS, Feature, From, Intervention, Positions
+from clew.intervention.intervention import FORMULAS, Feature, From, Intervention, Positions, spell_positions
+from clew.intervention.overflow import LARGEST_NUMBER
 
 NEVER = 2**62
 """A position that no text reaches."""
@@ -69,17 +69,21 @@ class _Edit:
 
 
 def resolve(
-    interventions: Sequence[Intervention], n_features: Sequence[int], n_positions: int
+    interventions: Sequence[Intervention],
+    n_features: Sequence[int],
+    n_positions: int,
+    generated: int = 0,
 ) -> dict[int, LayerEdits]:
     """Edits by layer of a prompt of `n_positions`, for a dictionary with so many features in each layer.
 
-    Raises `ClewError` for features, positions and values that there are not, and for two changes of one
-    feature at one position.
+    Positions may also be those of so many `generated` tokens behind it. Patches are resolved before. Raises
+    `ClewError` for features, positions and values that there are not, and for two changes of one feature at
+    one position.
     """
     found: dict[int, dict[int, list[_Edit]]] = {}
     for intervention in interventions:
         factor, constant = _terms(intervention)
-        at, first = _at(intervention.positions, n_positions)
+        at, first = positions_at(intervention.positions, n_positions, generated)
         if not intervention.members:
             raise ClewError("An intervention names no feature; give at least one.")
         for feature in intervention.members:
@@ -116,22 +120,25 @@ def _terms(intervention: Intervention) -> tuple[float, float]:
     how, value = intervention.how, intervention.value
     if how not in TERMS:
         known = ", ".join(FORMULAS)
-        raise ClewError(
-            f"A feature cannot be changed by {how!r}; the ways are {known} (for a value from another prompt "
-            "see patch)."
-        )
+        raise ClewError(f"A feature cannot be changed by {how!r}; the ways are {known}.")
     if how == "ablate":
         if value is not None:
             raise ClewError(f"To ablate takes no value, but {value} was given; the way to set one is 'set'.")
         return TERMS[how](0.0)
-    try:
-        number = math.nan if value is None or isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
+    if not is_number(value):
         given = "without a value" if value is None else f"with {value}"
         raise ClewError(f"A feature cannot be changed by {how!r} {given}; give a finite number.")
-    return TERMS[how](number)
+    return TERMS[how](float(value))
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a number that float32 can hold."""
+    if isinstance(value, bool | str):
+        return False
+    try:
+        return abs(float(value)) <= LARGEST_NUMBER  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _check_feature(feature: Feature, n_features: Sequence[int]) -> None:
@@ -147,41 +154,60 @@ def _check_feature(feature: Feature, n_features: Sequence[int]) -> None:
         raise ClewError(f"There is no feature {feature}; layer {feature.layer} {there}.")
 
 
-def _at(positions: Positions | None, n_positions: int) -> tuple[Bool[Tensor, " position"], int]:
-    """Where in the prompt, and from which position on without end."""
-    at = torch.zeros(n_positions, dtype=torch.bool)
-    if positions is None or positions == "all":
-        return ~at, n_positions
+def positions_at(
+    positions: Positions | None, n_positions: int, generated: int = 0
+) -> tuple[Bool[Tensor, " position"], int]:
+    """Where in the prompt and the generated tokens, and from which position on without end."""
+    end = n_positions + generated
+    at = torch.zeros(end, dtype=torch.bool)
+    if positions is None or (isinstance(positions, str) and positions == "all"):
+        return ~at, end
     if isinstance(positions, From):
         # May lie just behind the prompt: the first generated token.
-        first = _place(positions.position, n_positions, past_the_end=True)
+        first = _place(positions.position, n_positions, generated, past_the_end=True)
         at[first:] = True
-        return at, max(first, n_positions)
+        return at, max(first, end)
     if isinstance(positions, slice):
-        for bound in (positions.start, positions.stop):
-            if bound is not None:
-                _place(bound, n_positions, past_the_end=True)
-        chosen = list(range(n_positions)[positions])
-        if not chosen:
-            raise ClewError(f"{positions} holds none of the prompt's {n_positions} positions.")
+        chosen = _of_slice(positions, n_positions, generated)
     elif isinstance(positions, Sequence) and not isinstance(positions, str):
-        chosen = [_place(position, n_positions) for position in positions]
+        chosen = [_place(position, n_positions, generated) for position in positions]
         if not chosen:
             raise ClewError("An intervention names no position; give at least one, or 'all'.")
     else:
-        chosen = [_place(positions, n_positions)]
+        chosen = [_place(positions, n_positions, generated)]
     at[chosen] = True
     return at, NEVER
 
 
-def _place(position: object, n_positions: int, *, past_the_end: bool = False) -> int:
+def _of_slice(positions: slice, n_positions: int, generated: int) -> list[int]:
+    """Of the prompt, or as far beyond its end as a bound says."""
+    start, stop = (
+        bound if bound is None else _place(bound, n_positions, generated, past_the_end=True)
+        for bound in (positions.start, positions.stop)
+    )
+    end = max(n_positions, start or 0, stop or 0)
+    if positions.step is not None and (not _is_whole(positions.step) or positions.step == 0):
+        raise ClewError(f"Positions go in steps of a whole number other than 0, not {positions.step!r}.")
+    chosen = list(range(end)[slice(start, stop, positions.step)])
+    if not chosen:
+        raise ClewError(
+            f"{spell_positions(positions)} names no position: it would begin where it has ended already; the "
+            f"prompt has positions 0 to {n_positions - 1}."
+        )
+    return chosen
+
+
+def _place(position: object, n_positions: int, generated: int, *, past_the_end: bool = False) -> int:
     """A position counted from the front; `ClewError` for what is none."""
     if not _is_whole(position):
         raise ClewError(
             f"{position!r} is no position: give a whole number, a slice, several numbers, From(p) or 'all'."
         )
-    if not -n_positions <= position < n_positions + past_the_end:
-        raise ClewError(f"There is no position {position}; the prompt has positions 0 to {n_positions - 1}.")
+    if not -n_positions <= position < n_positions + generated + past_the_end:
+        behind = f", and {generated} tokens are generated behind them" if generated else ""
+        raise ClewError(
+            f"There is no position {position}; the prompt has positions 0 to {n_positions - 1}{behind}."
+        )
     return int(position) % n_positions if position < 0 else int(position)
 
 

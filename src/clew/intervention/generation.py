@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -11,21 +12,23 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.graph.graph import quote
+from clew.intervention.edits import is_number
 from clew.intervention.passes import Setting
 from clew.intervention.steering import steered
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model went on with at one strength; 0 is without any change."""
+    """What a model went on with."""
 
-    strength: float
+    strength: float | None
+    """None for the unchanged model."""
     token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     text: str
 
     def __repr__(self) -> str:
-        name = f"strength {self.strength:g}" if self.strength else "unchanged"
+        name = "unchanged" if self.strength is None else f"strength {self.strength:g}"
         return f"Generation({name}: {quote(self.text)})"
 
 
@@ -37,7 +40,7 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        if not is_number(self.temperature) or self.temperature < 0:
             raise ClewError(f"A temperature is 0 or above, not {self.temperature}.")
 
 
@@ -45,7 +48,7 @@ class Sampling:
 def generate_tokens(
     setting: Setting, count: int, sampling: Sampling = Sampling(), *, cache: bool = True
 ) -> tuple[Generation, ...]:
-    """One continuation of at most `count` tokens for each of the setting's strengths, side by side.
+    """The unchanged continuation of at most `count` tokens and one for each strength, side by side.
 
     The real model goes on (the free regime). A continuation ends with the model's end of text. With `cache`
     the keys and values of earlier positions are kept; without it every step reads the whole text again, to
@@ -53,15 +56,16 @@ def generate_tokens(
     layer range, as what holds MLPs is known on the prompt alone.
     """
     model, prompt = setting.model, setting.recording.token_ids
-    if count < 1:
-        raise ClewError(f"The number of tokens to generate must be at least 1, not {count}.")
+    check_count(count)
     if len(prompt) + count > model.context_length:
         raise ClewError(
             f"{len(prompt)} tokens of prompt and {count} more exceed the model's {model.context_length:,}."
         )
     if setting.constrained:
         raise ClewError("A range of layers holds MLPs on the prompt alone; generate without it.")
-    ids = prompt.expand(len(setting.strength), -1)
+    # Without any change there is but the unchanged text.
+    strengths = [None, *setting.strength[1:].tolist()] if setting.edits else [None]
+    ids = prompt.expand(len(strengths), -1)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     # Each column draws its own numbers, so that it does not matter which others run beside it.
     random = [torch.Generator().manual_seed(sampling.seed) for _ in range(len(ids))]
@@ -73,15 +77,22 @@ def generate_tokens(
             )
             if cache:
                 past, state.start = output.past_key_values, ids.shape[1]
+            state.checked_logits()
             chosen = _chosen(output.logits[:, -1].float(), sampling, random).to(ids.device)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             ended |= torch.isin(chosen, end)
             if bool(ended.all()):
                 break
     return tuple(
-        _generation(setting, float(strength), row[len(prompt) :].tolist())
-        for strength, row in zip(setting.strength, ids, strict=True)
+        _generation(setting, strength, row[len(prompt) :].tolist())
+        for strength, row in zip(strengths, ids, strict=True)
     )
+
+
+def check_count(count: int) -> None:
+    """`ClewError` unless it is a number of tokens to generate."""
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise ClewError(f"The number of tokens to generate is a whole number from 1, not {count!r}.")
 
 
 def _chosen(
@@ -104,7 +115,7 @@ def _end_tokens(setting: Setting) -> list[int]:
     return [end for end in dict.fromkeys(ends) if end is not None]
 
 
-def _generation(setting: Setting, strength: float, ids: list[int]) -> Generation:
+def _generation(setting: Setting, strength: float | None, ids: list[int]) -> Generation:
     ends = [ids.index(end) for end in _end_tokens(setting) if end in ids]
     ids = ids[: min(ends, default=len(ids))]
     tokens = tuple(setting.model.token_text(token) for token in ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,12 @@ from torch import Tensor
 from clew.dictionary.base import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.edits import LayerEdits, resolve
+from clew.intervention.again import check_fits
+from clew.intervention.edits import LayerEdits, is_number, resolve
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.naming import with_names_resolved
 from clew.intervention.passes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
+from clew.intervention.patching import with_patches_resolved
 from clew.intervention.pending import changed_places
 from clew.intervention.prediction import Place, feature_nodes, predicted_changes
 from clew.intervention.result import (
@@ -54,13 +56,15 @@ def intervene(
     layers: range | None = None,
     sink: str | None = None,
     graph: Graph | None = None,
+    generated: int = 0,
 ) -> tuple[InterventionResult, ...]:
     """One result for each strength, side by side in one run; a strength multiplies every change.
 
     With `layers` changes are written there only, and no MLP in this range responds (constrained patching).
     A `graph` of the same prompt knows names, and each result compares what it predicts for its targets
-    (not with `layers`: an edge carries all that a feature writes). Raises `ClewError` for what is not there
-    or contradicts itself.
+    (not with `layers`: an edge carries all that a feature writes). Changes of tokens that are `generated`
+    later may be among them, and do nothing here. Raises `ClewError` for what is not there, contradicts
+    itself, or is too large for float32.
     """
     regime = regime_named(regime)
     setting = prepare(
@@ -72,8 +76,8 @@ def intervene(
         layers=layers,
         sink=sink,
         graph=graph,
+        generated=generated,
     )
-    tokens = tuple(model.token_text(token) for token in setting.recording.token_ids.tolist())
     plain = model.read_logits(setting.recording.residual_final, setting.recording.final_scale)
     results = []
     for some in _column_groups(setting):
@@ -81,7 +85,7 @@ def intervene(
         if graph is not None:
             _check_activations(graph, found)
         for column in range(1, len(some.strength)):
-            results.append(_result(some, found, column, regime, tokens, plain, graph))
+            results.append(_result(some, found, column, regime, plain, graph))
     return tuple(results)
 
 
@@ -95,18 +99,22 @@ def prepare(
     layers: range | None = None,
     sink: str | None = None,
     graph: Graph | None = None,
+    generated: int = 0,
 ) -> Setting:
-    """All that a run needs, checked; its first column makes no change."""
-    for strength in strengths:
-        if isinstance(strength, str) or not math.isfinite(strength):
-            raise ClewError(f"A strength must be a finite number, not {strength}.")
-    if not len(strengths):
-        raise ClewError("There is no strength; give at least one.")
-    interventions = with_names_resolved(interventions, graph)
+    """All that a run needs, checked; its first column makes no change.
+
+    Positions may also be those of so many `generated` tokens.
+    """
+    _check_strengths(strengths)
+    if graph is not None:
+        check_fits(model, dictionary, graph)
+    named = with_names_resolved(interventions, graph)
     encoded = encode_prompt(model, prompt, sink)
+    n_positions = len(encoded.token_ids)
     if graph is not None and graph.token_ids.tolist() != encoded.token_ids.tolist():
         raise ClewError("The graph is of another prompt than the one that is changed; trace this one.")
-    edits = resolve(interventions, dictionary.n_features, len(encoded.token_ids))
+    plain = with_patches_resolved(model, dictionary, named, n_positions, sink=sink)
+    edits = resolve(plain, dictionary.n_features, n_positions, generated)
     _check_layers(layers, model.n_layers, dictionary, edits)
     return Setting(
         model=model,
@@ -116,7 +124,18 @@ def prepare(
         strength=torch.tensor([0.0, *map(float, strengths)], device=model.device),
         layers=range(model.n_layers) if layers is None else layers,
         constrained=layers is not None,
+        interventions=tuple(interventions),
     )
+
+
+def _check_strengths(strengths: Sequence[float]) -> None:
+    if isinstance(strengths, str) or not isinstance(strengths, Iterable):
+        raise ClewError(f"Strengths are several numbers such as [-1, 0, 1], not {strengths!r}.")
+    for strength in strengths:
+        if not is_number(strength):
+            raise ClewError(f"A strength must be a finite number, not {strength}.")
+    if not len(strengths):
+        raise ClewError("There is no strength; give at least one.")
 
 
 def regime_named(regime: Regime | str) -> Regime:
@@ -211,16 +230,16 @@ def _result(
     found: Pass,
     column: int,
     regime: Regime,
-    tokens: tuple[str, ...],
     plain: Tensor,
     graph: Graph | None,
 ) -> InterventionResult:
+    model, token_ids = setting.model, tuple(setting.recording.token_ids.tolist())
     strength = float(setting.strength[column])
     if not setting.edits or strength == 0:
         column = 0
     # Rounding is taken out: no change moves nothing, though columns of one product may round apart.
     moved = found.logits[column] - found.logits[0]
-    before, after = setting.model.soft_capped(plain), setting.model.soft_capped(plain + moved)
+    before, after = model.soft_capped(plain), model.soft_capped(plain + moved)
     features = _feature_changes(setting, found, column)
     targets, missing = (), 0
     if graph is not None and not setting.constrained:
@@ -232,11 +251,16 @@ def _result(
     return InterventionResult(
         regime=regime,
         strength=strength,
-        tokens=tokens,
+        interventions=setting.interventions,
+        layers=setting.layers if setting.constrained else None,
+        model=model.name,
+        dictionary=setting.dictionary.name,
+        token_ids=token_ids,
+        tokens=tuple(model.token_text(token) for token in token_ids),
         logits_before=before,
         logits_after=after,
         features=features,
-        top=token_changes(before[-1], after[-1], setting.model.token_text),
+        top=token_changes(before[-1], after[-1], moved[-1], model.token_text),
         kl=kl_divergence(before[-1], after[-1]),
         targets=targets,
         not_in_graph=missing,
@@ -265,5 +289,6 @@ def _targets(
     for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = moved.mean() if target.minus_id is None else moved[target.minus_id]
         measured = float(moved[target.token_id] - other)
-        found.append((target.weight, TargetChange(target.text, float(predicted[node]), measured)))
+        change = TargetChange(target.text, float(predicted[node]), measured, target.minus_id is not None)
+        found.append((target.weight, change))
     return tuple(change for _, change in sorted(found, key=lambda pair: -pair[0]))

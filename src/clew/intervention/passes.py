@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from clew.attribution.linear import LinearMap
 from clew.dictionary.base import Dictionary
 from clew.dictionary.points import WritePoint, values_at
+from clew.intervention.intervention import Intervention
+from clew.intervention.overflow import Largest
 from clew.intervention.pending import Edits, Pending, changed_places
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
@@ -56,6 +58,8 @@ class Setting:
     """Where changes may be written."""
     constrained: bool = False
     """Whether the MLPs of `layers` are held at what they wrote, so that effects spread from above them."""
+    interventions: tuple[Intervention, ...] = ()
+    """What `edits` came of, as the user said it."""
 
     def pending(self) -> Pending:
         return Pending(self.dictionary, self.edits, self.strength, self.layers)
@@ -73,6 +77,7 @@ class Spread:
     """With the changes; other active features follow what they read."""
     stream: Float[Tensor, "column position d_model"]
     """By how much the stream before the final norm changes."""
+    largest: Largest
 
 
 @torch.no_grad()
@@ -82,6 +87,7 @@ def run_direct(setting: Setting) -> Pass:
     plain = model.read_logits(recording.residual_final, recording.final_scale)
     # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
     logits = plain + LinearMap(model, recording).to_logits(found.stream)
+    found.largest.check_logits(logits)
     pairs = zip(found.pre_activation, found.read, strict=True)
     return Pass(logits, tuple(before + change for before, change in pairs), found.activation)
 
@@ -118,9 +124,10 @@ def spread_along_edges(setting: Setting) -> Spread:
         bypass = linear.bypass(dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer))
         if bypass is not None:
             stream = stream + bypass.forward(read, torch.empty_like(read).flatten())
-        if (added := pending.take(layer)) is not None:
+        if (added := pending.take(layer, normed=False)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
-    return Spread(tuple(pre_activations), tuple(reads), tuple(activations), stream.permute(2, 0, 1))
+    found = (tuple(values) for values in (pre_activations, reads, activations))
+    return Spread(*found, stream=stream.permute(2, 0, 1), largest=pending.largest)
 
 
 @torch.no_grad()
@@ -143,6 +150,7 @@ def run_with_frozen_attention(setting: Setting) -> Pass:
         pre_activations.append(pre_activation)
         activations.append(changed)
     logits = model.read_logits(stream, model.final_norm.scale(stream))
+    pending.largest.check_logits(logits)
     return Pass(logits, tuple(pre_activations), tuple(activations))
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.dictionary.base import Dictionary
+from clew.intervention.overflow import Largest
 
 FEATURES_AT_ONCE = 256
 """Bounds the decoder rows that are in memory together."""
@@ -53,6 +54,7 @@ class Pending:
         """Each column makes the changes times its `strength`; only writes in `layers` are made."""
         self._dictionary, self._edits = dictionary, edits
         self._strength, self._layers = strength, layers
+        self.largest = Largest(strength)
         self._added: dict[int, Tensor] = {}
         self._decoders: dict[int, Tensor] = {}
 
@@ -61,13 +63,16 @@ class Pending:
     ) -> Float[Tensor, "column position feature"]:
         """Work out the changes of a layer whose features have these activations, from position `start` on.
 
-        Returns the activations after the changes.
+        Returns the activations after the changes. Raises `ClewError` for changes that are not finite.
         """
         edits = self._edits.get(layer)
         if edits is None:
             return activation
         index = edits.index.to(activation.device)
-        change = edits.change(activation[..., index], start) * self._strength.view(-1, 1, 1)
+        strength = self._strength.view(-1, 1, 1)
+        change = edits.change(activation[..., index], start) * strength
+        change = torch.where(strength == 0, 0, change)  # nothing, even of what is infinite
+        self.largest.note(layer, index, change, start)
         if len(index) <= FEATURES_AT_ONCE:
             self._write(layer, self._decoder(layer, edits), change)
         else:  # of a whole layer's edits few change anything, and only those need decoder rows
@@ -94,6 +99,12 @@ class Pending:
                 known = self._added.get(layer + ahead)
                 self._added[layer + ahead] = written if known is None else known + written
 
-    def take(self, layer: int) -> Float[Tensor, "column position d_model"] | None:
-        """What to add at the layer's write point; None for nothing. Can be taken once."""
-        return self._added.pop(layer, None)
+    def take(self, layer: int, *, normed: bool = True) -> Float[Tensor, "column position d_model"] | None:
+        """What to add at the layer's write point; None for nothing. Can be taken once.
+
+        Raises `ClewError` for what a norm could not read, where it is to be `normed` (not held).
+        """
+        added = self._added.pop(layer, None)
+        if added is not None and normed:
+            self.largest.check_written(added)
+        return added

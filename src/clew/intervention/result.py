@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from clew.errors import ClewError
+from clew.graph.frames import import_pandas
 from clew.graph.graph import quote
+from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.passes import Regime
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 2
+"""Interventions that a result's `repr` names."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class TokenChange:
     probability_before: float
     probability_after: float
     logit_change: float
+    """Of the centred logit (less the mean over all tokens), before a soft-cap."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,25 @@ class TargetChange:
     text: str
     predicted: float
     measured: float
+    is_difference: bool = False
+
+
+@dataclass(frozen=True)
+class FeatureChange:
+    """One feature at one position: its activation before and after."""
+
+    layer: int
+    position: int
+    index: int
+    before: float
+    after: float
+
+    @property
+    def name(self) -> str:
+        return f"{Feature(self.layer, self.index)}@{self.position}"
+
+    def __repr__(self) -> str:
+        return f"FeatureChange({self.name}: {self.before:.4g} -> {self.after:.4g})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +89,32 @@ class FeatureChanges:
     def __len__(self) -> int:
         return len(self.layer)
 
-    def most_changed(self, count: int = 10) -> list[int]:
-        """Which of them, not counting those that an intervention names, moved most; the largest first."""
+    def most_changed(self, count: int = 10) -> list[FeatureChange]:
+        """Those that moved most, without any that an intervention names; the largest change first."""
         moved = torch.where(self.was_changed, 0, (self.after - self.before).abs())
         chosen = moved.topk(min(count, len(moved))).indices.tolist()
-        return [number for number in chosen if moved[number] > 0]
+        return [self.row(number) for number in chosen if moved[number] > 0]
+
+    @property
+    def by_hand(self) -> list[FeatureChange]:
+        """Those that an intervention names."""
+        return [self.row(number) for number in self.was_changed.nonzero().squeeze(1).tolist()]
+
+    def row(self, number: int) -> FeatureChange:
+        return FeatureChange(
+            *(int(column[number]) for column in (self.layer, self.position, self.index)),
+            before=float(self.before[number]),
+            after=float(self.after[number]),
+        )
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a feature, with its name and the fields above as columns; `ClewError` without pandas."""
+        pandas = import_pandas()
+        columns = {name: values.cpu().numpy() for name, values in vars(self).items()}
+        places = zip(*(columns[name] for name in ("layer", "index", "position")), strict=True)
+        names = [f"{Feature(layer, index)}@{position}" for layer, index, position in places]
+        return pandas.DataFrame({"name": names, **columns})
 
     def __repr__(self) -> str:
         return f"FeatureChanges({len(self):,} features, {int(self.was_changed.sum()):,} of them by hand)"
@@ -79,6 +126,13 @@ class InterventionResult:
 
     regime: Regime
     strength: float
+    interventions: tuple[Intervention, ...]
+    """As they were given: patches and names of a graph too."""
+    layers: range | None
+    """Where changes were written and MLPs held; None for no such limit."""
+    model: str
+    dictionary: str
+    token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     logits_before: Float[Tensor, "position vocabulary"]
     logits_after: Float[Tensor, "position vocabulary"]
@@ -93,51 +147,45 @@ class InterventionResult:
     """Changed features that the graph does not hold: what they do is in no prediction."""
 
     def save(self, path: str | Path) -> Path:
-        """Write logits and features as safetensors; returns the path. `ClewError` if it cannot be written."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        """Write logits and features as safetensors; see `clew.intervention.saving`."""
+        from clew.intervention.saving import save_results
 
-        path = Path(path).expanduser()
-        arrays = {"logits_before": self.logits_before, "logits_after": self.logits_after}
-        arrays |= {f"feature_{name}": value for name, value in vars(self.features).items()}
-        facts = {
-            "regime": self.regime.value,
-            "strength": str(self.strength),
-            "tokens": json.dumps(self.tokens),
-        }
-        try:
-            # Whole or not at all, whatever happens meanwhile.
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-                part = Path(folder) / "part"
-                save_file({name: value.cpu().contiguous() for name, value in arrays.items()}, part, facts)
-                part.replace(path)
-        except (OSError, SafetensorError) as error:
-            raise ClewError(f"{path} cannot be written ({error}).") from error
-        return path
+        return save_results([self], path)
 
     def __repr__(self) -> str:
         before = max(self.top, key=lambda token: token.probability_before)
         after = max(self.top, key=lambda token: token.probability_after)
+        shown = [str(each) for each in self.interventions[:SHOWN]] or ["nothing changed"]
+        if len(self.interventions) > SHOWN:
+            shown.append(f"{len(self.interventions) - SHOWN} more")
+        held = "" if self.layers is None else f", MLPs of layers {spell_layers(self.layers)} held"
         return (
-            f"InterventionResult({self.regime.value}: {quote(before.text)} "
-            f"p={before.probability_before:.2f} -> {quote(after.text)} p={after.probability_after:.2f}, "
-            f"KL {self.kl:.3g} nats)"
+            f"InterventionResult({', '.join(shown)}; strength {self.strength:g}, {self.regime.value}{held}: "
+            f"{quote(before.text)} p={before.probability_before:.2f} -> {quote(after.text)} "
+            f"p={after.probability_after:.2f}, KL {self.kl:.3g} nats)"
         )
+
+
+def spell_layers(layers: range) -> str:
+    """`20 to 26`, or `20` for a range of one."""
+    return f"{layers.start} to {layers[-1]}" if len(layers) > 1 else str(layers.start)
 
 
 def token_changes(
     before: Float[Tensor, " vocabulary"],
     after: Float[Tensor, " vocabulary"],
+    moved: Float[Tensor, " vocabulary"],
     texts: Callable[[int], str],
     count: int = 10,
 ) -> tuple[TokenChange, ...]:
-    """The likeliest tokens of either distribution; `texts` spells a token id."""
+    """The likeliest tokens of either distribution; `moved` says by how much logits before a soft-cap changed,
+    `texts` spells a token id.
+    """
     p, q = before.softmax(-1), after.softmax(-1)
     chosen = torch.maximum(p, q).topk(min(count, len(p))).indices.tolist()
+    centred = moved - moved.mean()
     return tuple(
-        TokenChange(
-            texts(token), token, float(p[token]), float(q[token]), float(after[token] - before[token])
-        )
+        TokenChange(texts(token), token, float(p[token]), float(q[token]), float(centred[token]))
         for token in chosen
     )
 

@@ -63,6 +63,12 @@ class Steered:
 
         return hook
 
+    def checked_logits(self) -> Tensor:
+        """Those of the last pass, before a soft-cap; `ClewError` where a change was too large for them."""
+        assert self.logits is not None
+        self._pending.largest.check_logits(self.logits)
+        return self.logits
+
     def read_out(self, module: Any, inputs: tuple, output: Tensor) -> None:
         """A hook on the unembedding."""
         if threading.get_ident() == self._thread:
@@ -101,10 +107,9 @@ def run_free(setting: Setting) -> Pass:
     ids = setting.recording.token_ids.expand(len(setting.strength), -1)
     with steered(setting, watched=True) as state:
         model.network(input_ids=ids, use_cache=False)
-    assert state.logits is not None
     layers = range(model.n_layers)
     return Pass(
-        state.logits,
+        state.checked_logits(),
         tuple(state.pre_activation[layer] for layer in layers),
         tuple(state.activation[layer] for layer in layers),
     )

@@ -111,6 +111,11 @@ class Validation:
         short = [node for node in self.nodes if node.measured_size < node.predicted_size]
         return sorted(short, key=lambda node: node.measured_size - node.predicted_size)[:count]
 
+    def surprises(self, count: int = 5) -> list[NodeCheck]:
+        """The features whose effect went furthest beyond what was predicted."""
+        beyond = [node for node in self.nodes if node.measured_size > node.predicted_size]
+        return sorted(beyond, key=lambda node: node.predicted_size - node.measured_size)[:count]
+
     def __repr__(self) -> str:
         found = self.everything.influence_and_kl.spearman
         spearman = "none" if found is None else f"{found:.2f}"

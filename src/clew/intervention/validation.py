@@ -17,7 +17,7 @@ from clew.errors import ClewError
 from clew.graph.effects import direct_effects, total_effects
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.ablations import one_in_each_column
-from clew.intervention.again import check_same_model, place_of, recorded_again
+from clew.intervention.again import check_fits, check_same_model, place_of, recorded_again
 from clew.intervention.passes import Setting, Spread, spread_along_edges
 from clew.intervention.steering import steered
 from clew.intervention.validated import NodeCheck, Validation
@@ -50,8 +50,9 @@ def validate_graph(
     must agree with them) and in the real model (the free regime). Raises `ClewError` for a graph that is not
     of this model and dictionary, or has no features.
     """
+    check_fits(model, dictionary, graph)
     chosen, n_top = _chosen(graph, count, count if random_count is None else random_count, seed)
-    recording = recorded_again(model, graph)
+    recording = recorded_again(model, dictionary, graph)
     check_same_model(model, dictionary, recording, graph, chosen)
     run = _Run(model, dictionary, recording, graph)
     direct, free = direct_effects(graph)[:, chosen], total_effects(graph)[:, chosen]
@@ -166,8 +167,7 @@ def last_logits(setting: Setting) -> Tensor:
     ids = setting.recording.token_ids.expand(len(setting.strength), -1)
     with steered(setting, watched=False) as state:
         setting.model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
-    assert state.logits is not None
-    return state.logits[:, -1]
+    return state.checked_logits()[:, -1]
 
 
 def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:

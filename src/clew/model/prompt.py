@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from jaxtyping import Int
@@ -54,7 +55,7 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
     past the context length, ids outside the vocabulary, or an unknown sink.
     """
     if not isinstance(prompt, str):
-        return _from_ids(model, list(prompt), sink)
+        return _from_ids(model, _ids_of(prompt), sink)
     if not prompt:
         raise ClewError("The prompt is empty; give at least one token of text.")
     bare = model.tokenizer.encode(prompt, add_special_tokens=False)
@@ -123,6 +124,13 @@ def _named_sink(model: LanguageModel, sink: str, token_ids: list[int]) -> SinkCh
         known = ", ".join(model.token_text(token) for token in _special_ids(model)[:8])
         raise ClewError(f"The sink {sink!r} is not one token of this model; special tokens are: {known}.")
     return SinkChoice(ids[0], sink, "named", float(_divergence_with(model, token_ids, ids)[0]))
+
+
+def _ids_of(prompt: object) -> list[int]:
+    ids = list(prompt) if isinstance(prompt, Iterable) and not isinstance(prompt, bytes) else None
+    if ids is None or not all(isinstance(each, Integral) and not isinstance(each, bool) for each in ids):
+        raise ClewError(f"A prompt is a text or several token ids, not {prompt!r}.")
+    return [int(each) for each in ids]
 
 
 def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:

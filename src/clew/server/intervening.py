@@ -37,7 +37,7 @@ def intervene(
     interventions: list[Intervention] = []
     for change, places in groups:
         for positions, features in places:
-            interventions += _interventions(model, change, features, positions, sink)
+            interventions += _interventions(model, graph, change, features, positions)
     prompt, strengths = graph.token_ids.tolist(), request["strengths"]
     of_ids = None if sink != "none" else "none"
     results = model.intervene(
@@ -100,16 +100,21 @@ def sink_of(graph: Graph) -> str | None:
 
 def _interventions(
     model: Model,
+    graph: Graph,
     change: Mapping[str, Any],
     features: Sequence[Feature],
     positions: Positions,
-    sink: str | None,
 ) -> list[Intervention]:
     if change["how"] != "swap":
         return [Intervention(features, positions, change["how"], change["value"])]
     source = change["source"]
     return model.patch(
-        features, source["prompt"], source_position=source["position"], positions=positions, sink=sink
+        features,
+        source["prompt"],
+        source_position=source["position"],
+        positions=positions,
+        graph=graph,
+        sink=sink_of(graph),
     )
 
 
@@ -150,22 +155,19 @@ def _targets(graph: Graph, result: InterventionResult) -> list[dict[str, Any]]:
 
 
 def _changed(opened: OpenGraph, result: InterventionResult) -> list[dict[str, Any]]:
-    features = result.features
-    by_hand = features.was_changed.nonzero()[:, 0][:MOST_CHANGED].tolist()
-    columns = features.layer, features.position, features.index, features.before, features.after
+    by_hand = result.features.by_hand[:MOST_CHANGED]
     told = []
-    for number in [*by_hand, *features.most_changed(MOST_CHANGED)]:
-        layer, position, index, before, after = (column[number].item() for column in columns)
-        node = f"{layer}_{index}_{position}"
+    for change in [*by_hand, *result.features.most_changed(MOST_CHANGED)]:
+        node = f"{change.layer}_{change.index}_{change.position}"
         told.append(
             {
                 "node": node if node in opened.nodes else None,
-                "layer": layer,
-                "position": position,
-                "index": index,
-                "before": before,
-                "after": after,
-                "by_hand": number in by_hand,
+                "layer": change.layer,
+                "position": change.position,
+                "index": change.index,
+                "before": change.before,
+                "after": change.after,
+                "by_hand": change in by_hand,
             }
         )
     return told

@@ -41,7 +41,12 @@ class Source(Body):
     """Where a swap takes its values from."""
 
     prompt: str = Field(min_length=1, max_length=1_000_000)
-    position: int = Field(default=-1, ge=-(2**31), lt=2**31, description="Negative ones count from the end.")
+    position: int | None = Field(
+        default=None,
+        ge=-(2**31),
+        lt=2**31,
+        description="Negative ones count from the end; null means the very positions that are changed.",
+    )
 
 
 class Change(Body):

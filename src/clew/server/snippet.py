@@ -57,7 +57,7 @@ def _changes(change: Mapping[str, Any], places: Places, sink: str | None) -> lis
             source = change["source"]
             found.append(
                 f"*model.patch({named}, {source['prompt']!r}, source_position={source['position']}, {where}, "
-                f"sink={sink!r})"
+                f"graph=graph, sink={sink!r})"
             )
         else:
             value = "" if change["value"] is None else f", value={change['value']!r}"

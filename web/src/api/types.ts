@@ -80,7 +80,7 @@ export interface Change {
   how: How;
   value: number | null;
   positions: "here" | "all" | "onwards";
-  source: { prompt: string; position: number } | null;
+  source: { prompt: string; position: number | null } | null;
 }
 
 export interface InterveneRequest {

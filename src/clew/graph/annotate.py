@@ -1,0 +1,94 @@
+"""What a person adds to a graph: labels, supernodes, pins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from clew.errors import ClewError
+from clew.graph.graph import Graph
+from clew.graph.validate import FEATURE_NAME
+
+
+def annotate(
+    graph: Graph,
+    *,
+    labels: Mapping[str, str] | None = None,
+    supernodes: Mapping[str, Sequence[str]] | None = None,
+    pins: Iterable[str] = (),
+    feature_labels: Mapping[str, str] | None = None,
+) -> Graph:
+    """The same graph with these notes added to its own; one of the same name is replaced.
+
+    Nodes are named by id (`24_1005_5`) or by name (`L24/1005@5`), those of `feature_labels` without a
+    position (`L24/1005`). An empty label, or a supernode without members, is taken away. Raises `ClewError`
+    for nodes that the graph does not have.
+    """
+    notes, nodes = graph.annotations, _ids(graph)
+    found = dict(notes.labels)
+    for node, text in _pairs("labels", labels):
+        found[node_id(nodes, node)] = _text(text, f"The label of {node}")
+    groups = dict(notes.supernodes)
+    for name, members in _pairs("supernodes", supernodes):
+        if not _text(name, "The name of a supernode"):
+            raise ClewError("A supernode needs a name; give it one.")
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            raise ClewError(f"The members of supernode {name!r} are several nodes, not {members!r}.")
+        groups[name] = tuple(dict.fromkeys(node_id(nodes, member) for member in members))
+    features = dict(notes.feature_labels)
+    for name, text in _pairs("feature_labels", feature_labels):
+        if not FEATURE_NAME.fullmatch(str(name)):
+            raise ClewError(
+                f"{name!r} is no feature such as L24/1005; labels gives one to a node at a position."
+            )
+        features[name] = _text(text, f"The label of {name}")
+    if isinstance(pins, str):
+        raise ClewError(f"Pins are several nodes, not {pins!r}.")
+    pinned = dict.fromkeys([*notes.pins, *(node_id(nodes, node) for node in pins)])
+    groups = {name: members for name, members in groups.items() if members}
+    return replace(
+        graph,
+        annotations=replace(
+            notes,
+            labels={node: text for node, text in found.items() if text},
+            supernodes=tuple(groups.items()),
+            pins=tuple(pinned),
+            feature_labels={name: text for name, text in features.items() if text},
+            supernode_colors={name: c for name, c in notes.supernode_colors.items() if name in groups},
+        ),
+    )
+
+
+def node_id(ids: Mapping[str, str], node: str) -> str:
+    """The id of a node that is named by id or by name; `ids` are those of `_ids`."""
+    if isinstance(node, str) and node in ids:
+        return ids[node]
+    slip = re.fullmatch(r"[lL]?(\d+)/(\d+)@(\d+)", node) if isinstance(node, str) else None
+    meant = f"L{slip[1]}/{slip[2]}@{slip[3]}" if slip else ""
+    hint = f" Did you mean {meant}?" if meant in ids else ""
+    raise ClewError(
+        f"The graph has no node {node!r}; give an id such as 24_1005_5 or a name such as L24/1005@5 (a "
+        f"pruned graph has lost some).{hint}"
+    )
+
+
+def _ids(graph: Graph) -> dict[str, str]:
+    """Every id by itself and by its node's name."""
+    ids = graph.node_ids
+    names = {graph.node_name(node): given for node, given in enumerate(ids)}
+    return names | {given: given for given in ids}
+
+
+def _pairs(option: str, given: object) -> list[tuple]:
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        raise ClewError(f"{option} are names with what they stand for, as in {{...: ...}}, not {given!r}.")
+    return list(given.items())
+
+
+def _text(text: object, what: str) -> str:
+    if not isinstance(text, str):
+        raise ClewError(f"{what} is a text, not {text!r}.")
+    return text
