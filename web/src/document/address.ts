@@ -42,11 +42,20 @@ export type Route =
 
 export function readRoute(hash: string): Route {
   const [path, query = ""] = hash.replace(/^#/, "").split("?");
-  const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+  const parts = path.split("/").filter(Boolean).map(decoded);
   if (parts[0] === "new") return { page: "new" };
   if (parts[0] === "g" && parts[1]) return { page: "graph", id: parts[1], view: readView(query) };
   if (parts[0] === "compare" && parts[2]) return { page: "compare", left: parts[1], right: parts[2] };
   return { page: "library" };
+}
+
+/** An address that somebody cut off in the middle of a character is taken as it stands. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 const MODES: Mode[] = ["summary", "all", "chosen"];
