@@ -25,7 +25,7 @@ ARGUMENTS = [
 PROMPT = "The capital of France is"
 SHARED_GRAPHS = Path(__file__).resolve().parents[2].parent / "shared" / "graphs"
 
-expect.set_options(timeout=6_000)
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="package")
@@ -73,7 +73,7 @@ def new_context(browser: Browser, watch: Watch) -> Iterator[Callable[..., Browse
     def make(seen: bool = True, **options: object) -> BrowserContext:
         size = {"width": 1280, "height": 800}
         context = browser.new_context(**{"viewport": size, "locale": "en-GB", **options})  # type: ignore[arg-type]
-        context.set_default_timeout(6_000)
+        context.set_default_timeout(15_000)
         watch.over(context)
         if seen:
             context.add_init_script("try { localStorage.setItem('clew-tour-seen', 'yes') } catch {}")

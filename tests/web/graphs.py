@@ -26,15 +26,17 @@ def worded_graph(seed: int = 0, prompt: str = "The river flows into", **shape: i
     targets = tuple(
         replace(target, text=f" {WORDS[place]}") for place, target in enumerate(graph.info.targets)
     )
+    likeliest = sorted(targets, key=lambda target: -target.weight)
     token_text = {token: f" {WORDS[token % len(WORDS)]}{token}" for token in range(1000)}
     token_text |= {target.token_id: target.text for target in targets}
     return graph.with_info(
         prompt=prompt,
         tokens=tuple(words),
         targets=targets,
-        predictions=tuple((target.text, target.probability) for target in targets),
+        predictions=tuple((target.text, target.weight) for target in likeliest),
         token_text=token_text,
         model=f"org/worded-{next(MODELS)}",
+        dictionary="neurons",
     )
 
 
@@ -55,9 +57,9 @@ def one_feature_graph() -> Graph:
 
 
 def long_graph() -> Graph:
-    """A prompt of sixty words of which only a few matter."""
+    """A prompt of sixty words of which the first and the last nineteen matter."""
     graph = worded_graph(2, " ".join(WORDS[place % len(WORDS)] for place in range(60)), per_cell=1)
-    busy = np.isin(graph.node_position, [0, 20, 40, 59])
+    busy = (graph.node_position == 0) | (graph.node_position > 40)
     influence = np.where(busy | (graph.node_kind == NodeKind.TARGET), 1.0, 1e-5).astype(np.float32)
     return replace(graph, node_influence=influence)
 
