@@ -34,6 +34,7 @@ const FULL = 2 * Math.PI;
 export function paintStill(context: CanvasRenderingContext2D, scene: Scene): void {
   const { width, height, palette } = scene;
   context.clearRect(0, 0, width, height);
+  context.textRendering = "optimizeSpeed"; // without ligatures, which turn <| into a triangle
   paintGround(context, scene);
   paintRestEdges(context, scene);
   paintNodes(context, scene);

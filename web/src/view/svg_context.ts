@@ -18,6 +18,7 @@ const ANCHORS: Partial<Record<CanvasTextAlign, string>> = { center: "middle", ri
 const BASELINES: Partial<Record<CanvasTextBaseline, string>> = { middle: "central", top: "hanging" };
 
 export class SvgContext {
+  textRendering = "auto";
   fillStyle = "#000";
   strokeStyle = "#000";
   lineWidth = 1;
@@ -131,7 +132,7 @@ export class SvgContext {
     const font = escape(this.font.replace(/^(\S+px)/, "400 $1"));
     const [weight, size, ...family] = font.split(" ");
     this.add(
-      `<text x="${at(x)}" y="${at(y)}" font-weight="${weight}" font-size="${size}" font-family="${family.join(" ")}" text-anchor="${ANCHORS[this.textAlign] ?? "start"}" dominant-baseline="${BASELINES[this.textBaseline] ?? "auto"}" fill="${this.fillStyle}" xml:space="preserve"`,
+      `<text x="${at(x)}" y="${at(y)}" font-weight="${weight}" font-size="${size}" font-family="${family.join(" ")}" text-anchor="${ANCHORS[this.textAlign] ?? "start"}" dominant-baseline="${BASELINES[this.textBaseline] ?? "auto"}" fill="${this.fillStyle}" xml:space="preserve" font-variant-ligatures="none"`,
       escape(text),
     );
   }
