@@ -35,15 +35,17 @@ def palette_png(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
 
 
 def spread(colors: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The commonest colour of each of the 256 most filled cells, which grow until there are so few."""
-    for size in range(1, 64):
-        cell = (colors // size) @ np.array([1 << 20, 1 << 10, 1])
-        order = np.lexsort((-count, cell))
-        first = order[np.r_[True, np.diff(cell[order]) > 0]]
-        if len(first) <= 6 * COLORS:
-            break
-    filled = np.bincount(np.unique(cell, return_inverse=True)[1], weights=count)
+    """The commonest colour of each of the 256 most filled cells, which are as small as they may be."""
+    size = next(size for size in range(1, 256) if len(np.unique(_cells(colors, size))) <= 6 * COLORS)
+    cell, place = np.unique(_cells(colors, size), return_inverse=True)
+    order = np.lexsort((-count, place))
+    first = order[np.r_[True, np.diff(place[order]) > 0]]
+    filled = np.bincount(place, weights=count, minlength=len(cell))
     return colors[first[np.argsort(-filled)[:COLORS]]]
+
+
+def _cells(colors: np.ndarray, size: int) -> np.ndarray:
+    return (colors // size) @ np.array([1 << 20, 1 << 10, 1])
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
