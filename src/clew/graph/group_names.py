@@ -27,8 +27,8 @@ DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
 def names_of(graph: Graph, groups: list[Members], flow: Flow) -> list[str]:
     """A name for each group, no two the same: a person's own, else one made from tokens and labels."""
     names = [_name(graph, group, flow) for group in groups]
-    layers = [_layers(graph, group, flow) for group in groups]
-    for distinct in (lambda number: layers[number], lambda number: f"({number + 1})"):
+    places = [_place(graph, group, flow) for group in groups]
+    for distinct in (lambda number: places[number], lambda number: f"({number + 1})"):
         times = Counter(names)
         names = [
             f"{name}, {distinct(number)}" if times[name] > 1 and groups[number].own_name is None else name
@@ -117,7 +117,10 @@ def _place(graph: Graph, group: Members, flow: Flow) -> str:
     return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"
 
 
-def _layers(graph: Graph, group: Members, flow: Flow) -> str:
+def _place(graph: Graph, group: Members, flow: Flow) -> str:
+    """What tells a group from another of its name."""
+    if group.kind == NodeKind.TOKEN:
+        return f"position {int(graph.node_position[group.nodes].min())}"
     low, high = layer_span(graph, group, flow)
     return f"layer {low}" if low == high else f"layers {low}-{high}"
 

@@ -89,11 +89,13 @@ export class Session {
   readonly current: number | null = $derived(this.selected.at(-1) ?? null);
 
   private saver: Saver | null = null;
+  private readonly everything: number;
 
   constructor(graph: Graph, id: string | null, view: View, stored?: { nodes: number; edges: number }) {
     this.graph = graph;
     this.id = id;
     this.prepared = prepare(graph);
+    this.everything = this.prepared.flow.found.reduce((sum, found) => sum + found, 0) || 1;
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
     this.byInfluence = byInfluence(graph);
     const pruned = graph.info.whole !== null || graph.nNodes <= SHOWN_WHOLE;
@@ -171,6 +173,9 @@ export class Session {
   selectGroup(key: string | null, members: readonly number[] = []): void {
     this.look({ group: key, selected: members.map((node) => this.graph.ids[node]) });
   }
+
+  /** Share of all influence in this graph that goes through a node: that on features, errors and tokens. */
+  shareOf = (node: number): number => this.prepared.flow.found[node] / this.everything;
 
   // Names
 

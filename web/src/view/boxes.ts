@@ -5,7 +5,7 @@ import type { NamedGroup } from "../document/annotations.ts";
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
 import { targetOf, visible } from "../graph/names.ts";
 import type { SummaryGroup } from "../graph/summary.ts";
-import { influenceShare, percent, probability } from "./say.ts";
+import { percent, probability } from "./say.ts";
 
 export type BoxKind = "feature" | "error" | "token" | "target";
 
@@ -38,7 +38,7 @@ const OPENED_NODES = 24;
 export function nodeBox(session: Session, node: number): Box {
   const { graph } = session;
   const kind = KINDS[graph.kind[node]];
-  const share = influenceShare(graph, node);
+  const share = session.shareOf(node);
   const hint = session.labelOf(node) ? "" : session.hintOf(node);
   const target = kind === "target" ? targetOf(graph, node) : null;
   const title =
@@ -64,7 +64,7 @@ export function nodeBox(session: Session, node: number): Box {
 }
 
 export function groupBox(session: Session, group: NamedGroup): Box {
-  const share = shareOf(session.graph, group.members);
+  const share = shareOf(session, group.members);
   return {
     key: `g:${group.id}`,
     title: group.name,
@@ -111,7 +111,7 @@ export function openBox(session: Session, box: Box): Box[] {
   }));
   const rest = nodes.slice(OPENED_NODES);
   if (!rest.length) return single;
-  const share = shareOf(graph, rest);
+  const share = shareOf(session, rest);
   const others: Box = {
     ...box,
     key: `${box.key}+`,
@@ -127,8 +127,8 @@ export function openBox(session: Session, box: Box): Box[] {
 export const nodesOf = (graph: Graph, ids: readonly string[]): number[] =>
   ids.map((id) => graph.indexOf.get(id)).filter((node) => node !== undefined);
 
-export const shareOf = (graph: Graph, members: readonly number[]): number =>
-  members.reduce((sum, node) => sum + (graph.kind[node] === TARGET ? 0 : influenceShare(graph, node)), 0);
+export const shareOf = (session: Session, members: readonly number[]): number =>
+  members.reduce((sum, node) => sum + session.shareOf(node), 0);
 
 function kindOf(graph: Graph, members: readonly number[]): BoxKind {
   for (const kind of [FEATURE, TARGET, TOKEN, ERROR])

@@ -28,18 +28,6 @@ export const probability = (value: number): string =>
       ? value.toExponential(0).replaceAll("-", "−")
       : value.toFixed(value < 0.1 ? 3 : 2);
 
-/** Share of all influence on features, errors and tokens that goes through a node. */
-export function influenceShare(graph: Graph, node: number): number {
-  let whole = totals.get(graph);
-  if (whole === undefined) {
-    whole = graph.influence.reduce((sum, value) => sum + value, 0);
-    totals.set(graph, whole);
-  }
-  return whole > 0 ? graph.influence[node] / whole : 0;
-}
-
-const totals = new WeakMap<Graph, number>();
-
 /** "layer 12, on " France"", "the prompt's token 4", ... */
 export function where(graph: Graph, node: number): string {
   const token = quote(graph.info.tokens[graph.position[node]]);
@@ -55,21 +43,21 @@ export function where(graph: Graph, node: number): string {
   }
 }
 
-export function sentence(graph: Graph, node: number, label: string | null): string {
+export function sentence(graph: Graph, node: number, label: string | null, share: number): string {
   switch (graph.kind[node]) {
     case FEATURE: {
       const tokens = promoted(graph, node, 3).map(quote).join(", ");
       const writes = tokens && `, writes towards ${tokens}`;
       const named = label ? `${label}: feature` : "Feature";
-      return `${named} ${featureName(graph, node)}, ${where(graph, node)}, activation ${number(graph.activation[node])}, influence ${percent(influenceShare(graph, node))}${writes}.`;
+      return `${named} ${featureName(graph, node)}, ${where(graph, node)}, activation ${number(graph.activation[node])}, influence ${percent(share)}${writes}.`;
     }
     case ERROR:
-      return `Error: ${where(graph, node)}, influence ${percent(influenceShare(graph, node))}.`;
+      return `Error: ${where(graph, node)}, influence ${percent(share)}.`;
     case TOKEN:
-      return `Token ${nodeName(graph, node)}, influence ${percent(influenceShare(graph, node))}.`;
+      return `Token ${nodeName(graph, node)}, influence ${percent(share)}.`;
     case TARGET: {
-      const { text, probability: share } = targetOf(graph, node);
-      return `Output ${quote(text)}${share === null ? "" : `, probability ${probability(share)}`}.`;
+      const { text, probability: chance } = targetOf(graph, node);
+      return `Output ${quote(text)}${chance === null ? "" : `, probability ${probability(chance)}`}.`;
     }
     default:
       return nodeName(graph, node);
