@@ -27,7 +27,7 @@ DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
 def names_of(graph: Graph, groups: list[Members], flow: Flow) -> list[str]:
     """A name for each group, no two the same: a person's own, else one made from tokens and labels."""
     names = [_name(graph, group, flow) for group in groups]
-    places = [_place(graph, group, flow) for group in groups]
+    places = [_telling_apart(graph, group, flow) for group in groups]
     for distinct in (lambda number: places[number], lambda number: f"({number + 1})"):
         times = Counter(names)
         names = [
@@ -117,7 +117,7 @@ def _place(graph: Graph, group: Members, flow: Flow) -> str:
     return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"
 
 
-def _place(graph: Graph, group: Members, flow: Flow) -> str:
+def _telling_apart(graph: Graph, group: Members, flow: Flow) -> str:
     """What tells a group from another of its name."""
     if group.kind == NodeKind.TOKEN:
         return f"position {int(graph.node_position[group.nodes].min())}"

@@ -42,13 +42,13 @@ class Members:
 
 
 def group_nodes(graph: Graph, flow: Flow, words: Words, max_groups: int) -> list[Members]:
-    """A person's groups, then suggested ones of what they leave, `max_groups` in all where those allow it."""
+    """A person's groups, and beside them at most `max_groups` suggested ones of what they leave."""
     own = own_groups(graph)
     free = np.ones(graph.n_nodes, dtype=bool)
     for group in own:
         free[group.nodes] = False
     of_kind = {kind: np.flatnonzero(free & (graph.node_kind == kind)) for kind in NodeKind}
-    budget = _budget({kind: len(nodes) for kind, nodes in of_kind.items()}, max_groups - len(own))
+    budget = _budget({kind: len(nodes) for kind, nodes in of_kind.items()}, max_groups)
     outputs = _outputs(graph, of_kind[NodeKind.TARGET], budget[NodeKind.TARGET])
     tokens = _tokens(graph, of_kind[NodeKind.TOKEN], flow, budget[NodeKind.TOKEN])
     errors = [Members(of_kind[NodeKind.ERROR], NodeKind.ERROR)] * budget[NodeKind.ERROR]

@@ -116,13 +116,13 @@ class Summary:
 
 
 def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
-    """The (pruned) graph in at most `max_groups` groups that carry most of the influence.
+    """The (pruned) graph in at most `max_groups` groups that carry most of the influence, and a person's own.
 
-    A person's supernodes come first and stay as they are; there are more groups only if those alone are
-    more. Then the likeliest outputs and the most influential tokens, each alone, with the rest of them
-    together; all errors; features that promote the same words; and the other features by where they lie
-    and what they read and write. The same graph always gives the same summary. Raises `ClewError` for
-    fewer than one group.
+    A person's supernodes come first and stay as they are; they take no room from the others. Then the
+    likeliest outputs and the most influential tokens, each alone, with the rest of them together; all
+    errors; features that promote the same words; and the other features by where they lie and what they
+    read and write. The same graph always gives the same summary. Raises `ClewError` for fewer than one
+    group.
     """
     if max_groups < 1:
         raise ClewError(f"A summary has at least one group; {max_groups} cannot be shown.")

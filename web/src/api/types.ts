@@ -106,8 +106,9 @@ export interface Measured {
   after: TokenShare[];
   targets: {
     text: string;
-    before: number;
-    after: number;
+    /** Null for a difference of two tokens. */
+    before: number | null;
+    after: number | null;
     logit_change: number;
     predicted: number | null;
     measured: number;

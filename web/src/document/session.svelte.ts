@@ -2,7 +2,7 @@
 
 import type { AnnotationChanges, AnnotationValues, Group, TokenShare } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
-import { featureName, nodeName, promoted, quote } from "../graph/names.ts";
+import { featureName, nodeName, promoted } from "../graph/names.ts";
 import { prepare, type Prepared } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
@@ -51,6 +51,10 @@ export class Session {
   /** Probabilities of next tokens after a trial, while its result is on show. */
   answeredAfter = $state.raw<readonly TokenShare[] | null>(null);
   hovered = $state.raw<number | null>(null);
+  /** A path that is shown by its edges alone; selecting anything else ends that. */
+  path = $state.raw<number[]>([]);
+  /** Suggested groups that were declined, by their members. */
+  declined = $state.raw<ReadonlySet<string>>(new Set());
   /** A node whose label is to be edited as soon as the panel shows it. */
   labelling = $state.raw<number | null>(null);
   /** Nodes for which a name of a new group is asked. */
@@ -160,6 +164,7 @@ export class Session {
 
   /** Select nodes; `more` adds to what is selected, or takes away what already is. */
   select(nodes: readonly number[], more = false): void {
+    this.path = [];
     const ids = nodes.map((node) => this.graph.ids[node]);
     const before = this.view.selected;
     const selected = !more
@@ -168,6 +173,24 @@ export class Session {
         ? before.filter((id) => id !== ids[0])
         : [...before.filter((id) => !ids.includes(id)), ...ids];
     this.look({ selected, group: null, ...(nodes.length && !more ? { tab: tabFor(this.view) } : {}) });
+  }
+
+  /** Show one path: its nodes selected, its edges in full, in a view that has them. */
+  showPath(nodes: readonly number[]): void {
+    this.select(nodes);
+    this.look({ tab: "paths", ...(this.view.mode === "all" ? {} : { mode: "all" as const }) });
+    this.path = [...nodes];
+  }
+
+  decline(suggestion: string, name: string): void {
+    const before = this.declined;
+    const after = new Set([...before, suggestion]);
+    this.declined = after;
+    this.history = record(this.history, {
+      text: `decline “${name}”`,
+      undo: () => (this.declined = before),
+      redo: () => (this.declined = after),
+    });
   }
 
   selectGroup(key: string | null, members: readonly number[] = []): void {
@@ -259,7 +282,7 @@ export class Session {
   group(nodes: readonly number[], name: string): string {
     const id = Math.random().toString(36).slice(2, 10);
     const color = GROUP_COLORS[this.groups.length % GROUP_COLORS.length];
-    this.change(`group ${quote(name)}`, {
+    this.change(`group “${name}”`, {
       ...this.without(nodes, null),
       [groupKey(id)]: { name, members: nodes.map((node) => this.graph.ids[node]), color },
     });
@@ -270,7 +293,7 @@ export class Session {
     const group = this.values[groupKey(id)] as Group | undefined;
     if (!group) return;
     const members = [...new Set([...group.members, ...nodes.map((node) => this.graph.ids[node])])];
-    this.change(`add to ${quote(group.name)}`, {
+    this.change(`add to “${group.name}”`, {
       ...this.without(nodes, id),
       [groupKey(id)]: { ...group, members },
     });
@@ -282,12 +305,12 @@ export class Session {
 
   editGroup(id: string, changes: Partial<Group>): void {
     const group = this.values[groupKey(id)] as Group | undefined;
-    if (group) this.change(`change group ${quote(group.name)}`, { [groupKey(id)]: { ...group, ...changes } });
+    if (group) this.change(`change group “${group.name}”`, { [groupKey(id)]: { ...group, ...changes } });
   }
 
   ungroup(id: string): void {
     const group = this.values[groupKey(id)] as Group | undefined;
-    if (group) this.change(`ungroup ${quote(group.name)}`, { [groupKey(id)]: null });
+    if (group) this.change(`ungroup “${group.name}”`, { [groupKey(id)]: null });
   }
 
   /** Changes that take nodes out of every group but one; a group that becomes empty goes. */

@@ -93,3 +93,10 @@ export const promotedRow = (outputs: OutputTokens, row: number, bottom: boolean)
   const begin = row * outputs.perNode + (bottom ? half : 0);
   return [begin, begin + half];
 };
+
+/**
+ * Whether an edge makes its target more active than it is: its weight has the sign of what it leads to. A neuron's
+ * activation may be negative, and what pushes it further down strengthens it.
+ */
+export const strengthens = (graph: Graph, target: number, weight: number): boolean =>
+  weight > 0 !== (graph.kind[target] === FEATURE && graph.activation[target] < 0);

@@ -18,6 +18,15 @@ export interface SummaryGroup {
   color: string | null;
 }
 
+/** `share` is of all that flows into the target group from outside of it. */
+export interface SummaryEdge {
+  source: number;
+  target: number;
+  carried: number;
+  effect: number;
+  share: number;
+}
+
 export interface Suggestion {
   name: string;
   members: string[];
@@ -26,6 +35,7 @@ export interface Suggestion {
 
 export interface Summary {
   groups: SummaryGroup[];
+  edges: SummaryEdge[];
   shown: number;
   in_no_group: number;
   through_errors: number;

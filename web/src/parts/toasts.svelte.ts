@@ -14,7 +14,7 @@ export interface Toast {
 
 const SHOWN_FOR = 10_000;
 /** Milliseconds; what went wrong stays until it is closed. */
-const MOST = 4;
+const MOST = 2;
 
 class Toasts {
   list = $state.raw<Toast[]>([]);

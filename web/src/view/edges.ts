@@ -73,3 +73,13 @@ export function edgesOf(
   const most = found[0]?.size || 1;
   return found.slice(0, OF_SELECTION).map(({ edge, target, size }) => ({ edge, target, share: size / most }));
 }
+
+/** The edges of one path, all in full. */
+export function edgesAlong(graph: Graph, path: readonly number[]): SelectionEdge[] {
+  return path.slice(1).flatMap((target, place) => {
+    const source = path[place];
+    for (let edge = graph.offset[target]; edge < graph.offset[target + 1]; edge++)
+      if (graph.source[edge] === source) return [{ edge, target, share: 1 }];
+    return [];
+  });
+}

@@ -36,7 +36,7 @@ const LEAST_COLUMN = 58;
 const FOLDED_COLUMN = 52;
 const BAND_GAP = 8;
 const TARGET_WIDTH = 30;
-const FOLD_ABOVE = 24;
+export const FOLD_ABOVE = 24;
 /** Prompts of more positions than this are folded. */
 const MOST_LOUD = 20;
 /** Of these, so many of the most influential positions stay open. */

@@ -1,9 +1,10 @@
 /** Draw the link graph on a canvas: a still layer of nodes and the strongest edges, and the selection above. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
+import { ERROR, FEATURE, TARGET, TOKEN, strengthens, type Graph } from "../graph/graph.ts";
 import { targetOf, visible } from "../graph/names.ts";
 import type { Layout } from "./layout.ts";
 import type { Palette } from "./palette.ts";
+import { probability } from "./say.ts";
 
 export interface Scene {
   graph: Graph;
@@ -94,7 +95,7 @@ function paintRestEdges(context: CanvasRenderingContext2D, scene: Scene): void {
   context.globalAlpha = 1;
 }
 
-/** One edge as a curve; what lowers is dashed, so that colour is not all that tells. */
+/** One edge as a curve; what weakens is dashed, so that colour is not all that tells. */
 export function strokeEdge(
   context: CanvasRenderingContext2D,
   scene: Scene,
@@ -109,9 +110,10 @@ export function strokeEdge(
   const [x0, y0] = [across(scene, x[source]), down(scene, y[source])];
   const [x1, y1] = [across(scene, x[target]), down(scene, y[target])];
   const bend = (y0 - y1) * 0.4;
-  context.strokeStyle = weight > 0 ? palette.raises : palette.lowers;
+  const isStronger = strengthens(scene.graph, target, weight);
+  context.strokeStyle = isStronger ? palette.raises : palette.lowers;
   context.lineWidth = width;
-  context.setLineDash(weight > 0 ? [] : [4, 3]);
+  context.setLineDash(isStronger ? [] : [4, 3]);
   context.beginPath();
   context.moveTo(x0, y0);
   context.bezierCurveTo(x0, y0 - bend, x1, y1 + bend, x1, y1);
@@ -220,14 +222,22 @@ function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
 const OUTPUT_ROOM = 60;
 /** Names of outputs are cut where they would run into what stands above (pixels). */
 
+const LEAST_BETWEEN = 13;
+/** Pixels between two slanted names; the likelier one is written. */
+
 /** Outputs with their probabilities, slanted where they stand close. */
 function paintTargets(context: CanvasRenderingContext2D, scene: Scene): void {
   const { graph, layout, palette, shownNode } = scene;
   context.font = "12px 'JetBrains Mono Variable', monospace";
   context.textBaseline = "middle";
   context.textAlign = "left";
-  for (let node = graph.nNodes - 1; node >= 0 && graph.kind[node] === TARGET; node--) {
+  const written: number[] = [];
+  const targets = Array.from(scene.layout.x, (_, node) => node).filter((node) => graph.kind[node] === TARGET);
+  for (const node of targets.sort((one, other) => graph.activation[other] - graph.activation[one])) {
     if (!shownNode[node] || Number.isNaN(layout.x[node])) continue;
+    const place = across(scene, layout.x[node]);
+    if (written.some((other) => Math.abs(other - place) < LEAST_BETWEEN)) continue;
+    written.push(place);
     const target = targetOf(graph, node);
     const share = target.probability ?? null;
     context.save();
@@ -240,7 +250,7 @@ function paintTargets(context: CanvasRenderingContext2D, scene: Scene): void {
     const text = fitText(context, visible(target.text), OUTPUT_ROOM);
     context.fillText(text, 0, 0);
     context.fillStyle = palette.quiet;
-    if (share !== null) context.fillText(` ${share.toFixed(2)}`, context.measureText(text).width, 0);
+    if (share !== null) context.fillText(` ${probability(share)}`, context.measureText(text).width, 0);
     context.restore();
   }
 }
