@@ -22,7 +22,7 @@ class NodePair:
     left: int
     right: int
     influence: tuple[float, float]
-    """Share of the targets that flows through it, left and right."""
+    """Share of the influence on all nodes that flows through it, left and right."""
     activation: tuple[float | None, float | None]
     """Of a feature; a target's weight; None for others and where it is not known."""
 
@@ -161,7 +161,8 @@ def _node_pairs(left: Graph, right: Graph, matched: Pairs) -> tuple[NodePair, ..
 
 
 def _influence(graph: Graph) -> np.ndarray:
-    return np.nan_to_num(graph.node_influence.astype(np.float64)) / (float(graph.target_weight.sum()) or 1.0)
+    found = np.nan_to_num(graph.node_influence.astype(np.float64))
+    return found / (float(found.sum()) or 1.0)
 
 
 def _finite(value: float) -> float | None:
