@@ -24,6 +24,7 @@ def details(layer: int = 2, feature: int = 5) -> FeatureDetails:
         histogram=(1.0, 0.0, 7.0),
         quantile_values=(0.1, 0.5),
         frequency=0.003,
+        more={"label": "capitals", "frequent_tokens": [[" capital", 0.5]]},
     )
 
 

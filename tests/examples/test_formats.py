@@ -103,6 +103,7 @@ def test_other_tools_spell_things_otherwise():
     assert found.transcoder == "7"
     assert found.top_outputs == (" Paris",)
     assert found.quantiles == (Quantile("top", (Example((), ()),)),)
+    assert found.more == {"anything": "else"}
 
 
 def changed(**fields: Any) -> dict[str, Any]:

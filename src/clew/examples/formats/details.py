@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clew.errors import ClewError
@@ -16,6 +16,14 @@ TOP, BOTTOM, INTERVAL = "Top activations", "Bottom activations", "Subsample Inte
 MOST_ITEMS = 10_000
 """Examples of a group, tokens of an example, bars of a histogram: files with more are no details."""
 LONGEST_TEXT = 10_000
+
+FIELDS = frozenset(
+    [
+        *("index", "layer", "transcoder_id", "examples_quantiles", "top_logits", "bottom_logits"),
+        *("act_min", "act_max", "histogram", "quantile_values", "activation_frequency"),
+    ]
+)
+"""All that `FeatureDetails` has a name for."""
 
 Item = TypeVar("Item")
 
@@ -60,6 +68,8 @@ class FeatureDetails:
     quantile_values: tuple[float, ...] = ()
     frequency: float = 0.0
     """Share of tokens on which it is active."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What else the file said, as plain JSON values."""
 
     @property
     def name(self) -> str:
@@ -69,6 +79,7 @@ class FeatureDetails:
 def details_to_json(details: FeatureDetails) -> dict[str, Any]:
     """Plain values in the published spelling."""
     return {
+        **details.more,
         "index": details.feature,
         "layer": details.layer,
         "transcoder_id": details.transcoder,
@@ -90,7 +101,7 @@ def details_to_json(details: FeatureDetails) -> dict[str, Any]:
 
 
 def details_from_json(data: Any, layer: int, feature: int) -> FeatureDetails:
-    """The inverse; what is missing takes its default, and what nobody knows is left out.
+    """The inverse; what is missing takes its default, and other fields are kept as they are.
 
     `layer` and `feature` are where the file says that the details lie: its name, or its place among the
     packed ones. Raises `ClewError` that names a field of the wrong type, a number that is none, or details
@@ -114,6 +125,7 @@ def details_from_json(data: Any, layer: int, feature: int) -> FeatureDetails:
         histogram=_items(data, "histogram", _number),
         quantile_values=_items(data, "quantile_values", _number),
         frequency=_share(data.get("activation_frequency") or 0),
+        more={key: value for key, value in data.items() if key not in FIELDS},
     )
 
 
