@@ -251,17 +251,17 @@ def test_a_place_without_details(tmp_path: Path):
     with pytest.raises(ClewError, match="holds no details of features"):
         read_details(tmp_path)
     with pytest.raises(ClewError, match="does not say which feature it is"):
-        read_details(tmp_path / "notes.json")
+        list(read_details(tmp_path / "notes.json"))
     (tmp_path / "99999999999999999.json").write_text("{}")
     with pytest.raises(ClewError, match="its name is not Cantor's number"):
-        read_details(tmp_path)
+        list(read_details(tmp_path))
 
 
 def test_a_file_too_long_for_one_feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("clew.examples.formats.per_feature.LONGEST_FILE", 10)
     (tmp_path / "7.json").write_text('{"histogram": []}')
     with pytest.raises(ClewError, match="has more than 10 bytes"):
-        read_details(tmp_path)
+        list(read_details(tmp_path))
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.examples.about import About, read_about
+from clew.examples.draw import draw_windows, most_frequent
 from clew.examples.label import SOURCES, Label, check_label
 from clew.examples.places import default_place
 from clew.examples.reading import read_feature
@@ -165,6 +166,19 @@ class Index:
         """
         with self._lock:
             return search(self._connection, self.about, query, limit, self._texts)
+
+    def most_frequent(self, count: int) -> list[tuple[int, int]]:
+        """The features (layer, index) that are active most often; none that was never seen."""
+        with self._lock:
+            return most_frequent(self._connection, count)
+
+    def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
+        """The tokens of at most so many windows, without the sink; the same ones for the same seed."""
+        first = 0 if self.about.sink is None else 1
+        with self._lock:
+            windows = [ids[first:] for ids in draw_windows(self._connection, count, seed)]
+            texts = self._texts([token for ids in windows for token in ids])
+        return [tuple(texts[token] for token in ids) for ids in windows]
 
     def _texts(self, ids: Iterable[int]) -> dict[int, str]:
         """Spellings of tokens, asked for once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +50,16 @@ class Service:
 
 class Stopped(Exception):
     """The run was stopped while a thread waited."""
+
+
+def sleep_until(stop: threading.Event) -> Callable[[float], None]:
+    """A sleep that ends with `Stopped` as soon as the run is stopped."""
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Stopped
+
+    return sleep
 
 
 class NoAnswer(Exception):

@@ -80,6 +80,7 @@ def gather(
     strong = [window for window in active if window.peak > 0 and window.peak >= WEAKEST * active[0].peak]
     held_out = [clipped(window, window.peak_at) for window in strong[EVERY - 1 :: EVERY]][:HELD_OUT]
     shown = [clipped(window, window.peak_at) for at, window in enumerate(strong) if at % EVERY != EVERY - 1]
+    lengths = [len(window.tokens) for window in held_out]
     known = {window.text for window in active}
     random = Random(f"{layer}/{feature}")
     unknown = [window for window in others if window.tokens and window.text not in known]
@@ -90,14 +91,16 @@ def gather(
         negative,
         shown=tuple(shown[:SHOWN]),
         held_out=tuple(held_out[: len(chosen)]),
-        others=tuple(clipped(window, random.randrange(len(window.tokens))) for window in chosen),
+        others=tuple(
+            clipped(window, random.randrange(len(window.tokens)), length)
+            for window, length in zip(chosen, lengths, strict=False)
+        ),
         promotes=tuple(promotes),
     )
 
 
-def clipped(window: Window, at: int) -> Window:
-    """The tokens around one of them; near an end more of the other side, so that lengths tell nothing."""
-    length = BEFORE + 1 + AFTER
+def clipped(window: Window, at: int, length: int = BEFORE + 1 + AFTER) -> Window:
+    """So many tokens around one of them; near an end more of the other side, so that lengths tell nothing."""
     first = max(0, min(at - BEFORE, len(window.tokens) - length))
     return Window(window.tokens[first : first + length], window.activations[first : first + length])
 

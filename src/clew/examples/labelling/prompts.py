@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from clew.examples.labelling.evidence import Evidence, Window
@@ -100,7 +100,7 @@ def _shortened(text: str) -> str:
     return text[first : first + LONGEST_TEXT]
 
 
-def _messages(task: str, question: dict[str, object]) -> Messages:
+def _messages(task: str, question: Mapping[str, object]) -> Messages:
     data = json.dumps(question, ensure_ascii=False, separators=(",", ":"))
     return [{"role": "system", "content": task}, {"role": "user", "content": data}]
 
