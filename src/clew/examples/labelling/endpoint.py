@@ -39,8 +39,7 @@ class Service:
     """Seconds without a sign of an answer."""
 
     def __post_init__(self) -> None:
-        address = urlsplit(self.url)
-        if address.scheme not in ("http", "https") or not address.hostname:
+        if not _is_address(self.url):
             raise ClewError(f"{self.url!r} is no address; expected one such as http://localhost:11434/v1.")
         if not self.model:
             raise ClewError("Which model should be asked? Name it with --api-model, or in CLEW_LABEL_MODEL.")
@@ -189,6 +188,14 @@ def _read(content: bytes) -> tuple[str | None, int, int]:
         case {"choices": [{"message": {"content": str() as text}}, *_]}:
             return text, read, written
     return None, read, written
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:  # brackets without an end, a port that is no number
+        return False
 
 
 def _count(value: Any) -> int:

@@ -29,7 +29,10 @@ ENOUGH = 0.7
 TWICE = 2
 PROMOTED, FIRST = 10, 5
 SAME_BEGINNING = 5
-"""Words that begin with so many same letters stand for each other."""
+"""Words that begin with so many same letters stand for each other ..."""
+SHORTEST = 4
+ENDINGS = frozenset({"er", "est", "ed", "ing", "ly"})
+"""... and shorter ones with one of these behind them: "warm" and "warmer"."""
 
 
 def label_from_tokens(evidence: Evidence) -> str | None:
@@ -82,8 +85,10 @@ def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:
 
 
 def _alike(token: str, other: str) -> bool:
-    one, two = stem(token), stem(other)
-    return one == two or (len(one) >= SAME_BEGINNING and one[:SAME_BEGINNING] == two[:SAME_BEGINNING])
+    short, long = sorted((stem(token), stem(other)), key=len)
+    inflected = len(short) >= SHORTEST and long.startswith(short) and long[len(short) :] in ENDINGS
+    begin_alike = len(short) >= SAME_BEGINNING and short[:SAME_BEGINNING] == long[:SAME_BEGINNING]
+    return short == long or inflected or begin_alike
 
 
 def _folded(token: str) -> str:
