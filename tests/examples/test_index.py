@@ -60,7 +60,7 @@ def path(tmp_path: Path) -> Path:
             (pack_histogram(counts), outputs, outputs, drawn, outputs),
         )
         blob = pack_activations(*steps_of(ACTIVATIONS))
-        connection.execute("INSERT INTO examples VALUES (3, 0, 0, 7, 3, 1, 4.0, ?)", (blob,))
+        connection.execute("INSERT INTO examples VALUES (3, 0, 0, 7, 3, 1, 4.0, 0, ?)", (blob,))
         build_text_search(connection, lambda ids: texts)
     connection.close()
     return made

@@ -1,14 +1,20 @@
 """Histograms that need no second pass: their bins are fixed by the bits of a float32.
 
 A bin is a sign, an exponent and the top bit of the mantissa: from 2^-10 to 2^12 in steps of an octave's
-halves, `[2^e, 1.5 * 2^e)` and `[1.5 * 2^e, 2^(e+1))`. What is closer to zero has one bin on each side, exact
-zero has its own, and the outermost bins are open. Counts are exact and add up over shards.
+halves, `[2^e, 1.5 * 2^e)` and `[1.5 * 2^e, 2^(e+1))`. What is closer to zero has one bin on each side, zero
+has its own (magnitudes below 2^-127 count as zero), and the outermost bins are open. Counts are exact and add
+up over shards.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int16, Int32, Int64
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOWEST, HIGHEST = -10, 12
 """Octaves that are told apart."""
@@ -26,9 +32,21 @@ _FIRST = 2 * (127 + LOWEST)
 def bin_of(values: Float32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
     """The bin of each value, from the most negative to the most positive."""
     bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
-    code = np.clip(((bits & 0x7FFFFFFF) >> _SHIFT) - _FIRST + 1, 0, CODES - 1) + 1
-    code = np.where(bits & 0x7FFFFFFF, code, 0)
+    magnitude = (bits & 0x7FFFFFFF) >> _SHIFT
+    code = np.minimum(np.clip(magnitude - _FIRST + 1, 0, CODES - 1) + 1, magnitude)
     return ZERO + np.where(bits < 0, -code, code).astype(np.int32)
+
+
+def bins_of(values: Float32[Tensor, "row feature"]) -> Int16[Tensor, "row feature"]:
+    """The same for a contiguous tensor on any device, from the upper half of each float alone."""
+    import torch
+
+    upper = values.view(torch.int16).view(*values.shape, 2)[..., 1]
+    key = upper >> (_SHIFT - 16)
+    magnitude = key & 0x1FF
+    code = torch.minimum(magnitude.clamp(_FIRST - 1, _FIRST + CODES - 2).sub_(_FIRST - 2), magnitude)
+    sign = key >> 15
+    return (code ^ sign).sub_(sign).add_(ZERO)
 
 
 def edges() -> Float64[np.ndarray, " edge"]:

@@ -39,7 +39,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE windows (id INTEGER PRIMARY KEY, tokens BLOB NOT NULL) STRICT;
 
     -- kind: 0 top, -1 bottom (most negative), 1 and up quantile groups, the strongest first.
-    -- position: of the peak in its window; first: of the first token whose activation is stored.
+    -- position: of the peak in its window; first: of the first token whose activation is stored;
+    -- context: a hash of the tokens that end with the peak, which tells examples apart (0 if imported).
     CREATE TABLE examples (
         feature INTEGER NOT NULL,
         kind INTEGER NOT NULL,
@@ -48,6 +49,7 @@ MIGRATIONS: tuple[str, ...] = (
         position INTEGER NOT NULL,
         first INTEGER NOT NULL,
         peak REAL NOT NULL,
+        context INTEGER NOT NULL,
         activations BLOB NOT NULL,
         PRIMARY KEY (feature, kind, rank)
     ) STRICT, WITHOUT ROWID;
