@@ -13,7 +13,7 @@ def details(layer: int = 2, feature: int = 5) -> FeatureDetails:
         feature,
         transcoder="org/transcoders",
         quantiles=(
-            Quantile(TOP, (top, Example((" a",), (3.0,), repeated=True))),
+            Quantile(TOP, (top, Example((" a",), (3.0,), peak=0, repeated=True))),
             Quantile(BOTTOM, (Example((" b", " c"), (-2.5, 0.0), peak=0),)),
             Quantile("Subsample Interval 0", ()),
         ),

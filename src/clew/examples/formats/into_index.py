@@ -160,7 +160,8 @@ class _Rows:
         ids = np.array([self._token(text) for text in example.tokens], dtype=np.int32)
         self._longest = max(self._longest, len(ids))
         self._connection.execute(
-            "INSERT INTO examples VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+            "INSERT INTO examples (feature, kind, rank, window, position, first, peak, context, activations) "
+            "VALUES (?, ?, ?, ?, ?, 0, ?, 0, ?)",
             (
                 *(number, kind, rank, self._window(pack_tokens(ids)), at),
                 *(example.activations[at], pack_activations(*steps_of(activations))),
