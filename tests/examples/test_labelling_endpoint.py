@@ -31,15 +31,17 @@ MESSAGES = [{"role": "system", "content": "task"}, {"role": "user", "content": '
 FINE = said("fine")
 
 
+def in_turn(answers: list[Answer]) -> Speaker:
+    """One after the other; the last for good."""
+    return lambda request, before: answers[min(before, len(answers) - 1)]
+
+
 class Talk:
     """What came of one question."""
 
     def __init__(self, speak: Speaker | list[Answer], budget: Budget | None = None, **service: Any) -> None:
         self.clock, self.budget = Clock(), budget or Budget(Prices(1.0, 2.0))
-        answers = speak
-        if isinstance(answers, list):
-            speak = lambda request, before: answers[min(before, len(answers) - 1)]  # noqa: E731
-        with serving(speak) as server:
+        with serving(in_turn(speak) if isinstance(speak, list) else speak) as server:
             self.server = server
             pace = Pace(Limits(), self.clock, self.clock.sleep)
             self.endpoint = Endpoint(Service(server.url, "stand-in", **service), pace, self.budget)
@@ -65,7 +67,9 @@ def test_a_question_is_answered():
         "max_tokens": ANSWER_TOKENS,
         "temperature": 0,
     }
-    assert talk.budget.spent == Spent(1, 100, 10, pytest.approx(120e-6))
+    spent = talk.budget.spent
+    assert spent == Spent(1, 100, 10, spent.cost)
+    assert spent.cost == pytest.approx(120e-6)
 
 
 def test_a_key_is_not_shown():
@@ -104,7 +108,8 @@ def test_slow_is_asked_again_and_counted_as_if_charged():
     talk = Talk([Answer(silent=True), FINE], timeout=0.1)
     assert talk.text == "fine"
     most = (size(MESSAGES) + 50 + 2 * ANSWER_TOKENS) / 1e6
-    assert talk.budget.spent == Spent(2, 100, 10, pytest.approx(120e-6 + most))
+    assert (talk.budget.spent.requests, talk.budget.spent.read) == (2, 100)
+    assert talk.budget.spent.cost == pytest.approx(120e-6 + most)
 
 
 def test_always_slow():

@@ -62,7 +62,7 @@ def test_every_feature_is_labelled_and_tested():
     done = Labelling(knowing)
     assert done.tally == Tally(labelled=6)
     assert done.kept == dict.fromkeys(
-        range(6), Made("cats", 1.0, {"prompts": 1, "side": "positive", "active": 4, "others": 4})
+        range(6), Made("cat", 1.0, {"prompts": 1, "side": "positive", "active": 4, "others": 4})
     )
     assert done.budget.spent.requests == 12
     assert [tally.done for tally in done.seen] == [1, 2, 3, 4, 5, 6]
@@ -77,15 +77,15 @@ def test_a_wrong_label_is_told_by_its_confidence():
 
 def test_too_few_texts_make_a_label_that_is_not_tested():
     done = Labelling(knowing, [evidence(active=2)])
-    assert (done.kept[7].text, done.kept[7].confidence) == ("cats", None)
+    assert (done.kept[7].text, done.kept[7].confidence) == ("cat", None)
     assert done.budget.spent.requests == 1
 
 
 def test_labels_of_the_negative_side_say_so():
     done = Labelling(knowing, [evidence(negative=True)])
-    assert done.kept[7].text == "cats (negative)"
+    assert done.kept[7].text == "cat (negative)"
     assert done.kept[7].detail["side"] == "negative"
-    assert '"label":"cats"' in done.server.requests[-1].body["messages"][1]["content"]
+    assert '"label":"cat"' in done.server.requests[-1].body["messages"][1]["content"]
 
 
 def test_features_without_texts_cost_nothing():

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 USAGE = "[INDEX] [options]"
 EXAMPLE = """\
 example:
-  clew label --from-tokens --graph paris.clew
-  clew label --graph paris.clew --base-url http://localhost:11434/v1 --api-model llama3.2
-  clew label --limit 1000 --api-model NAME --price-in 0.15 --price-out 0.6 --max-cost 2"""
+  clew label --graph paris.clew --from-tokens
+  clew label --base-url http://localhost:11434/v1 --api-model llama3.2"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     service = None if arguments.from_tokens else _service(arguments)
     with open_index(_index_file(arguments), writable=True) as index, Progress() as progress:
         progress.stage("Choosing features")
+        if not index.about.complete:
+            raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
         sides = _chosen(arguments, index)
         if service is None:
             _label_from_tokens(index, sides, progress)
