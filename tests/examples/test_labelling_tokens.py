@@ -55,8 +55,9 @@ def test_no_label_where_nothing_agrees(evidence: Evidence):
 @pytest.mark.parametrize(
     ("promoted", "words"),
     [
-        ([" warm", " warmer", " colder", " cold"], ["warm", "colder"]),
-        ([" part", " party", " parties"], ["party"]),
+        ([" warm", " warmer", " colder", " cold"], ["warm"]),
+        ([" party", " parties", " part"], ["party"]),
+        ([" part", " party", " parties"], []),
         ([" temperature", " temperatures", " city", " City", "city"], ["temperature", "city"]),
         (["city", "City"], []),
         ([" capital"] * 3, []),
@@ -64,5 +65,5 @@ def test_no_label_where_nothing_agrees(evidence: Evidence):
         (["\u202ecity", " city\u202e"], []),
     ],
 )
-def test_words_need_two_spellings(promoted: list[str], words: list[str]):
+def test_words_need_several_spellings(promoted: list[str], words: list[str]):
     assert agreed_words(promoted, []) == words

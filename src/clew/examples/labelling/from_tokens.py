@@ -4,8 +4,9 @@
 
 - `on`: at most three tokens, each the peak of two texts or more, that are together the peak of 70 % of the
   texts;
-- `says`: at most three words, each promoted in two spellings or more (" capital", " Capitals"), the first of
-  them among the five tokens promoted most, or promoted and a token that it is on.
+- `says`: at most three words, each promoted in three spellings (" capital", "Capital", " capitals") among the
+  ten tokens promoted most, or in two among the first five if it is the very first, or promoted and a token
+  that it is on. Two spellings further down are too often chance.
 
 A label with neither is none.
 """
@@ -26,7 +27,7 @@ MOST = 3
 """Tokens, and words."""
 FEWEST_TEXTS = 4
 ENOUGH = 0.7
-TWICE = 2
+TWICE, THRICE = 2, 3
 PROMOTED, FIRST = 10, 5
 SAME_BEGINNING = 5
 """Words that begin with so many same letters stand for each other ..."""
@@ -64,7 +65,7 @@ def frequent_peaks(windows: Sequence[Window]) -> list[str]:
 
 
 def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:
-    """Words for which two promoted tokens or more stand, in the spelling that is promoted most."""
+    """Words for which several promoted tokens stand, in the spelling that is promoted most."""
     groups: list[list[tuple[int, str]]] = []
     for rank, token in enumerate(promoted):
         if not is_nameable(token.strip()):
@@ -78,8 +79,10 @@ def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:
     words = []
     for group in groups:
         whole = [token.strip() for _, token in group if begins_word(token)]
-        twice = len({token for _, token in group}) >= TWICE and group[0][0] < FIRST
-        if whole and (twice or stem(whole[0]) in stems):
+        spelled = {token: rank for rank, token in reversed(group)}
+        early = sum(rank < FIRST for rank in spelled.values())
+        agreed = len(spelled) >= THRICE or (group[0][0] == 0 and early >= TWICE)
+        if whole and (agreed or stem(whole[0]) in stems):
             words.append(clean(whole[0]))
     return words[:MOST]
 
