@@ -19,6 +19,8 @@ COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
     "intervene": "change features on a prompt and see what the model does then",
     "dictionary": "look at published transcoders, or save them in one format",
+    "index": "keep the texts on which features are active, to look at and to share",
+    "label": "give features short names, from a language model or by rule",
     "show": "print what is in a graph file",
     "annotate": "name nodes of a graph, and group them as supernodes",
     "validate": "remove features one by one and see if a graph is right",
@@ -29,7 +31,11 @@ ACTIONS = {
     "dictionary": {
         "inspect": "measure transcoders on a text, layer by layer",
         "save": "write transcoders anew, as a circuit-tracer folder",
-    }
+    },
+    "index": {
+        "export": "write an index as files of details that other tools read",
+        "import": "make an index of files of details that other tools wrote",
+    },
 }
 """The commands that have commands of their own."""
 EXAMPLE = """\
