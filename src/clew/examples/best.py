@@ -21,7 +21,7 @@ Details = Callable[[Int64[Tensor, " entry"], Int64[Tensor, " entry"]], Columns]
 
 @dataclass
 class Best:
-    """The best k entries of each feature, the best first; an empty one has value 0 and window -1."""
+    """The best k entries of each feature, in any order; an empty one has value 0 and window -1."""
 
     value: Float64[Tensor, "feature k"]
     key: Int64[Tensor, "feature k"]
@@ -53,49 +53,58 @@ class Best:
         details: Details,
     ) -> Int64[Tensor, " changed"]:
         """Take what is good enough of one entry for each window and feature; returns the features changed."""
-        n_windows, k = len(value), self.value.shape[1]
-        place, feature = torch.nonzero((value >= self.value[:, -1]) & (value > 0), as_tuple=True)
-        offered, keys = value[place, feature], key[place, feature]
-        keep = ~self._already(feature, offered, keys, window[place])
-        place, feature, offered, keys = place[keep], feature[keep], offered[keep], keys[keep]
-        if not len(place):
+        good = (value >= self.value.amin(dim=1)) & (value > 0)
+        feature, place = torch.nonzero(good.T, as_tuple=True)
+        better = ~self._already(feature, value[place, feature], key[place, feature], window[place])
+        feature, place = feature[better], place[better]
+        if not len(feature):
             return feature
-        changed, row = torch.unique(feature, return_inverse=True)
-        new_value = self.value.new_zeros(len(changed), n_windows)
-        new_value[row, place] = offered
-        new_key = self.key.new_full((len(changed), n_windows), -1)
-        new_key[row, place] = keys
-        kept = distinct_best(
-            all_values := torch.cat([self.value[changed], new_value], dim=1),
-            all_keys := torch.cat([self.key[changed], new_key], dim=1),
-            all_windows := torch.cat([self.window[changed], window.expand(len(changed), -1)], dim=1),
-            k,
-        )
-        values = _at(all_values, kept)
-        filled = values > 0
-        self.value[changed] = values
-        self.key[changed] = torch.where(filled, _at(all_keys, kept), -1)
-        self.window[changed] = torch.where(filled, _at(all_windows, kept), -1)
-        self._rearrange(changed, kept, filled, details)
+        changed, row, column = _beside_each_other(feature)
+        new = Entries.empty(len(changed), int(column.max()) + 1, feature.device)
+        new.value[row, column], new.key[row, column] = value[place, feature], key[place, feature]
+        new.window[row, column], new.place[row, column] = window[place], place
+        self._take(changed, new, details)
         return changed
 
     def _already(self, feature: Tensor, value: Tensor, key: Tensor, window: Tensor) -> Bool[Tensor, " entry"]:
         """Whether the same key is there with a value that goes before."""
-        known = self.value[feature]
-        before = (known > value[:, None]) | (
-            (known == value[:, None]) & (self.window[feature] <= window[:, None])
-        )
-        return ((self.key[feature] == key[:, None]) & before).any(dim=1)
+        same = self.key[feature] == key[:, None]
+        known, at = self.value[feature], self.window[feature]
+        return (same & _before(known, at, value[:, None], window[:, None], or_same=True)).any(dim=1)
 
-    def _rearrange(self, changed: Tensor, kept: Tensor, filled: Tensor, details: Details) -> None:
-        """Columns follow their entries; those of new entries are asked for."""
-        k = self.value.shape[1]
-        row, rank = torch.nonzero((kept >= k) & filled, as_tuple=True)
-        fresh = details(changed[row], kept[row, rank] - k)
-        for name, column in self.columns.items():
-            moved = _at(column[changed], kept.clamp(max=k - 1))
-            moved[row, rank] = fresh[name]
-            column[changed] = moved
+    def _take(self, changed: Int64[Tensor, " row"], new: Entries, details: Details) -> None:
+        """New entries go where old ones have to leave; those that stay are not moved."""
+        old_value, old_key, old_window = self.value[changed], self.key[changed], self.window[changed]
+        k = old_value.shape[1]
+        new_value, old_value = _without_repeats(new, old_value, old_key, old_window)
+        values = torch.cat([old_value, new_value], dim=1)
+        windows = torch.cat([old_window, new.window], dim=1)
+        kept = torch.zeros_like(values, dtype=torch.bool).scatter_(
+            1, best_first(values, windows)[:, :k], True
+        )
+        kept &= values > 0
+        stays, comes = kept[:, :k], kept[:, k:]
+        self.value[changed] = torch.where(stays, old_value, 0)
+        self.key[changed] = torch.where(stays, old_key, -1)
+        self.window[changed] = torch.where(stays, old_window, -1)
+        free = stays.byte().argsort(dim=1, stable=True)
+        row, column = torch.nonzero(comes, as_tuple=True)
+        slot = free[row, comes.cumsum(dim=1)[row, column] - 1]
+        feature = changed[row]
+        self.value[feature, slot], self.key[feature, slot] = new_value[row, column], new.key[row, column]
+        self.window[feature, slot] = new.window[row, column]
+        for name, fresh in details(feature, new.place[row, column]).items():
+            self.columns[name][feature, slot] = fresh
+
+    def ordered(self) -> Best:
+        """The same entries, the best first."""
+        order = best_first(self.value, self.window)
+        return Best(
+            _at(self.value, order),
+            _at(self.key, order),
+            _at(self.window, order),
+            {name: _at(column, order) for name, column in self.columns.items()},
+        )
 
     def joined(self, other: Best) -> Best:
         """The best of two sets that share no window."""
@@ -114,6 +123,62 @@ class Best:
         )
 
 
+@dataclass(frozen=True)
+class Entries:
+    """What is offered to some features, those of one feature beside each other; value 0 where there are no
+    more."""
+
+    value: Float64[Tensor, "row column"]
+    key: Int64[Tensor, "row column"]
+    window: Int64[Tensor, "row column"]
+    place: Int64[Tensor, "row column"]
+    """Among the windows offered."""
+
+    @classmethod
+    def empty(cls, n_rows: int, n_columns: int, device: torch.device) -> Entries:
+        value = torch.zeros(n_rows, n_columns, dtype=torch.float64, device=device)
+        nowhere = torch.full((n_rows, n_columns), -1, device=device)
+        return cls(value, nowhere.clone(), nowhere.clone(), nowhere)
+
+
+def _beside_each_other(feature: Int64[Tensor, " entry"]) -> tuple[Tensor, Tensor, Tensor]:
+    """The features that occur in a sorted list, and each entry's row (its feature) and column there."""
+    changed, counts = torch.unique_consecutive(feature, return_counts=True)
+    row = torch.repeat_interleave(torch.arange(len(changed), device=feature.device), counts)
+    begin = counts.cumsum(dim=0) - counts
+    return changed, row, torch.arange(len(feature), device=feature.device) - begin[row]
+
+
+def _without_repeats(
+    new: Entries, old_value: Tensor, old_key: Tensor, old_window: Tensor
+) -> tuple[Float64[Tensor, "row column"], Float64[Tensor, "row k"]]:
+    """The values of new and old entries, 0 where a better new one has the same key."""
+
+    def beaten(value: Tensor, key: Tensor, window: Tensor) -> Tensor:
+        same = key[:, :, None] == new.key[:, None]
+        before = _before(new.value[:, None], new.window[:, None], value[:, :, None], window[:, :, None])
+        return (same & before).any(dim=2)
+
+    kept_new = new.value.masked_fill(beaten(new.value, new.key, new.window), 0)
+    return kept_new, old_value.masked_fill(beaten(old_value, old_key, old_window), 0)
+
+
+def _before(
+    value: Tensor, window: Tensor, than: Tensor, than_window: Tensor, *, or_same: bool = False
+) -> Bool[Tensor, "..."]:
+    """Whether an entry goes before another one."""
+    earlier = window <= than_window if or_same else window < than_window
+    return (value > than) | ((value == than) & earlier)
+
+
+def best_first(
+    value: Float64[Tensor, "feature entry"], window: Int64[Tensor, "feature entry"]
+) -> Int64[Tensor, "feature entry"]:
+    """The order of each row: by value from the highest, then by window from the first."""
+    order = window.argsort(dim=1, stable=True)
+    return _at(order, _at(value, order).argsort(dim=1, stable=True, descending=True))
+
+
 def distinct_best(
     value: Float64[Tensor, "feature entry"],
     key: Int64[Tensor, "feature entry"],
@@ -124,8 +189,7 @@ def distinct_best(
 
     Sets `value` to 0 wherever a better entry has its key.
     """
-    order = window.argsort(dim=1, stable=True)
-    order = _at(order, _at(value, order).argsort(dim=1, stable=True, descending=True))
+    order = best_first(value, window)
     by_key = _at(key, order).argsort(dim=1, stable=True)
     sorted_keys = _at(_at(key, order), by_key)
     repeats = torch.zeros_like(sorted_keys, dtype=torch.bool)

@@ -87,6 +87,14 @@ class Index:
             label = self.labels([(layer, feature)]).get((layer, feature))
             return read_feature(self._connection, self.about, number, label, self._texts)
 
+    def count_seen(self) -> int:
+        """How many features were active anywhere."""
+        with self._lock:
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM features WHERE frequency > 0"
+            ).fetchone()
+        return count
+
     def label(self, layer: int, feature: int) -> Label | None:
         """What a feature is called; a person's word goes before a model's, and that before a rule's."""
         return self.labels([(layer, feature)]).get((layer, feature))

@@ -165,7 +165,6 @@ def _resumed(found: About, planned: About, out: Path) -> About:
         "widths": "number of features",
         "tokenizer": "tokenizer",
         "window": "window",
-        "sink": "sink",
         "wanted": "number of tokens",
         "shard": "shard",
         "batch": "batch",

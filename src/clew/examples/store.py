@@ -75,6 +75,7 @@ def _feature_rows(tally: Tally, layer: int, positions: int) -> Iterator[Row]:
 
 
 def _token_columns(best: Best) -> tuple[np.ndarray, np.ndarray]:
+    best = best.ordered()
     return best.columns["token"].cpu().numpy(), best.value.cpu().numpy()
 
 
@@ -85,7 +86,7 @@ def _example_rows(tally: Tally, changed: np.ndarray) -> Iterator[Row]:
     if tally.bottom is not None:
         for number, rank, *rest in _entries(tally.bottom, changed, tally.first_id):
             yield (number, BOTTOM, rank, *rest)
-    level = tally.levels.value.floor().cpu().numpy()
+    level = tally.levels.ordered().value.floor().cpu().numpy()
     near = level > level[:, :1] - LEVELS
     for number, rank, *rest in _entries(tally.levels, changed, tally.first_id):
         if near[number - tally.first_id, rank]:
@@ -94,6 +95,7 @@ def _example_rows(tally: Tally, changed: np.ndarray) -> Iterator[Row]:
 
 def _entries(best: Best, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
     """Feature id, rank, window, position, first, peak, context and activations of all that is there."""
+    best = best.ordered()
     row, rank = np.nonzero(best.value.cpu().numpy()[changed] > 0)
     of = {name: column.cpu().numpy()[changed[row], rank] for name, column in best.columns.items()}
     packed = np.concatenate(

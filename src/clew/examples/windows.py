@@ -52,7 +52,8 @@ class Batch:
         ids = self.token_ids.astype(np.uint64) + np.uint64(1)
         for back in range(CONTEXT):
             shifted = np.zeros_like(found)
-            shifted[:, first + back :] = ids[:, first : ids.shape[1] - back]
+            if first + back < ids.shape[1]:
+                shifted[:, first + back :] = ids[:, first : ids.shape[1] - back]
             found = mixed(found ^ shifted)
         return (found >> np.uint64(1)).astype(np.int64)
 
