@@ -44,7 +44,7 @@ def test_every_kind_of_node_is_told_apart_by_words(show, small):
         opened.look(**WHOLE, s=small.node_id(small.of_kind(kind)[0]))
         expect(opened.spoken).to_contain_text(sentence)
     legend = opened.page.locator(".legend")
-    for word in ["feature", "error", "token", "output", "raises", "lowers"]:
+    for word in ["feature", "error", "token", "output", "strengthens", "weakens"]:
         expect(legend).to_contain_text(word)
 
 
