@@ -116,10 +116,13 @@ def whole(model: LanguageModel, folder: Path) -> str:
     )
     seconds = time.perf_counter() - begin
     outputs, rest, n_bytes = spent["output tokens"], seconds - sum(spent.values()), out.stat().st_size
-    return (
-        f"The whole command over {about.positions:,} tokens takes {seconds:.0f} s, of which {outputs:.0f} s are "
-        f"for the output tokens\nof all neurons and {rest:.0f} s for spelling and search; these do not grow with "
-        f"the text. The index takes\n{n_bytes / 1e6:.0f} MB, {n_bytes / about.n_features:,.0f} bytes a feature."
+    return "\n".join(
+        (
+            f"The whole command over {about.positions:,} tokens takes {seconds:.0f} s, of which",
+            f"{outputs:.0f} s are for the output tokens of all neurons and {rest:.0f} s for spelling and",
+            f"search; these do not grow with the text. The index takes {n_bytes / 1e6:.0f} MB,",
+            f"{n_bytes / about.n_features:,.0f} bytes a feature.",
+        )
     )
 
 
