@@ -172,11 +172,12 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
         "index with --out."
     )
     changed = tmp_path / "changed.txt"
-    changed.write_text("w3 w4 w5 " * 400)
-    assert refusal(lambda: index(changed, path, replace(SETTINGS, resume=True))) == (
-        f"The texts in {texts} are not those that the index was begun with; name the same with --data, or "
-        "another index with --out."
-    )
+    for text in ("w3 w4 w5 " * 400, "w3 w4"):
+        changed.write_text(text)
+        assert refusal(lambda: index(changed, path, replace(SETTINGS, resume=True))) == (
+            f"The texts in {texts} are not those that the index was begun with; name the same with --data, "
+            "or another index with --out."
+        )
     short = replace(SETTINGS, window=1)
     assert refusal(lambda: index(texts, tmp_path / "new", short)) == (
         "A window has at least two tokens, not 1."

@@ -7,7 +7,7 @@ with one value the one of the earlier window. So the best k of two sets follow f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float64, Int64
@@ -27,11 +27,21 @@ class Best:
     key: Int64[Tensor, "feature k"]
     window: Int64[Tensor, "feature k"]
     columns: Columns
+    repeats: bool = True
+    """Whether a key may come again; where each comes once, nobody has to look."""
 
     @classmethod
-    def empty(cls, n_features: int, k: int, columns: dict[str, tuple[torch.dtype, tuple[int, ...]]]) -> Best:
+    def empty(
+        cls,
+        n_features: int,
+        k: int,
+        columns: dict[str, tuple[torch.dtype, tuple[int, ...]]],
+        *,
+        repeats: bool = True,
+    ) -> Best:
         """Room for k entries of each feature, with columns of these types and shapes."""
         return cls(
+            repeats=repeats,
             value=torch.zeros(n_features, k, dtype=torch.float64),
             key=torch.full((n_features, k), -1),
             window=torch.full((n_features, k), -1),
@@ -43,7 +53,13 @@ class Best:
 
     def to(self, device: torch.device) -> Best:
         moved = {name: column.to(device) for name, column in self.columns.items()}
-        return Best(self.value.to(device), self.key.to(device), self.window.to(device), moved)
+        return replace(
+            self,
+            value=self.value.to(device),
+            key=self.key.to(device),
+            window=self.window.to(device),
+            columns=moved,
+        )
 
     def offer(
         self,
@@ -55,8 +71,9 @@ class Best:
         """Take what is good enough of one entry for each window and feature; returns the features changed."""
         good = (value >= self.value.amin(dim=1)) & (value > 0)
         feature, place = torch.nonzero(good.T, as_tuple=True)
-        better = ~self._already(feature, value[place, feature], key[place, feature], window[place])
-        feature, place = feature[better], place[better]
+        if self.repeats:
+            better = ~self._already(feature, value[place, feature], key[place, feature], window[place])
+            feature, place = feature[better], place[better]
         if not len(feature):
             return feature
         changed, row, column = _beside_each_other(feature)
@@ -76,7 +93,9 @@ class Best:
         """New entries go where old ones have to leave; those that stay are not moved."""
         old_value, old_key, old_window = self.value[changed], self.key[changed], self.window[changed]
         k = old_value.shape[1]
-        new_value, old_value = _without_repeats(new, old_value, old_key, old_window)
+        new_value = new.value
+        if self.repeats:
+            new_value, old_value = _without_repeats(new, old_value, old_key, old_window)
         values = torch.cat([old_value, new_value], dim=1)
         windows = torch.cat([old_window, new.window], dim=1)
         kept = torch.zeros_like(values, dtype=torch.bool).scatter_(
@@ -99,11 +118,12 @@ class Best:
     def ordered(self) -> Best:
         """The same entries, the best first."""
         order = best_first(self.value, self.window)
-        return Best(
-            _at(self.value, order),
-            _at(self.key, order),
-            _at(self.window, order),
-            {name: _at(column, order) for name, column in self.columns.items()},
+        return replace(
+            self,
+            value=_at(self.value, order),
+            key=_at(self.key, order),
+            window=_at(self.window, order),
+            columns={name: _at(column, order) for name, column in self.columns.items()},
         )
 
     def joined(self, other: Best) -> Best:
@@ -115,11 +135,12 @@ class Best:
             name: torch.cat([column, other.columns[name]], dim=1) for name, column in self.columns.items()
         }
         filled = _at(value, kept) > 0
-        return Best(
-            _at(value, kept),
-            torch.where(filled, _at(key, kept), -1),
-            torch.where(filled, _at(window, kept), -1),
-            {name: _at(column, kept) for name, column in both.items()},
+        return replace(
+            self,
+            value=_at(value, kept),
+            key=torch.where(filled, _at(key, kept), -1),
+            window=torch.where(filled, _at(window, kept), -1),
+            columns={name: _at(column, kept) for name, column in both.items()},
         )
 
 

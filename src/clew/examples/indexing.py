@@ -132,6 +132,8 @@ def _planned(
     worker, workers = settings.shard
     if not 1 <= worker <= workers:
         raise ClewError(f"There is no shard {worker} of {workers}; give --shard 1/{workers} and so on.")
+    if next(read_pieces(files, lambda reason, path: None), None) is None:
+        raise ClewError(f"There is no text in {', '.join(map(str, paths))} that can be read.")
     widest = max(dictionary.n_features)
     sink = choose_sink(model, read_pieces(files, lambda reason, path: None))
     return About(
@@ -193,10 +195,10 @@ def _read_all(
     begun = state.about
     worker, workers = begun.shard
     first = 0 if begun.sink is None else 1
-    saved, cost, read = time.monotonic(), 0.0, 0
+    saved, cost, read, n_batches = time.monotonic(), 0.0, 0, 0
     for batch in _batches(model, files, begun, on_skip):
         tokens = int(batch.lengths.sum()) - first * len(batch.lengths)
-        read += tokens
+        read, n_batches = read + tokens, batch.number + 1
         if batch.number < begun.batches:
             _check_place(batch, begun)
             continue
@@ -214,8 +216,8 @@ def _read_all(
             saved, cost = time.monotonic(), time.monotonic() - begin
         if stopped:
             return False
-    if state.about.batches < begun.batches or not state.about.batches:
-        raise ClewError(f"There is less text in {', '.join(begun.corpus)} than before, or none at all.")
+    if n_batches < begun.batches:
+        raise ClewError(_other_texts(begun))
     on_progress("saving", read, begun.wanted)
     _checkpoint(connection, state, model.token_text)
     return True
@@ -234,10 +236,14 @@ def _batches(model: LanguageModel, files: Sequence[Path], about: About, on_skip:
 
 def _check_place(batch: Batch, begun: About) -> None:
     if batch.number == begun.batches - 1 and batch.digest != begun.digest:
-        raise ClewError(
-            f"The texts in {', '.join(begun.corpus)} are not those that the index was begun with; name the "
-            "same with --data, or another index with --out."
-        )
+        raise ClewError(_other_texts(begun))
+
+
+def _other_texts(begun: About) -> str:
+    return (
+        f"The texts in {', '.join(begun.corpus)} are not those that the index was begun with; name the same "
+        "with --data, or another index with --out."
+    )
 
 
 def _count(model: LanguageModel, dictionary: Dictionary, batch: Batch, state: _Pass, first: int) -> None:

@@ -106,7 +106,7 @@ class Tally:
             bottom=Best.empty(n_features, SHOWN, EXAMPLE) if two_sided else None,
             levels=Best.empty(n_features, LEVELS, EXAMPLE),
             strongest=Best.empty(n_features, SHOWN, token),
-            drawn=Best.empty(n_features, DRAWN, token),
+            drawn=Best.empty(n_features, DRAWN, token, repeats=False),
             changed=torch.ones(n_features, dtype=torch.bool),
         )
 
