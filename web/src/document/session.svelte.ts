@@ -3,6 +3,7 @@
 import type { AnnotationChanges, AnnotationValues, Group, TokenShare } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted } from "../graph/names.ts";
+import { strongestFirst } from "../graph/influence.ts";
 import { prepare, type Prepared } from "../graph/prepare.ts";
 import { prune, type Pruned } from "../graph/prune.ts";
 import { scoresOfPart, type PartScores } from "../graph/scores.ts";
@@ -35,7 +36,7 @@ export class Session {
   readonly graph: Graph;
   readonly id: string | null;
   readonly prepared!: Prepared;
-  readonly byInfluence: Int32Array;
+  readonly byInfluence: Uint32Array;
   readonly firstThresholds: { node: number; edge: number };
   /** How large the stored graph is, where the page holds only its strongest part. */
   readonly stored: { nodes: number; edges: number };
@@ -101,7 +102,7 @@ export class Session {
     this.prepared = prepare(graph);
     this.everything = this.prepared.flow.found.reduce((sum, found) => sum + found, 0) || 1;
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
-    this.byInfluence = byInfluence(graph);
+    this.byInfluence = strongestFirst(this.prepared.flow.found);
     const pruned = graph.info.whole !== null || graph.nNodes <= SHOWN_WHOLE;
     this.firstThresholds = pruned ? { node: 1, edge: 1 } : FIRST_THRESHOLDS;
     this.values = fromFile(graph.annotations);
@@ -332,11 +333,6 @@ export class Session {
 }
 
 const tabFor = (view: View): View["tab"] => (view.tab === "about" ? "node" : view.tab);
-
-function byInfluence(graph: Graph): Int32Array {
-  const order = Int32Array.from(graph.kind, (_, node) => node);
-  return order.sort((one, other) => graph.influence[other] - graph.influence[one] || one - other);
-}
 
 /** Deep equality of annotation values. */
 const same = (one: unknown, other: unknown): boolean =>

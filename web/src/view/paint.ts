@@ -27,7 +27,7 @@ export interface Scene {
   /** Nodes that a search or a trial lights up, with a value from -1 to 1; null lights up none. */
   glow: Map<number, number> | null;
   /** Nodes by influence, for labels. */
-  byInfluence: Int32Array;
+  byInfluence: Uint32Array;
 }
 
 const FULL = 2 * Math.PI;
