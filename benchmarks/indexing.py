@@ -29,11 +29,11 @@ from clew.examples.windows import Batch, choose_sink, cut_batches
 from clew.model.language_model import LanguageModel
 from tests.real import real_model
 
-TOKENS = 32_768
+TOKENS = 24_576
 """Of Python's own documentation, which comes with every Python."""
 SYNTHETIC = 500_000
 EXAMPLES = 28
-WINDOWS = 50_000
+WINDOWS, VOCABULARY = 50_000, 40_000
 QUERIES = 300
 
 HEAD = """# What an index costs
@@ -112,7 +112,7 @@ def whole(model: LanguageModel, folder: Path) -> str:
 
     begin = time.perf_counter()
     about = index_texts(
-        model, NeuronDictionary(model), [text], out, IndexSettings(tokens=TOKENS // 4), on_progress=note
+        model, NeuronDictionary(model), [text], out, IndexSettings(tokens=TOKENS // 3), on_progress=note
     )
     seconds = time.perf_counter() - begin
     outputs, rest, n_bytes = spent["output tokens"], seconds - sum(spent.values()), out.stat().st_size
@@ -126,12 +126,17 @@ def whole(model: LanguageModel, folder: Path) -> str:
     )
 
 
+def drawn_token(draw: Random) -> int:
+    """As often as in texts: by Zipf's law."""
+    return int(VOCABULARY ** draw.random()) - 1
+
+
 def synthetic_rows(draw: Random) -> Iterator[tuple]:
     counts = np.zeros(N_BINS, dtype=np.int64)
     counts[20:80] = 12345
     histogram = pack_histogram(counts)
     for number in range(SYNTHETIC):
-        ids = np.array([draw.randrange(40_000) for _ in range(10)], dtype=np.int32)
+        ids = np.array([drawn_token(draw) for _ in range(10)], dtype=np.int32)
         scored = pack_scored(ids, np.ones(10, dtype=np.float32))
         drawn = pack_drawn(np.repeat(ids, 3), np.ones(30))
         yield number, 0, number, 0.1, 0.0, 0, -1.0, 1.0, histogram, scored, scored, drawn, scored, None
@@ -149,13 +154,13 @@ def answers(folder: Path) -> str:
     """A made-up index of many features: how long it takes to open, to ask and to search."""
     path, draw = folder / "synthetic.sqlite3", Random(0)
     about = About("made up", "made up", (SYNTHETIC,), "", WINDOW, 0, True, 0, positions=10**6, complete=True)
-    texts = {number: f" word{number}" for number in range(40_000)}
+    texts = {number: f" word{number}" for number in range(VOCABULARY)}
     connection = connect(path, create=True)
     with changing(connection):
         write_about(connection, replace(about, generator="benchmark"))
         connection.executemany("INSERT INTO tokens VALUES (?, ?)", texts.items())
         windows = (
-            (number, pack_tokens(np.array([draw.randrange(40_000) for _ in range(WINDOW)], dtype=np.int32)))
+            (number, pack_tokens(np.array([drawn_token(draw) for _ in range(WINDOW)], dtype=np.int32)))
             for number in range(WINDOWS)
         )
         connection.executemany("INSERT INTO windows VALUES (?, ?)", windows)
@@ -165,7 +170,7 @@ def answers(folder: Path) -> str:
             "INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", synthetic_examples(draw)
         )
         # Example texts of all features would take long to write here; one token each is searched among.
-        rows = ((number, f"word{number % 40_000}") for number in range(SYNTHETIC))
+        rows = ((number, f"word{number % VOCABULARY}") for number in range(SYNTHETIC))
         connection.executemany("INSERT INTO text_search (rowid, outputs) VALUES (?, ?)", rows)
     connection.close()
 
@@ -176,7 +181,7 @@ def answers(folder: Path) -> str:
         opening.append(time.perf_counter() - begin)
     with open_index(path) as index:
         asking = sorted(timed(lambda: index.feature(0, draw.randrange(SYNTHETIC))) for _ in range(QUERIES))
-        searching = [timed(lambda: index.search(f"word{draw.randrange(40_000)}")) for _ in range(50)]
+        searching = [timed(lambda: index.search(f"word{draw.randrange(VOCABULARY)}")) for _ in range(50)]
     size, late = path.stat().st_size / 1e9, asking[int(0.95 * QUERIES)]
     return (
         f"An index of {SYNTHETIC:,} made-up features with {EXAMPLES} examples each ({size:.1f} GB) opens in "

@@ -118,21 +118,27 @@ def _groups(
         JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind = -1, kind, rank""",
         (number,),
     ).fetchall()
-    windows = {row[1]: unpack_tokens(row[6]) for row in rows}
-    spelled = texts({token for ids in windows.values() for token in ids.tolist()})
+    found = [(row[0], _shown(row), row) for row in rows]
+    spelled = texts({token for _, (ids, _), _ in found for token in ids})
     groups = []
-    for kind, some in groupby(rows, key=lambda row: row[0]):
-        examples = tuple(_example(row, windows[row[1]], spelled) for row in some)
+    for kind, some in groupby(found, key=lambda entry: entry[0]):
+        examples = tuple(_example(row, ids, activations, spelled) for _, (ids, activations), row in some)
         groups.append(ExampleGroup(kind, names.get(str(kind)) or _name(kind, examples), examples))
     return tuple(groups)
 
 
-def _example(row: tuple, ids: np.ndarray, spelled: dict[int, str]) -> Example:
-    _, window, position, first, peak, blob, _ = row
+def _shown(row: tuple) -> tuple[list[int], list[float]]:
+    """The tokens of an example whose activations are kept, and these."""
+    _, _, _, first, _, blob, tokens = row
     activations = unpack_activations(blob)
+    return unpack_tokens(tokens)[first : first + len(activations)].tolist(), activations.tolist()
+
+
+def _example(row: tuple, ids: list[int], activations: list[float], spelled: dict[int, str]) -> Example:
+    _, window, position, first, peak, _, _ = row
     return Example(
-        tokens=tuple(spelled[token] for token in ids[first : first + len(activations)].tolist()),
-        activations=tuple(activations.tolist()),
+        tokens=tuple(spelled[token] for token in ids),
+        activations=tuple(activations),
         peak_at=position - first,
         peak=peak,
         window=window,
