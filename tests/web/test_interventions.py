@@ -125,6 +125,12 @@ def test_history_is_replayed_compared_forgotten_and_survives_a_reload(demo):
     expect(history).to_have_count(3)
     history.first.get_by_role("button", name="forget").click()
     expect(history).to_have_count(2)
+    demo.page.keyboard.press("Control+z")
+    expect(history).to_have_count(3)
+    demo.page.keyboard.press("Control+Shift+z")
+    expect(history).to_have_count(2)
+    demo.reloaded()
+    expect(history).to_have_count(2)
 
 
 def test_two_changes_are_tried_together(demo):

@@ -30,7 +30,15 @@ def prune(
     """
     check_thresholds(node_threshold, edge_threshold)
     flow = measure_flow(graph)
-    keep_node, keep_edge = prune_masks(graph, flow, node_threshold, edge_threshold)
+    part = measured_part(graph, flow, *prune_masks(graph, flow, node_threshold, edge_threshold))
+    thresholds = {"node_threshold": node_threshold, "edge_threshold": edge_threshold}
+    return part.with_info(settings={**graph.info.settings, **thresholds})
+
+
+def measured_part(
+    graph: Graph, flow: Flow, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
+) -> Graph:
+    """The kept nodes and edges as a graph that says, as `prune` does, how much of the whole it carries."""
     part = subgraph(graph, keep_node, keep_edge)
     carried = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
     everything = flow.found.sum()
@@ -40,7 +48,6 @@ def prune(
         whole=graph.info.whole or graph.size,
         pruned_scores=None if part.node_left_out is None else scores(part),
         influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
-        settings={**graph.info.settings, "node_threshold": node_threshold, "edge_threshold": edge_threshold},
     )
     return replace(part, info=info)
 

@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.influence import Flow, measure_flow, row_sums
-from clew.graph.scores import scores
-from clew.graph.subgraph import subgraph
+from clew.graph.influence import Flow, measure_flow
+from clew.graph.prune import measured_part
 from clew.server.bounds import Limits
 from clew.server.open_graphs import OpenGraph
 
@@ -37,17 +36,7 @@ def most_influential_part(graph: Graph, most_nodes: int, most_edges: int) -> Gra
     carried *= np.repeat(flow.per_weight, np.diff(graph.edge_offset))
     inside = np.repeat(keep_node, np.diff(graph.edge_offset)) & keep_node[graph.edge_source]
     keep_edge = inside & _strongest(np.where(inside, carried, -1), most_edges)
-    part = subgraph(graph, keep_node, keep_edge)
-    everything = flow.found.sum()
-    kept = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
-    share = float(kept / everything) if everything > 0 else 1.0
-    info = replace(
-        graph.info,
-        whole=graph.info.whole or graph.size,
-        pruned_scores=None if part.node_left_out is None else scores(part),
-        influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
-    )
-    return replace(part, info=info, foreign=None)
+    return replace(measured_part(graph, flow, keep_node, keep_edge), foreign=None)
 
 
 def _strongest_nodes(graph: Graph, flow: Flow, count: int) -> Bool[np.ndarray, " node"]:

@@ -32,6 +32,7 @@ async function ask(method: string, path: string, body?: BodyInit, type?: string)
       method,
       body: body ?? null,
       headers: type ? { "content-type": type } : {},
+      keepalive: method === "DELETE", // the last one may be sent as the page goes
     });
   } catch {
     throw new Refused(0, "The server does not answer; is clew serve still running?");

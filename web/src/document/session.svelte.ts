@@ -24,7 +24,7 @@ import {
   pinsOf,
   type NamedGroup,
 } from "./annotations.ts";
-import { emptyHistory, record, redo, undo, type History } from "./history.ts";
+import { emptyHistory, record, redo, undo, type History, type Step } from "./history.ts";
 import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
@@ -137,6 +137,7 @@ export class Session {
   // Looking
 
   showView(view: View): void {
+    this.path = [];
     this.view = {
       ...view,
       nodeThreshold: view.nodeThreshold || this.firstThresholds.node,
@@ -186,8 +187,7 @@ export class Session {
   decline(suggestion: string, name: string): void {
     const before = this.declined;
     const after = new Set([...before, suggestion]);
-    this.declined = after;
-    this.history = record(this.history, {
+    this.act({
       text: `decline “${name}”`,
       undo: () => (this.declined = before),
       redo: () => (this.declined = after),
@@ -195,6 +195,7 @@ export class Session {
   }
 
   selectGroup(key: string | null, members: readonly number[] = []): void {
+    this.path = [];
     this.look({ group: key, selected: members.map((node) => this.graph.ids[node]) });
   }
 
@@ -215,12 +216,17 @@ export class Session {
 
   // Changing
 
+  /** Do something that undo takes back. */
+  act(step: Step): void {
+    step.redo();
+    this.history = record(this.history, step);
+  }
+
   change(text: string, changes: AnnotationChanges): void {
     const back = inverse(this.values, changes);
     const changesNothing = Object.keys(changes).every((key) => same(changes[key], back[key]));
     if (changesNothing) return;
-    this.apply(changes);
-    this.history = record(this.history, {
+    this.act({
       text,
       undo: () => this.apply(back),
       redo: () => this.apply(changes),

@@ -5,9 +5,11 @@ import { on } from "../api/events.ts";
 import type { InterveneRequest, InterveneResult, Job } from "../api/types.ts";
 
 export class Trials {
-  /** Newest first; those that are done have their results. */
-  history = $state.raw<Job[]>([]);
   failure = $state("");
+  private known = $state.raw<Job[]>([]);
+  private forgotten = $state.raw<ReadonlySet<string>>(new Set());
+  /** Newest first; those that are done have their results. */
+  readonly history: Job[] = $derived(this.known.filter(({ id }) => !this.forgotten.has(id)));
   private readonly leave: (() => void)[] = [];
 
   readonly graph: string;
@@ -21,6 +23,9 @@ export class Trials {
       on("job", (job) => this.heard(job)),
       on("connected", () => this.fetch()),
     );
+    const forget = () => this.forgetForGood();
+    addEventListener("pagehide", forget);
+    this.leave.push(() => removeEventListener("pagehide", forget), forget);
     void this.fetch();
   }
 
@@ -31,7 +36,7 @@ export class Trials {
   async fetch(): Promise<void> {
     await this.told(async () => {
       const found = await jobs(this.graph);
-      this.history = found.filter(({ kind }) => kind === "intervene");
+      this.known = found.filter(({ kind }) => kind === "intervene");
     });
   }
 
@@ -41,7 +46,7 @@ export class Trials {
       const answered = await start(request);
       started = answered;
       // A short job may have been heard to end before its start is answered.
-      if (!this.history.some(({ id }) => id === answered.id)) this.put(answered);
+      if (!this.known.some(({ id }) => id === answered.id)) this.put(answered);
     });
     return started;
   }
@@ -50,24 +55,30 @@ export class Trials {
     await this.told(() => stop(job.id));
   }
 
-  async forget(job: Job): Promise<void> {
-    await this.told(async () => {
-      await stop(job.id);
-      this.history = this.history.filter(({ id }) => id !== job.id);
-    });
+  /** Out of sight until it is remembered; gone for good once the graph is left. */
+  forget(job: Job): void {
+    this.forgotten = new Set([...this.forgotten, job.id]);
+  }
+
+  remember(job: Job): void {
+    this.forgotten = new Set([...this.forgotten].filter((id) => id !== job.id));
+  }
+
+  private forgetForGood(): void {
+    for (const id of this.forgotten) void stop(id).catch(() => {}); // it was forgotten in another tab already
   }
 
   private heard(job: Job): void {
     if (job.graph !== this.graph || job.kind !== "intervene") return;
-    const known = this.history.find(({ id }) => id === job.id);
+    const known = this.known.find(({ id }) => id === job.id);
     this.put({ ...job, result: known?.result ?? null });
     if (job.state === "done" && !known?.result) void this.told(async () => this.put(await fetchJob(job.id)));
   }
 
   private put(job: Job): void {
-    this.history = this.history.some(({ id }) => id === job.id)
-      ? this.history.map((each) => (each.id === job.id ? job : each))
-      : [job, ...this.history];
+    this.known = this.known.some(({ id }) => id === job.id)
+      ? this.known.map((each) => (each.id === job.id ? job : each))
+      : [job, ...this.known];
   }
 
   private async told(work: () => Promise<void>): Promise<void> {
