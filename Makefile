@@ -32,6 +32,7 @@ browser:
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.indexing
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faithfulness

@@ -20,6 +20,7 @@ ALLOWED = {
     "graph": {"errors", "version"},
     "attribution": {"errors", "version", "model", "dictionary", "graph"},
     "intervention": {"errors", "version", "model", "dictionary", "graph", "attribution"},
+    "examples": {"errors", "version", "model", "dictionary", "graph", "attribution"},
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
     "__init__": {"errors", "version", "facade", "graph", "intervention"},
     "__main__": {"cli"},
@@ -27,6 +28,7 @@ ALLOWED = {
         "errors",
         "version",
         "model",
+        "examples",
         "graph",
         "facade",
         "attribution",
@@ -38,6 +40,7 @@ ALLOWED = {
         "version",
         "model",
         "dictionary",
+        "examples",
         "graph",
         "facade",
         "attribution",
@@ -68,7 +71,10 @@ def test_lower_rooms_do_not_know_higher_ones(path):
     assert imported_rooms(path) - {room} <= ALLOWED[room]
 
 
-@pytest.mark.parametrize("statement", ["import clew", "from clew import open", "import clew.graph.frames"])
+@pytest.mark.parametrize(
+    "statement",
+    ["import clew", "from clew import open", "import clew.graph.frames", "import clew.examples.index"],
+)
 def test_light_imports_leave_torch_alone(statement):
     check = f"import sys; {statement}; assert not {{'torch', 'transformers', 'pandas'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)

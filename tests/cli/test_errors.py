@@ -137,8 +137,8 @@ def test_a_place_that_cannot_be_written(
 
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
-        "there is no command 'tarce', only trace, intervene, dictionary, show, annotate, validate, serve, "
-        "models; see clew --help"
+        "there is no command 'tarce', only trace, intervene, dictionary, index, label, show, "
+        "annotate, validate, serve, models; see clew --help"
     )
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
 

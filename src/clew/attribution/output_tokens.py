@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.attribution.sweep import OnStep
@@ -29,6 +29,25 @@ def describe(
 
     `decoder` holds, for each of `nodes`, what one unit of its activation adds to the stream.
     """
+    tokens, logits = extreme_tokens(model, decoder, on_progress)
+    described = OutputTokens(
+        node=nodes.astype(np.int32),
+        token=tokens.cpu().numpy().astype(np.int32),
+        logit=logits.cpu().numpy(),
+    )
+    named = {token: model.token_text(token) for token in np.unique(described.token).tolist()}
+    graph = graph.with_info(token_text={**graph.info.token_text, **named})
+    return replace(graph, output_tokens=described)
+
+
+@torch.no_grad()
+def extreme_tokens(
+    model: LanguageModel,
+    decoder: Float[Tensor, "feature d_model"],
+    on_progress: OnStep = lambda done, total: None,
+) -> tuple[Int[Tensor, "feature shown"], Float[Tensor, "feature shown"]]:
+    """The tokens whose logits vectors raise most (`SHOWN` of them), then those they lower most, with these
+    logits, leaving the final norm's scale out."""
     gain = model.final_norm.gain
     unembedding = model.unembedding_weight
     if model.final_norm.centred:
@@ -38,13 +57,6 @@ def describe(
         written = rows.to(unembedding.dtype) @ unembedding.T
         high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
         tokens.append(torch.cat([high.indices, low.indices], dim=1))
-        on_progress(min(len(tokens) * FEATURES_AT_ONCE, len(nodes)), len(nodes))
+        on_progress(min(len(tokens) * FEATURES_AT_ONCE, len(decoder)), len(decoder))
         logits.append(torch.cat([high.values, low.values], dim=1).float())
-    described = OutputTokens(
-        node=nodes.astype(np.int32),
-        token=torch.cat(tokens).cpu().numpy().astype(np.int32),
-        logit=torch.cat(logits).cpu().numpy(),
-    )
-    named = {token: model.token_text(token) for token in np.unique(described.token).tolist()}
-    graph = graph.with_info(token_text={**graph.info.token_text, **named})
-    return replace(graph, output_tokens=described)
+    return torch.cat(tokens), torch.cat(logits)

@@ -19,6 +19,8 @@ COMMANDS = {
     "trace": "find the features that led from a prompt to the next token",
     "intervene": "change features on a prompt and see what the model does then",
     "dictionary": "look at published transcoders, or save them in one format",
+    "index": "find out from texts on what every feature fires",
+    "label": "give features short names, from a language model or by rule",
     "show": "print what is in a graph file",
     "annotate": "name nodes of a graph, and group them as supernodes",
     "validate": "remove features one by one and see if a graph is right",
@@ -29,9 +31,18 @@ ACTIONS = {
     "dictionary": {
         "inspect": "measure transcoders on a text, layer by layer",
         "save": "write transcoders anew, as a circuit-tracer folder",
-    }
+    },
+    "index": {
+        "make": "read texts once and keep what every feature fires on",
+        "merge": "join what several workers made",
+        "show": "print what is known of one feature",
+        "export": "write an index as files of details that other tools read",
+        "import": "make an index of files of details that other tools wrote",
+    },
 }
 """The commands that have commands of their own."""
+UNSAID = {"index": "make"}
+"""The command of a command that is meant where none is named."""
 EXAMPLE = """\
 example:
   clew trace "The capital of France is" --out paris.clew
@@ -132,6 +143,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 def _run(arguments: list[str]) -> None:
     parser = build_parser()
+    arguments = _with_unsaid(arguments)
     first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
     if first and first not in COMMANDS:
         raise ClewError(f"there is no command {first!r}, only {', '.join(COMMANDS)}; see clew --help")
@@ -147,6 +159,16 @@ def _run(arguments: list[str]) -> None:
         parser.print_help()
         return
     parsed.run(parsed)
+
+
+def _with_unsaid(arguments: list[str]) -> list[str]:
+    """`clew index --data ...` is `clew index make --data ...`."""
+    for number, word in enumerate(arguments):
+        if not word.startswith("-"):
+            following = arguments[number + 1 : number + 2]
+            unsaid = word in UNSAID and following and following[0] not in (*ACTIONS[word], "-h", "--help")
+            return [*arguments[: number + 1], UNSAID[word], *arguments[number + 1 :]] if unsaid else arguments
+    return arguments
 
 
 def _allow_any_text() -> None:

@@ -54,6 +54,11 @@ class Progress:
             self._bars.start()
             self._bars.reset(self._task, description=text, total=None)
 
+    def stop(self) -> None:
+        """Draw nothing until the next stage: somebody is asked something."""
+        if self._bars:
+            self._bars.stop()
+
     def note(self, text: str) -> None:
         """A line of its own; on a terminal what only takes long (it ends in "...") is a stage."""
         if self._bars and text.endswith(HUB):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from clew.graph.graph import NodeKind
@@ -59,6 +60,13 @@ OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOT
 def pair(layer: int, index: int) -> int:
     """Cantor's pairing function: the `feature` of a feature node."""
     return (layer + index) * (layer + index + 1) // 2 + index
+
+
+def unpair(number: int) -> tuple[int, int]:
+    """The layer and index whose `pair` is a number from 0."""
+    total = (math.isqrt(8 * number + 1) - 1) // 2
+    index = number - total * (total + 1) // 2
+    return total - index, index
 
 
 def index_in_id(node_id: str) -> int | None:

@@ -1,0 +1,8 @@
+"""`clew index`: find out on what every feature fires, look at one, and share it with other tools."""
+
+USAGE = "[make | merge | show | export | import] ..."
+EXAMPLE = """\
+example:
+  clew index --data texts --tokens 1000000 --out smollm2.sqlite3
+  clew index show smollm2.sqlite3 L12/403
+  clew index export smollm2.sqlite3 --format packed --out for-others"""

@@ -1,0 +1,189 @@
+"""`clew index`: read texts once and keep what every feature fires on."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.arguments import add_dictionary, add_machine, whole_number
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from clew.cli.progress import Progress
+    from clew.examples.about import About
+    from clew.facade import Model
+
+USAGE = "--data PATH ... [options]"
+EXAMPLE = """\
+example:
+  clew index --data texts --tokens 1000000
+  clew index --data more.jsonl.gz --shard 1/2 --out part1.sqlite3"""
+
+SECONDS_BETWEEN_LINES = 30.0
+"""In a log, which shows no bars."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what to read")
+    what.add_argument(
+        "--data",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="files or folders: .txt, .jsonl, .json, .gz of these, .parquet",
+    )
+    what.add_argument(
+        "--tokens", type=whole_number(1), default=0, metavar="T", help="read at most so many (default: all)"
+    )
+    model = parser.add_argument_group("what to look at")
+    model.add_argument(
+        "--model",
+        metavar="NAME",
+        default="smollm2",
+        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
+    )
+    add_dictionary(model)
+    where = parser.add_argument_group("where it goes")
+    where.add_argument(
+        "--out", metavar="FILE", type=Path, help="the index (default: in your data folder, by model)"
+    )
+    where.add_argument("--resume", action="store_true", help="go on with an unfinished index")
+    where.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N; merge the parts later"
+    )
+    add_machine(parser.add_argument_group("how it is computed"))
+
+
+def shard(text: str) -> tuple[int, int]:
+    """`2/4`: the second of four."""
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise ArgumentTypeError(f"expected a part such as 1/2 or 2/2, not {text!r}")
+    return int(first), int(second)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Refuse texts that are not there before a model is loaded."""
+    from collections import Counter
+
+    from clew.cli.loading import load_model_asked_for
+    from clew.cli.progress import Progress
+    from clew.examples.corpus import find_files
+    from clew.examples.indexing import IndexSettings, index_texts
+
+    find_files(arguments.data)
+    skipped: Counter[str] = Counter()
+
+    def skip(reason: str, path: Path) -> None:
+        skipped[reason] += 1
+
+    with Progress() as progress, _stop_gently(progress) as should_stop:
+        model = load_model_asked_for(arguments, progress)
+        out = arguments.out or _default_out(model, arguments.shard)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        about = index_texts(
+            model.language_model,
+            model.dictionary,
+            arguments.data,
+            out.expanduser(),
+            IndexSettings(tokens=arguments.tokens, shard=arguments.shard, resume=arguments.resume),
+            on_progress=_reporter(progress),
+            on_skip=skip,
+            should_stop=should_stop,
+        )
+    _warn(skipped)
+    if not about.complete:
+        raise KeyboardInterrupt(
+            f"{out} holds {about.positions:,} tokens so far; the same command with --resume goes on"
+        )
+    _print_done(out, about)
+
+
+def _default_out(model: Model, part: tuple[int, int]) -> Path:
+    from clew.examples.places import default_place
+
+    place = default_place(model.language_model.name, model.dictionary.name)
+    return place if part == (1, 1) else place.with_suffix(f".{part[0]}-of-{part[1]}.sqlite3")
+
+
+@contextmanager
+def _stop_gently(progress: Progress) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C asks for a checkpoint and an end; the second ends at once."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt("the index stands at its last checkpoint; --resume goes on with it")
+        asked = True
+        progress.note("Stopping after this batch; Ctrl-C again stops at once.")
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # only a program's first thread hears signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _reporter(progress: Progress) -> Callable[[str, int, int], None]:
+    """Tokens, tokens a second and time left; in a log a line now and then."""
+    begun: tuple[float, int] | None = None
+    said = time.monotonic()
+
+    def report(phase: str, done: int, total: int) -> None:
+        nonlocal begun, said
+        if phase != "reading":
+            words = {"saving": "Saving", "output tokens": "Reading output tokens"}
+            progress.stage(words.get(phase, phase) + (f" ({done} of {total} layers)" if total > done else ""))
+            return
+        now = time.monotonic()
+        begun = begun or (now, done)
+        rate = (done - begun[1]) / max(now - begun[0], 1e-9)
+        text = f"Read {done:,}{f' of {total:,}' if total else ''} tokens"
+        if rate > 0 and done > begun[1]:
+            left = f", {_duration((total - done) / rate)} left" if total else ""
+            text += f", {rate:,.0f} tokens/s{left}"
+        if sys.stderr.isatty():
+            progress.stage(text)
+        elif now - said > SECONDS_BETWEEN_LINES:
+            said = now
+            progress.note(text)
+
+    return report
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _warn(skipped: Counter[str]) -> None:
+    for reason, count in skipped.most_common():
+        print(f"Warning: skipped {count:,} times: {reason}", file=sys.stderr)
+
+
+def _print_done(out: Path, about: About) -> None:
+    from clew.cli.spelling import size
+    from clew.examples.index import open_index
+
+    with open_index(out) as index:
+        seen = index.count_seen()
+    never = about.n_features - seen
+    read = f"{about.positions:,} tokens of {about.texts:,} texts"
+    features = f"{about.n_features:,} features of {about.n_layers} layers"
+    print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
+    if never:
+        print(f"       {never:,} features were never active in these texts")

@@ -1,0 +1,153 @@
+"""`clew index show`: print what is known of one feature."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.arguments import whole_number
+from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from clew.examples.index import Index
+    from clew.examples.record import Example, FeatureRecord, Histogram, TokenValue
+
+USAGE = "FILE FEATURE [options]"
+EXAMPLE = """\
+example:
+  clew index --data texts --tokens 1000000 --out smollm2.sqlite3
+  clew index show smollm2.sqlite3 L12/403"""
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+LEFT = 0.7
+"""Share of a line that may stand before a peak: what follows it changed nothing."""
+
+
+def feature_name(text: str) -> tuple[int, int]:
+    """`L12/403`: layer and index."""
+    found = re.fullmatch(r"[Ll]?(\d+)/(\d+)", text)
+    if found is None:
+        raise ArgumentTypeError(f"expected a feature such as L12/403, not {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="an index")
+    parser.add_argument("feature", metavar="FEATURE", type=feature_name, help="layer and index: L12/403")
+    parser.add_argument(
+        "--examples", type=whole_number(0), default=5, metavar="N", help="of each kind (default: %(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from clew.cli.layout import page
+    from clew.examples.index import open_index
+
+    layer, feature = arguments.feature
+    with open_index(arguments.file) as index, page() as console:
+        record = index.feature(layer, feature)
+        if record is None:
+            widths = index.about.widths
+            has = f"layers 0 to {len(widths) - 1}"
+            if layer < len(widths):
+                has = f"features 0 to {widths[layer] - 1} in layer {layer}"
+            raise ClewError(f"{arguments.file} has no feature L{layer}/{feature}; it has {has}.")
+        print_record(console, index, record, arguments.examples)
+
+
+def print_record(console: Console, index: Index, record: FeatureRecord, n_examples: int) -> None:
+    """Name, distribution, tokens, examples."""
+    from rich.text import Text
+
+    from clew.cli.layout import print_indented, print_title
+    from clew.cli.spelling import percent, readable
+
+    about = index.about
+    title = Text(record.name, style="bold")
+    if record.label:
+        title.append(f"  {readable(record.label.text)}", style="bold italic")
+        title.append(f"  ({record.label.source} {readable(record.label.author)}".rstrip() + ")", style="dim")
+    console.print(title, soft_wrap=True)
+    state = "" if about.complete else ", unfinished"
+    console.print(
+        Text(f"{about.model} · {about.dictionary} · {record.positions:,} tokens{state}", style="dim")
+    )
+    if record.never_seen:
+        print_title(console, "Never active in these texts")
+    else:
+        print_title(console, "Activations", f"not zero at {percent(record.frequency)} of tokens")
+        for line in histogram_lines(record):
+            print_indented(console, line)
+    for name, tokens, remark in (
+        ("Writes towards", record.top_outputs, "logit for each unit"),
+        ("and away from", record.bottom_outputs, "logit for each unit"),
+        ("Peaks most often on", record.frequent_tokens, "share of a sample that favours strong peaks"),
+        ("Peaks highest on", record.strongest_tokens, "activation"),
+    ):
+        if tokens:
+            print_title(console, name, remark)
+            print_indented(console, _tokens(tokens[:10], as_share=name.startswith("Peaks most")))
+    for group in record.groups:
+        print_title(console, group.name[0].upper() + group.name[1:])
+        for example in group.examples[:n_examples]:
+            line = Text(f"  {example.peak:8.3f}  ", style="dim")
+            console.print(line + example_line(example, console.width - 14), no_wrap=True, crop=False)
+    console.print()
+
+
+def histogram_lines(record: FeatureRecord) -> Iterable[str]:
+    """Counts as blocks (their height is logarithmic), and some values."""
+    shown = record.histogram
+    if shown.counts and record.minimum is not None and record.maximum is not None:
+        yield f"{record.minimum:.3g} ▕{blocks(shown)}▏ {record.maximum:.3g}"
+    facts = [f"mean {record.mean:.3g}"] if record.mean is not None else []
+    facts += [f"{100 * share:g}%: {value:.3g}" for share, value in record.quantiles]
+    yield "  ".join(facts)
+
+
+def blocks(histogram: Histogram) -> str:
+    """One block for each bin, its height the logarithm of the count."""
+    highest = math.log1p(max(histogram.counts))
+    steps = (len(BLOCKS) - 1) / highest if highest else 0
+    return "".join(BLOCKS[math.ceil(math.log1p(count) * steps)] for count in histogram.counts)
+
+
+def _tokens(tokens: tuple[TokenValue, ...], *, as_share: bool) -> str:
+    from clew.cli.spelling import token
+
+    return "  ".join(
+        f"{token(each.text)} {f'{each.value:.0%}' if as_share else f'{each.value:.3g}'}" for each in tokens
+    )
+
+
+def example_line(example: Example, width: int) -> Text:
+    """The text around a peak on one line: shaded by activation, the peak in angles."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    from clew.cli.spelling import readable
+
+    spelled = [readable(token) for token in example.tokens]
+    peak = example.peak_at
+    spelled[peak] = f"«{spelled[peak]}»"
+    first = last = peak
+    room = width - cell_len(spelled[peak])
+    while first > 0 and cell_len("".join(spelled[first - 1 : peak])) <= LEFT * room:
+        first -= 1
+    while last + 1 < len(spelled) and cell_len("".join(spelled[first : last + 2])) <= width:
+        last += 1
+    line, largest = Text(), max(map(abs, example.activations), default=0.0) or 1.0
+    for place in range(first, last + 1):
+        share = abs(example.activations[place]) / largest
+        style = "bold reverse" if place == peak else "bold" if share > 0.5 else "" if share > 0.1 else "dim"
+        line.append(spelled[place], style=style)
+    return line

@@ -1,0 +1,156 @@
+"""`clew label`: short names for the features of an index, from a language model or by rule."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.arguments import amount, whole_number
+from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from clew.cli.progress import Progress
+    from clew.examples.index import Index
+    from clew.examples.labelling.endpoint import Service
+    from clew.examples.labelling.from_index import Place
+
+USAGE = "[INDEX] [options]"
+EXAMPLE = """\
+example:
+  clew label --graph paris.clew --from-tokens
+  clew label --base-url http://localhost:11434/v1 --api-model llama3.2"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="INDEX", nargs="?", help="an index (default: that of the model)")
+    parser.add_argument(
+        "--model", default="smollm2", metavar="NAME", help="whose index (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dictionary", default="neurons", metavar="REF", help="of which features (default: %(default)s)"
+    )
+    which = parser.add_argument_group("which features (default: the most frequent)")
+    which.add_argument("--graph", metavar="FILE", help="those of a graph, the most influential first")
+    which.add_argument("--features", metavar="LIST", help="those named, such as L12/4031,L3/7")
+    which.add_argument(
+        "--limit", type=whole_number(1), default=100, metavar="N", help="at most so many (100)"
+    )
+    which.add_argument(
+        "--from-tokens", action="store_true", help="by rule, from tokens and output tokens; asks nobody"
+    )
+    whom = parser.add_argument_group("whom to ask")
+    whom.add_argument(
+        "--base-url", metavar="URL", help="the endpoint (default: OPENAI_BASE_URL, or OpenAI's)"
+    )
+    whom.add_argument("--api-model", metavar="NAME", help="its model (default: CLEW_LABEL_MODEL)")
+    whom.add_argument(
+        "--api-key-from",
+        metavar="VARIABLE",
+        default="OPENAI_API_KEY",
+        help="where the environment holds its key (default: %(default)s)",
+    )
+    whom.add_argument("--timeout", type=amount, default=60.0, metavar="S", help="seconds for an answer (60)")
+    _add_limits(parser.add_argument_group("how much, how fast"))
+
+
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--price-in", type=amount, metavar="P", help="price of a million tokens read")
+    group.add_argument("--price-out", type=amount, metavar="P", help="price of a million tokens written")
+    group.add_argument("--max-cost", type=amount, metavar="P", help="never spend more")
+    group.add_argument("--max-requests", type=whole_number(1), metavar="N", help="never send more")
+    group.add_argument("--requests-per-minute", type=whole_number(1), metavar="N", help="send no faster")
+    group.add_argument("--tokens-per-minute", type=whole_number(1), metavar="N", help="about so many")
+    group.add_argument("--parallel", type=whole_number(1), default=4, metavar="N", help="at once (4)")
+    group.add_argument("--yes", action="store_true", help="do not ask before it starts")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Say what it will take, ask, label; whatever was labelled before is left alone."""
+    from clew.cli.asking import ask_for_labels
+    from clew.cli.progress import Progress
+    from clew.examples.index import open_index
+
+    _check(arguments)
+    service = None if arguments.from_tokens else _service(arguments)
+    with open_index(_index_file(arguments), writable=True) as index, Progress() as progress:
+        progress.stage("Choosing features")
+        if not index.about.complete:
+            raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
+        sides = _chosen(arguments, index)
+        if service is None:
+            _label_from_tokens(index, sides, progress)
+        else:
+            ask_for_labels(arguments, service, index, sides, progress)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.graph is not None and arguments.features is not None:
+        raise ClewError("label takes --graph or --features, not both; see clew label --help")
+    prices = arguments.price_in, arguments.price_out
+    if None in prices and (arguments.max_cost is not None or prices != (None, None)):
+        raise ClewError("a cost needs both prices, --price-in and --price-out; see clew label --help")
+
+
+def _service(arguments: argparse.Namespace) -> Service:
+    from clew.examples.labelling.endpoint import PUBLIC, Service
+
+    url = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
+    key = os.environ.get(arguments.api_key_from, "")
+    if not url and not key:
+        raise ClewError(
+            "Nobody to ask: name an endpoint with --base-url (or OPENAI_BASE_URL), or put a key for OpenAI's "
+            "into OPENAI_API_KEY; --from-tokens labels by rule, without any."
+        )
+    model = arguments.api_model or os.environ.get("CLEW_LABEL_MODEL", "")
+    return Service(url or PUBLIC, model, key, arguments.timeout)
+
+
+def _index_file(arguments: argparse.Namespace) -> Path:
+    from clew.examples.index import find_index
+
+    if arguments.file is not None:
+        return Path(arguments.file).expanduser()
+    found = find_index(arguments.model, arguments.dictionary)
+    if found is None:
+        raise ClewError(
+            f"There is no index of {arguments.model} with {arguments.dictionary} yet; make one: clew index."
+        )
+    return found
+
+
+def _chosen(arguments: argparse.Namespace, index: Index) -> dict[Place, bool | None]:
+    """The features wanted, in order, and which side of each, where a graph says it."""
+    from clew.examples.labelling.choose import features_named, features_of_graph
+
+    if arguments.features is not None:
+        named = features_named(arguments.features)
+        for layer, feature in named:
+            if index.about.feature_id(layer, feature) is None:
+                raise ClewError(f"There is no feature L{layer}/{feature} in {index.path}.")
+        return dict.fromkeys(named[: arguments.limit])
+    if arguments.graph is None:
+        return dict.fromkeys(index.most_frequent(arguments.limit))
+    from clew.graph.file import open_graph
+
+    sides = features_of_graph(open_graph(arguments.graph))
+    known = [place for place in sides if index.about.feature_id(*place) is not None]
+    if not known:
+        raise ClewError(f"{index.path} has no feature of {arguments.graph}: it is of another dictionary.")
+    return {place: sides[place] for place in known[: arguments.limit]}
+
+
+def _label_from_tokens(index: Index, sides: dict[Place, bool | None], progress: Progress) -> None:
+    from clew.cli.asking import already
+    from clew.examples.labelling.from_index import each_evidence, unlabelled
+    from clew.examples.labelling.from_tokens import MADE_BY, label_from_tokens
+
+    todo = unlabelled(index, sides, frozenset({"person", "model", "tokens"}))
+    labelled = 0
+    for done, evidence in enumerate(each_evidence(index, todo, sides)):
+        progress.work("Labelling by rule", done, len(todo))
+        if text := label_from_tokens(evidence):
+            index.set_label(evidence.layer, evidence.feature, text, "tokens", author=MADE_BY)
+            labelled += 1
+    print(f"Labelled  {labelled:,} of {len(todo):,} features from their tokens; {already(sides, todo)}")

@@ -1,0 +1,201 @@
+"""An index of what features mean: opened in milliseconds, asked feature by feature.
+
+```python
+with open_index("smollm2--neurons.sqlite3") as index:
+    record = index.feature(12, 403)
+    print(record, record.groups[0].examples[0].tokens)
+```
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clew.errors import ClewError
+from clew.examples.about import About, read_about
+from clew.examples.draw import draw_windows, most_frequent
+from clew.examples.label import SOURCES, Label, check_label
+from clew.examples.places import default_place
+from clew.examples.reading import read_feature
+from clew.examples.record import FeatureRecord
+from clew.examples.schema import changing, connect
+from clew.examples.search import Hit, relabel, search
+
+AT_ONCE = 500
+"""Features that one query asks for."""
+
+RANK = f"CASE source {' '.join(f'WHEN {name!r} THEN {rank}' for rank, name in enumerate(SOURCES))} END"
+
+
+def open_index(path: str | Path, *, writable: bool = False) -> Index:
+    """Open an index, to read only unless `writable`; several processes may.
+
+    Raises `ClewError` where there is none, or none that this clew can read.
+    """
+    file = Path(path).expanduser()
+    connection = connect(file, writable=writable)
+    try:
+        return Index(file, connection, read_about(connection, file), writable=writable)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def find_index(model: str, dictionary: str) -> Path | None:
+    """The index of a model's features in its default place, if it is there."""
+    place = default_place(model, dictionary)
+    return place if place.is_file() else None
+
+
+class Index:
+    """One open index; threads may share it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, about: About, *, writable: bool) -> None:
+        self.path, self.about = path, about
+        self._connection, self._writable = connection, writable
+        self._lock = threading.RLock()
+        self._token_texts: dict[int, str] = {}
+
+    def __repr__(self) -> str:
+        about = self.about
+        state = "" if about.complete else ", unfinished"
+        return (
+            f"Index({about.model} · {about.dictionary}, {about.n_features:,} features, "
+            f"{about.positions:,} positions{state})"
+        )
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def feature(self, layer: int, feature: int) -> FeatureRecord | None:
+        """All that is known of one feature; None where there is no such feature."""
+        number = self.about.feature_id(layer, feature)
+        if number is None:
+            return None
+        with self._lock:
+            label = self.labels([(layer, feature)]).get((layer, feature))
+            return read_feature(self._connection, self.about, number, label, self._texts)
+
+    def count_seen(self) -> int:
+        """How many features were active anywhere."""
+        with self._lock:
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM features WHERE frequency > 0"
+            ).fetchone()
+        return count
+
+    def label(self, layer: int, feature: int) -> Label | None:
+        """What a feature is called; a person's word goes before a model's, and that before a rule's."""
+        return self.labels([(layer, feature)]).get((layer, feature))
+
+    def labels(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Label]:
+        """The labels of many features (layer, index) at once; those without one are left out."""
+        found = {pair: self.about.feature_id(*pair) for pair in pairs}
+        numbers = [number for number in found.values() if number is not None]
+        best: dict[int, Label] = {}
+        for begin in range(0, len(numbers), AT_ONCE):
+            best |= self._best_labels(numbers[begin : begin + AT_ONCE])
+        return {pair: best[number] for pair, number in found.items() if number in best}
+
+    def _best_labels(self, numbers: list[int]) -> dict[int, Label]:
+        marks = ",".join("?" * len(numbers))
+        with self._lock:
+            rows = self._connection.execute(
+                f"""SELECT feature, text, source, author, confidence, created, detail FROM labels
+                WHERE id IN (SELECT max(id) FROM labels WHERE feature IN ({marks}) GROUP BY feature, source)
+                AND text != '' ORDER BY coalesce({RANK}, 99) DESC""",
+                numbers,
+            ).fetchall()
+        return {row[0]: Label(*row[1:]) for row in rows}
+
+    def label_history(self, layer: int, feature: int) -> list[Label]:
+        """All that a feature was ever called, the newest first; an empty text took a label back."""
+        number = self.about.feature_id(layer, feature)
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT text, source, author, confidence, created, detail FROM labels WHERE feature = ? "
+                "ORDER BY id DESC",
+                (number,),
+            ).fetchall()
+        return [Label(*row) for row in rows]
+
+    def set_label(
+        self,
+        layer: int,
+        feature: int,
+        text: str,
+        source: str = "person",
+        *,
+        author: str = "",
+        confidence: float | None = None,
+        detail: str | None = None,
+    ) -> Label | None:
+        """Call a feature something (an empty text takes back what this source said); returns what counts now.
+
+        Raises `ClewError` for a feature that there is not, an unknown source, a text that is too long, and
+        an index that was opened to read only.
+        """
+        text = check_label(text, source, confidence)
+        number = self.about.feature_id(layer, feature)
+        if number is None:
+            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+        if not self._writable:
+            raise ClewError(f"{self.path} is open to read only; open it with writable=True to label.")
+        created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._lock:
+            try:
+                with changing(self._connection) as connection:
+                    connection.execute(
+                        "INSERT INTO labels (feature, text, source, author, confidence, created, detail) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (number, text, source, author, confidence, created, detail),
+                    )
+                    label = self.label(layer, feature)
+                    relabel(connection, number, label.text if label else "")
+            except sqlite3.Error as error:
+                raise ClewError(f"The label cannot be kept in {self.path} ({error}).") from error
+        return label
+
+    def search(self, query: str, limit: int = 20) -> list[Hit]:
+        """Features whose label, output tokens, peak tokens or example texts hold all words of a query.
+
+        Labels first; the last word may be the beginning of one.
+        """
+        with self._lock:
+            return search(self._connection, self.about, query, limit, self._texts)
+
+    def most_frequent(self, count: int) -> list[tuple[int, int]]:
+        """The features (layer, index) that are active most often; none that was never seen."""
+        with self._lock:
+            return most_frequent(self._connection, count)
+
+    def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
+        """The tokens of at most so many windows, without the sink; the same ones for the same seed."""
+        first = 0 if self.about.sink is None else 1
+        with self._lock:
+            windows = [ids[first:] for ids in draw_windows(self._connection, count, seed)]
+            texts = self._texts([token for ids in windows for token in ids])
+        return [tuple(texts[token] for token in ids) for ids in windows]
+
+    def _texts(self, ids: Iterable[int]) -> dict[int, str]:
+        """Spellings of tokens, asked for once."""
+        known = self._token_texts
+        missing = [number for number in set(ids) if number not in known]
+        for begin in range(0, len(missing), AT_ONCE):
+            some = missing[begin : begin + AT_ONCE]
+            marks = ",".join("?" * len(some))
+            known.update(self._connection.execute(f"SELECT id, text FROM tokens WHERE id IN ({marks})", some))
+        for number in missing:
+            known.setdefault(number, "")
+        return known

@@ -1,0 +1,63 @@
+"""Every feature's activations while the model reads, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from clew.dictionary.base import Dictionary
+from clew.dictionary.neurons import NeuronDictionary, parts_of
+from clew.dictionary.points import values_at
+from clew.model.language_model import LanguageModel
+from clew.model.recording import installed
+
+OnLayer = Callable[[int, Float[Tensor, "window position feature"]], None]
+"""Hears each layer's activations in float32, lowest layer first; they are the model's own memory."""
+
+
+def is_two_sided(dictionary: Dictionary) -> bool:
+    """Whether activations may be negative: those of neurons may."""
+    return isinstance(dictionary, NeuronDictionary)
+
+
+@torch.no_grad()
+def read_activations(
+    model: LanguageModel,
+    dictionary: Dictionary,
+    token_ids: Int[Tensor, "window position"],
+    on_layer: OnLayer,
+) -> None:
+    """One forward pass over some windows. Neurons are what the model itself computes between its MLP's
+    projections; transcoders read their read point."""
+    hook = _neurons if isinstance(dictionary, NeuronDictionary) else _transcoders
+    hooks = [
+        hook(model, dictionary, layer, on_layer) for layer, width in enumerate(dictionary.n_features) if width
+    ]
+    with model.exclusive, installed(hooks):
+        model.next_token_logits(token_ids)
+
+
+Hook = tuple[nn.Module, Callable[..., None]]
+
+
+def _neurons(model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer) -> Hook:
+    def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+        on_layer(layer, inputs[0].float())
+
+    return parts_of(model.layers[layer]).down.module, hook
+
+
+def _transcoders(model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer) -> Hook:
+    norm = model.layers[layer].mlp_norm
+
+    def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+        residual = inputs[0].float()
+        x = values_at(dictionary.read_point, norm, residual, norm.scale(residual))
+        _, activation = dictionary.respond(layer, x.flatten(0, 1))
+        on_layer(layer, activation.unflatten(0, residual.shape[:2]))
+
+    return model.layers[layer].mlp_reader, hook

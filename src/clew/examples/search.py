@@ -1,0 +1,107 @@
+"""Full-text search over labels, output tokens, peak tokens and example texts."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import NamedTuple
+
+from clew.examples.about import About
+from clew.examples.blobs import unpack_activations, unpack_scored, unpack_tokens
+from clew.examples.reading import Texts
+
+BEFORE, AFTER = 9, 3
+"""Tokens around a peak that are searched."""
+SHOWN = 6
+"""Output tokens in a snippet."""
+
+
+class Hit(NamedTuple):
+    """A feature that a search found, and why."""
+
+    layer: int
+    feature: int
+    snippet: str
+
+
+def search(connection: sqlite3.Connection, about: About, query: str, limit: int, texts: Texts) -> list[Hit]:
+    """Features that hold all words of a query, those with it in their label first."""
+    asked = _expression(query)
+    if not asked or limit < 1:
+        return []
+    hits: dict[int, str] = dict(
+        connection.execute(
+            "SELECT rowid, label FROM label_search WHERE label_search MATCH ? ORDER BY rank LIMIT ?",
+            (asked, limit),
+        )
+    )
+    found = connection.execute(
+        "SELECT rowid FROM text_search WHERE text_search MATCH ? ORDER BY bm25(text_search, 4, 3, 1) LIMIT ?",
+        (asked, limit),
+    ).fetchall()
+    words = re.findall(r"\w+", query.lower())
+    for (number,) in found:
+        if number not in hits and len(hits) < limit:
+            hits[number] = _snippet(connection, number, words, texts)
+    return [Hit(*about.place_of(number), snippet) for number, snippet in hits.items()]
+
+
+def _expression(query: str) -> str:
+    """The words of a query for FTS5, each as it stands; the last may go on."""
+    words = re.findall(r"\w+", query)
+    return " ".join(f'"{word}"' for word in words) + "*" if words else ""
+
+
+def _snippet(connection: sqlite3.Connection, number: int, words: list[str], texts: Texts) -> str:
+    """The output tokens where they hold a word, otherwise the example that holds most of them."""
+    (blob,) = connection.execute("SELECT top_outputs FROM features WHERE id = ?", (number,)).fetchone()
+    outputs = _spelled(unpack_scored(blob or b"")[0].tolist(), texts)
+    pieces = [", ".join(token.strip() for token in outputs[:SHOWN]), *_contexts(connection, number, texts)]
+
+    def held(piece: str) -> int:
+        lower = piece.lower()
+        return sum(word in lower for word in words)
+
+    return max(pieces, key=held).strip()
+
+
+def _spelled(ids: list[int], texts: Texts) -> list[str]:
+    known = texts(ids)
+    return [known[token] for token in ids]
+
+
+def _contexts(connection: sqlite3.Connection, number: int, texts: Texts) -> list[str]:
+    """The text around each example's peak."""
+    rows = connection.execute(
+        """SELECT position, first, activations, tokens FROM examples
+        JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind = -1, kind, rank""",
+        (number,),
+    )
+    found = []
+    for position, first, blob, tokens in rows:
+        ids = unpack_tokens(tokens)[first : first + len(unpack_activations(blob))]
+        peak = position - first
+        found.append("".join(_spelled(ids[max(0, peak - BEFORE) : peak + AFTER + 1].tolist(), texts)))
+    return found
+
+
+def relabel(connection: sqlite3.Connection, number: int, text: str) -> None:
+    """What labels are found by, after one has changed; within the caller's transaction."""
+    connection.execute("DELETE FROM label_search WHERE rowid = ?", (number,))
+    if text:
+        connection.execute("INSERT INTO label_search (rowid, label) VALUES (?, ?)", (number, text))
+
+
+def build_text_search(connection: sqlite3.Connection, texts: Texts) -> None:
+    """All features' tokens and example texts anew; within the caller's transaction."""
+    connection.execute("INSERT INTO text_search (text_search) VALUES ('delete-all')")
+    rows = connection.execute("SELECT id, top_outputs, strongest_tokens FROM features WHERE frequency > 0")
+    for number, outputs, peaks in rows.fetchall():
+        words = [
+            " ".join(_spelled(unpack_scored(blob or b"")[0].tolist(), texts)) for blob in (outputs, peaks)
+        ]
+        examples = "\n".join(dict.fromkeys(_contexts(connection, number, texts)))
+        connection.execute(
+            "INSERT INTO text_search (rowid, outputs, peaks, examples) VALUES (?, ?, ?, ?)",
+            (number, *words, examples),
+        )

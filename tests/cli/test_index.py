@@ -1,0 +1,134 @@
+"""`clew index` with a tiny model: what it writes, prints and refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from clew.examples.index import open_index
+from tests.examples.conftest import words
+
+from .conftest import Outcome, Run
+from .test_errors import refused
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.jsonl"
+    path.write_text("\n".join(json.dumps({"text": words(60, seed)}) for seed in range(20)))
+    return path
+
+
+@pytest.fixture
+def index(run: Run, model_folder: Path, texts: Path):
+    """`index("--out", path)` over the texts."""
+
+    def command(*arguments: object) -> Outcome:
+        return run("index", "--data", texts, "--model", model_folder, *arguments)
+
+    return command
+
+
+def test_made_shown_and_searched(run: Run, index: Run, tmp_path: Path):
+    out = tmp_path / "made.sqlite3"
+    outcome = index("--out", out, "--tokens", 900)
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"Saved  {out} (60 features of 3 layers on 900 tokens of ")
+    with open_index(out, writable=True) as made:
+        made.set_label(1, 4, "words of all kinds", author="Ada")
+        assert made.search("kinds")
+    shown = run("index", "show", out, "L1/4").out
+    assert shown.startswith("L1/4  words of all kinds  (person Ada)\ntiny · neurons · 900 tokens\n")
+    for title in (
+        "Activations  (not zero at 100.0% of tokens)",
+        "Writes towards",
+        "Strongest",
+        "Most negative",
+    ):
+        assert f"\n{title}" in shown
+    assert "«w" in shown
+    assert "█" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if "«" in line)
+
+
+def test_shards_are_merged(run: Run, index: Run, tmp_path: Path):
+    parts = [tmp_path / f"{number}.sqlite3" for number in (1, 2)]
+    for number, part in enumerate(parts, start=1):
+        assert index("--out", part, "--shard", f"{number}/2").code == 0
+    outcome = run("index", "merge", tmp_path / "whole.sqlite3", *parts)
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"Saved  {tmp_path / 'whole.sqlite3'} (60 features on ")
+
+
+def test_the_default_place(index: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path):
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    assert index("--tokens", 100).code == 0
+    (made,) = (tmp_path / "indexes").iterdir()
+    assert made.name.endswith("--neurons.sqlite3")
+    assert "is there already; add --resume" in refused(index("--tokens", 100))
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
+    index: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from clew.examples import indexing
+
+    real = indexing.read_activations
+
+    def pressed(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(indexing, "read_activations", pressed)
+    out = tmp_path / "stopped.sqlite3"
+    outcome = index("--out", out)
+    assert outcome.code == 130
+    assert "Stopping after this batch; Ctrl-C again stops at once.\n" in outcome.err
+    with open_index(out) as stopped:
+        positions = stopped.about.positions
+    assert positions > 0
+    assert outcome.err.endswith(
+        f"clew: stopped; {out} holds {positions:,} tokens so far; the same command with --resume goes on.\n"
+    )
+    monkeypatch.setattr(indexing, "read_activations", real)
+    assert index("--out", out, "--resume").code == 0
+
+
+def test_bad_data_is_skipped_with_a_warning(run: Run, model_folder: Path, tmp_path: Path, texts: Path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "good.txt").write_text(words(100, 1))
+    (folder / "empty.txt").touch()
+    (folder / "binary.txt").write_bytes(bytes(range(256)) * 10)
+    with gzip.open(folder / "more.jsonl.gz", "wt") as file:
+        file.write(texts.read_text() + '\nnot json\n{"other": 1}\n')
+    outcome = run("index", "--data", folder, "--model", model_folder, "--out", tmp_path / "a.sqlite3")
+    assert outcome.code == 0
+    assert " tokens of 21 texts, " in outcome.out
+    for line in ("empty file", "binary file", "line that is not JSON", 'entry without a field "text"'):
+        assert f"Warning: skipped 1 times: {line}\n" in outcome.err
+
+
+def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
+    missing = tmp_path / "missing"
+    assert refused(run("index", "--data", missing)) == (
+        f"There is no file or folder {missing}; name texts that are here with --data."
+    )
+    assert refused(run("index", "--tokens", 5)).startswith("the following arguments are required: --data")
+    assert refused(index("--shard", "3/2")) == (
+        "--shard: expected a part such as 1/2 or 2/2, not '3/2'; see clew index make --help"
+    )
+    assert refused(run("index", "show", missing, "L1/2")).startswith(f"There is no index {missing};")
+    assert refused(run("index", "show", missing, "12")) == (
+        "FEATURE: expected a feature such as L12/403, not '12'; see clew index show --help"
+    )
+    index("--out", tmp_path / "made.sqlite3", "--tokens", 50)
+    assert refused(run("index", "show", tmp_path / "made.sqlite3", "L1/20")) == (
+        f"{tmp_path / 'made.sqlite3'} has no feature L1/20; it has features 0 to 19 in layer 1."
+    )
+    assert refused(run("index", "show", tmp_path / "made.sqlite3", "L3/0")).endswith("it has layers 0 to 2.")

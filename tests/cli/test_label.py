@@ -1,0 +1,242 @@
+"""`clew label` and `clew index import|export` as they are typed, with a stand-in for the endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clew.examples.formats.from_index import details_of
+from clew.examples.index import open_index
+from clew.examples.label import Label
+from tests.examples.some_index import N_FEATURES, make_index
+from tests.examples.stand_in import Answer, Request, StandIn, knowing, problem, said, serving
+
+from .conftest import Run
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    return make_index(tmp_path)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """Named in the environment, with a key and a model."""
+    monkeypatch.setattr("clew.examples.labelling.retry.FIRST_WAIT", 0.0)
+    with serving() as stand_in:
+        monkeypatch.setenv("OPENAI_BASE_URL", stand_in.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "secret")
+        monkeypatch.setenv("CLEW_LABEL_MODEL", "stand-in")
+        yield stand_in
+
+
+def labels(path: Path) -> dict[int, Label]:
+    with open_index(path) as index:
+        found = index.labels((2, number) for number in range(N_FEATURES))
+    return {number: label for (_, number), label in found.items()}
+
+
+def test_features_are_labelled(run: Run, index: Path, server: StandIn):
+    outcome = run("label", index, "--yes", "--price-in", 1, "--price-out", 4)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[:2] == [
+        "6 features to label; 0 have a label already.",
+        f"  Texts of the index go to {server.url} (stand-in).",
+    ]
+    assert outcome.out.splitlines()[3:] == [
+        "Labelled  6 of 6 features",
+        "  11 requests, 1,100 tokens read and 110 written, cost 0.00154",
+    ]
+    assert {request.key for request in server.requests} == {"Bearer secret"}
+    found = labels(index)
+    assert {number: label.text for number, label in found.items()} == {
+        **{0: "cat", 1: "cow", 2: "hen"},
+        **{3: "dog (negative)", 4: "pig", 5: "fox"},
+    }
+    assert (found[0].source, found[0].author, found[0].confidence) == ("model", "stand-in", 1.0)
+    assert json.loads(found[0].detail or "") == {"prompts": 1, "side": "positive", "active": 4, "others": 4}
+    assert found[3].confidence == 1.0
+    assert found[5].confidence is None, "two texts are too few to hold one back"
+
+
+def test_what_is_labelled_is_left_alone(run: Run, index: Path, server: StandIn):
+    with open_index(index, writable=True) as opened:
+        opened.set_label(2, 1, "my own word")
+        opened.set_label(2, 2, "by rule", "tokens")
+    assert run("label", index, "--yes", "--limit", 5).out.startswith(
+        "4 features to label; 1 have a label already."
+    )
+    assert labels(index)[1].text == "my own word"
+    assert labels(index)[2].text == "hen"
+    assert 0 not in labels(index), "five of six were wanted, the most frequent"
+    asked = len(server.requests)
+    assert run("label", index, "--yes", "--limit", 5).out == "Nothing to do: 5 have a label already.\n"
+    assert len(server.requests) == asked
+
+
+def test_a_run_that_was_cut_off_goes_on(run: Run, index: Path, server: StandIn):
+    def expiring(request: Request, before: int) -> Answer:
+        return knowing(request) if before < 7 else problem(401, "expired")
+
+    server.speak = expiring
+    outcome = run("label", index, "--yes", "--parallel", 1)
+    assert outcome.code == 2
+    assert outcome.err == (
+        f"clew: {server.url} refused the key (401: expired). 4 labels are kept, "
+        "and the same command goes on.\n"
+    )
+    before = labels(index)
+    assert len(before) == 4
+    server.speak = knowing
+    assert "2 features to label; 4 have a label already." in run("label", index, "--yes").out
+    assert labels(index) == before | {number: labels(index)[number] for number in (0, 1)}
+
+
+def test_ctrl_c_keeps_what_there_is(run: Run, index: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch):
+    from clew.cli.progress import Progress
+
+    def interrupted(self: Progress, phase: str, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "work", interrupted)
+    outcome = run("label", index, "--yes", "--parallel", 1)
+    assert outcome.code == 130
+    assert outcome.err == "clew: stopped; 2 labels are kept, and the same command goes on.\n"
+    assert len(labels(index)) == 2
+
+
+def test_caps(run: Run, index: Path, server: StandIn):
+    outcome = run("label", index, "--yes", "--max-requests", 5)
+    assert outcome.out.splitlines()[-1] == "  stopped by the cap of 5 requests; the same command goes on"
+    assert len(server.requests) == 4 or len(labels(index)) == 3, "feature 5 needs one request alone"
+    assert len(server.requests) <= 5
+
+
+def test_troubles_are_counted(run: Run, index: Path, server: StandIn):
+    server.speak = lambda request, before: said("no") if before % 2 else problem(400, "long")
+    outcome = run("label", index, "--yes", "--parallel", 1)
+    assert outcome.out.splitlines()[3:] == [
+        "Labelled  0 of 6 features",
+        "  6 requests, 300 tokens read and 30 written",
+        "  3 got an answer that cannot be used",
+        "  3 got no answer",
+        "  the last trouble: L2/0: the answer holds no JSON object with 'label'",
+    ]
+
+
+def test_by_rule_nobody_is_asked(run: Run, index: Path, server: StandIn):
+    outcome = run("label", index, "--from-tokens")
+    assert outcome.out == ("Labelled  6 of 6 features from their tokens; 0 have a label already.\n")
+    assert server.requests == []
+    found = labels(index)
+    assert found[0].text == 'on " cat"; says cat'
+    assert found[3].text == 'on " dog"; says dog (negative)'
+    assert (found[0].source, found[0].author) == ("tokens", "token rules 1")
+    assert run("label", index, "--from-tokens").out == (
+        "Labelled  0 of 0 features from their tokens; 6 have a label already.\n"
+    )
+
+
+def test_features_by_name(run: Run, index: Path, server: StandIn):
+    run("label", index, "--yes", "--features", "L2/4,2/0")
+    assert sorted(labels(index)) == [0, 4]
+
+
+def test_features_of_a_graph(run: Run, index: Path, tmp_path: Path, server: StandIn):
+    from dataclasses import replace
+
+    from clew.graph.graph import NodeKind
+    from tests.graph.random_graphs import random_graph
+
+    graph = random_graph()
+    ours = graph.of_kind(NodeKind.FEATURE)[graph.node_layer[graph.of_kind(NodeKind.FEATURE)] == 2][:3]
+    graph.node_feature[ours] = [1, 3, 4]
+    graph.node_influence[ours] = [0.1, 0.9, 0.5]
+    graph.node_activation[ours] = [1.0, -1.0, 1.0]
+    replace(graph, output_tokens=None).save(tmp_path / "graph.clew")
+    run("label", index, "--yes", "--graph", tmp_path / "graph.clew", "--limit", 2)
+    assert {number: label.text for number, label in labels(index).items()} == {
+        3: "dog (negative)",
+        4: "pig",
+    }
+
+
+def test_nothing_is_sent_before_somebody_agrees(
+    run: Run, index: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    outcome = run("label", index)
+    assert outcome.code == 2
+    assert outcome.err == "clew: Nothing was sent: add --yes to start without being asked.\n"
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answer in ("", "n", "no"):
+        monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
+        assert run("label", index).err == "clew: Nothing was sent.\n"
+    assert server.requests == []
+    monkeypatch.setattr("builtins.input", lambda _: "Y")
+    assert run("label", index).code == 0
+    assert len(labels(index)) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--max-cost", "1"], "a cost needs both prices, --price-in and --price-out; see clew label --help"),
+        (["--price-in", "1"], "a cost needs both prices, --price-in and --price-out; see clew label --help"),
+        (["--price-in", "-1"], "--price-in: expected a number above 0, not '-1'; see clew label --help"),
+        (["--max-cost", "nan"], "--max-cost: expected a number above 0, not 'nan'; see clew label --help"),
+        (["--limit", "0"], "--limit: expected a whole number from 1, not '0'; see clew label --help"),
+        (
+            ["--graph", "a.clew", "--features", "L1/2"],
+            "label takes --graph or --features, not both; see clew label --help",
+        ),
+        (["--features", "L2/0,x"], "'x' is no feature; expected names such as L12/4031,L3/7."),
+        (["--base-url", "localhost"], "'localhost' is no address; expected one such as "),
+    ],
+)
+def test_slips(run: Run, index: Path, server: StandIn, arguments: list[str], line: str):
+    outcome = run("label", index, *arguments)
+    assert outcome.code == 2
+    assert outcome.err.removeprefix("clew: ").startswith(line)
+    assert server.requests == []
+
+
+def test_features_and_graphs_of_another_dictionary(run: Run, index: Path, tmp_path: Path, server: StandIn):
+    from tests.graph.random_graphs import random_graph
+
+    assert "There is no feature L9/9 in " in run("label", index, "--features", "L9/9").err
+    random_graph().save(tmp_path / "other.clew")
+    told = run("label", index, "--graph", tmp_path / "other.clew").err
+    assert "has no feature of" in told
+
+
+def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "CLEW_LABEL_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    assert run("label", index).err.startswith("clew: Nobody to ask: name an endpoint with --base-url")
+    assert run("label", index, "--base-url", "http://localhost/v1").err.startswith(
+        "clew: Which model should be asked?"
+    )
+    monkeypatch.setenv("CLEW_INDEXES", str(index.parent / "none"))
+    assert run("label", "--from-tokens").err.startswith("clew: There is no index of smollm2 with neurons yet")
+
+
+def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path):
+    for form in ("json", "packed"):
+        out, again = tmp_path / form, tmp_path / f"{form}.sqlite3"
+        assert run("index", "export", index, "--format", form, "--out", out).out == (
+            f"Saved  {out} (6 features)\n"
+        )
+        assert run("index", "import", out, "--out", again, "--model", "tiny").out == (
+            f"Saved  {again} (6 features)\n"
+        )
+        with open_index(again) as opened, open_index(index) as original:
+            assert opened.about.model == "tiny"
+            for one, other in zip(details_of(opened), details_of(original), strict=True):
+                assert one.quantiles[0].examples[0].tokens == other.quantiles[0].examples[0].tokens
+    assert run("index", "export", index, "--out", tmp_path / "json").err.startswith(
+        f"clew: {tmp_path / 'json'} already holds something"
+    )
