@@ -83,5 +83,5 @@ def _cut(text: str) -> Text:
 def _last_title(graph: Graph) -> str:
     if graph.output_tokens is None:
         return "label"
-    labelled = graph.annotations.labels or graph.annotations.feature_labels
+    labelled = graph.annotations.labels or graph.annotations.feature_labels or graph.index_labels
     return "label: promotes" if labelled else "promotes"

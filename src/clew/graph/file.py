@@ -174,12 +174,13 @@ def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dic
     for name, dtype in OPTIONAL_ARRAY_TYPES.items():
         if name in arrays and arrays[name].dtype != dtype:
             raise ClewError(f"The array {name} is {arrays[name].dtype}; expected {dtype}.")
+    optional: dict[str, Any] = {name: arrays[name] for name in OPTIONAL_NODE_ARRAYS if name in arrays}
     graph = Graph(
         **{name: arrays[name] for name in ARRAY_TYPES},
         info=info_from_json(description),
         annotations=annotations_from_json(json.loads(metadata.get("annotations", "{}"))),
         output_tokens=_output_tokens(arrays),
-        **{name: arrays[name] for name in OPTIONAL_NODE_ARRAYS if name in arrays},
+        **optional,
         foreign=json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None,
     )
     validate(graph)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
-from clew.graph.info import Annotations, GraphInfo, Size
+from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,8 @@ class Graph:
     The sum over (layer, position) of the absolute net contribution of error nodes and of all that was left
     out. Scores take it in place of the edges from error nodes.
     """
+    index_labels: Mapping[str, IndexLabel] = field(default_factory=dict)
+    """What an index of the dictionary calls features, by `feature_name`; files do not hold it."""
     foreign: dict[str, Any] | None = None
     """Fields of an imported file that clew has no use for, kept so that exporting loses nothing."""
 
@@ -160,12 +162,19 @@ class Graph:
         layer, feature = int(self.node_layer[node]), int(self.node_feature[node])
         return f"L{layer}/{feature}" if feature >= 0 else f"A{layer}/{-feature // 2 - 1}"
 
-    def label(self, node: int) -> str | None:
-        """What a person called a node: its own label, else that of its feature, else None."""
+    def label(self, node: int, *, by_rule: bool = True) -> str | None:
+        """What a node is called: its own label, else that of its feature, else what an index calls that.
+
+        None where nobody called it anything; labels made by rule count unless `by_rule` is False.
+        """
         own = self.annotations.labels.get(self.node_id(node))
         if own or self.node_kind[node] != NodeKind.FEATURE:
             return own or None
-        return self.annotations.feature_labels.get(self.feature_name(node)) or None
+        name = self.feature_name(node)
+        if given := self.annotations.feature_labels.get(name):
+            return given
+        known = self.index_labels.get(name)
+        return known.text if known and (by_rule or not known.by_rule) else None
 
     def annotate(
         self,

@@ -88,7 +88,7 @@ def _labels(graph: Graph, group: Members, flow: Flow) -> str:
     """The label that carries most of a group, or few and short ones that do; else nothing."""
     found: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
-        if label := graph.label(node):
+        if label := graph.label(node, by_rule=False):
             found[label] += float(flow.found[node])
     strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
     half = flow.found[group.nodes].sum() / 2

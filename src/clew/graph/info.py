@@ -95,3 +95,12 @@ class Annotations:
     """Of features wherever they appear, by `Graph.feature_name`: `L12/4031`."""
     supernode_colors: dict[str, str] = field(default_factory=dict)
     """Of supernodes by name, as `#rrggbb`."""
+
+
+@dataclass(frozen=True)
+class IndexLabel:
+    """What an index calls a feature."""
+
+    text: str
+    by_rule: bool = False
+    """Made of tokens, by no person and no language model."""

@@ -81,7 +81,7 @@ def _by_feature(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Foun
     several.sort(key=lambda item: -flow.found[item[1]].sum())
     return [
         (
-            graph.label(int(members[0])) or name,
+            graph.label(int(members[0]), by_rule=False) or name,
             members,
             f"This is the same feature, {name}, at {len(members)} positions.",
         )

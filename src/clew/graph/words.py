@@ -84,7 +84,7 @@ def words_of(graph: Graph) -> Words:
 def _words_of_labels(graph: Graph) -> Words:
     """Each word of a label counts the same; nothing is known of what a feature demotes."""
     notes = graph.annotations
-    if not notes.labels and not notes.feature_labels:
+    if not notes.labels and not notes.feature_labels and not graph.index_labels:
         return Words()
     pairs: list[tuple[int, str]] = []
     for node in graph.of_kind(NodeKind.FEATURE).tolist():

@@ -4,5 +4,4 @@ USAGE = "[make | merge | show | export | import] ..."
 EXAMPLE = """\
 example:
   clew index --data texts --tokens 1000000 --out smollm2.sqlite3
-  clew index show smollm2.sqlite3 L12/403
-  clew index export smollm2.sqlite3 --format packed --out for-others"""
+  clew index show smollm2.sqlite3 L12/403"""

@@ -120,7 +120,7 @@ def _nodes(graph: Graph, ids: list[str], imported: list[dict[str, Any] | None]) 
     share = cumulative_share(graph)
     written = []
     for node, (node_id, original) in enumerate(zip(ids, imported, strict=True)):
-        label = graph.label(node) or ""
+        label = graph.label(node, by_rule=False) or ""
         if original is None:
             written.append(_new_node(graph, node, node_id, label, share[node]))
         elif original.get(AUTOMATIC) and not label:
@@ -150,7 +150,7 @@ def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | 
         case NodeKind.FEATURE:
             number, script_id = pair(layer, feature), f"{layer}_{feature}-0"
             automatic = not label
-            label = label or ", ".join(text.strip() for text in graph.promoted(node, 5))
+            label = label or graph.label(node) or ", ".join(text.strip() for text in graph.promoted(node, 5))
         case NodeKind.TOKEN:
             layer_text, number, script_id = "E", position, f"E_{feature}-{position}"
         case NodeKind.TARGET:
