@@ -141,6 +141,60 @@ def test_by_rule_nobody_is_asked(run: Run, index: Path, server: StandIn):
     )
 
 
+def test_by_rule_again(run: Run, index: Path):
+    with open_index(index, writable=True) as opened:
+        opened.set_label(2, 0, "an older rule's", "tokens")
+        opened.set_label(2, 1, "my own word")
+        opened.set_label(2, 2, "a model's", "model")
+        opened.set_label(2, 5, "an older rule's", "tokens")
+        # Only one text is left for feature 5, and nothing that it promotes: no rule has a word for it.
+        opened._connection.execute("DELETE FROM examples WHERE feature = 5 AND rank > 0")
+        opened._connection.execute("UPDATE features SET top_outputs = NULL WHERE id = 5")
+    assert run("label", index, "--from-tokens", "--features", "L2/0,L2/5").out == (
+        "Labelled  0 of 0 features from their tokens; 2 have a label already.\n"
+    )
+    assert run("label", index, "--from-tokens", "--relabel").out == (
+        "Labelled  3 of 4 features from their tokens; 2 have a label that goes before.\n"
+        "  1 lost theirs: the rules find no word for them any more\n"
+    )
+    assert {number: label.text for number, label in labels(index).items()} == {
+        0: 'on " cat"; says cat',
+        1: "my own word",
+        2: "a model's",
+        3: 'on " dog"; says dog (negative)',
+        4: 'on " pig"; says cat',
+    }
+
+
+def test_by_rule_ctrl_c_keeps_what_there_is(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
+    from clew.cli.progress import Progress
+
+    def interrupted(self: Progress, phase: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("clew.examples.labelling.by_rule.AT_ONCE", 2)
+    monkeypatch.setattr(Progress, "work", interrupted)
+    outcome = run("label", index, "--from-tokens")
+    assert outcome.code == 130
+    assert outcome.err == "clew: stopped; 3 labels are kept, and the same command goes on.\n"
+    assert len(labels(index)) == 3
+
+
+def test_asking_again_spares_what_people_said(run: Run, index: Path, server: StandIn):
+    with open_index(index, writable=True) as opened:
+        opened.set_label(2, 1, "my own word")
+        opened.set_label(2, 2, "an older model's", "model")
+    outcome = run("label", index, "--yes", "--relabel", "--max-requests", 4, "--parallel", 1)
+    assert outcome.out.startswith("5 features to label; 1 have a label that goes before.\n")
+    assert outcome.out.endswith("stopped by the cap of 4 requests; the same command begins again\n")
+    run("label", index, "--yes", "--relabel")
+    assert labels(index)[1].text == "my own word"
+    assert labels(index)[2].text == "hen"
+    with open_index(index) as opened:
+        assert [label.text for label in opened.label_history(2, 2)] == ["hen", "an older model's"]
+
+
 def test_features_by_name(run: Run, index: Path, server: StandIn):
     run("label", index, "--yes", "--features", "L2/4,2/0")
     assert sorted(labels(index)) == [0, 4]

@@ -211,3 +211,33 @@ def test_an_index_says_what_it_is(path: Path):
     with open_index(path) as index:
         assert repr(index) == "Index(tiny · neurons, 5 features, 4 positions, unfinished)"
     assert Label("a", "tokens", "", None, "").confidence is None
+
+
+def test_many_labels_at_once_are_all_kept_or_none(path: Path):
+    with open_index(path, writable=True) as index:
+        index.set_label(0, 1, "a person's")
+        now = index.set_labels({(1, 0): "cats", (0, 1): "by rule", (0, 2): ""}, "tokens", author="rules")
+        assert {place: label.text for place, label in now.items()} == {(1, 0): "cats", (0, 1): "a person's"}
+        assert [label.text for label in index.label_history(0, 1)] == ["by rule", "a person's"]
+        assert [hit[:2] for hit in index.search("cats")] == [(1, 0)]
+        assert index.search("rule") == [], "a person's label counts"
+        for texts, problem in (
+            ({(1, 0): "dogs", (0, 9): "b"}, "There is no feature L0/9"),
+            ({(1, 0): "dogs", (0, 1): "a" * 501}, "too long"),
+        ):
+            with pytest.raises(ClewError, match=problem):
+                index.set_labels(texts, "tokens")
+        assert index.label(1, 0) == now[1, 0]
+    with open_index(path) as index, pytest.raises(ClewError, match="open to read only"):
+        index.set_labels({(1, 0): "dogs"})
+
+
+def test_damage_is_told_as_such_whatever_is_asked(path: Path):
+    with open_index(path, writable=True) as index:
+        index._connection.execute("UPDATE examples SET activations = x'00'")
+        with pytest.raises(ClewError, match="cannot be read, or is damaged"):
+            index.feature(1, 0)
+        index._connection.execute("DROP TABLE labels")
+        for ask in (lambda: index.labels([(1, 0)]), lambda: index.feature(1, 0)):
+            with pytest.raises(ClewError, match="no such table"):
+                ask()

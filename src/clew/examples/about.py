@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from clew.errors import ClewError
@@ -56,7 +57,7 @@ class About:
     def n_layers(self) -> int:
         return len(self.widths)
 
-    @property
+    @cached_property
     def offsets(self) -> tuple[int, ...]:
         """The id of each layer's first feature."""
         return tuple(sum(self.widths[:layer]) for layer in range(self.n_layers))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,21 +79,30 @@ class Index:
         with self._lock:
             self._connection.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for this thread alone; damage is told as `ClewError`."""
+        with self._lock:
+            try:
+                yield self._connection
+            except (sqlite3.Error, ValueError, LookupError) as error:
+                raise ClewError(
+                    f"{self.path} cannot be read, or is damaged ({error}): copy it again, or make it anew."
+                ) from error
+
     def feature(self, layer: int, feature: int) -> FeatureRecord | None:
         """All that is known of one feature; None where there is no such feature."""
         number = self.about.feature_id(layer, feature)
         if number is None:
             return None
-        with self._lock:
+        with self._reading() as connection:
             label = self.labels([(layer, feature)]).get((layer, feature))
-            return read_feature(self._connection, self.about, number, label, self._texts)
+            return read_feature(connection, self.about, number, label, self._texts)
 
     def count_seen(self) -> int:
         """How many features were active anywhere."""
-        with self._lock:
-            (count,) = self._connection.execute(
-                "SELECT count(*) FROM features WHERE frequency > 0"
-            ).fetchone()
+        with self._reading() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM features WHERE frequency > 0").fetchone()
         return count
 
     def label(self, layer: int, feature: int) -> Label | None:
@@ -110,8 +120,8 @@ class Index:
 
     def _best_labels(self, numbers: list[int]) -> dict[int, Label]:
         marks = ",".join("?" * len(numbers))
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 f"""SELECT feature, text, source, author, confidence, created, detail FROM labels
                 WHERE id IN (SELECT max(id) FROM labels WHERE feature IN ({marks}) GROUP BY feature, source)
                 AND text != '' ORDER BY coalesce({RANK}, 99) DESC""",
@@ -122,8 +132,8 @@ class Index:
     def label_history(self, layer: int, feature: int) -> list[Label]:
         """All that a feature was ever called, the newest first; an empty text took a label back."""
         number = self.about.feature_id(layer, feature)
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT text, source, author, confidence, created, detail FROM labels WHERE feature = ? "
                 "ORDER BY id DESC",
                 (number,),
@@ -146,45 +156,67 @@ class Index:
         Raises `ClewError` for a feature that there is not, an unknown source, a text that is too long, and
         an index that was opened to read only.
         """
-        text = check_label(text, source, confidence)
-        number = self.about.feature_id(layer, feature)
-        if number is None:
-            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+        place = layer, feature
+        now = self.set_labels({place: text}, source, author=author, confidence=confidence, detail=detail)
+        return now.get(place)
+
+    def set_labels(
+        self,
+        texts: Mapping[tuple[int, int], str],
+        source: str = "person",
+        *,
+        author: str = "",
+        confidence: float | None = None,
+        detail: str | None = None,
+    ) -> dict[tuple[int, int], Label]:
+        """`set_label` for many features at once, all of them or none; returns what counts now, by feature."""
+        checked = {place: check_label(text, source, confidence) for place, text in texts.items()}
+        numbers = {place: self._number(*place) for place in checked}
         if not self._writable:
             raise ClewError(f"{self.path} is open to read only; open it with writable=True to label.")
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._lock:
             try:
                 with changing(self._connection) as connection:
-                    connection.execute(
+                    connection.executemany(
                         "INSERT INTO labels (feature, text, source, author, confidence, created, detail) "
                         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (number, text, source, author, confidence, created, detail),
+                        [
+                            (numbers[place], text, source, author, confidence, created, detail)
+                            for place, text in checked.items()
+                        ],
                     )
-                    label = self.label(layer, feature)
-                    relabel(connection, number, label.text if label else "")
+                    now = self.labels(checked)
+                    for place, number in numbers.items():
+                        relabel(connection, number, now[place].text if place in now else "")
             except sqlite3.Error as error:
                 raise ClewError(f"The label cannot be kept in {self.path} ({error}).") from error
-        return label
+        return now
+
+    def _number(self, layer: int, feature: int) -> int:
+        number = self.about.feature_id(layer, feature)
+        if number is None:
+            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+        return number
 
     def search(self, query: str, limit: int = 20) -> list[Hit]:
         """Features whose label, output tokens, peak tokens or example texts hold all words of a query.
 
         Labels first; the last word may be the beginning of one.
         """
-        with self._lock:
-            return search(self._connection, self.about, query, limit, self._texts)
+        with self._reading() as connection:
+            return search(connection, self.about, query, limit, self._texts)
 
     def most_frequent(self, count: int) -> list[tuple[int, int]]:
         """The features (layer, index) that are active most often; none that was never seen."""
-        with self._lock:
-            return most_frequent(self._connection, count)
+        with self._reading() as connection:
+            return most_frequent(connection, count)
 
     def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
         """The tokens of at most so many windows, without the sink; the same ones for the same seed."""
         first = 0 if self.about.sink is None else 1
-        with self._lock:
-            windows = [ids[first:] for ids in draw_windows(self._connection, count, seed)]
+        with self._reading() as connection:
+            windows = [ids[first:] for ids in draw_windows(connection, count, seed)]
             texts = self._texts([token for ids in windows for token in ids])
         return [tuple(texts[token] for token in ids) for ids in windows]
 
