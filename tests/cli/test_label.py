@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clew.examples.formats.from_index import details_of
 from clew.examples.index import open_index
 from clew.examples.label import Label
+from clew.examples.of_graph import features_of
+from clew.graph.graph import NodeKind
 from tests.examples.some_index import N_FEATURES, make_index
 from tests.examples.stand_in import Answer, Request, StandIn, knowing, problem, said, serving
+from tests.graph.random_graphs import random_graph
 
 from .conftest import Run
 
@@ -201,11 +206,6 @@ def test_features_by_name(run: Run, index: Path, server: StandIn):
 
 
 def test_features_of_a_graph(run: Run, index: Path, tmp_path: Path, server: StandIn):
-    from dataclasses import replace
-
-    from clew.graph.graph import NodeKind
-    from tests.graph.random_graphs import random_graph
-
     graph = random_graph()
     ours = graph.of_kind(NodeKind.FEATURE)[graph.node_layer[graph.of_kind(NodeKind.FEATURE)] == 2][:3]
     graph.node_feature[ours] = [1, 3, 4]
@@ -259,8 +259,6 @@ def test_slips(run: Run, index: Path, server: StandIn, arguments: list[str], lin
 
 
 def test_features_and_graphs_of_another_dictionary(run: Run, index: Path, tmp_path: Path, server: StandIn):
-    from tests.graph.random_graphs import random_graph
-
     assert "There is no feature L9/9 in " in run("label", index, "--features", "L9/9").err
     random_graph().save(tmp_path / "other.clew")
     told = run("label", index, "--graph", tmp_path / "other.clew").err
@@ -278,14 +276,17 @@ def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
     assert run("label", "--from-tokens").err.startswith("clew: There is no index of smollm2 with neurons yet")
 
 
-def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path):
+def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    usual = tmp_path / "indexes" / "tiny--neurons.sqlite3"
     for form in ("json", "packed"):
         out, again = tmp_path / form, tmp_path / f"{form}.sqlite3"
         assert run("index", "export", index, "--format", form, "--out", out).out == (
             f"Saved  {out} (6 features)\n"
         )
-        assert run("index", "import", out, "--out", again, "--model", "tiny").out == (
-            f"Saved  {again} (6 features)\n"
+        assert run("index", "import", out, "--out", again).out == (
+            f"Saved  {again} (6 features; it knows nothing of others)\n"
+            f"       at {usual} other commands would find it\n"
         )
         with open_index(again) as opened, open_index(index) as original:
             assert opened.about.model == "tiny"
@@ -294,3 +295,32 @@ def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path):
     assert run("index", "export", index, "--out", tmp_path / "json").err.startswith(
         f"clew: {tmp_path / 'json'} already holds something"
     )
+
+
+def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Path):
+    graph = random_graph()
+    ours = graph.of_kind(NodeKind.FEATURE)[graph.node_layer[graph.of_kind(NodeKind.FEATURE)] == 2]
+    graph.node_feature[ours] = np.arange(len(ours)) % 7 + 1
+    graph.save(tmp_path / "graph.clew")
+    told = run(
+        "index", "export", index, "--graph", tmp_path / "graph.clew", "--examples", 2, "--out", tmp_path / "a"
+    )
+    known = {number for number in graph.node_feature[ours].tolist() if number < N_FEATURES}
+    n_others = len(features_of(graph)) - len(known)
+    assert told.out == (
+        f"Saved  {tmp_path / 'a'} ({len(known)} features)\n"
+        f"       of {n_others} more the index knows nothing\n"
+    )
+    run("index", "import", tmp_path / "a", "--out", tmp_path / "small.sqlite3")
+    with open_index(tmp_path / "small.sqlite3") as small:
+        assert {one.feature: len(one.quantiles[0].examples) for one in details_of(small)} == dict.fromkeys(
+            known, 2
+        )
+    shown = run("index", "show", tmp_path / "small.sqlite3", "L2/0")
+    assert shown.err.endswith(
+        "small.sqlite3 knows nothing of L2/0: the files of which it was made do not have it.\n"
+    )
+    random_graph().save(tmp_path / "other.clew")
+    other = run("index", "export", index, "--graph", tmp_path / "other.clew", "--out", tmp_path / "b")
+    assert other.err.endswith("other.clew: it is of another dictionary.\n")
+    assert not (tmp_path / "b").exists()

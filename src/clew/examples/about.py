@@ -42,6 +42,8 @@ class About:
     digest: str = ""
     """Of all windows so far; other data has another."""
     complete: bool = False
+    partial: bool = False
+    """Whether it was made of files, which need not tell of every feature."""
     corpus: tuple[str, ...] = ()
     """What was read, as it was named."""
     skipped: dict[str, int] = field(default_factory=dict)

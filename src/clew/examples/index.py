@@ -91,7 +91,11 @@ class Index:
                 ) from error
 
     def feature(self, layer: int, feature: int) -> FeatureRecord | None:
-        """All that is known of one feature; None where there is no such feature."""
+        """All that is known of one feature; None where there is no such feature, or nothing is known of it.
+
+        Nothing is known of a feature that was not in the files of which an index was made; one that was
+        looked at, but never active, has a record that says so.
+        """
         number = self.about.feature_id(layer, feature)
         if number is None:
             return None

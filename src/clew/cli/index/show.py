@@ -56,12 +56,21 @@ def run(arguments: argparse.Namespace) -> None:
     with open_index(arguments.file) as index, page() as console:
         record = index.feature(layer, feature)
         if record is None:
-            widths = index.about.widths
-            has = f"layers 0 to {len(widths) - 1}"
-            if layer < len(widths):
-                has = f"features 0 to {widths[layer] - 1} in layer {layer}"
-            raise ClewError(f"{arguments.file} has no feature L{layer}/{feature}; it has {has}.")
+            raise ClewError(f"{arguments.file} {_why_not(index, layer, feature)}.")
         print_record(console, index, record, arguments.examples)
+
+
+def _why_not(index: Index, layer: int, feature: int) -> str:
+    widths = index.about.widths
+    if index.about.partial:
+        return f"knows nothing of L{layer}/{feature}: the files of which it was made do not have it"
+    if layer >= len(widths):
+        has = f"layers 0 to {len(widths) - 1}"
+    elif widths[layer]:
+        has = f"features 0 to {widths[layer] - 1} in layer {layer}"
+    else:
+        has = f"none in layer {layer}"
+    return f"has no feature L{layer}/{feature}; it has {has}"
 
 
 def print_record(console: Console, index: Index, record: FeatureRecord, n_examples: int) -> None:

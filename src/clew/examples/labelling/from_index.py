@@ -18,12 +18,14 @@ SPARE = 3
 def evidence_of(index: Index, place: Place, negative: bool | None = None, *, tested: bool = True) -> Evidence:
     """Texts and output tokens of one side of a feature; None for the side on which it is stronger.
 
-    A feature that was never seen has no texts. Texts to test a label on are drawn if `tested`. Raises
-    `ClewError` for a feature that is not in the index.
+    A feature that was never seen, or of which nothing is known, has no texts. Texts to test a label on are
+    drawn if `tested`. Raises `ClewError` for a feature that is not in the index.
     """
     record = index.feature(*place)
-    if record is None:
+    if record is None and index.about.feature_id(*place) is None:
         raise ClewError(f"There is no feature L{place[0]}/{place[1]} in {index.path}.")
+    if record is None:
+        return gather(*place, (), None, negative=bool(negative))
     if negative is None:
         negative = -(record.minimum or 0) > (record.maximum or 0)
     first = 0 if index.about.sink is None else 1
