@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> None:
         record = index.feature(layer, feature)
         if record is None:
             raise ClewError(f"{arguments.file} {_why_not(index, layer, feature)}.")
-        print_record(console, index, record, arguments.examples)
+        print_heading(console, index, record)
+        print_facts(console, record, arguments.examples)
 
 
 def _why_not(index: Index, layer: int, feature: int) -> str:
@@ -73,12 +74,11 @@ def _why_not(index: Index, layer: int, feature: int) -> str:
     return f"has no feature L{layer}/{feature}; it has {has}"
 
 
-def print_record(console: Console, index: Index, record: FeatureRecord, n_examples: int) -> None:
-    """Name, distribution, tokens, examples."""
+def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
+    """Name, label, and of what the index is."""
     from rich.text import Text
 
-    from clew.cli.layout import print_indented, print_title
-    from clew.cli.spelling import percent, readable
+    from clew.cli.spelling import readable
 
     about = index.about
     title = Text(record.name, style="bold")
@@ -87,9 +87,16 @@ def print_record(console: Console, index: Index, record: FeatureRecord, n_exampl
         title.append(f"  ({record.label.source} {readable(record.label.author)}".rstrip() + ")", style="dim")
     console.print(title, soft_wrap=True)
     state = "" if about.complete else ", unfinished"
-    console.print(
-        Text(f"{about.model} · {about.dictionary} · {record.positions:,} tokens{state}", style="dim")
-    )
+    tokens = f"{record.positions:,} tokens{state}" if record.positions else ""
+    facts = [readable(fact) for fact in (about.model, about.dictionary, tokens) if fact]
+    console.print(Text(" · ".join(facts), style="dim"), soft_wrap=True)
+
+
+def print_facts(console: Console, record: FeatureRecord, n_examples: int) -> None:
+    """Distribution, tokens, examples."""
+    from clew.cli.layout import print_indented, print_title
+    from clew.cli.spelling import percent
+
     if record.never_seen:
         print_title(console, "Never active in these texts")
     else:
@@ -108,9 +115,16 @@ def print_record(console: Console, index: Index, record: FeatureRecord, n_exampl
     for group in record.groups:
         print_title(console, group.name[0].upper() + group.name[1:])
         for example in group.examples[:n_examples]:
-            line = Text(f"  {example.peak:8.3f}  ", style="dim")
-            console.print(line + example_line(example, console.width - 14), no_wrap=True, crop=False)
+            print_example(console, example)
     console.print()
+
+
+def print_example(console: Console, example: Example, indent: int = 2) -> None:
+    """Its peak, then the text around it, on one line."""
+    from rich.text import Text
+
+    line = Text(f"{' ' * indent}{example.peak:8.3f}  ", style="dim")
+    console.print(line + example_line(example, console.width - indent - 12), no_wrap=True, crop=False)
 
 
 def histogram_lines(record: FeatureRecord) -> Iterable[str]:
