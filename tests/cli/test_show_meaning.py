@@ -143,7 +143,7 @@ def test_one_feature(run: Run, index: Path, graph_file: Path):
 def test_one_feature_without_an_index(run: Run, graph_file: Path):
     out = run("show", graph_file, "--feature", "L2/3").out
     assert "  promotes t10, t11, t12" in out
-    assert "There is no index of tiny with neurons (clew index makes one)." in out
+    assert "There is no index of tiny with neurons (clew index --data TEXTS makes one)." in out
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,14 @@ def refusal(path: Path) -> str:
 
 def test_what_is_no_index_is_refused(tmp_path: Path, path: Path):
     missing, text, empty, other = (tmp_path / name for name in ("missing", "text", "empty", "other"))
-    assert refusal(missing) == f"There is no index {missing}; make one with clew index --out {missing}."
+    assert (
+        refusal(missing)
+        == f"There is no index {missing}; make one with clew index --data TEXTS --out {missing}."
+    )
     text.write_text("no database " * 100)
     assert refusal(text) == f"{text} cannot be used as an index (file is not a database)."
     empty.touch()
-    assert refusal(empty) == f"{empty} is empty; make an index with clew index --out {empty}."
+    assert refusal(empty) == f"{empty} is empty, and no index; remove it, or name another."
     sqlite3.connect(other).executescript("CREATE TABLE mine (a)").connection.close()
     assert refusal(other) == f"{other} is an SQLite file, but no index that clew made."
     connection = sqlite3.connect(path, isolation_level=None)

@@ -128,7 +128,8 @@ def _index_file(arguments: argparse.Namespace) -> Path:
     found = find_index(arguments.model, arguments.dictionary)
     if found is None:
         raise ClewError(
-            f"There is no index of {arguments.model} with {arguments.dictionary} yet; make one: clew index."
+            f"There is no index of {arguments.model} with {arguments.dictionary} yet; "
+            "make one with clew index --data TEXTS."
         )
     return found
 

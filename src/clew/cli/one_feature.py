@@ -95,4 +95,5 @@ def _beyond(record: FeatureRecord, activation: float) -> str:
 def _not_told(graph: Graph, index: Index | None) -> str:
     if index is not None:
         return f"{index.path} knows nothing of it"
-    return f"there is no index of {graph.info.model} with {graph.info.dictionary} (clew index makes one)"
+    whose = f"{graph.info.model} with {graph.info.dictionary}"
+    return f"there is no index of {whose} (clew index --data TEXTS makes one)"

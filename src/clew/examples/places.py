@@ -9,6 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
+from clew.errors import ClewError
+
 
 def indexes_folder() -> Path:
     """The folder of all indexes; CLEW_INDEXES moves it. It need not exist."""
@@ -19,6 +21,14 @@ def indexes_folder() -> Path:
 def default_place(model: str, dictionary: str) -> Path:
     """Where the index of a model's features belongs, whether it is there or not."""
     return indexes_folder() / f"{_safe(model)}--{_safe(dictionary)}.sqlite3"
+
+
+def check_place(out: Path, *, resume: bool = False) -> None:
+    """Raise `ClewError` where no index can be made, or begun before, under this name."""
+    if out.is_dir():
+        raise ClewError(f"{out} is a folder; name a file in it.")
+    if out.exists() and not resume:
+        raise ClewError(f"{out} is there already; add --resume to go on with it, or name another with --out.")
 
 
 def _safe(name: str) -> str:

@@ -78,8 +78,11 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.examples.corpus import find_files
     from clew.examples.indexing import IndexSettings, index_texts
+    from clew.examples.places import check_place
 
     find_files(arguments.data)
+    if arguments.out is not None:
+        check_place(arguments.out.expanduser(), resume=arguments.resume)
     skipped: Counter[str] = Counter()
 
     def skip(reason: str, path: Path) -> None:
@@ -87,13 +90,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     with Progress() as progress, _stop_gently(progress) as should_stop:
         model = load_model_asked_for(arguments, progress)
-        out = arguments.out or _default_out(model, arguments.shard)
+        out = (arguments.out or _default_out(model, arguments.shard)).expanduser()
         out.parent.mkdir(parents=True, exist_ok=True)
         about = index_texts(
             model.language_model,
             model.dictionary,
             arguments.data,
-            out.expanduser(),
+            out,
             IndexSettings(tokens=arguments.tokens, shard=arguments.shard, resume=arguments.resume),
             on_progress=_reporter(progress),
             on_skip=skip,
