@@ -83,9 +83,12 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.examples.corpus import find_files
     from clew.examples.indexing import IndexSettings, index_texts
+    from clew.examples.places import check_place
     from clew.examples.replacing import being_made, replace_index
 
     find_files(arguments.data)
+    if arguments.out is not None and not arguments.replace:
+        check_place(arguments.out.expanduser(), resume=arguments.resume)
     skipped: Counter[str] = Counter()
 
     def skip(reason: str, path: Path) -> None:
