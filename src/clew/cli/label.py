@@ -172,5 +172,3 @@ def _label_from_tokens(
         f"Labelled  {tally.labelled:,} of {len(todo):,} features from their tokens; "
         f"{left_alone(len(sides) - len(todo), again)}"
     )
-    if tally.taken_back:
-        print(f"  {tally.taken_back:,} lost theirs: the rules find no word for them any more")

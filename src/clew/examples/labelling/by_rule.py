@@ -18,8 +18,6 @@ class ByRule:
     """What became of the features of a run."""
 
     labelled: int = 0
-    taken_back: int = 0
-    """Had a label by rule, and get none now."""
     waiting: dict[Place, str] = field(default_factory=dict)
     """Not kept yet."""
 
@@ -31,18 +29,12 @@ def label_by_rule(
     tally: ByRule,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Label each feature that the rules have a word for; `tally` counts what is kept, after Ctrl-C too.
-
-    A feature that has a label by rule, and for which there is no word any more, loses it.
-    """
-    places = list(places)
-    had = {place for place, label in index.labels(places).items() if label.source == "tokens"}
+    """Label each feature that the rules have a word for; `tally` counts what is kept, after Ctrl-C too."""
     try:
         for done, evidence in enumerate(each_evidence(index, places, sides, tested=False)):
             on_progress(done)
-            place, text = (evidence.layer, evidence.feature), label_from_tokens(evidence)
-            if text or place in had:
-                tally.waiting[place] = text or ""
+            if text := label_from_tokens(evidence):
+                tally.waiting[evidence.layer, evidence.feature] = text
             if len(tally.waiting) >= AT_ONCE:
                 _keep(index, tally)
     finally:
@@ -51,7 +43,5 @@ def label_by_rule(
 
 def _keep(index: Index, tally: ByRule) -> None:
     index.set_labels(tally.waiting, "tokens", author=MADE_BY)
-    labelled = sum(map(bool, tally.waiting.values()))
-    tally.labelled += labelled
-    tally.taken_back += len(tally.waiting) - labelled
+    tally.labelled += len(tally.waiting)
     tally.waiting = {}
