@@ -21,8 +21,8 @@ ALLOWED = {
     "attribution": {"errors", "version", "model", "dictionary", "graph"},
     "intervention": {"errors", "version", "model", "dictionary", "graph", "attribution"},
     "examples": {"errors", "version", "model", "dictionary", "graph", "attribution"},
-    "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention"},
-    "__init__": {"errors", "version", "facade", "graph", "intervention"},
+    "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention", "examples"},
+    "__init__": {"errors", "version", "facade", "graph", "intervention", "examples"},
     "__main__": {"cli"},
     "server": {
         "errors",

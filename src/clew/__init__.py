@@ -19,6 +19,7 @@ from clew.errors import ClewError
 from clew.version import __version__
 
 if TYPE_CHECKING:
+    from clew.examples.index import Index, open_index
     from clew.facade import Model, load
     from clew.graph.file import open_graph as open
     from clew.graph.graph import Graph
@@ -29,12 +30,14 @@ __all__ = [
     "Feature",
     "From",
     "Graph",
+    "Index",
     "Intervention",
     "Model",
     "Source",
     "__version__",
     "load",
     "open",
+    "open_index",
 ]
 
 _HOME = {
@@ -43,9 +46,11 @@ _HOME = {
     "Intervention": ("clew.intervention.intervention", "Intervention"),
     "Source": ("clew.intervention.intervention", "Source"),
     "Graph": ("clew.graph.graph", "Graph"),
+    "Index": ("clew.examples.index", "Index"),
     "Model": ("clew.facade", "Model"),
     "load": ("clew.facade", "load"),
     "open": ("clew.graph.file", "open_graph"),
+    "open_index": ("clew.examples.index", "open_index"),
 }
 
 

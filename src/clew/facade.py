@@ -15,6 +15,9 @@ from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.transcoders import TranscoderSet
 from clew.dictionary.transcoding import TranscoderDictionary, bind
 from clew.errors import ClewError
+from clew.examples.index import Index, open_index
+from clew.examples.indexing import IndexSettings
+from clew.examples.making import make_index
 from clew.graph.graph import Graph
 from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
 from clew.intervention.circuits import Circuit, measure_circuit
@@ -237,6 +240,36 @@ class Model:
         `"zero"` or to its `"mean"` over a text. Raises `ClewError` for features that there are not.
         """
         return measure_circuit(self.language_model, self.dictionary, prompt, features, outside=outside)
+
+    def index(
+        self,
+        data: str | Path | Sequence[str | Path],
+        *,
+        tokens: int = 0,
+        out: str | Path | None = None,
+        resume: bool = False,
+        replace: bool = False,
+        on_progress: OnProgress = lambda phase, done, total: None,
+    ) -> Index:
+        """Read texts (files and folders) and find out on what every feature fires; see docs/examples.md.
+
+        Reads at most so many `tokens` (0: all). The index goes to `out`, by default the usual place, where
+        the page and `clew show` find it. `resume` goes on with an unfinished one, `replace` puts a new one in
+        place of another, whose labels it keeps. Raises `ClewError` for texts that are not there, an index
+        that is there already, and a disk that is full.
+        """
+        paths = [data] if isinstance(data, str | Path) else data
+        settings = IndexSettings(tokens=tokens, resume=resume)
+        made = make_index(
+            self.language_model,
+            self.dictionary,
+            paths,
+            out,
+            settings,
+            replace=replace,
+            on_progress=on_progress,
+        )
+        return open_index(made.path)
 
     def __repr__(self) -> str:
         network, dictionary = self.language_model, self.dictionary

@@ -134,7 +134,7 @@ def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
         f"There is no file or folder {missing}; name texts that are here with --data."
     )
     assert refused(run("index", texts)).startswith(
-        "index can make or merge or show or export or import, not '"
+        "index can make or merge or show or cut or export or import, not '"
     )
     assert refused(index("--out", tmp_path)) == f"{tmp_path} is a folder; name a file in it."
     assert refused(run("index", "--tokens", 5)).startswith("the following arguments are required: --data")

@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import clew
+from clew.errors import ClewError
 from clew.examples.index import open_index
 from clew.examples.of_graph import features_of, with_index_labels
 from clew.graph.file import open_graph
 from clew.graph.graph import Graph, NodeKind
+from tests.examples.conftest import words
 from tests.examples.some_index import make_index
 from tests.graph.random_graphs import random_graph
 
@@ -72,3 +75,30 @@ def test_labels_of_the_index_are_exported_and_those_by_rule_are_marked(labelled:
 def test_what_pruning_keeps_keeps_its_labels(labelled: Graph):
     small = labelled.prune(0.99, 0.99)
     assert small.index_labels == labelled.index_labels
+
+
+def test_from_python(tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    (tmp_path / "texts.txt").write_text(words(300, seed=0))
+    model = clew.load(str(model_folder))
+    with model.index(tmp_path / "texts.txt", tokens=200) as index:
+        assert index.about.positions == 200
+        place = index.path
+    with clew.open_index(place) as index:
+        record = index.feature(0, 3)
+    assert record is not None
+    assert record.positions == 200
+    graph = model.trace("w3 w4 w5")
+    layer, feature = features_of(graph)[0]
+    with clew.open_index(place) as index, pytest.raises(ClewError, match="read only"):
+        index.set_label(layer, feature, "mine")
+    with open_index(place, writable=True) as index:
+        index.set_label(layer, feature, "mine")
+    assert with_index_labels(graph).index_labels[f"L{layer}/{feature}"].text == "mine"
+    with pytest.raises(ClewError, match="--replace"):
+        model.index([tmp_path / "texts.txt"])
+    with model.index([tmp_path / "texts.txt"], replace=True) as index:
+        assert index.about.positions == 300
+        label = index.label(layer, feature)
+    assert label is not None
+    assert label.text == "mine"

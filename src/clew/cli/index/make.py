@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from clew.cli.progress import Progress
-    from clew.examples.about import About
-    from clew.facade import Model
+    from clew.examples.making import Made
 
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
@@ -82,9 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
     from clew.examples.corpus import find_files
-    from clew.examples.indexing import IndexSettings, index_texts
+    from clew.examples.indexing import IndexSettings
+    from clew.examples.making import make_index
     from clew.examples.places import check_place
-    from clew.examples.replacing import being_made, replace_index
 
     find_files(arguments.data)
     if arguments.out is not None and not arguments.replace:
@@ -98,33 +97,24 @@ def run(arguments: argparse.Namespace) -> None:
 
     with Progress() as progress, _stop_gently(progress) as should_stop:
         model = load_model_asked_for(arguments, progress)
-        final = (arguments.out or _default_out(model, arguments.shard)).expanduser()
-        out = being_made(final) if arguments.replace and final.exists() else final
-        out.parent.mkdir(parents=True, exist_ok=True)
-        about = index_texts(
+        made = make_index(
             model.language_model,
             model.dictionary,
             arguments.data,
-            out,
+            arguments.out,
             IndexSettings(tokens=arguments.tokens, shard=arguments.shard, resume=arguments.resume),
+            replace=arguments.replace,
             on_progress=_reporter(progress),
             on_skip=skip,
             should_stop=should_stop,
         )
     _warn(skipped, first)
-    if not about.complete:
+    if not made.about.complete:
         raise KeyboardInterrupt(
-            f"{out} holds {about.positions:,} tokens so far; the same command with --resume goes on"
+            f"{made.path} holds {made.about.positions:,} tokens so far; "
+            "the same command with --resume goes on"
         )
-    kept = replace_index(final, out) if out != final else 0
-    _print_done(final, about, kept)
-
-
-def _default_out(model: Model, part: tuple[int, int]) -> Path:
-    from clew.examples.places import default_place
-
-    place = default_place(model.language_model.name, model.dictionary.name)
-    return place if part == (1, 1) else place.with_suffix(f".{part[0]}-of-{part[1]}.sqlite3")
+    _print_done(made)
 
 
 @contextmanager
@@ -190,17 +180,18 @@ def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
         print(f"Warning: skipped {times}: {reason} ({where} {first[reason]})", file=sys.stderr)
 
 
-def _print_done(out: Path, about: About, labels: int) -> None:
+def _print_done(made: Made) -> None:
     from clew.cli.spelling import size
     from clew.examples.index import open_index
 
+    about, out = made.about, made.path
     with open_index(out) as index:
         seen = index.count_seen()
     never = about.n_features - seen
     read = f"{about.positions:,} tokens of {about.texts:,} text{'s' * (about.texts != 1)}"
     features = f"{about.n_features:,} features of {about.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
-    if labels:
-        print(f"       {labels:,} labels went over from the old one")
+    if made.labels:
+        print(f"       {made.labels:,} labels went over from the old one")
     if never:
         print(f"       {never:,} features were never active in these texts")

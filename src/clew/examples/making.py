@@ -1,0 +1,65 @@
+"""From texts to an index in its place: a new one, one to go on with, or one in place of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clew.dictionary.base import Dictionary
+from clew.examples.about import About
+from clew.examples.corpus import OnSkip
+from clew.examples.indexing import IndexSettings, OnProgress, index_texts
+from clew.examples.places import default_place
+from clew.examples.replacing import being_made, replace_index
+from clew.model.language_model import LanguageModel
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it."""
+
+    path: Path
+    about: About
+    labels: int = 0
+    """How many went over from the index that was there before."""
+
+
+def make_index(
+    model: LanguageModel,
+    dictionary: Dictionary,
+    data: Sequence[str | Path],
+    out: str | Path | None,
+    settings: IndexSettings,
+    *,
+    replace: bool = False,
+    on_progress: OnProgress = lambda phase, done, total: None,
+    on_skip: OnSkip = lambda reason, path: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Made:
+    """`index_texts` to `out` (None: the usual place), which with `replace` may be there already.
+
+    The old index stays until the new one is complete, and its labels go over. Raises `ClewError` as
+    `index_texts` and `replace_index` do.
+    """
+    final = Path(out).expanduser() if out is not None else _usual_place(model, dictionary, settings.shard)
+    path = being_made(final) if replace and final.exists() else final
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = index_texts(
+        model,
+        dictionary,
+        data,
+        path,
+        settings,
+        on_progress=on_progress,
+        on_skip=on_skip,
+        should_stop=should_stop,
+    )
+    if path == final or not about.complete:
+        return Made(path, about)
+    return Made(final, about, replace_index(final, path))
+
+
+def _usual_place(model: LanguageModel, dictionary: Dictionary, part: tuple[int, int]) -> Path:
+    place = default_place(model.name, dictionary.name)
+    return place if part == (1, 1) else place.with_suffix(f".{part[0]}-of-{part[1]}.sqlite3")
