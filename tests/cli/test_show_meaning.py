@@ -37,7 +37,8 @@ def index(run: Run, tmp_path: Path) -> Path:
     place.parent.mkdir()
     make_index(tmp_path).rename(place)
     with open_index(place, writable=True) as opened:
-        opened.set_label(2, 3, "dogs", "model", author="a model")
+        opened.set_label(2, 3, "dogs", "model", author="a model", confidence=0.9)
+        opened.set_label(2, 4, "says pig", "tokens", author="some rules")
     return place
 
 
@@ -128,7 +129,7 @@ def test_one_feature(run: Run, index: Path, graph_file: Path):
     outcome = run("show", graph_file, "--feature", "L2/3")
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
-    assert lines[0] == "L2/3  dogs  (model a model)"
+    assert lines[0] == "L2/3  dogs  (model a model, 90% sure)"
     assert lines[3:6] == [
         "In this graph",
         "  position  token   influence  activation",
@@ -137,7 +138,9 @@ def test_one_feature(run: Run, index: Path, graph_file: Path):
     assert "Activations  (not zero at 4.0% of tokens)" in outcome.out
     assert outcome.out.count("«") == 5
     assert run("show", graph_file, "--feature", "2/3@1", "--examples", 1).out.count("«") == 1
-    assert "\nNot in this graph\n" in run("show", graph_file, "--feature", "L2/4").out
+    other = run("show", graph_file, "--feature", "L2/4").out
+    assert other.startswith("L2/4  says pig  (by rule)\n")
+    assert "\nNot in this graph\n" in other
 
 
 def test_one_feature_without_an_index(run: Run, graph_file: Path):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clew.examples.index import Index
+    from clew.examples.label import Label
     from clew.examples.record import Example, FeatureRecord, Histogram, TokenValue
 
 USAGE = "FILE FEATURE [options]"
@@ -84,12 +85,22 @@ def print_heading(console: Console, index: Index, record: FeatureRecord) -> None
     title = Text(record.name, style="bold")
     if record.label:
         title.append(f"  {readable(record.label.text)}", style="bold italic")
-        title.append(f"  ({record.label.source} {readable(record.label.author)}".rstrip() + ")", style="dim")
+        title.append(f"  ({_made_by(record.label)})", style="dim")
     console.print(title, soft_wrap=True)
     state = "" if about.complete else ", unfinished"
     tokens = f"{record.positions:,} tokens{state}" if record.positions else ""
     facts = [readable(fact) for fact in (about.model, about.dictionary, tokens) if fact]
     console.print(Text(" · ".join(facts), style="dim"), soft_wrap=True)
+
+
+def _made_by(label: Label) -> str:
+    """`person Ada`, `model llama3.2, 90% sure`, `by rule`."""
+    from clew.cli.spelling import readable
+
+    if label.source == "tokens":
+        return "by rule"
+    sure = "" if label.confidence is None else f", {label.confidence:.0%} sure"
+    return f"{label.source} {readable(label.author)}".rstrip() + sure
 
 
 def print_facts(console: Console, record: FeatureRecord, n_examples: int) -> None:
