@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["CLEW_INDEXES"] = os.devnull  # nobody's own indexes
 settings.register_profile("clew", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("clew")
 

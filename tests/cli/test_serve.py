@@ -13,7 +13,7 @@ def served(monkeypatch):
     """What would have been served: the library's entries and the kept model."""
     seen = []
 
-    def serve(address, library, kept):
+    def serve(address, library, kept, indexes):
         seen.append((library.entries(), kept, address))
         address.listening.close()
         library.close()
@@ -39,7 +39,7 @@ def test_it_says_where_it_is_and_opens_a_browser(run, served, opened, tmp_path):
 def test_files_are_put_into_the_library_and_the_last_is_opened(run, served, opened, tmp_path):
     path = random_graph().save(tmp_path / "one.clew")
     outcome = run("serve", path, path, "--library", tmp_path / "lib", "--no-open")
-    (entries, _, _), *_ = served
+    (entries, *_), *_ = served
     assert len(entries) == 1
     assert f"/#/g/{entries[0]['id']}\n  1 graph in" in outcome.out
     assert opened == []
@@ -72,7 +72,7 @@ def test_slips_are_told(run, served, tmp_path, arguments, problem):
 
 def test_a_trace_can_be_opened_on_the_page_with_its_model_kept(trace, served, opened, tmp_path):
     outcome = trace("w3 w4", "--open", "--library", tmp_path / "lib")
-    (entries, kept, _), *_ = served
+    (entries, kept, *_), *_ = served
     assert outcome.code == 0
     assert entries[0]["prompt"] == "w3 w4"
     assert kept.loaded["dictionary"] == "neurons"

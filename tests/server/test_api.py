@@ -12,11 +12,13 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from clew.server.app import make_app, make_service
+from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs, Outcome
 from clew.server.kept_model import KeptModel
 from clew.server.library import Library
 from clew.server.security import access_to
 from clew.server.service import Service
+from tests.examples.some_index import make_index
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import PAGE
 
@@ -32,15 +34,20 @@ MEAN_MORE = {"POST /api/graphs", "PATCH /api/graphs/{graph}/annotations"}
 """What no JSON schema can say makes these refuse most of what it allows."""
 
 
+def graph_with_index():
+    return random_graph(n_layers=2, n_positions=2).with_info(model="tiny", dictionary="neurons")
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A library of one graph, behind a server whose jobs do nothing."""
+    """A library of one graph with an index, behind a server whose jobs do nothing."""
     library = Library(tmp_path_factory.mktemp("library"))
     made = make_service(library, KeptModel())
     made.jobs.stop()
     jobs = Jobs(library.database, made.events, lambda request, progress: Outcome(None))
-    service = Service(library, made.events, jobs, made.kept, dict(PAGE))
-    library.add(random_graph(n_layers=2, n_positions=2))
+    indexes = Indexes([make_index(tmp_path_factory.mktemp("index"))])
+    service = Service(library, made.events, jobs, made.kept, dict(PAGE), indexes)
+    library.add(graph_with_index())
     yield service
     service.close()
 
@@ -83,7 +90,7 @@ def test_every_answer_is_one_that_the_document_describes(api, subtests):
 
 def test_so_is_every_answer_about_a_graph_that_is_there(api, served, subtests):
     for operation in api.include(path_regex="{graph}").get_all_operations():
-        graph = served.library.add(random_graph(n_layers=2, n_positions=2))["id"]
+        graph = served.library.add(graph_with_index())["id"]
         with subtests.test(operation.ok().label):
             check_answers(operation.ok(), graph=graph)
 

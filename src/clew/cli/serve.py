@@ -23,6 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", type=Path, metavar="FILE", help="graphs to put into the library, and to open"
     )
     add_library(parser)
+    parser.add_argument(
+        "--index",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an index of what features mean, besides those in your data folder",
+    )
     where = parser.add_argument_group("where it listens")
     where.add_argument("--port", type=port, metavar="N", help=f"default: {PORT}, or the next that is free")
     where.add_argument(
@@ -74,4 +82,5 @@ def run(arguments: argparse.Namespace) -> None:
         graph=taken_in[-1]["id"] if taken_in else None,
         open_browser=not arguments.no_open,
         memory=arguments.memory_budget,
+        indexes=arguments.index,
     )

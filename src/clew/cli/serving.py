@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,15 @@ def serve_until_stopped(
     open_browser: bool = True,
     model: Model | None = None,
     memory: int | None = None,
+    indexes: Sequence[Path] = (),
 ) -> None:
     """Say where the page is, open it at a graph or at the library, and serve; Ctrl-C ends it quietly."""
     from clew.cli.layout import page
+    from clew.server.indexes import Indexes
     from clew.server.kept_model import KeptModel
     from clew.server.serving import serve
 
+    known = Indexes([path.expanduser() for path in indexes])
     count = len(library.entries())
     link = address.link(f"/g/{graph}" if graph else "")
     with page() as console:
@@ -57,6 +61,6 @@ def serve_until_stopped(
     if open_browser:  # it may take its time, and the socket already listens
         threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
     try:
-        serve(address, library, KeptModel(memory, model))
+        serve(address, library, KeptModel(memory, model), known)
     except KeyboardInterrupt:
         return

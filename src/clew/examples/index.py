@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,21 +79,28 @@ class Index:
         with self._lock:
             self._connection.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time; `ClewError` where the file is damaged."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise ClewError(f"{self.path} cannot be read ({error}).") from error
+
     def feature(self, layer: int, feature: int) -> FeatureRecord | None:
         """All that is known of one feature; None where there is no such feature."""
         number = self.about.feature_id(layer, feature)
         if number is None:
             return None
-        with self._lock:
+        with self._reading() as connection:
             label = self.labels([(layer, feature)]).get((layer, feature))
-            return read_feature(self._connection, self.about, number, label, self._texts)
+            return read_feature(connection, self.about, number, label, self._texts)
 
     def count_seen(self) -> int:
         """How many features were active anywhere."""
-        with self._lock:
-            (count,) = self._connection.execute(
-                "SELECT count(*) FROM features WHERE frequency > 0"
-            ).fetchone()
+        with self._reading() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM features WHERE frequency > 0").fetchone()
         return count
 
     def label(self, layer: int, feature: int) -> Label | None:
@@ -110,8 +118,8 @@ class Index:
 
     def _best_labels(self, numbers: list[int]) -> dict[int, Label]:
         marks = ",".join("?" * len(numbers))
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 f"""SELECT feature, text, source, author, confidence, created, detail FROM labels
                 WHERE id IN (SELECT max(id) FROM labels WHERE feature IN ({marks}) GROUP BY feature, source)
                 AND text != '' ORDER BY coalesce({RANK}, 99) DESC""",
@@ -122,8 +130,8 @@ class Index:
     def label_history(self, layer: int, feature: int) -> list[Label]:
         """All that a feature was ever called, the newest first; an empty text took a label back."""
         number = self.about.feature_id(layer, feature)
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT text, source, author, confidence, created, detail FROM labels WHERE feature = ? "
                 "ORDER BY id DESC",
                 (number,),
@@ -167,24 +175,29 @@ class Index:
                 raise ClewError(f"The label cannot be kept in {self.path} ({error}).") from error
         return label
 
-    def search(self, query: str, limit: int = 20) -> list[Hit]:
+    def search(
+        self, query: str, limit: int = 20, *, among: Iterable[tuple[int, int]] | None = None
+    ) -> list[Hit]:
         """Features whose label, output tokens, peak tokens or example texts hold all words of a query.
 
-        Labels first; the last word may be the beginning of one.
+        Labels first; the last word may be the beginning of one. `among` names the only features (layer,
+        index) that are wanted.
         """
-        with self._lock:
-            return search(self._connection, self.about, query, limit, self._texts)
+        wanted = None if among is None else [self.about.feature_id(*pair) for pair in among]
+        numbers = None if wanted is None else [number for number in wanted if number is not None]
+        with self._reading() as connection:
+            return search(connection, self.about, query, limit, self._texts, numbers)
 
     def most_frequent(self, count: int) -> list[tuple[int, int]]:
         """The features (layer, index) that are active most often; none that was never seen."""
-        with self._lock:
-            return most_frequent(self._connection, count)
+        with self._reading() as connection:
+            return most_frequent(connection, count)
 
     def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
         """The tokens of at most so many windows, without the sink; the same ones for the same seed."""
         first = 0 if self.about.sink is None else 1
-        with self._lock:
-            windows = [ids[first:] for ids in draw_windows(self._connection, count, seed)]
+        with self._reading() as connection:
+            windows = [ids[first:] for ids in draw_windows(connection, count, seed)]
             texts = self._texts([token for ids in windows for token in ids])
         return [tuple(texts[token] for token in ids) for ids in windows]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from clew.examples.about import About
@@ -24,20 +26,31 @@ class Hit(NamedTuple):
     snippet: str
 
 
-def search(connection: sqlite3.Connection, about: About, query: str, limit: int, texts: Texts) -> list[Hit]:
-    """Features that hold all words of a query, those with it in their label first."""
+def search(
+    connection: sqlite3.Connection,
+    about: About,
+    query: str,
+    limit: int,
+    texts: Texts,
+    among: Iterable[int] | None = None,
+) -> list[Hit]:
+    """Features that hold all words of a query, those with it in their label first; `among` names ids."""
     asked = _expression(query)
     if not asked or limit < 1:
         return []
+    only = "" if among is None else "AND +rowid IN (SELECT value FROM json_each(:among))"
+    values = {"asked": asked, "limit": limit, "among": None if among is None else json.dumps(list(among))}
     hits: dict[int, str] = dict(
         connection.execute(
-            "SELECT rowid, label FROM label_search WHERE label_search MATCH ? ORDER BY rank LIMIT ?",
-            (asked, limit),
+            f"SELECT rowid, label FROM label_search WHERE label_search MATCH :asked {only} "
+            "ORDER BY rank LIMIT :limit",
+            values,
         )
     )
     found = connection.execute(
-        "SELECT rowid FROM text_search WHERE text_search MATCH ? ORDER BY bm25(text_search, 4, 3, 1) LIMIT ?",
-        (asked, limit),
+        f"SELECT rowid FROM text_search WHERE text_search MATCH :asked {only} "
+        "ORDER BY bm25(text_search, 4, 3, 1) LIMIT :limit",
+        values,
     ).fetchall()
     words = re.findall(r"\w+", query.lower())
     for (number,) in found:

@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse
 
 from clew.errors import ClewError
 from clew.server.events import Events
+from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs
 from clew.server.kept_model import KeptModel
 from clew.server.library import Library
 from clew.server.page_files import page_router, read_page
-from clew.server.routes import annotations, contents, graphs, jobs, models
+from clew.server.routes import annotations, contents, features, graphs, jobs, models
 from clew.server.security import Access, Guard
 from clew.server.service import ALWAYS, Service
 from clew.server.work import Work
@@ -33,11 +34,11 @@ WORDS = {
 }
 
 
-def make_service(library: Library, kept: KeptModel) -> Service:
+def make_service(library: Library, kept: KeptModel, indexes: Indexes | None = None) -> Service:
     """What routes work with; the worker of the jobs starts with the first one."""
     events = Events()
     jobs = Jobs(library.database, events, Work(library, events, kept).run)
-    return Service(library, events, jobs, kept, read_page())
+    return Service(library, events, jobs, kept, read_page(), indexes or Indexes())
 
 
 def make_app(service: Service, access: Access) -> Guard:
@@ -52,7 +53,7 @@ def make_app(service: Service, access: Access) -> Guard:
     )
     app.state.service = service
     api = APIRouter(prefix="/api", responses=ALWAYS)
-    for subject in (models, graphs, contents, annotations, jobs):
+    for subject in (models, graphs, contents, features, annotations, jobs):
         api.include_router(subject.router)
     app.include_router(api)
     app.include_router(page_router(service.page))

@@ -12,11 +12,14 @@ MOST_UNREAD = 1000
 """A page that lets more than this wait is cut off; it comes back and reads everything anew."""
 
 
+EventName = Literal["job", "library", "annotations", "label"]
+
+
 @dataclass(frozen=True)
 class Event:
     """One message; its data is JSON."""
 
-    name: Literal["job", "library", "annotations"]
+    name: EventName
     data: dict[str, Any]
 
 
@@ -28,7 +31,7 @@ class Events:
         self._listeners: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
         self._closed = False
 
-    def publish(self, name: Literal["job", "library", "annotations"], **data: Any) -> None:
+    def publish(self, name: EventName, **data: Any) -> None:
         with self._lock:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:

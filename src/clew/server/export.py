@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from clew.server.embedded_index import embedded_index
 from clew.server.part import bytes_for_page
 from clew.server.self_contained import self_contained
 from clew.server.service import Service
@@ -26,7 +27,7 @@ def export(service: Service, graph: str, kind: Format) -> tuple[str, bytes]:
     if kind == "html":
         return name, _page(service, entry)
     with tempfile.TemporaryDirectory(prefix="clew-") as folder:
-        return name, service.library.annotated(graph).save(Path(folder) / f"graph.{kind}").read_bytes()
+        return name, service.graph(graph).save(Path(folder) / f"graph.{kind}").read_bytes()
 
 
 def file_name(name: str) -> str:
@@ -38,11 +39,13 @@ def file_name(name: str) -> str:
 def _page(service: Service, entry: dict[str, Any]) -> bytes:
     library, graph = service.library, entry["id"]
     opened = library.opened(graph)
+    annotated = service.graph(graph)
     revision, values = library.annotations.read(graph, opened)
     document = {
         "entry": entry,
         "annotations": {"revision": revision, "values": values},
-        "summary": library.annotated(graph).summarize().as_json(),
+        "summary": annotated.summarize().as_json(),
+        "index": embedded_index(annotated, service.indexes.readable(opened.graph)),
         "nodes_total": opened.graph.n_nodes,
         "edges_total": opened.graph.n_edges,
     }

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
+from clew.graph.graph import Graph
 from clew.server.events import Events
+from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs
 from clew.server.kept_model import KeptModel
 from clew.server.library import Library
@@ -24,10 +26,16 @@ class Service:
     jobs: Jobs
     kept: KeptModel
     page: dict[str, PageFile]
+    indexes: Indexes
+
+    def graph(self, graph: str) -> Graph:
+        """A graph with all that people added to it, and what the index of its dictionary calls features."""
+        return self.indexes.named(self.library.annotated(graph))
 
     def close(self) -> None:
         self.events.close()
         self.jobs.stop()
+        self.indexes.close()
         self.library.close()
 
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from clew.errors import ClewError
 from clew.server.app import make_app, make_service
+from clew.server.indexes import Indexes
 from clew.server.kept_model import KeptModel
 from clew.server.library import Library
 from clew.server.security import access_to, is_loopback
@@ -60,9 +61,9 @@ def listen(host: str = HOST, port: int | None = None) -> Address:
     raise ClewError(f"None of the ports {PORT} to {PORT + TRIED - 1} is free; name one with --port.")
 
 
-def serve(address: Address, library: Library, kept: KeptModel) -> None:
+def serve(address: Address, library: Library, kept: KeptModel, indexes: Indexes | None = None) -> None:
     """Serve the library until Ctrl-C; closes it."""
-    service = make_service(library, kept)
+    service = make_service(library, kept, indexes)
     app = make_app(service, access_to(address.host, address.token))
     settings = uvicorn.Config(
         app,

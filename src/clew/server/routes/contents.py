@@ -95,7 +95,7 @@ def summary(
     served: Served, graph: GraphId, node_threshold: Threshold = None, edge_threshold: Threshold = None
 ) -> dict[str, Any]:
     """The graph in about a dozen named groups; those that people made are kept as they are."""
-    return summarized(served.library.annotated(graph), node_threshold, edge_threshold).as_json()
+    return summarized(served.graph(graph), node_threshold, edge_threshold).as_json()
 
 
 @router.get("/graphs/{graph}/suggestions", response_model=list[Suggestion], responses=NOT_FOUND)
@@ -105,7 +105,7 @@ def suggestions(
     count: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 12,
 ) -> list[dict[str, Any]]:
     """Groups that a person may accept or decline."""
-    return [each.as_json() for each in served.library.annotated(graph).suggest_groups(count)]
+    return [each.as_json() for each in served.graph(graph).suggest_groups(count)]
 
 
 @router.get("/compare", response_model=Comparison, responses=NOT_FOUND)
@@ -115,7 +115,7 @@ def comparison(
     right: Annotated[str, Query(pattern=GRAPH_ID, description="A graph's id.")],
 ) -> dict[str, Any]:
     """Two graphs side by side: nodes and edges of both, and what is in one of them alone."""
-    return served.library.annotated(left).compare(served.library.annotated(right)).as_json()
+    return served.graph(left).compare(served.graph(right)).as_json()
 
 
 def summarized(graph: Graph, node_threshold: float | None, edge_threshold: float | None) -> GraphSummary:

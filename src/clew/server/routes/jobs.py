@@ -48,8 +48,9 @@ def cancel_or_forget_job(served: Served, job: JobId) -> None:
 async def events(served: Served) -> AsyncIterable[ServerSentEvent]:
     """Everything that happens from now on, as server-sent events.
 
-    `job` (a job without its result), `library` (`{graph, what: added|changed|deleted}`) and `annotations`
-    (`{graph, revision}`); a comment every 15 seconds.
+    `job` (a job without its result), `library` (`{graph, what: added|changed|deleted}`), `annotations`
+    (`{graph, revision}`) and `label` (`{model, dictionary, feature, label}`, of an index); a comment every 15
+    seconds.
     """
     yield ServerSentEvent(comment="listening")
     async for event in served.events.listen():
