@@ -176,6 +176,8 @@ export interface IndexLabel {
 /** What an index calls the features of a graph, by names such as `L12/403`. */
 export interface GraphIndex {
   index: IndexAbout | null;
+  /** Why an index that is there cannot be used. */
+  problem: string | null;
   labels: Record<string, IndexLabel>;
 }
 

@@ -2,7 +2,7 @@
 
 import { featureDetails, graphIndex, labelFeature, searchTexts } from "../api/client.ts";
 import { on, type Events } from "../api/events.ts";
-import type { FeatureDetails, GraphIndex, IndexAbout, IndexLabel, TextHit } from "../api/types.ts";
+import type { FeatureDetails, IndexAbout, IndexLabel, TextHit } from "../api/types.ts";
 import { holds } from "../view/texts.ts";
 import type { EmbeddedIndex } from "./embedded.ts";
 
@@ -18,20 +18,26 @@ const COMING: Answer = { details: null, failure: "" };
 export class Meanings {
   index = $state.raw<IndexAbout | null>(null);
   labels = $state.raw<Record<string, IndexLabel>>({});
-  /** A sentence on why nothing is known, not even whether there is an index. */
+  /** A sentence on why there is none, where one should be. */
   failure = $state("");
   private answers = $state.raw<ReadonlyMap<string, Answer>>(new Map());
   /** The features of a page that stands alone. */
   readonly embedded: Record<string, FeatureDetails> | null;
 
   private readonly graph: string | null;
+  private readonly of: { model: string; dictionary: string };
   private readonly leave: (() => void)[] = [];
   private labelling: Promise<unknown> = Promise.resolve();
 
-  constructor(graph: string | null, embedded: EmbeddedIndex | null = null) {
+  constructor(
+    graph: string | null,
+    of: { model: string; dictionary: string },
+    embedded: EmbeddedIndex | null = null,
+  ) {
     this.graph = graph;
+    this.of = of;
     this.embedded = graph === null ? (embedded?.features ?? {}) : null;
-    if (embedded) this.take(embedded);
+    if (embedded) this.take(embedded.index, embedded.labels);
   }
 
   /** Keep in step with other pages, and with what was missed while the server was away. */
@@ -51,8 +57,9 @@ export class Meanings {
   async fetch(): Promise<void> {
     if (this.graph === null) return;
     try {
-      this.take(await graphIndex(this.graph));
-      this.failure = "";
+      const { index, problem, labels } = await graphIndex(this.graph);
+      this.take(index, labels);
+      this.failure = problem ?? "";
     } catch (error) {
       this.failure = said(error);
     }
@@ -93,7 +100,7 @@ export class Meanings {
     });
   }
 
-  private take({ index, labels }: GraphIndex): void {
+  private take(index: IndexAbout | null, labels: Record<string, IndexLabel>): void {
     if (same([index, labels], [this.index, this.labels])) return;
     if (!same(index, this.index)) this.answers = new Map();
     this.index = index;
@@ -101,7 +108,7 @@ export class Meanings {
   }
 
   private heard({ model, dictionary, feature, label }: Events["label"]): void {
-    if (this.index?.model === model && this.index.dictionary === dictionary) this.call(feature, label);
+    if (this.of.model === model && this.of.dictionary === dictionary) this.call(feature, label);
   }
 
   private call(name: string, label: IndexLabel | null): void {
@@ -115,7 +122,7 @@ export class Meanings {
 
   private fromFile(features: Record<string, FeatureDetails>, name: string): Answer {
     const details = Object.hasOwn(features, name) ? features[name] : null;
-    const count = Object.keys(features).length;
+    const count = Object.keys(features).length.toLocaleString("en");
     return {
       details,
       failure: details ? "" : `This file has the texts of the ${count} most influential features alone.`,

@@ -112,7 +112,7 @@ export class Session {
   ) {
     this.graph = graph;
     this.id = id;
-    this.meanings = new Meanings(id, index);
+    this.meanings = new Meanings(id, graph.info, index);
     this.prepared = prepare(graph);
     this.everything = this.prepared.flow.found.reduce((sum, found) => sum + found, 0) || 1;
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };

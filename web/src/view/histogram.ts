@@ -65,7 +65,7 @@ function activeBelow({ edges, counts }: Histogram, activation: number): number |
 
 /** Never 100 % of what is not all. */
 export function shareText(share: number): string {
-  if (share >= 0.9995) return "more than 99.9 %";
+  if (share >= 0.9995) return "over 99.9 %";
   return share > 0.99 ? `${(100 * share).toFixed(1)} %` : percent(share);
 }
 

@@ -28,7 +28,7 @@ export function shade(activation: number, full: number): number {
   return share < FAINT ? 0 : share;
 }
 
-const FAINT = 0.04;
+const FAINT = 0.06;
 
 const BEFORE = 56;
 const AFTER = 34;
