@@ -21,11 +21,13 @@ N_EXAMPLES = 7
 
 def example(word: str, number: int, activation: float) -> Example:
     """A text of two lines in which one word stands out, and the one after it a little the other way."""
-    tokens = f" line {number} speaks of a {word} today\n and of nothing else".replace(" ", "\0 ").split("\0")[1:]
-    place = tokens.index(f" {word}")
+    before = f" line {number} speaks of a".split(" ")[1:]
+    after = ["today\n", "and", "of", "nothing", "else"]
+    tokens = tuple(f" {piece}" for piece in (*before, word, *after))
+    place = len(before)
     activations = [0.0] * len(tokens)
     activations[place], activations[place + 1] = activation, -activation / 4
-    return Example(tuple(tokens), tuple(activations), peak=place)
+    return Example(tokens, tuple(activations), peak=place)
 
 
 def details(layer: int, feature: int, word: str, **more: object) -> FeatureDetails:
@@ -80,9 +82,7 @@ def features_with_words(graph: Graph) -> dict[tuple[int, int], str]:
     return {pair: f"{WORDS[number % len(WORDS)]}{number}" for number, pair in enumerate(pairs)}
 
 
-def make_index(
-    server: Server, folder: Path, graph: Graph, features: Sequence[FeatureDetails] = ()
-) -> Path:
+def make_index(server: Server, folder: Path, graph: Graph, features: Sequence[FeatureDetails] = ()) -> Path:
     """An index of a graph's model and dictionary in the place where the server looks: of every feature of the
     graph, as `details` says, save for those that are given."""
     given = {(one.layer, one.feature): one for one in features}
