@@ -183,3 +183,10 @@ def test_notes_are_plain_lines_where_nothing_can_move(capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert captured.err == "Converting x once (about half a minute) ...\n"
     assert captured.out == ""
+
+
+def test_python_runs_it_as_a_module():
+    asked = subprocess.run(
+        [sys.executable, "-m", "clew", "--version"], capture_output=True, text=True, check=True
+    )
+    assert asked.stdout == f"clew {__version__}\n"

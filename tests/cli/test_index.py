@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from clew.examples.index import open_index
+from clew.examples.of_graph import features_of
+from clew.graph.file import open_graph
 from tests.examples.conftest import words
+from tests.examples.some_index import make_index
 
 from .conftest import Outcome, Run
 from .test_errors import refused
@@ -132,3 +135,51 @@ def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
         f"{tmp_path / 'made.sqlite3'} has no feature L1/20; it has features 0 to 19 in layer 1."
     )
     assert refused(run("index", "show", tmp_path / "made.sqlite3", "L3/0")).endswith("it has layers 0 to 2.")
+
+
+def test_a_new_one_in_place_of_an_old_one_keeps_labels(index: Run, tmp_path: Path):
+    out = tmp_path / "made.sqlite3"
+    index("--out", out, "--tokens", 300)
+    with open_index(out, writable=True) as made:
+        made.set_label(1, 4, "words of all kinds", author="Ada")
+        made.set_label(1, 5, "by rule", "tokens")
+        made.set_label(1, 6, "for a while", "model")
+        made.set_label(1, 6, "", "model")
+    outcome = index("--out", out, "--tokens", 600, "--replace")
+    assert outcome.code == 0
+    assert f"Saved  {out} (60 features of 3 layers on 600 tokens" in outcome.out
+    assert "3 labels went over from the old one" in outcome.out
+    with open_index(out) as made:
+        assert made.about.positions == 600
+        label = made.label(1, 4)
+        assert label is not None
+        assert (label.text, label.author) == ("words of all kinds", "Ada")
+        assert made.label(1, 5) is None
+        assert made.label(1, 6) is None
+        assert [(hit.layer, hit.feature) for hit in made.search("kinds")] == [(1, 4)]
+    assert sorted(path.name for path in tmp_path.glob("*.sqlite3")) == ["made.sqlite3"]
+
+
+def test_an_old_one_of_other_features_is_not_replaced(index: Run, tmp_path: Path):
+    out = tmp_path / "animals.sqlite3"
+    make_index(tmp_path).rename(out)
+    before = out.read_bytes()
+    outcome = index("--out", out, "--tokens", 300, "--replace")
+    assert "another dictionary" in refused(outcome)
+    assert out.read_bytes() == before
+    with open_index(tmp_path / "animals.new.sqlite3") as new:
+        assert new.about.complete
+
+
+def test_a_small_one_of_a_graph(run: Run, index: Run, tmp_path: Path, model_folder: Path):
+    whole, small, graph = (tmp_path / name for name in ("whole.sqlite3", "small.sqlite3", "graph.clew"))
+    index("--out", whole, "--tokens", 300)
+    assert run("trace", "w3 w4 w5", "--model", model_folder, "--out", graph).code == 0
+    outcome = run("index", "cut", whole, "--graph", graph, "--out", small, "--examples", 2)
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"Saved  {small} (")
+    assert small.stat().st_size < whole.stat().st_size
+    layer, feature = features_of(open_graph(graph))[0]
+    assert f"L{layer}/{feature}" in run("index", "show", small, f"L{layer}/{feature}").out
+    refusal = refused(index("--out", small, "--resume"))
+    assert "some of the features only" in refusal

@@ -22,9 +22,9 @@ from clew.examples.blobs import (
     unpack_histogram,
 )
 from clew.examples.histogram import N_BINS, bin_of
-from clew.examples.index import Index, find_index, open_index
+from clew.examples.index import Index, open_index
 from clew.examples.label import Label
-from clew.examples.places import default_place
+from clew.examples.places import default_place, find_index
 from clew.examples.schema import MIGRATIONS, changing, connect
 from clew.examples.search import build_text_search
 

@@ -108,11 +108,11 @@ def _service(arguments: argparse.Namespace) -> Service:
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
-    from clew.examples.index import find_index
+    from clew.examples.places import find_index
 
     if arguments.file is not None:
         return Path(arguments.file).expanduser()
-    found = find_index(arguments.model, arguments.dictionary)
+    found = find_index(arguments.model, arguments.dictionary, to_change=True)
     if found is None:
         raise ClewError(
             f"There is no index of {arguments.model} with {arguments.dictionary} yet; make one: clew index."

@@ -36,6 +36,7 @@ ACTIONS = {
         "make": "read texts once and keep what every feature fires on",
         "merge": "join what several workers made",
         "show": "print what is known of one feature",
+        "cut": "write a small index of the features of some graphs",
         "export": "write an index as files of details that other tools read",
         "import": "make an index of files of details that other tools wrote",
     },

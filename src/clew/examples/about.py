@@ -41,6 +41,8 @@ class About:
     digest: str = ""
     """Of all windows so far; other data has another."""
     complete: bool = False
+    part: bool = False
+    """Whether only some of the features were kept; of the others nothing is known."""
     corpus: tuple[str, ...] = ()
     """What was read, as it was named."""
     skipped: dict[str, int] = field(default_factory=dict)

@@ -20,7 +20,6 @@ from clew.errors import ClewError
 from clew.examples.about import About, read_about
 from clew.examples.draw import draw_windows, most_frequent
 from clew.examples.label import SOURCES, Label, check_label
-from clew.examples.places import default_place
 from clew.examples.reading import read_feature
 from clew.examples.record import FeatureRecord
 from clew.examples.schema import changing, connect
@@ -44,12 +43,6 @@ def open_index(path: str | Path, *, writable: bool = False) -> Index:
     except BaseException:
         connection.close()
         raise
-
-
-def find_index(model: str, dictionary: str) -> Path | None:
-    """The index of a model's features in its default place, if it is there."""
-    place = default_place(model, dictionary)
-    return place if place.is_file() else None
 
 
 class Index:

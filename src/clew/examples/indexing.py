@@ -86,7 +86,10 @@ def index_texts(
     files = find_files(paths)
     fresh = not out.exists()
     if not fresh and not settings.resume:
-        raise ClewError(f"{out} is there already; add --resume to go on with it, or name another with --out.")
+        raise ClewError(
+            f"{out} is there already; add --resume to go on with it if it is unfinished, --replace to put a "
+            "new one in its place (labels stay), or name another with --out."
+        )
     skipped: Counter[str] = Counter()
 
     def skip(reason: str, path: Path) -> None:
@@ -161,6 +164,8 @@ def _fingerprint(model: LanguageModel) -> str:
 
 def _resumed(found: About, planned: About, out: Path) -> About:
     """The facts of an unfinished index; raises `ClewError` where other settings would go on with it."""
+    if found.part:
+        raise ClewError(f"{out} holds some of the features only; --replace puts a whole one in its place.")
     names = {
         "model": "model",
         "dictionary": "dictionary",

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from clew.examples.index import Index, find_index, open_index
+from clew.examples.index import Index, open_index
 from clew.examples.label import Label
+from clew.examples.places import find_index
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import IndexLabel
 

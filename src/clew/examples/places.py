@@ -1,13 +1,20 @@
-"""Where indexes lie when no file is named."""
+"""Where indexes lie when no file is named: in the data folder, or with clew itself."""
 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
+import secrets
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+SHIPPED = Path(__file__).parent / "shipped"
+"""Small indexes that come with clew, packed."""
 
 
 def indexes_folder() -> Path:
@@ -19,6 +26,44 @@ def indexes_folder() -> Path:
 def default_place(model: str, dictionary: str) -> Path:
     """Where the index of a model's features belongs, whether it is there or not."""
     return indexes_folder() / f"{_safe(model)}--{_safe(dictionary)}.sqlite3"
+
+
+def find_index(model: str, dictionary: str, *, to_change: bool = False) -> Path | None:
+    """The index of a model's features: the one in its usual place, else the small one that comes with clew.
+
+    `to_change` asks for one that may be written: that of clew is then copied to the usual place.
+    """
+    place = default_place(model, dictionary)
+    if place.is_file():
+        return place
+    small = _shipped(place.name)
+    if small is None or not to_change:
+        return small
+    place.parent.mkdir(parents=True, exist_ok=True)
+    copy = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+    shutil.copyfile(small, copy)
+    return copy.replace(place)
+
+
+def _shipped(name: str) -> Path | None:
+    """An index that comes with clew, unpacked where caches lie; None where there is none of this name."""
+    packed = SHIPPED / f"{name}.xz"
+    if not packed.is_file():
+        return None
+    content = packed.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    place = platformdirs.user_cache_path("clew") / "indexes" / f"{digest}-{name}"
+    if not place.is_file():
+        partial = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(lzma.decompress(content))
+            partial.replace(place)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            return None
+    return place
 
 
 def _safe(name: str) -> str:

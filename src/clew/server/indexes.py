@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.examples.index import Index, find_index, open_index
+from clew.examples.index import Index, open_index
 from clew.examples.of_graph import with_index_labels
+from clew.examples.places import find_index
 from clew.graph.graph import Graph
 from clew.server.refusal import Refusal
 
@@ -69,7 +70,10 @@ class Indexes:
     @contextmanager
     def to_label(self, graph: Graph) -> Iterator[Index]:
         """The index of a graph's features, open to change labels."""
-        with open_index(self.needed(graph).path, writable=True) as index:
+        self.needed(graph)
+        path = self._place(graph, to_change=True)
+        assert path is not None  # one was found just before
+        with open_index(path, writable=True) as index:
             yield index
 
     def close(self) -> None:
@@ -78,9 +82,9 @@ class Indexes:
                 index.close()
             self._open.clear()
 
-    def _place(self, graph: Graph) -> Path | None:
+    def _place(self, graph: Graph, *, to_change: bool = False) -> Path | None:
         pair = graph.info.model, graph.info.dictionary
-        return self._named.get(pair) or find_index(*pair)
+        return self._named.get(pair) or find_index(*pair, to_change=to_change)
 
 
 def no_index(graph: Graph) -> str:

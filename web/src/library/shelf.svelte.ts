@@ -10,6 +10,13 @@ export interface RefusedFile {
   sentence: string;
 }
 
+/** What was done to a graph, and how to take it back; each says whether it came about. */
+interface Deed {
+  readonly id: string;
+  readonly redo: () => Promise<boolean>;
+  readonly undo: () => Promise<boolean>;
+}
+
 const MOST_TOLD = 48;
 
 export class Shelf {
@@ -19,7 +26,11 @@ export class Shelf {
   reason = $state.raw("");
   importing = $state.raw<{ file: string; place: number; of: number } | null>(null);
   refused = $state.raw<RefusedFile[]>([]);
-  private deleted: { entry: GraphEntry; toast: number }[] = [];
+  private done: Deed[] = [];
+  private undone: Deed[] = [];
+  private turn: Promise<boolean> = Promise.resolve(true);
+  /** Of the last deletion. */
+  private toast = 0;
 
   /** Load the list and keep it up to date, until the returned function is called. */
   follow(): () => void {
@@ -47,48 +58,86 @@ export class Shelf {
   async rename(entry: GraphEntry, name: string): Promise<void> {
     const wanted = name.trim();
     if (!wanted || wanted === entry.name) return;
-    this.take(entry.id, { ...entry, name: wanted });
-    try {
-      this.take(entry.id, await rename(entry.id, wanted));
-    } catch (problem) {
-      this.take(entry.id, entry);
-      toasts.warn(problem);
-    }
+    const call = (text: string) => () =>
+      this.change(entry.id, { ...entry, name: text }, () => rename(entry.id, text));
+    await this.perform({ id: entry.id, redo: call(wanted), undo: call(entry.name) });
   }
 
   async remove(entry: GraphEntry): Promise<void> {
+    const deed: Deed = {
+      id: entry.id,
+      redo: () => this.delete(entry, deed),
+      undo: () => this.change(entry.id, entry, () => restore(entry.id)),
+    };
+    await this.perform(deed);
+  }
+
+  /** Take the last deed back; says which graph it was about, or null where nothing is left to undo. */
+  async undo(): Promise<string | null> {
+    const deed = this.done.at(-1);
+    if (deed) await this.takeBack(deed);
+    return deed?.id ?? null;
+  }
+
+  async redo(): Promise<string | null> {
+    const deed = this.undone.pop();
+    if (!deed) return null;
+    this.done.push(deed);
+    await this.inTurn(deed.redo);
+    return deed.id;
+  }
+
+  private async perform(deed: Deed): Promise<void> {
+    this.done.push(deed);
+    this.undone = [];
+    if (!(await this.inTurn(deed.redo))) this.done = this.done.filter((each) => each !== deed);
+  }
+
+  private async takeBack(deed: Deed): Promise<void> {
+    if (!this.done.includes(deed)) return;
+    this.done = this.done.filter((each) => each !== deed);
+    this.undone.push(deed);
+    await this.inTurn(() => {
+      toasts.close(this.toast);
+      return deed.undo();
+    });
+  }
+
+  /** After all that was asked before. */
+  private inTurn(work: () => Promise<boolean>): Promise<boolean> {
+    this.turn = this.turn.then(work);
+    return this.turn;
+  }
+
+  /** Show what an entry becomes, and then what the server says it is; as it was where that fails. */
+  private async change(id: string, wanted: GraphEntry, ask: () => Promise<GraphEntry>): Promise<boolean> {
+    const before = this.entries.find((each) => each.id === id) ?? null;
+    this.take(id, wanted);
+    try {
+      this.take(id, await ask());
+      return true;
+    } catch (problem) {
+      this.take(id, before);
+      toasts.warn(problem);
+      return false;
+    }
+  }
+
+  private async delete(entry: GraphEntry, deed: Deed): Promise<boolean> {
     this.take(entry.id, null);
     try {
       await remove(entry.id);
     } catch (problem) {
-      if (problem instanceof Refused && problem.status === 404) return;
+      if (problem instanceof Refused && problem.status === 404) return false;
       this.take(entry.id, entry);
       toasts.warn(problem);
-      return;
+      return false;
     }
-    const toast = toasts.tell(`Deleted “${shortened(entry.name)}”.`, {
+    this.toast = toasts.tell(`Deleted “${shortened(entry.name)}”.`, {
       label: "Undo",
-      run: () => void this.restore(entry),
+      run: () => void this.takeBack(deed),
     });
-    this.deleted.push({ entry, toast });
-  }
-
-  /** Bring back what was deleted last; says which graph, or null where nothing is left to undo. */
-  async undo(): Promise<string | null> {
-    const last = this.deleted.at(-1);
-    if (!last) return null;
-    toasts.close(last.toast);
-    await this.restore(last.entry);
-    return last.entry.id;
-  }
-
-  private async restore(entry: GraphEntry): Promise<void> {
-    this.deleted = this.deleted.filter((each) => each.entry.id !== entry.id);
-    try {
-      this.take(entry.id, await restore(entry.id));
-    } catch (problem) {
-      toasts.warn(problem);
-    }
+    return true;
   }
 
   /** Import files one after the other; says the id of the last graph that came of them. */

@@ -1,6 +1,6 @@
 """`clew index`: find out on what every feature fires, look at one, and share it with other tools."""
 
-USAGE = "[make | merge | show | export | import] ..."
+USAGE = "[make | merge | show | cut | export | import] ..."
 EXAMPLE = """\
 example:
   clew index --data texts --tokens 1000000 --out smollm2.sqlite3

@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--resume", action="store_true", help="go on with an unfinished index")
     where.add_argument(
+        "--replace",
+        action="store_true",
+        help="put it in place of an older one, whose labels it keeps",
+    )
+    where.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N; merge the parts later"
     )
     add_machine(parser.add_argument_group("how it is computed"))
@@ -78,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.examples.corpus import find_files
     from clew.examples.indexing import IndexSettings, index_texts
+    from clew.examples.replacing import being_made, replace_index
 
     find_files(arguments.data)
     skipped: Counter[str] = Counter()
@@ -87,13 +93,14 @@ def run(arguments: argparse.Namespace) -> None:
 
     with Progress() as progress, _stop_gently(progress) as should_stop:
         model = load_model_asked_for(arguments, progress)
-        out = arguments.out or _default_out(model, arguments.shard)
+        final = (arguments.out or _default_out(model, arguments.shard)).expanduser()
+        out = being_made(final) if arguments.replace and final.exists() else final
         out.parent.mkdir(parents=True, exist_ok=True)
         about = index_texts(
             model.language_model,
             model.dictionary,
             arguments.data,
-            out.expanduser(),
+            out,
             IndexSettings(tokens=arguments.tokens, shard=arguments.shard, resume=arguments.resume),
             on_progress=_reporter(progress),
             on_skip=skip,
@@ -104,7 +111,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise KeyboardInterrupt(
             f"{out} holds {about.positions:,} tokens so far; the same command with --resume goes on"
         )
-    _print_done(out, about)
+    kept = replace_index(final, out) if out != final else 0
+    _print_done(final, about, kept)
 
 
 def _default_out(model: Model, part: tuple[int, int]) -> Path:
@@ -175,7 +183,7 @@ def _warn(skipped: Counter[str]) -> None:
         print(f"Warning: skipped {count:,} times: {reason}", file=sys.stderr)
 
 
-def _print_done(out: Path, about: About) -> None:
+def _print_done(out: Path, about: About, labels: int) -> None:
     from clew.cli.spelling import size
     from clew.examples.index import open_index
 
@@ -185,5 +193,7 @@ def _print_done(out: Path, about: About) -> None:
     read = f"{about.positions:,} tokens of {about.texts:,} texts"
     features = f"{about.n_features:,} features of {about.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
+    if labels:
+        print(f"       {labels:,} labels went over from the old one")
     if never:
         print(f"       {never:,} features were never active in these texts")

@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
     layer, feature = arguments.feature
     with open_index(arguments.file) as index, page() as console:
         record = index.feature(layer, feature)
+        if record is None and index.about.part and index.about.feature_id(layer, feature) is not None:
+            raise ClewError(f"{arguments.file} holds some of the features only, and not L{layer}/{feature}.")
         if record is None:
             widths = index.about.widths
             has = f"layers 0 to {len(widths) - 1}"
