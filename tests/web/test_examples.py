@@ -528,7 +528,7 @@ def test_an_exported_page_says_what_it_leaves_out(show, server, tmp_path, new_co
     least = features_of(graph)[-1]
     away.page.get_by_role("combobox", name="Search nodes").fill(name_of(graph, least))
     away.press("Enter")
-    left_out = "This file has the texts of the 300 most influential features alone."
+    left_out = "This file has the texts of the 300 features that matter most here; this is not one of them."
     expect(fires(away)).to_contain_text(left_out)
 
 

@@ -125,7 +125,9 @@ export class Meanings {
     const count = Object.keys(features).length.toLocaleString("en");
     return {
       details,
-      failure: details ? "" : `This file has the texts of the ${count} most influential features alone.`,
+      failure: details
+        ? ""
+        : `This file has the texts of the ${count} features that matter most here; this is not one of them.`,
     };
   }
 }
