@@ -310,6 +310,8 @@ def test_a_label_made_by_rule_is_a_name_and_known_as_such(indexed, small):
     opened.look(m="all")
     listed = opened.page.get_by_label("Overview").get_by_role("button", name="on rivers; says water")
     expect(listed.locator("em")).to_be_visible()
+    row = opened.page.get_by_label("Overview").locator("li", has_text="on rivers; says water")
+    expect(row.locator("small")).to_have_text(small.node_name(small.node_ids.index(features_of(small)[0])))
 
 
 def test_a_language_models_label_tells_its_source_and_how_sure_it_is(indexed, small):

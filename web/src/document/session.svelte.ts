@@ -242,6 +242,12 @@ export class Session {
   /** A label, else the plain name. */
   titleOf = (node: number): string => this.labelOf(node) ?? nodeName(this.graph, node);
 
+  /** What stands quietly beside a node's title: what a title that nobody gave leaves open. */
+  asideOf = (node: number): string => {
+    if (this.isNamedByRule(node)) return nodeName(this.graph, node);
+    return this.labelOf(node) === null ? this.hintOf(node) : "";
+  };
+
   hintOf = (node: number): string => {
     const tokens = promoted(this.graph, node, 2).map((token) => token.trim());
     return tokens.filter(Boolean).join(", ");
