@@ -117,6 +117,7 @@ describe("an activation is told in words", () => {
     [0.99999, 2000, "active at nearly all of 2,000 tokens"],
     [0.000012, 1_000_000, "active at 0.001 % of 1,000,000 tokens"],
     [0.2, 0, "active at 20 % of the tokens"],
+    [1e-9, 1000, ""],
   ])("a frequency of %f of %d positions", (frequency, positions, sentence) => {
     expect(frequencySentence(details({ frequency, positions }))).toBe(sentence);
   });

@@ -69,8 +69,9 @@ export function shareText(share: number): string {
   return share > 0.99 ? `${(100 * share).toFixed(1)} %` : percent(share);
 }
 
-/** "active at 3.1 % of 300,000 tokens". */
+/** "active at 3.1 % of 300,000 tokens"; nothing of a feature that has texts but whose frequency nobody told. */
 export function frequencySentence({ frequency, positions }: FeatureDetails): string {
+  if (frequency <= UNTOLD) return "";
   const often =
     frequency >= 0.9995
       ? "nearly all"
@@ -81,5 +82,7 @@ export function frequencySentence({ frequency, positions }: FeatureDetails): str
     ? `active at ${often} of ${positions.toLocaleString("en")} tokens`
     : `active at ${often} of the tokens`;
 }
+
+const UNTOLD = 1e-9;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
