@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Example, FeatureDetails } from "../src/api/types.ts";
 import { frequencySentence, heights, placeOn, rankSentence, shareBelow } from "../src/view/histogram.ts";
-import { cut, fullShade, holds, inOrder, shade } from "../src/view/texts.ts";
+import { cut, fullShades, holds, inOrder, shade } from "../src/view/texts.ts";
 import { generator } from "./graphs.ts";
 
 /** Two below zero, five at zero, three above. */
@@ -124,27 +124,40 @@ describe("an activation is told in words", () => {
 });
 
 describe("example texts", () => {
-  const group = (kind: number, count = 1) => ({
+  const group = (kind: number, count = 2) => ({
     kind,
     name: `${kind}`,
-    examples: Array.from({ length: count }, () => example("a b")),
+    examples: Array.from({ length: count }, () => example("a b", 0, kind)),
   });
   const kinds = (activation: number) =>
     inOrder([group(0), group(2), group(1), group(-1), group(3, 0)], activation).map(({ kind }) => kind);
 
   test("begin with the side on which the feature is active here", () => {
     expect(kinds(2)).toEqual([0, 1, 2, -1]);
-    expect(kinds(-2)).toEqual([-1, 1, 2, 0]);
+    expect(kinds(-2)).toEqual([-1, 0, 1, 2]);
+  });
+
+  test("of levels that hold one each stand in one list", () => {
+    const [, levels, ...others] = inOrder([group(0), group(2, 1), group(1, 1), group(3, 1)], 1);
+    expect(levels.examples.map(({ peak }) => peak)).toEqual([1, 2, 3]);
+    expect(others).toEqual([]);
+    expect(inOrder([group(2, 1)], 1)).toEqual([group(2, 1)]);
   });
 
   test("are shaded by their share of the largest activation on their side", () => {
-    expect(fullShade(details(), example("a", 0, 1))).toBe(4);
-    expect(fullShade(details(), example("a", 0, -1))).toBe(2);
-    expect(fullShade(details({ maximum: null }), example("a", 0, 3))).toBe(3);
-    expect(fullShade(details({ maximum: 0 }), example("a", 0, 0))).toBe(1);
-    expect(shade(2, 4)).toBe(0.5);
-    expect(shade(-9, 4)).toBe(1);
-    expect(shade(0.01, 4)).toBe(0);
+    const positive = fullShades(details(), example("a", 0, 1));
+    expect(shade(2, positive)).toBe(0.5);
+    expect(shade(-2, positive)).toBe(0.5);
+    expect(shade(9, positive)).toBe(1);
+    expect(shade(0.01, positive)).toBe(0);
+    const negative = fullShades(details(), example("a", 0, -1));
+    expect(shade(-1, negative)).toBe(0.5);
+    expect(shade(1, negative)).toBe(0.25);
+  });
+
+  test("are shaded by what they hold where extremes are not known", () => {
+    expect(fullShades(details({ maximum: null, minimum: null }), example("a", 0, 3)).raises).toBe(3);
+    expect(fullShades(details({ maximum: 0, minimum: 0 }), example("a", 0, 0)).raises).toBe(1);
   });
 
   test("are cut around the peak, with more of what came before it", () => {

@@ -6,25 +6,47 @@ import type { Example, ExampleGroup, FeatureDetails } from "../api/types.ts";
 export const STRONGEST = 0;
 export const MOST_NEGATIVE = -1;
 
-/** The side on which the feature is active here, then levels, then the other side. */
+/**
+ * The side on which the feature is active here, then the other side; after the side that they are of, levels, those of
+ * one text each in one list.
+ */
 export function inOrder(groups: readonly ExampleGroup[], activation: number): ExampleGroup[] {
-  const [own, other] = activation < 0 ? [MOST_NEGATIVE, STRONGEST] : [STRONGEST, MOST_NEGATIVE];
-  const rank = ({ kind }: ExampleGroup) => (kind === own ? -1 : kind === other ? 1e9 : kind);
-  return groups.filter(({ examples }) => examples.length).sort((one, another) => rank(one) - rank(another));
+  const some = groups.filter(({ examples }) => examples.length);
+  const levels = some.filter(({ kind }) => kind > STRONGEST).sort((one, another) => one.kind - another.kind);
+  const sides = [STRONGEST, MOST_NEGATIVE].map((side) => [
+    ...some.filter(({ kind }) => kind === side),
+    ...oneList(levels.filter(({ examples }) => examples[0].peak < 0 === (side === MOST_NEGATIVE))),
+  ]);
+  return (activation < 0 ? sides.reverse() : sides).flat();
+}
+
+function oneList(levels: ExampleGroup[]): ExampleGroup[] {
+  if (levels.length < 2 || levels.some(({ examples }) => examples.length > 1)) return levels;
+  const examples = levels.flatMap((level) => level.examples);
+  return [{ kind: levels[0].kind, name: "Weaker and weaker", examples }];
+}
+
+/** The activations that are shaded fully. */
+export interface FullShades {
+  raises: number;
+  lowers: number;
 }
 
 /**
- * The activation that is shaded fully: the feature's largest on the side of the example, so that weaker texts look
- * weaker. What an example holds is enough where the extremes are not known.
+ * The feature's largest activation on the side of the example, so that weaker texts look weaker; tokens on the other
+ * side are held to the larger of both, so that none outshines the peak by being measured more gently. What an example
+ * holds is enough where the extremes are not known.
  */
-export function fullShade({ minimum, maximum }: FeatureDetails, example: Example): number {
-  const extreme = example.peak < 0 ? minimum : maximum;
-  return Math.max(Math.abs(extreme ?? 0), Math.abs(example.peak)) || 1;
+export function fullShades({ minimum, maximum }: FeatureDetails, { peak }: Example): FullShades {
+  const [lowest, highest] = [Math.abs(minimum ?? 0), Math.abs(maximum ?? 0)];
+  const own = Math.max(peak < 0 ? lowest : highest, Math.abs(peak)) || 1;
+  const other = Math.max(own, lowest, highest);
+  return peak < 0 ? { raises: other, lowers: own } : { raises: own, lowers: other };
 }
 
 /** From 0 to 1; faint activations leave no shade, so that the ones that count stand out. */
-export function shade(activation: number, full: number): number {
-  const share = Math.min(1, Math.abs(activation) / full);
+export function shade(activation: number, full: FullShades): number {
+  const share = Math.min(1, Math.abs(activation) / (activation < 0 ? full.lowers : full.raises));
   return share < FAINT ? 0 : share;
 }
 
