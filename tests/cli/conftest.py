@@ -24,9 +24,10 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run("show", path)`: the command in this process, 80 columns wide."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """`run("show", path)`: the command in this process, 80 columns wide, without indexes."""
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
 
     def command(*arguments: object) -> Outcome:
         capsys.readouterr()

@@ -110,11 +110,22 @@ def test_bad_data_is_skipped_with_a_warning(run: Run, model_folder: Path, tmp_pa
     (folder / "binary.txt").write_bytes(bytes(range(256)) * 10)
     with gzip.open(folder / "more.jsonl.gz", "wt") as file:
         file.write(texts.read_text() + '\nnot json\n{"other": 1}\n')
+    (folder / "latin.txt").write_bytes("café\n".encode("latin-1") * 3)
+    (folder / "utf-16.txt").write_text("w3 w4 w5", encoding="utf-16")
     outcome = run("index", "--data", folder, "--model", model_folder, "--out", tmp_path / "a.sqlite3")
     assert outcome.code == 0
     assert " tokens of 21 texts, " in outcome.out
-    for line in ("empty file", "binary file", "line that is not JSON", 'entry without a field "text"'):
-        assert f"Warning: skipped 1 times: {line}\n" in outcome.err
+    assert (
+        f"Warning: skipped 3 times: line that is not UTF-8 (first in {folder / 'latin.txt'})\n" in outcome.err
+    )
+    for line, name in (
+        ("empty file", "empty.txt"),
+        ("binary file", "binary.txt"),
+        ("file that is not UTF-8", "utf-16.txt"),
+        ("line that is not JSON", "more.jsonl.gz"),
+        ('entry without a field "text"', "more.jsonl.gz"),
+    ):
+        assert f"Warning: skipped once: {line} (in {folder / name})\n" in outcome.err
 
 
 def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
@@ -122,6 +133,10 @@ def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
     assert refused(run("index", "--data", missing)) == (
         f"There is no file or folder {missing}; name texts that are here with --data."
     )
+    assert refused(run("index", texts)).startswith(
+        "index can make or merge or show or export or import, not '"
+    )
+    assert refused(index("--out", tmp_path)) == f"{tmp_path} is a folder; name a file in it."
     assert refused(run("index", "--tokens", 5)).startswith("the following arguments are required: --data")
     assert refused(index("--shard", "3/2")) == (
         "--shard: expected a part such as 1/2 or 2/2, not '3/2'; see clew index make --help"

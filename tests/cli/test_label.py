@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clew.examples.formats.from_index import details_of
 from clew.examples.index import open_index
 from clew.examples.label import Label
+from clew.examples.of_graph import features_of
+from clew.graph.graph import NodeKind
 from tests.examples.some_index import N_FEATURES, make_index
 from tests.examples.stand_in import Answer, Request, StandIn, knowing, problem, said, serving
+from tests.graph.random_graphs import random_graph
 
 from .conftest import Run
 
@@ -141,17 +146,66 @@ def test_by_rule_nobody_is_asked(run: Run, index: Path, server: StandIn):
     )
 
 
+def test_by_rule_again(run: Run, index: Path):
+    with open_index(index, writable=True) as opened:
+        opened.set_label(2, 0, "an older rule's", "tokens")
+        opened.set_label(2, 1, "my own word")
+        opened.set_label(2, 2, "a model's", "model")
+        opened.set_label(2, 5, "an older rule's", "tokens")
+        # Only one text is left for feature 5, and nothing that it promotes: no rule has a word for it.
+        opened._connection.execute("DELETE FROM examples WHERE feature = 5 AND rank > 0")
+        opened._connection.execute("UPDATE features SET top_outputs = NULL WHERE id = 5")
+    assert run("label", index, "--from-tokens", "--features", "L2/0,L2/5").out == (
+        "Labelled  0 of 0 features from their tokens; 2 have a label already.\n"
+    )
+    assert run("label", index, "--from-tokens", "--relabel").out == (
+        "Labelled  3 of 4 features from their tokens; 2 have a label that goes before.\n"
+    )
+    assert {number: label.text for number, label in labels(index).items()} == {
+        0: 'on " cat"; says cat',
+        1: "my own word",
+        2: "a model's",
+        3: 'on " dog"; says dog (negative)',
+        4: 'on " pig"; says cat',
+        5: "an older rule's",
+    }
+
+
+def test_by_rule_ctrl_c_keeps_what_there_is(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
+    from clew.cli.progress import Progress
+
+    def interrupted(self: Progress, phase: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("clew.examples.labelling.by_rule.AT_ONCE", 2)
+    monkeypatch.setattr(Progress, "work", interrupted)
+    outcome = run("label", index, "--from-tokens")
+    assert outcome.code == 130
+    assert outcome.err == "clew: stopped; 3 labels are kept, and the same command goes on.\n"
+    assert len(labels(index)) == 3
+
+
+def test_asking_again_spares_what_people_said(run: Run, index: Path, server: StandIn):
+    with open_index(index, writable=True) as opened:
+        opened.set_label(2, 1, "my own word")
+        opened.set_label(2, 2, "an older model's", "model")
+    outcome = run("label", index, "--yes", "--relabel", "--max-requests", 4, "--parallel", 1)
+    assert outcome.out.startswith("5 features to label; 1 have a label that goes before.\n")
+    assert outcome.out.endswith("stopped by the cap of 4 requests; the same command begins again\n")
+    run("label", index, "--yes", "--relabel")
+    assert labels(index)[1].text == "my own word"
+    assert labels(index)[2].text == "hen"
+    with open_index(index) as opened:
+        assert [label.text for label in opened.label_history(2, 2)] == ["hen", "an older model's"]
+
+
 def test_features_by_name(run: Run, index: Path, server: StandIn):
     run("label", index, "--yes", "--features", "L2/4,2/0")
     assert sorted(labels(index)) == [0, 4]
 
 
 def test_features_of_a_graph(run: Run, index: Path, tmp_path: Path, server: StandIn):
-    from dataclasses import replace
-
-    from clew.graph.graph import NodeKind
-    from tests.graph.random_graphs import random_graph
-
     graph = random_graph()
     ours = graph.of_kind(NodeKind.FEATURE)[graph.node_layer[graph.of_kind(NodeKind.FEATURE)] == 2][:3]
     graph.node_feature[ours] = [1, 3, 4]
@@ -205,8 +259,6 @@ def test_slips(run: Run, index: Path, server: StandIn, arguments: list[str], lin
 
 
 def test_features_and_graphs_of_another_dictionary(run: Run, index: Path, tmp_path: Path, server: StandIn):
-    from tests.graph.random_graphs import random_graph
-
     assert "There is no feature L9/9 in " in run("label", index, "--features", "L9/9").err
     random_graph().save(tmp_path / "other.clew")
     told = run("label", index, "--graph", tmp_path / "other.clew").err
@@ -224,14 +276,17 @@ def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
     assert run("label", "--from-tokens").err.startswith("clew: There is no index of smollm2 with neurons yet")
 
 
-def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path):
+def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    usual = tmp_path / "indexes" / "tiny--neurons.sqlite3"
     for form in ("json", "packed"):
         out, again = tmp_path / form, tmp_path / f"{form}.sqlite3"
         assert run("index", "export", index, "--format", form, "--out", out).out == (
             f"Saved  {out} (6 features)\n"
         )
-        assert run("index", "import", out, "--out", again, "--model", "tiny").out == (
-            f"Saved  {again} (6 features)\n"
+        assert run("index", "import", out, "--out", again).out == (
+            f"Saved  {again} (6 features; it knows nothing of others)\n"
+            f"       at {usual} other commands would find it\n"
         )
         with open_index(again) as opened, open_index(index) as original:
             assert opened.about.model == "tiny"
@@ -240,3 +295,30 @@ def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path):
     assert run("index", "export", index, "--out", tmp_path / "json").err.startswith(
         f"clew: {tmp_path / 'json'} already holds something"
     )
+
+
+def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Path):
+    graph = random_graph()
+    ours = graph.of_kind(NodeKind.FEATURE)[graph.node_layer[graph.of_kind(NodeKind.FEATURE)] == 2]
+    graph.node_feature[ours] = np.arange(len(ours)) % 7 + 1
+    graph.save(tmp_path / "graph.clew")
+    told = run(
+        "index", "export", index, "--graph", tmp_path / "graph.clew", "--examples", 2, "--out", tmp_path / "a"
+    )
+    known = {number for number in graph.node_feature[ours].tolist() if number < N_FEATURES}
+    n_others = len(features_of(graph)) - len(known)
+    assert told.out == (
+        f"Saved  {tmp_path / 'a'} ({len(known)} features)\n"
+        f"       of {n_others} more the index knows nothing\n"
+    )
+    run("index", "import", tmp_path / "a", "--out", tmp_path / "small.sqlite3")
+    with open_index(tmp_path / "small.sqlite3") as small:
+        assert {one.feature: len(one.quantiles[0].examples) for one in details_of(small)} == dict.fromkeys(
+            known, 2
+        )
+    shown = run("index", "show", tmp_path / "small.sqlite3", "L2/0")
+    assert shown.err.endswith("small.sqlite3 knows nothing of L2/0: it holds some of the features only.\n")
+    random_graph().save(tmp_path / "other.clew")
+    other = run("index", "export", index, "--graph", tmp_path / "other.clew", "--out", tmp_path / "b")
+    assert other.err.endswith("other.clew: it is of another dictionary.\n")
+    assert not (tmp_path / "b").exists()

@@ -71,12 +71,12 @@ def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path):
     assert texts == ["good\ngood\n", "good ?"]
     assert skipped == {
         "empty file": 1,
-        "binary file": 2,
+        "binary file": 1,
         "line that is not UTF-8": 1,
         "damaged archive": 2,
         'entry without a field "text"': 2,
         "line that is not JSON": 2,
-        "file that is not UTF-8": 1,
+        "file that is not UTF-8": 2,
     }
 
 

@@ -25,7 +25,7 @@ def test_what_is_kept_is_kept_whole(whole, tmp_path):
         for feature in (0, 1):
             assert small.feature(2, feature) == all_of_it.feature(2, feature)
         assert small.feature(2, 2) is None
-        assert small.about.part
+        assert small.about.partial
         assert small.search("cats")[0] == (2, 0, "cats")
         assert [hit.feature for hit in small.search("black cow")] == [1]
         assert small.search("dogs") == []

@@ -49,10 +49,9 @@ def test_what_was_imported_is_there(index: Path):
         assert about.two_sided
         assert about.complete
         record = opened.feature(11, 1)
-        missing = opened.feature(0, 1)
+        assert about.partial
+        assert opened.feature(0, 1) is None, "the files do not tell whether it was ever active"
         hits = opened.search("capital")
-    assert missing is not None
-    assert missing.never_seen
     assert record is not None
     assert (record.minimum, record.maximum, record.frequency) == (-2.5, 4.5, 0.003)
     assert [token.text for token in record.top_outputs] == [" Paris", "é", ""]
@@ -93,6 +92,33 @@ def test_an_index_survives_files(index: Path, form: str, tmp_path: Path):
     )
 
 
+def test_part_of_an_index_is_a_small_one(index: Path, tmp_path: Path):
+    """What was never active is told where it was asked for; what the files lack is not known."""
+    with open_index(index, writable=True) as opened:
+        opened._connection.execute(
+            "INSERT INTO features (id, layer, feature, frequency) VALUES (2, 0, 2, 0.0)"
+        )
+        opened.set_label(11, 1, "capital cities", author="a person")
+        wanted = [(11, 1), (0, 2), (1, 7), (0, 1), (40, 1)]
+        assert export_index(opened, tmp_path / "out", "json", features=wanted, examples=1) == 3
+    import_details(tmp_path / "out", tmp_path / "small.sqlite3")
+    with open_index(tmp_path / "small.sqlite3") as small:
+        assert small.about.model == "tiny"
+        record, never, others = small.feature(11, 1), small.feature(0, 2), small.feature(0, 0)
+    assert record is not None
+    assert record.label is not None
+    assert record.label.text == "capital cities"
+    assert [len(group.examples) for group in record.groups] == [1, 1]
+    assert never is not None
+    assert never.never_seen
+    assert others is None
+
+
+def test_a_feature_that_was_active_was_seen_even_if_no_file_says_how_often(tmp_path: Path):
+    found = imported(FeatureDetails(0, 0, maximum=2.5), tmp_path)
+    assert 0 < found.frequency < 1e-6
+
+
 def test_published_details_lose_nothing_that_an_index_can_hold(index: Path):
     with open_index(index) as opened:
         found = next(details_of(opened))
@@ -107,6 +133,7 @@ def test_a_plain_file_has_what_others_read(index: Path, tmp_path: Path):
         export_index(opened, tmp_path / "out", "json")
     data = json.loads((tmp_path / "out" / "features" / "79.json").read_text())
     assert (data["index"], data["layer"], data["transcoder_id"]) == (1, 11, "org/transcoders")
+    assert data["model"] == "tiny"
     assert set(details_to_json(details())) - {"label"} <= set(data)
 
 
@@ -142,11 +169,15 @@ def test_groups_that_nobody_knows_keep_their_order_and_names(tmp_path: Path):
         {"histogram_edges": "abcd", "positions": 10**400, "activation_mean": 10**400},
         {"frequent_tokens": [[" a", 2.5]], "strongest_tokens": [[" a"]]},
         {"frequent_tokens": [["\ud800", 0.5]], "strongest_tokens": {"a": 1}},
+        {"model": 7},
+        {"model": "\ud800"},
+        {"model": "a" * 1000},
     ],
 )
 def test_fields_of_clew_that_are_not_sound_are_left_out(more: dict, tmp_path: Path):
     found = imported(replace(details(0, 0), more=more), tmp_path)
     assert found.more["label"] is None
+    assert "model" not in found.more
     assert found.histogram == (1.0, 0.0, 7.0)
     assert found.more["histogram_edges"] == pytest.approx([-2.5, -1 / 6, 13 / 6, 4.5])
     assert [token for token, _ in found.more["strongest_tokens"]] == [" capital", " a", " b"]

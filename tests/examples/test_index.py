@@ -146,11 +146,14 @@ def refusal(path: Path) -> str:
 
 def test_what_is_no_index_is_refused(tmp_path: Path, path: Path):
     missing, text, empty, other = (tmp_path / name for name in ("missing", "text", "empty", "other"))
-    assert refusal(missing) == f"There is no index {missing}; make one with clew index --out {missing}."
+    assert (
+        refusal(missing)
+        == f"There is no index {missing}; make one with clew index --data TEXTS --out {missing}."
+    )
     text.write_text("no database " * 100)
     assert refusal(text) == f"{text} cannot be used as an index (file is not a database)."
     empty.touch()
-    assert refusal(empty) == f"{empty} is empty; make an index with clew index --out {empty}."
+    assert refusal(empty) == f"{empty} is empty, and no index; remove it, or name another."
     sqlite3.connect(other).executescript("CREATE TABLE mine (a)").connection.close()
     assert refusal(other) == f"{other} is an SQLite file, but no index that clew made."
     connection = sqlite3.connect(path, isolation_level=None)
@@ -211,3 +214,33 @@ def test_an_index_says_what_it_is(path: Path):
     with open_index(path) as index:
         assert repr(index) == "Index(tiny · neurons, 5 features, 4 positions, unfinished)"
     assert Label("a", "tokens", "", None, "").confidence is None
+
+
+def test_many_labels_at_once_are_all_kept_or_none(path: Path):
+    with open_index(path, writable=True) as index:
+        index.set_label(0, 1, "a person's")
+        now = index.set_labels({(1, 0): "cats", (0, 1): "by rule", (0, 2): ""}, "tokens", author="rules")
+        assert {place: label.text for place, label in now.items()} == {(1, 0): "cats", (0, 1): "a person's"}
+        assert [label.text for label in index.label_history(0, 1)] == ["by rule", "a person's"]
+        assert [hit[:2] for hit in index.search("cats")] == [(1, 0)]
+        assert index.search("rule") == [], "a person's label counts"
+        for texts, problem in (
+            ({(1, 0): "dogs", (0, 9): "b"}, "There is no feature L0/9"),
+            ({(1, 0): "dogs", (0, 1): "a" * 501}, "too long"),
+        ):
+            with pytest.raises(ClewError, match=problem):
+                index.set_labels(texts, "tokens")
+        assert index.label(1, 0) == now[1, 0]
+    with open_index(path) as index, pytest.raises(ClewError, match="open to read only"):
+        index.set_labels({(1, 0): "dogs"})
+
+
+def test_damage_is_told_as_such_whatever_is_asked(path: Path):
+    with open_index(path, writable=True) as index:
+        index._connection.execute("UPDATE examples SET activations = x'00'")
+        with pytest.raises(ClewError, match="cannot be read, or is damaged"):
+            index.feature(1, 0)
+        index._connection.execute("DROP TABLE labels")
+        for ask in (lambda: index.labels([(1, 0)]), lambda: index.feature(1, 0)):
+            with pytest.raises(ClewError, match="no such table"):
+                ask()

@@ -160,6 +160,20 @@ def refusal(act: Callable[[], object]) -> str:
     return str(error.value)
 
 
+def test_stopped_while_it_is_finished(texts: Path, whole: Path, tmp_path: Path):
+    """When all is read, the output tokens of each layer are a step of their own."""
+    path = tmp_path / "finishing.sqlite3"
+    phases: list[str] = []
+    about = index(
+        *(texts, path),
+        on_progress=lambda phase, done, total: phases.append(phase),
+        should_stop=lambda: phases.count("output tokens") == 2,
+    )
+    assert not about.complete
+    index(texts, path, replace(SETTINGS, resume=True))
+    assert_same(path, whole)
+
+
 def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Path):
     path = tmp_path / "begun.sqlite3"
     index(texts, path, should_stop=lambda: True)
@@ -178,6 +192,7 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
             f"The texts in {texts} are not those that the index was begun with; name the same with --data, "
             "or another index with --out."
         )
+    assert refusal(lambda: index(texts, tmp_path)) == f"{tmp_path} is a folder; name a file in it."
     short = replace(SETTINGS, window=1)
     assert refusal(lambda: index(texts, tmp_path / "new", short)) == (
         "A window has at least two tokens, not 1."
@@ -201,6 +216,11 @@ def test_what_cannot_be_merged_is_refused(texts: Path, whole: Path, tmp_path: Pa
         f"{begun} is unfinished; go on with it (clew index --resume) before merging."
     )
     assert refusal(lambda: merge_shards(out, [one, shorter])) == (
-        f"{shorter} and {one} are not of one pass: their wanted differ."
+        f"{shorter} and {one} are not of one pass: they differ in the number of tokens."
+    )
+    with sqlite3.connect(shorter) as connection:
+        connection.execute("UPDATE about SET value = 'true' WHERE key = 'partial'")
+    assert refusal(lambda: merge_shards(out, [shorter])) == (
+        f"{shorter} was made of files: it has no counts that could be added up."
     )
     assert not out.exists()

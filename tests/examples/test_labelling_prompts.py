@@ -60,6 +60,12 @@ def test_hardly_active_texts_are_left_out():
     assert len(made.shown) + len(made.held_out) == 3
 
 
+def test_where_nothing_is_tested_no_other_texts_are_needed():
+    tested, untested = gather(0, 0, cats(12), dogs()), gather(0, 0, cats(12), None)
+    assert untested.others == ()
+    assert (untested.shown, untested.held_out) == (tested.shown, tested.held_out)
+
+
 def test_few_texts_cannot_be_tested():
     assert evidence(active=2).held_out == evidence(active=2).others == ()
     assert evidence(active=0).shown == ()

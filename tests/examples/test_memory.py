@@ -98,5 +98,5 @@ def test_a_text_of_nothing_is_refused(tmp_path: Path):
     model = tiny_model("LlamaForCausalLM")
     with pytest.raises(ClewError) as error:
         index_texts(model, NeuronDictionary(model), [tmp_path / "empty.txt"], tmp_path / "a.sqlite3")
-    assert str(error.value) == f"There is no text in {tmp_path / 'empty.txt'} that can be read."
+    assert str(error.value) == f"There is no text in {tmp_path / 'empty.txt'} that can be read (empty file)."
     assert not (tmp_path / "a.sqlite3").exists()

@@ -14,7 +14,8 @@ from clew.graph.graph import Graph, OutputTokens
 from clew.model.language_model import LanguageModel
 
 SHOWN = 10
-FEATURES_AT_ONCE = 64
+MOST_AT_ONCE = 2**26
+"""Bytes of logits in memory together: 341 features of a vocabulary of 49,152, 64 of one of 262,144."""
 
 
 @torch.no_grad()
@@ -52,11 +53,12 @@ def extreme_tokens(
     unembedding = model.unembedding_weight
     if model.final_norm.centred:
         decoder = decoder - decoder.mean(dim=-1, keepdim=True)
+    at_once = max(1, MOST_AT_ONCE // (len(unembedding) * unembedding.element_size()))
     tokens, logits = [], []
-    for rows in (decoder * gain).split(FEATURES_AT_ONCE):
+    for rows in (decoder * gain).split(at_once):
         written = rows.to(unembedding.dtype) @ unembedding.T
         high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
         tokens.append(torch.cat([high.indices, low.indices], dim=1))
-        on_progress(min(len(tokens) * FEATURES_AT_ONCE, len(decoder)), len(decoder))
+        on_progress(min(len(tokens) * at_once, len(decoder)), len(decoder))
         logits.append(torch.cat([high.values, low.values], dim=1).float())
     return torch.cat(tokens), torch.cat(logits)

@@ -50,6 +50,10 @@ def run(arguments: argparse.Namespace) -> None:
         supernodes=dict(arguments.group),
         pins=arguments.pin,
     )
+    if arguments.out and destination.suffix.lower() == ".json":
+        from clew.cli.indexes import with_labels_found
+
+        named = with_labels_found(named)
     print(f"Saved  {named.save(destination)}")
 
 

@@ -25,17 +25,18 @@ def ask_for_labels(
     arguments: argparse.Namespace,
     service: Service,
     index: Index,
+    todo: list[Place],
     sides: dict[Place, bool | None],
     progress: Progress,
 ) -> None:
     """Estimate, agree, ask, and print what came of it."""
     from clew.examples.labelling.budget import Budget, Prices
     from clew.examples.labelling.estimate import estimate, spread
-    from clew.examples.labelling.from_index import each_evidence, unlabelled
+    from clew.examples.labelling.from_index import each_evidence
 
-    todo = unlabelled(index, sides, frozenset({"person", "model"}))
+    others = left_alone(len(sides) - len(todo), arguments.relabel)
     if not todo:
-        print(f"Nothing to do: {already(sides, todo)}")
+        print(f"Nothing to do: {others}")
         return
     prices = Prices(arguments.price_in or 0.0, arguments.price_out or 0.0)
     sample = list(each_evidence(index, spread(todo), sides))
@@ -43,7 +44,7 @@ def ask_for_labels(
     priced = arguments.price_in is not None
     progress.stop()
     print(
-        f"{len(todo):,} features to label; {already(sides, todo)}\n"
+        f"{len(todo):,} features to label; {others}\n"
         f"  Texts of the index go to {service.url} ({service.model}).\n"
         f"  About {expected.requests:,} requests, {expected.read:,} tokens read, {expected.written:,} written"
         + (f", at a cost of {expected.cost:.2g}." if priced else ".")
@@ -51,7 +52,7 @@ def ask_for_labels(
     _agree(arguments)
     budget = Budget(prices, arguments.max_requests, arguments.max_cost)
     tally = _labelled(arguments, service, index, todo, sides, budget, progress)
-    _print_tally(tally, budget, len(todo), priced)
+    _print_tally(tally, budget, len(todo), priced, what_next(arguments.relabel))
 
 
 def _labelled(
@@ -99,9 +100,9 @@ def _labelled(
             stop=stop,
         )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{kept:,} labels are kept, and the same command goes on") from None
+        raise KeyboardInterrupt(f"{kept:,} labels are kept, and {what_next(arguments.relabel)}") from None
     except ClewError as error:
-        raise ClewError(f"{error} {kept:,} labels are kept, and the same command goes on.") from error
+        raise ClewError(f"{error} {kept:,} labels are kept, and {what_next(arguments.relabel)}.") from error
 
 
 def _agree(arguments: argparse.Namespace) -> None:
@@ -113,7 +114,7 @@ def _agree(arguments: argparse.Namespace) -> None:
         raise ClewError("Nothing was sent.")
 
 
-def _print_tally(tally: Tally, budget: Budget, total: int, priced: bool) -> None:
+def _print_tally(tally: Tally, budget: Budget, total: int, priced: bool, following: str) -> None:
     spent = budget.spent
     cost = f", cost {spent.cost:.4g}" if priced else ""
     print(f"Labelled  {tally.labelled:,} of {total:,} features")
@@ -128,9 +129,14 @@ def _print_tally(tally: Tally, budget: Budget, total: int, priced: bool) -> None
     if tally.last_trouble:
         print(f"  the last trouble: {tally.last_trouble}")
     if tally.stopped_by:
-        print(f"  stopped by {tally.stopped_by}; the same command goes on")
+        print(f"  stopped by {tally.stopped_by}; {following}")
 
 
-def already(sides: dict[Place, bool | None], todo: list[Place]) -> str:
-    """How many of the features wanted are left alone."""
-    return f"{len(sides) - len(todo):,} have a label already."
+def left_alone(count: int, again: bool) -> str:
+    """How many of the features wanted keep their label."""
+    return f"{count:,} have a label {'that goes before' if again else 'already'}."
+
+
+def what_next(again: bool) -> str:
+    """How a run that was stopped goes on."""
+    return f"the same command {'begins again' if again else 'goes on'}"

@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from clew.examples.labelling.endpoint import Service
     from clew.examples.labelling.from_index import Place
 
+    Sides = dict[Place, bool | None]
+
 USAGE = "[INDEX] [options]"
 EXAMPLE = """\
 example:
   clew label --graph paris.clew --from-tokens
   clew label --base-url http://localhost:11434/v1 --api-model llama3.2"""
+
+LEFT_ALONE = {
+    (False, False): frozenset({"person", "model", "tokens"}),
+    (False, True): frozenset({"person", "model"}),
+    (True, False): frozenset({"person", "model"}),
+    (True, True): frozenset({"person"}),
+}
+"""Whose labels stay, by whether a language model is asked and whether to label again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--from-tokens", action="store_true", help="by rule, from tokens and output tokens; asks nobody"
     )
+    which.add_argument("--relabel", action="store_true", help="again where it was labelled like this before")
     whom = parser.add_argument_group("whom to ask")
     whom.add_argument(
         "--base-url", metavar="URL", help="the endpoint (default: OPENAI_BASE_URL, or OpenAI's)"
@@ -71,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.asking import ask_for_labels
     from clew.cli.progress import Progress
     from clew.examples.index import open_index
+    from clew.examples.labelling.from_index import unlabelled
 
     _check(arguments)
     service = None if arguments.from_tokens else _service(arguments)
@@ -79,10 +91,11 @@ def run(arguments: argparse.Namespace) -> None:
         if not index.about.complete:
             raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
         sides = _chosen(arguments, index)
+        todo = unlabelled(index, sides, LEFT_ALONE[service is not None, arguments.relabel])
         if service is None:
-            _label_from_tokens(index, sides, progress)
+            _label_from_tokens(index, todo, sides, arguments.relabel, progress)
         else:
-            ask_for_labels(arguments, service, index, sides, progress)
+            ask_for_labels(arguments, service, index, todo, sides, progress)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -115,12 +128,13 @@ def _index_file(arguments: argparse.Namespace) -> Path:
     found = find_index(arguments.model, arguments.dictionary, to_change=True)
     if found is None:
         raise ClewError(
-            f"There is no index of {arguments.model} with {arguments.dictionary} yet; make one: clew index."
+            f"There is no index of {arguments.model} with {arguments.dictionary} yet; "
+            "make one with clew index --data TEXTS."
         )
     return found
 
 
-def _chosen(arguments: argparse.Namespace, index: Index) -> dict[Place, bool | None]:
+def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
     """The features wanted, in order, and which side of each, where a graph says it."""
     from clew.examples.labelling.choose import features_named, features_of_graph
 
@@ -141,16 +155,20 @@ def _chosen(arguments: argparse.Namespace, index: Index) -> dict[Place, bool | N
     return {place: sides[place] for place in known[: arguments.limit]}
 
 
-def _label_from_tokens(index: Index, sides: dict[Place, bool | None], progress: Progress) -> None:
-    from clew.cli.asking import already
-    from clew.examples.labelling.from_index import each_evidence, unlabelled
-    from clew.examples.labelling.from_tokens import MADE_BY, label_from_tokens
+def _label_from_tokens(
+    index: Index, todo: list[Place], sides: Sides, again: bool, progress: Progress
+) -> None:
+    from clew.cli.asking import left_alone, what_next
+    from clew.examples.labelling.by_rule import ByRule, label_by_rule
 
-    todo = unlabelled(index, sides, frozenset({"person", "model", "tokens"}))
-    labelled = 0
-    for done, evidence in enumerate(each_evidence(index, todo, sides)):
-        progress.work("Labelling by rule", done, len(todo))
-        if text := label_from_tokens(evidence):
-            index.set_label(evidence.layer, evidence.feature, text, "tokens", author=MADE_BY)
-            labelled += 1
-    print(f"Labelled  {labelled:,} of {len(todo):,} features from their tokens; {already(sides, todo)}")
+    tally = ByRule()
+    try:
+        label_by_rule(
+            index, todo, sides, tally, lambda done: progress.work("Labelling by rule", done, len(todo))
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{tally.labelled:,} labels are kept, and {what_next(again)}") from None
+    print(
+        f"Labelled  {tally.labelled:,} of {len(todo):,} features from their tokens; "
+        f"{left_alone(len(sides) - len(todo), again)}"
+    )

@@ -167,7 +167,8 @@ def _with_unsaid(arguments: list[str]) -> list[str]:
     for number, word in enumerate(arguments):
         if not word.startswith("-"):
             following = arguments[number + 1 : number + 2]
-            unsaid = word in UNSAID and following and following[0] not in (*ACTIONS[word], "-h", "--help")
+            unsaid = word in UNSAID and following and following[0].startswith("-")
+            unsaid = unsaid and following[0] not in ("-h", "--help")
             return [*arguments[: number + 1], UNSAID[word], *arguments[number + 1 :]] if unsaid else arguments
     return arguments
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from clew.cli.example_texts import Known, print_texts
 from clew.cli.features import feature_table
 from clew.cli.groups import group_table
 from clew.cli.layout import bar, print_indented, print_title, table
@@ -26,9 +28,15 @@ SHORTEST_PHASE = 0.05
 
 
 def print_report(
-    console: Console, graph: Graph, *, groups: int = MAX_GROUPS, top: int = 15, paths: int = 8
+    console: Console,
+    graph: Graph,
+    *,
+    groups: int = MAX_GROUPS,
+    top: int = 15,
+    paths: int = 8,
+    texts: tuple[Sequence[Known], int] = ((), 0),
 ) -> None:
-    """Everything about a (pruned) graph."""
+    """Everything about a (pruned) graph; `texts` are what an index knows, and how many lines of each."""
     _print_question(console, graph)
     _print_answer(console, graph.info)
     if groups:
@@ -36,6 +44,7 @@ def print_report(
     _print_scores(console, graph)
     if top:
         _print_features(console, graph, top)
+    print_texts(console, graph, *texts)
     if paths and len(graph.of_kind(NodeKind.TARGET)):
         _print_paths(console, graph, paths)
     console.print()

@@ -120,6 +120,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is loaded; save before printing, so nothing is lost."""
     _check(arguments)
+    from clew.cli.indexes import with_labels_found
     from clew.cli.layout import page
     from clew.cli.progress import Progress
     from clew.cli.report import print_file, print_report
@@ -129,6 +130,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         with Progress() as progress:
             model, whole, pruned = _traced(arguments, progress)
+            pruned = with_labels_found(pruned)
             progress.stage("Saving")
             failure = _save(arguments, whole, pruned, written)
             entry = library and library.add(whole if arguments.keep == "all" else pruned)

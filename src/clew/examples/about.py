@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from clew.errors import ClewError
@@ -41,8 +42,8 @@ class About:
     digest: str = ""
     """Of all windows so far; other data has another."""
     complete: bool = False
-    part: bool = False
-    """Whether only some of the features were kept; of the others nothing is known."""
+    partial: bool = False
+    """Whether it holds some features only: it was cut, or made of files. Of others nothing is known."""
     corpus: tuple[str, ...] = ()
     """What was read, as it was named."""
     skipped: dict[str, int] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class About:
     def n_layers(self) -> int:
         return len(self.widths)
 
-    @property
+    @cached_property
     def offsets(self) -> tuple[int, ...]:
         """The id of each layer's first feature."""
         return tuple(sum(self.widths[:layer]) for layer in range(self.n_layers))

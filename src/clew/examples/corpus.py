@@ -26,6 +26,8 @@ LONGEST_JSON = 2**26
 
 LINES, JSON, TEXT = (".jsonl", ".ndjson"), (".json",), (".txt", ".md", ".text")
 PARQUET = (".parquet",)
+UTF_16 = b"\xff\xfe", b"\xfe\xff"
+"""How files in another encoding begin, UTF-32 among it."""
 KNOWN = (*TEXT, *LINES, *JSON, *PARQUET)
 
 OnSkip = Callable[[str, Path], None]
@@ -90,6 +92,8 @@ def _pieces(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
         file = cast(BufferedReader, opened)
         if not (head := file.peek(65_536)[:65_536]):
             on_skip("empty file", path)
+        elif head.startswith(UTF_16):
+            on_skip("file that is not UTF-8", path)
         elif b"\0" in head:
             on_skip("binary file", path)
         elif kind in JSON:

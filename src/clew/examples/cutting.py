@@ -57,7 +57,7 @@ def cut_index(
                 used = [(token,) for token in token_ids_used(connection)]
                 connection.executemany("INSERT INTO tokens SELECT * FROM whole.tokens WHERE id = ?", used)
                 make_searchable(connection)
-                write_about(connection, replace(about, part=True))
+                write_about(connection, replace(about, partial=True))
                 (count,) = connection.execute("SELECT count(*) FROM features").fetchone()
             if not count:
                 raise ClewError(f"{source} has none of these features: they are of another dictionary.")

@@ -27,11 +27,17 @@ def finish(
     dictionary: Dictionary,
     about: About,
     on_progress: OnProgress,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> About:
-    """Complete an index whose texts are all read. One of several shards describes its share of the layers."""
+    """Complete an index whose texts are all read. One of several shards describes its share of the layers.
+
+    `should_stop` is asked between layers; then the index stays unfinished.
+    """
     worker, workers = about.shard
     mine = [layer for layer in range(about.n_layers) if layer % workers == worker - 1 and about.widths[layer]]
     for layer in mine:
+        if should_stop():
+            return about
         if not _has_outputs(connection, about, layer):
             _write_outputs(connection, model, dictionary, about, layer)
         on_progress("output tokens", layer + 1, about.n_layers)

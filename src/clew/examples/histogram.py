@@ -8,6 +8,7 @@ up over shards.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,11 +50,14 @@ def bins_of(values: Float32[Tensor, "row feature"]) -> Int16[Tensor, "row featur
     return (code ^ sign).sub_(sign).add_(ZERO)
 
 
+@cache
 def edges() -> Float64[np.ndarray, " edge"]:
     """Where bins begin and end, `N_BINS + 1` of them; the outermost are infinite, zero's are both zero."""
     octaves = np.exp2(np.arange(LOWEST, HIGHEST, dtype=np.float64))
     side = np.stack([octaves, 1.5 * octaves], axis=1).ravel()
-    return np.concatenate([[-np.inf], -side[::-1][:-1], [-side[0], 0, 0], side, [np.inf]])
+    found = np.concatenate([[-np.inf], -side[::-1][:-1], [-side[0], 0, 0], side, [np.inf]])
+    found.flags.writeable = False
+    return found
 
 
 def quantiles(

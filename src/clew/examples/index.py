@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,15 +74,21 @@ class Index:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one thread at a time; `ClewError` where the file is damaged."""
+        """The connection, for this thread alone; damage is told as `ClewError`."""
         with self._lock:
             try:
                 yield self._connection
-            except sqlite3.Error as error:
-                raise ClewError(f"{self.path} cannot be read ({error}).") from error
+            except (sqlite3.Error, ValueError, LookupError) as error:
+                raise ClewError(
+                    f"{self.path} cannot be read, or is damaged ({error}): copy it again, or make it anew."
+                ) from error
 
     def feature(self, layer: int, feature: int) -> FeatureRecord | None:
-        """All that is known of one feature; None where there is no such feature."""
+        """All that is known of one feature; None where there is no such feature, or nothing is known of it.
+
+        Nothing is known of a feature that was not in the files of which an index was made; one that was
+        looked at, but never active, has a record that says so.
+        """
         number = self.about.feature_id(layer, feature)
         if number is None:
             return None
@@ -147,26 +153,48 @@ class Index:
         Raises `ClewError` for a feature that there is not, an unknown source, a text that is too long, and
         an index that was opened to read only.
         """
-        text = check_label(text, source, confidence)
-        number = self.about.feature_id(layer, feature)
-        if number is None:
-            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+        place = layer, feature
+        now = self.set_labels({place: text}, source, author=author, confidence=confidence, detail=detail)
+        return now.get(place)
+
+    def set_labels(
+        self,
+        texts: Mapping[tuple[int, int], str],
+        source: str = "person",
+        *,
+        author: str = "",
+        confidence: float | None = None,
+        detail: str | None = None,
+    ) -> dict[tuple[int, int], Label]:
+        """`set_label` for many features at once, all of them or none; returns what counts now, by feature."""
+        checked = {place: check_label(text, source, confidence) for place, text in texts.items()}
+        numbers = {place: self._number(*place) for place in checked}
         if not self._writable:
             raise ClewError(f"{self.path} is open to read only; open it with writable=True to label.")
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._lock:
             try:
                 with changing(self._connection) as connection:
-                    connection.execute(
+                    connection.executemany(
                         "INSERT INTO labels (feature, text, source, author, confidence, created, detail) "
                         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        (number, text, source, author, confidence, created, detail),
+                        [
+                            (numbers[place], text, source, author, confidence, created, detail)
+                            for place, text in checked.items()
+                        ],
                     )
-                    label = self.label(layer, feature)
-                    relabel(connection, number, label.text if label else "")
+                    now = self.labels(checked)
+                    for place, number in numbers.items():
+                        relabel(connection, number, now[place].text if place in now else "")
             except sqlite3.Error as error:
                 raise ClewError(f"The label cannot be kept in {self.path} ({error}).") from error
-        return label
+        return now
+
+    def _number(self, layer: int, feature: int) -> int:
+        number = self.about.feature_id(layer, feature)
+        if number is None:
+            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+        return number
 
     def search(
         self, query: str, limit: int = 20, *, among: Iterable[tuple[int, int]] | None = None

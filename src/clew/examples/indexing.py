@@ -20,6 +20,7 @@ from clew.errors import ClewError
 from clew.examples.about import About, read_about, write_about
 from clew.examples.corpus import OnSkip, find_files, read_pieces
 from clew.examples.finishing import finish, spell
+from clew.examples.places import check_place
 from clew.examples.responses import is_two_sided, read_activations
 from clew.examples.schema import changing, connect
 from clew.examples.store import read_tally, write_tally, write_windows
@@ -84,12 +85,8 @@ def index_texts(
     index that is there already or does not go with these settings, and a disk that is full.
     """
     files = find_files(paths)
+    check_place(out, resume=settings.resume)
     fresh = not out.exists()
-    if not fresh and not settings.resume:
-        raise ClewError(
-            f"{out} is there already; add --resume to go on with it if it is unfinished, --replace to put a "
-            "new one in its place (labels stay), or name another with --out."
-        )
     skipped: Counter[str] = Counter()
 
     def skip(reason: str, path: Path) -> None:
@@ -113,7 +110,7 @@ def index_texts(
         }
         state = _Pass(about, tallies, skipped=skipped)
         if _read_all(connection, model, dictionary, files, state, skip, on_progress, should_stop):
-            state.about = finish(connection, model, dictionary, state.about, on_progress)
+            state.about = finish(connection, model, dictionary, state.about, on_progress, should_stop)
         return state.about
     except sqlite3.Error as error:
         raise _explained(error, out, fresh) from error
@@ -135,8 +132,10 @@ def _planned(
     worker, workers = settings.shard
     if not 1 <= worker <= workers:
         raise ClewError(f"There is no shard {worker} of {workers}; give --shard 1/{workers} and so on.")
-    if next(read_pieces(files, lambda reason, path: None), None) is None:
-        raise ClewError(f"There is no text in {', '.join(map(str, paths))} that can be read.")
+    reasons: list[str] = []
+    if next(read_pieces(files, lambda reason, path: reasons.append(reason)), None) is None:
+        why = f" ({', '.join(dict.fromkeys(reasons))})" if reasons else ""
+        raise ClewError(f"There is no text in {', '.join(map(str, paths))} that can be read{why}.")
     widest = max(dictionary.n_features)
     sink = choose_sink(model, read_pieces(files, lambda reason, path: None))
     return About(
@@ -164,7 +163,7 @@ def _fingerprint(model: LanguageModel) -> str:
 
 def _resumed(found: About, planned: About, out: Path) -> About:
     """The facts of an unfinished index; raises `ClewError` where other settings would go on with it."""
-    if found.part:
+    if found.partial:
         raise ClewError(f"{out} holds some of the features only; --replace puts a whole one in its place.")
     names = {
         "model": "model",

@@ -16,19 +16,19 @@ from clew.examples.schema import changing, connect
 from clew.examples.search import relabel
 from clew.examples.store import drop_unused_windows, read_tally, write_tally
 
-SAME = (
-    "model",
-    "dictionary",
-    "widths",
-    "tokenizer",
-    "window",
-    "sink",
-    "wanted",
-    "batch",
-    "batches",
-    "digest",
-)
-"""Facts that all shards of one pass share."""
+SAME = {
+    "model": "model",
+    "dictionary": "dictionary",
+    "widths": "number of features",
+    "tokenizer": "tokenizer",
+    "window": "length of windows",
+    "sink": "sink",
+    "wanted": "number of tokens",
+    "batch": "windows at once",
+    "batches": "amount of text",
+    "digest": "texts",
+}
+"""Facts that all shards of one pass share, in words."""
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -74,11 +74,13 @@ def _joined(abouts: Sequence[About], shards: Sequence[Path]) -> About:
     first = abouts[0]
     workers = first.shard[1]
     for about, path in zip(abouts, shards, strict=True):
+        if about.partial:
+            raise ClewError(f"{path} was made of files: it has no counts that could be added up.")
         if not about.complete:
             raise ClewError(f"{path} is unfinished; go on with it (clew index --resume) before merging.")
-        for name in SAME:
+        for name, words in SAME.items():
             if getattr(about, name) != getattr(first, name):
-                raise ClewError(f"{path} and {shards[0]} are not of one pass: their {name} differ.")
+                raise ClewError(f"{path} and {shards[0]} are not of one pass: they differ in the {words}.")
     numbers = sorted(about.shard[0] for about in abouts)
     if any(about.shard[1] != workers for about in abouts) or numbers != list(range(1, workers + 1)):
         given = ", ".join(f"{about.shard[0]}/{about.shard[1]}" for about in abouts)

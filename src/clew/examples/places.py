@@ -13,6 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
+from clew.errors import ClewError
+
 SHIPPED = Path(__file__).parent / "shipped"
 """Small indexes that come with clew, packed."""
 
@@ -64,6 +66,17 @@ def _shipped(name: str) -> Path | None:
                 partial.unlink()
             return None
     return place
+
+
+def check_place(out: Path, *, resume: bool = False) -> None:
+    """Raise `ClewError` where no index can be made, or begun before, under this name."""
+    if out.is_dir():
+        raise ClewError(f"{out} is a folder; name a file in it.")
+    if out.exists() and not resume:
+        raise ClewError(
+            f"{out} is there already; add --resume to go on with it if it is unfinished, --replace to put a "
+            "new one in its place (labels stay), or name another with --out."
+        )
 
 
 def _safe(name: str) -> str:

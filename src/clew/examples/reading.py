@@ -43,12 +43,12 @@ FACTS = (
 def read_feature(
     connection: sqlite3.Connection, about: About, number: int, label: Label | None, texts: Texts
 ) -> FeatureRecord | None:
-    """One feature; where nothing was counted for it yet as never seen, and None where it was left out."""
+    """One feature, never seen where nothing was counted for it yet; None where nothing is known of it."""
     layer, feature = about.place_of(number)
     row = connection.execute(f"SELECT {FACTS} FROM features WHERE id = ?", (number,)).fetchone()
+    if row is None and about.partial:
+        return None
     if row is None:
-        if about.part:
-            return None
         row = (0.0, None, None, None, None, None, None, None, None, None)
     frequency, mean, minimum, maximum, histogram, tops, bottoms, frequent, strongest, imported = row
     foreign: dict[str, Any] = json.loads(imported) if imported else {}

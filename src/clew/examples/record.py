@@ -45,6 +45,15 @@ class Histogram:
     """One more than counts; a bin from 0 to 0 holds exact zeros."""
     counts: tuple[int, ...]
 
+    def share_below(self, value: float) -> float | None:
+        """The share of activations below a value, taken as even within a bin; None where nothing is known."""
+        total = sum(self.counts)
+        below = 0.0
+        for low, high, count in zip(self.edges, self.edges[1:], self.counts, strict=False):
+            inside = 1.0 if value >= high else 0.0 if value <= low else (value - low) / (high - low)
+            below += count * inside
+        return below / total if total else None
+
 
 @dataclass(frozen=True)
 class TokenValue:

@@ -83,7 +83,7 @@ def connect(path: Path, *, writable: bool = False, create: bool = False) -> sqli
     Raises `ClewError` where there is no such file, where it is no index, and where a newer clew wrote it.
     """
     if not create and not path.is_file():
-        raise ClewError(f"There is no index {path}; make one with clew index --out {path}.")
+        raise ClewError(f"There is no index {path}; make one with clew index --data TEXTS --out {path}.")
     mode = "rwc" if create else "rw" if writable else "ro"
     try:
         connection = sqlite3.connect(
@@ -117,7 +117,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> None
         )
     if version < len(MIGRATIONS) and not migrate:
         if not tables:
-            raise ClewError(f"{path} is empty; make an index with clew index --out {path}.")
+            raise ClewError(f"{path} is empty, and no index; remove it, or name another.")
         connect(path, writable=True).close()
     elif version < len(MIGRATIONS):
         _migrate(connection, version)

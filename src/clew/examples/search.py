@@ -6,16 +6,23 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from clew.examples.about import About
-from clew.examples.blobs import unpack_activations, unpack_scored, unpack_tokens
+from clew.examples.blobs import unpack_scored, unpack_tokens
 from clew.examples.reading import Texts
 
 BEFORE, AFTER = 9, 3
 """Tokens around a peak that are searched."""
 SHOWN = 6
 """Output tokens in a snippet."""
+CONTEXTS = f"""SELECT substr(tokens, 4 * begin + 1, 4 * (end - begin)) FROM (
+    SELECT tokens, kind, rank, max(first, position - {BEFORE}) AS begin,
+    min(first + length(activations) - 4, position + {AFTER} + 1) AS end
+    FROM examples JOIN windows ON windows.id = window WHERE feature = ?
+) ORDER BY kind = -1, kind, rank"""
+"""The tokens around each peak, of those whose activations are kept."""
 
 
 class Hit(NamedTuple):
@@ -85,17 +92,10 @@ def _spelled(ids: list[int], texts: Texts) -> list[str]:
 
 def _contexts(connection: sqlite3.Connection, number: int, texts: Texts) -> list[str]:
     """The text around each example's peak."""
-    rows = connection.execute(
-        """SELECT position, first, activations, tokens FROM examples
-        JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind = -1, kind, rank""",
-        (number,),
-    )
-    found = []
-    for position, first, blob, tokens in rows:
-        ids = unpack_tokens(tokens)[first : first + len(unpack_activations(blob))]
-        peak = position - first
-        found.append("".join(_spelled(ids[max(0, peak - BEFORE) : peak + AFTER + 1].tolist(), texts)))
-    return found
+    rows = connection.execute(CONTEXTS, (number,)).fetchall()
+    pieces = [unpack_tokens(blob).tolist() for (blob,) in dict.fromkeys(rows)]
+    known = texts(chain.from_iterable(pieces))
+    return list(dict.fromkeys("".join([known[token] for token in ids]) for ids in pieces))
 
 
 def relabel(connection: sqlite3.Connection, number: int, text: str) -> None:
@@ -113,7 +113,7 @@ def build_text_search(connection: sqlite3.Connection, texts: Texts) -> None:
         words = [
             " ".join(_spelled(unpack_scored(blob or b"")[0].tolist(), texts)) for blob in (outputs, peaks)
         ]
-        examples = "\n".join(dict.fromkeys(_contexts(connection, number, texts)))
+        examples = "\n".join(_contexts(connection, number, texts))
         connection.execute(
             "INSERT INTO text_search (rowid, outputs, peaks, examples) VALUES (?, ?, ?, ?)",
             (number, *words, examples),

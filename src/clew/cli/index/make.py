@@ -83,13 +83,18 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.examples.corpus import find_files
     from clew.examples.indexing import IndexSettings, index_texts
+    from clew.examples.places import check_place
     from clew.examples.replacing import being_made, replace_index
 
     find_files(arguments.data)
+    if arguments.out is not None and not arguments.replace:
+        check_place(arguments.out.expanduser(), resume=arguments.resume)
     skipped: Counter[str] = Counter()
+    first: dict[str, Path] = {}
 
     def skip(reason: str, path: Path) -> None:
         skipped[reason] += 1
+        first.setdefault(reason, path)
 
     with Progress() as progress, _stop_gently(progress) as should_stop:
         model = load_model_asked_for(arguments, progress)
@@ -106,7 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
             on_skip=skip,
             should_stop=should_stop,
         )
-    _warn(skipped)
+    _warn(skipped, first)
     if not about.complete:
         raise KeyboardInterrupt(
             f"{out} holds {about.positions:,} tokens so far; the same command with --resume goes on"
@@ -178,9 +183,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _warn(skipped: Counter[str]) -> None:
+def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
     for reason, count in skipped.most_common():
-        print(f"Warning: skipped {count:,} times: {reason}", file=sys.stderr)
+        times = "once" if count == 1 else f"{count:,} times"
+        where = "in" if count == 1 else "first in"
+        print(f"Warning: skipped {times}: {reason} ({where} {first[reason]})", file=sys.stderr)
 
 
 def _print_done(out: Path, about: About, labels: int) -> None:
@@ -190,7 +197,7 @@ def _print_done(out: Path, about: About, labels: int) -> None:
     with open_index(out) as index:
         seen = index.count_seen()
     never = about.n_features - seen
-    read = f"{about.positions:,} tokens of {about.texts:,} texts"
+    read = f"{about.positions:,} tokens of {about.texts:,} text{'s' * (about.texts != 1)}"
     features = f"{about.n_features:,} features of {about.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
     if labels:

@@ -55,23 +55,30 @@ def run(arguments: argparse.Namespace) -> None:
     layer, feature = arguments.feature
     with open_index(arguments.file) as index, page() as console:
         record = index.feature(layer, feature)
-        if record is None and index.about.part and index.about.feature_id(layer, feature) is not None:
-            raise ClewError(f"{arguments.file} holds some of the features only, and not L{layer}/{feature}.")
         if record is None:
-            widths = index.about.widths
-            has = f"layers 0 to {len(widths) - 1}"
-            if layer < len(widths):
-                has = f"features 0 to {widths[layer] - 1} in layer {layer}"
-            raise ClewError(f"{arguments.file} has no feature L{layer}/{feature}; it has {has}.")
-        print_record(console, index, record, arguments.examples)
+            raise ClewError(f"{arguments.file} {_why_not(index, layer, feature)}.")
+        print_heading(console, index, record)
+        print_facts(console, record, arguments.examples)
 
 
-def print_record(console: Console, index: Index, record: FeatureRecord, n_examples: int) -> None:
-    """Name, distribution, tokens, examples."""
+def _why_not(index: Index, layer: int, feature: int) -> str:
+    widths = index.about.widths
+    if index.about.partial:
+        return f"knows nothing of L{layer}/{feature}: it holds some of the features only"
+    if layer >= len(widths):
+        has = f"layers 0 to {len(widths) - 1}"
+    elif widths[layer]:
+        has = f"features 0 to {widths[layer] - 1} in layer {layer}"
+    else:
+        has = f"none in layer {layer}"
+    return f"has no feature L{layer}/{feature}; it has {has}"
+
+
+def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
+    """Name, label, and of what the index is."""
     from rich.text import Text
 
-    from clew.cli.layout import print_indented, print_title
-    from clew.cli.spelling import percent, readable
+    from clew.cli.spelling import readable
 
     about = index.about
     title = Text(record.name, style="bold")
@@ -80,9 +87,16 @@ def print_record(console: Console, index: Index, record: FeatureRecord, n_exampl
         title.append(f"  ({record.label.source} {readable(record.label.author)}".rstrip() + ")", style="dim")
     console.print(title, soft_wrap=True)
     state = "" if about.complete else ", unfinished"
-    console.print(
-        Text(f"{about.model} · {about.dictionary} · {record.positions:,} tokens{state}", style="dim")
-    )
+    tokens = f"{record.positions:,} tokens{state}" if record.positions else ""
+    facts = [readable(fact) for fact in (about.model, about.dictionary, tokens) if fact]
+    console.print(Text(" · ".join(facts), style="dim"), soft_wrap=True)
+
+
+def print_facts(console: Console, record: FeatureRecord, n_examples: int) -> None:
+    """Distribution, tokens, examples."""
+    from clew.cli.layout import print_indented, print_title
+    from clew.cli.spelling import percent
+
     if record.never_seen:
         print_title(console, "Never active in these texts")
     else:
@@ -101,9 +115,16 @@ def print_record(console: Console, index: Index, record: FeatureRecord, n_exampl
     for group in record.groups:
         print_title(console, group.name[0].upper() + group.name[1:])
         for example in group.examples[:n_examples]:
-            line = Text(f"  {example.peak:8.3f}  ", style="dim")
-            console.print(line + example_line(example, console.width - 14), no_wrap=True, crop=False)
+            print_example(console, example)
     console.print()
+
+
+def print_example(console: Console, example: Example, indent: int = 2) -> None:
+    """Its peak, then the text around it, on one line."""
+    from rich.text import Text
+
+    line = Text(f"{' ' * indent}{example.peak:8.3f}  ", style="dim")
+    console.print(line + example_line(example, console.width - indent - 12), no_wrap=True, crop=False)
 
 
 def histogram_lines(record: FeatureRecord) -> Iterable[str]:

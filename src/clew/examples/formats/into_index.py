@@ -23,6 +23,7 @@ from clew.examples.formats.told import (
     kinds_of,
     label_of,
     mean_of,
+    model_of,
     positions_of,
     strongest_tokens,
     told_distribution,
@@ -33,7 +34,7 @@ from clew.examples.search import build_text_search
 from clew.version import __version__
 
 UNTOLD = 1e-9
-"""Frequency of a feature that has examples, where the file does not say how frequent it is."""
+"""Frequency of a feature that was active, where the file does not say how frequent it is."""
 
 
 def import_details(
@@ -45,9 +46,9 @@ def import_details(
 ) -> int:
     """Make a new index of details in either form; returns how many features they describe.
 
-    `dictionary` is by default what the first of them names. Texts are kept as they are cut in the files;
-    `on_progress` gets the number of features read. The index appears when all is read. Raises `ClewError` for
-    a file that is there already, and as `read_details` for what is damaged.
+    `model` and `dictionary` are by default what the first of them names. Texts are kept as they are cut in
+    the files; `on_progress` gets the number of features read. The index appears when all is read. Raises
+    `ClewError` for a file that is there already, and as `read_details` for what is damaged.
     """
     out = Path(out).expanduser()
     if out.exists():
@@ -89,7 +90,7 @@ class _Rows:
         self._windows: dict[bytes, int] = {}
         self._longest = self._positions = 0
         self._two_sided = False
-        self._transcoder = ""
+        self._model = self._transcoder = ""
 
     def write(self, details: Iterable[FeatureDetails]) -> None:
         for one in details:
@@ -103,6 +104,7 @@ class _Rows:
             self._label(number, one)
             self._two_sided |= BOTTOM in kinds
             self._positions = max(self._positions, positions_of(one))
+            self._model = self._model or model_of(one)
             self._transcoder = self._transcoder or one.transcoder
             self.count += 1
             self._on_progress(self.count)
@@ -113,7 +115,7 @@ class _Rows:
             "INSERT INTO tokens VALUES (?, ?)", [(number, text) for text, number in self._tokens.items()]
         )
         about = About(
-            model=model,
+            model=model or self._model,
             dictionary=dictionary or self._transcoder,
             widths=self._widths,
             tokenizer="",
@@ -123,6 +125,7 @@ class _Rows:
             wanted=0,
             positions=self._positions,
             complete=True,
+            partial=True,
             corpus=(f"imported from {Path(source).name}",),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             generator=f"clew {__version__}",
@@ -132,14 +135,15 @@ class _Rows:
         build_text_search(self._connection, lambda ids: texts)
 
     def _feature(self, number: int, one: FeatureDetails, kinds: dict[int, Quantile]) -> None:
-        has_examples = any(quantile.examples for quantile in kinds.values())
+        was_active = one.minimum < 0 or one.maximum > 0
+        was_active |= any(quantile.examples for quantile in kinds.values())
         strongest = strongest_tokens(one, kinds)
         drawn = np.array([self._token(text) for text in frequent_tokens(one, kinds)], dtype=np.int32)
         row: dict[str, Any] = {
             "id": number,
             "layer": one.layer,
             "feature": one.feature,
-            "frequency": max(one.frequency, UNTOLD) if has_examples else one.frequency,
+            "frequency": max(one.frequency, UNTOLD) if was_active else one.frequency,
             "mean": mean_of(one),
             "minimum": one.minimum,
             "maximum": one.maximum,

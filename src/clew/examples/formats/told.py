@@ -19,6 +19,8 @@ TOPS = (TOP_NAME.lower(), "top", "strongest")
 BOTTOMS = (BOTTOM_NAME.lower(), "bottom", "most negative")
 LARGEST_SAMPLE = 1_000
 """Of tokens on which texts peak: shares are fractions of at most so many."""
+LONGEST_NAME = 500
+"""Characters of a model's name."""
 
 
 def kinds_of(details: FeatureDetails) -> dict[int, Quantile]:
@@ -100,6 +102,12 @@ def label_of(details: FeatureDetails) -> Label | None:
 def mean_of(details: FeatureDetails) -> float | None:
     mean = _numbers([details.more.get("activation_mean")])
     return mean[0] if mean else None
+
+
+def model_of(details: FeatureDetails) -> str:
+    """The model that an export of clew names; empty where it names none."""
+    told = details.more.get("model")
+    return told if isinstance(told, str) and len(told) <= LONGEST_NAME and _is_text(told) else ""
 
 
 def positions_of(details: FeatureDetails) -> int:

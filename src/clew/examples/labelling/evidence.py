@@ -67,36 +67,44 @@ def gather(
     layer: int,
     feature: int,
     windows: Iterable[Window],
-    others: Sequence[Window],
+    others: Sequence[Window] | None,
     promotes: Iterable[str] = (),
     *,
     negative: bool = False,
 ) -> Evidence:
     """Texts sorted into those shown and those held out, the same ones every time; no text is in both.
 
-    Where fewer than `EVERY` differ, none is held out.
+    Where fewer than `EVERY` differ, none is held out. `others` are None where nothing will be tested.
     """
     active = _distinct(sorted(windows, key=lambda window: -window.peak))
     strong = [window for window in active if window.peak > 0 and window.peak >= WEAKEST * active[0].peak]
     held_out = [clipped(window, window.peak_at) for window in strong[EVERY - 1 :: EVERY]][:HELD_OUT]
     shown = [clipped(window, window.peak_at) for at, window in enumerate(strong) if at % EVERY != EVERY - 1]
-    lengths = [len(window.tokens) for window in held_out]
-    known = {window.text for window in active}
-    random = Random(f"{layer}/{feature}")
-    unknown = [window for window in others if window.tokens and window.text not in known]
-    chosen = random.sample(unknown, min(len(held_out), len(unknown)))
+    chosen: list[Window] = []
+    if others is not None:
+        known = {window.text for window in active}
+        unknown = [window for window in others if window.tokens and window.text not in known]
+        lengths = [len(window.tokens) for window in held_out]
+        chosen = _drawn(unknown, lengths, Random(f"{layer}/{feature}"))
+        held_out = held_out[: len(chosen)]
     return Evidence(
         layer,
         feature,
         negative,
         shown=tuple(shown[:SHOWN]),
-        held_out=tuple(held_out[: len(chosen)]),
-        others=tuple(
-            clipped(window, random.randrange(len(window.tokens)), length)
-            for window, length in zip(chosen, lengths, strict=False)
-        ),
+        held_out=tuple(held_out),
+        others=tuple(chosen),
         promotes=tuple(promotes),
     )
+
+
+def _drawn(windows: Sequence[Window], lengths: Sequence[int], random: Random) -> list[Window]:
+    """A piece of so many tokens each, from different windows, as far as there are enough."""
+    chosen = random.sample(windows, min(len(lengths), len(windows)))
+    return [
+        clipped(window, random.randrange(len(window.tokens)), length)
+        for window, length in zip(chosen, lengths, strict=False)
+    ]
 
 
 def clipped(window: Window, at: int, length: int = BEFORE + 1 + AFTER) -> Window:

@@ -15,26 +15,34 @@ SPARE = 3
 """Texts drawn for each that is needed: some may be known, or alike."""
 
 
-def evidence_of(index: Index, place: Place, negative: bool | None = None) -> Evidence:
+def evidence_of(index: Index, place: Place, negative: bool | None = None, *, tested: bool = True) -> Evidence:
     """Texts and output tokens of one side of a feature; None for the side on which it is stronger.
 
-    A feature that was never seen has no texts. Raises `ClewError` for one that is not in the index.
+    A feature that was never seen, or of which nothing is known, has no texts. Texts to test a label on are
+    drawn if `tested`. Raises `ClewError` for a feature that is not in the index.
     """
     record = index.feature(*place)
-    if record is None:
+    if record is None and index.about.feature_id(*place) is None:
         raise ClewError(f"There is no feature L{place[0]}/{place[1]} in {index.path}.")
+    if record is None:
+        return gather(*place, (), None, negative=bool(negative))
     if negative is None:
         negative = -(record.minimum or 0) > (record.maximum or 0)
     first = 0 if index.about.sink is None else 1
-    drawn = index.draw_texts(SPARE * HELD_OUT, seed=record.name)
+    others = _others(index, seed=record.name) if tested else None
     promoted = record.bottom_outputs if negative else record.top_outputs
     return gather(
         *place,
         windows_of(record, negative=negative, first=first),
-        [Window(tokens, (0.0,) * len(tokens)) for tokens in drawn],
+        others,
         [token.text for token in promoted],
         negative=negative,
     )
+
+
+def _others(index: Index, seed: str) -> list[Window]:
+    drawn = index.draw_texts(SPARE * HELD_OUT, seed)
+    return [Window(tokens, (0.0,) * len(tokens)) for tokens in drawn]
 
 
 def windows_of(record: FeatureRecord, *, negative: bool, first: int) -> list[Window]:
@@ -61,8 +69,12 @@ def unlabelled(index: Index, places: Iterable[Place], sources: frozenset[str]) -
 
 
 def each_evidence(
-    index: Index, places: Iterable[Place], sides: Mapping[Place, bool | None] | None = None
+    index: Index,
+    places: Iterable[Place],
+    sides: Mapping[Place, bool | None] | None = None,
+    *,
+    tested: bool = True,
 ) -> Iterator[Evidence]:
     """`evidence_of` each feature, read when needed; `sides` say which are about negative activations."""
     for place in places:
-        yield evidence_of(index, place, (sides or {}).get(place))
+        yield evidence_of(index, place, (sides or {}).get(place), tested=tested)
