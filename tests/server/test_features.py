@@ -11,12 +11,14 @@ import pytest
 
 import clew
 from clew.errors import ClewError
+from clew.examples.formats.files import write_details
+from clew.examples.formats.into_index import import_details
 from clew.examples.index import open_index
 from clew.examples.places import default_place
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations
 from clew.server.indexes import Indexes
-from tests.examples.some_index import make_index
+from tests.examples.some_index import feature, make_index
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 
@@ -84,6 +86,17 @@ def test_a_feature_is_told_in_full(client, graph, index):
     assert first["activations"] == pytest.approx(record.groups[0].examples[0].activations)
     assert [token["text"] for token in told["top_outputs"]] == [" cat", " Cats"]
     assert "no feature L2/99" in sentence(client.get(f"/api/graphs/{graph}/features/2/99"), 404)
+
+
+def test_a_histogram_of_another_tool_may_hold_shares(client, graph, tmp_path):
+    details = replace(feature(0), histogram=(0.25, 0.75))
+    write_details([details], tmp_path / "shares", "json")
+    place = default_place("tiny", "neurons")
+    place.parent.mkdir(parents=True)
+    import_details(tmp_path / "shares", place, model="tiny")
+    told = client.get(f"/api/graphs/{graph}/features/2/0").json()
+    assert told["histogram"]["counts"] == [0.25, 0.75]
+    assert client.get(f"/api/graphs/{graph}/export", params={"format": "html"}).status_code == 200
 
 
 def test_a_label_is_kept_in_the_index_and_taken_back(client, graph, index):

@@ -23,7 +23,8 @@ class Server:
 
     def __init__(self, library: Path, port: int = 0) -> None:
         self.library = library
-        self._process, self.url = _start(library, port)
+        self.indexes = library.with_name(f"{library.name} indexes")
+        self._process, self.url = _start(library, self.indexes, port)
         self.api = httpx.Client(base_url=f"{self.url}/api", timeout=120)
         self.origin = self.url
 
@@ -33,7 +34,7 @@ class Server:
         self._process.wait()
 
     def restart(self) -> None:
-        self._process, _ = _start(self.library, int(self.url.rsplit(":", 1)[1]))
+        self._process, _ = _start(self.library, self.indexes, int(self.url.rsplit(":", 1)[1]))
 
     def stop(self) -> None:
         self.api.close()
@@ -94,9 +95,10 @@ class Server:
         return job
 
 
-def _start(library: Path, port: int) -> tuple[subprocess.Popen[str], str]:
+def _start(library: Path, indexes: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     options = ["serve", "--port", str(port), "--no-open", "--library", str(library)]
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES), "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    own = {"PYTHONPATH": str(SOURCES), "CLEW_INDEXES": str(indexes)}
+    environment = {**os.environ, **own, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
     process = subprocess.Popen(
         [sys.executable, "-m", "clew.cli.main", *options],
         stdout=subprocess.PIPE,

@@ -25,15 +25,15 @@ def with_one_feature_twice(graph):
     return graph, graph.node_id(first), graph.node_id(second)
 
 
-def label(opened, text, here=False):
-    """Label the selected node by keyboard."""
+def label(opened, text, where=None):
+    """Label the selected node by keyboard, where it is said to hold."""
     opened.surface.focus()
     opened.press("l")
     field = opened.page.get_by_role("textbox", name="Label")
     expect(field).to_be_focused()
     field.fill(text)
-    if here:
-        opened.page.get_by_label("at this position only").check()
+    if where:
+        opened.page.get_by_label("Where the label holds").select_option(where)
     field.press("Enter")
     expect(field).to_be_hidden()
 
@@ -58,7 +58,7 @@ def test_a_label_of_one_position_stands_before_that_of_the_feature(show, small):
     graph, first, second = with_one_feature_twice(small)
     opened: GraphPage = show(graph, **WHOLE, s=first)
     label(opened, "where rivers end")
-    label(opened, "the sea", here=True)
+    label(opened, "the sea", "at this position only")
     expect(heading(opened)).to_contain_text("the sea")
     opened.look(**WHOLE, s=second)
     expect(heading(opened)).to_contain_text("where rivers end")

@@ -26,9 +26,12 @@ class Stream extends EventTarget {
 }
 vi.stubGlobal("EventSource", Stream);
 
-export function tellEvent(name: "job" | "library", data: unknown): void {
+export function tellEvent(name: "job" | "library" | "label", data: unknown): void {
   Stream.last?.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
 }
+
+/** The stream begins, or begins again. */
+export const tellConnected = (): void => Stream.last?.onopen?.();
 
 let count = 0;
 

@@ -66,10 +66,12 @@ class Histogram(FromAttributes):
     """How often an activation lay between one edge and the next."""
 
     edges: list[float] = Field(description="One more than counts; a bin from 0 to 0 holds exact zeros.")
-    counts: list[int]
+    counts: list[float] = Field(description="Whole numbers, save for what other tools measured.")
 
 
 class TokenValue(FromAttributes):
+    """A token and a number."""
+
     text: str
     value: float = Field(description="A logit, a share or an activation.")
 

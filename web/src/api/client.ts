@@ -7,12 +7,16 @@ import type {
   AnnotationValues,
   Comparison,
   EdgesOfNode,
+  FeatureDetails,
   GraphEntry,
+  GraphIndex,
+  IndexLabel,
   Job,
   JobRequest,
   KnownModel,
   Look,
   ServerInfo,
+  TextHit,
 } from "./types.ts";
 
 /** A refusal of the server; `status` tells a missing model (409) from a mistake (422). */
@@ -103,6 +107,16 @@ export const annotations = (id: string) =>
   json<{ revision: number; values: AnnotationValues }>("GET", `/graphs/${part(id)}/annotations`);
 export const annotate = (id: string, base: number, changes: AnnotationChanges) =>
   json<AnnotationsPatched>("PATCH", `/graphs/${part(id)}/annotations`, { base, changes });
+
+export const graphIndex = (id: string) => json<GraphIndex>("GET", `/graphs/${part(id)}/index`);
+export const featureDetails = (id: string, layer: number, feature: number) =>
+  json<FeatureDetails>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
+export const labelFeature = (id: string, layer: number, feature: number, text: string) =>
+  json<{ label: IndexLabel | null }>("PUT", `/graphs/${part(id)}/features/${layer}/${feature}/label`, {
+    text,
+  });
+export const searchTexts = (id: string, query: string, count = 50) =>
+  json<TextHit[]>("GET", `/graphs/${part(id)}/texts?query=${part(query)}&count=${count}`);
 
 export const compare = (left: string, right: string) =>
   json<Comparison>("GET", `/compare?left=${part(left)}&right=${part(right)}`);

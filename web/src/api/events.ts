@@ -1,11 +1,12 @@
 /** What happens on the server, as it happens: one stream for the whole page. */
 
-import type { Job } from "./types.ts";
+import type { IndexLabel, Job } from "./types.ts";
 
 export interface Events {
   job: Job;
   library: { graph: string; what: "added" | "changed" | "deleted" };
   annotations: { graph: string; revision: number };
+  label: { model: string; dictionary: string; feature: string; label: IndexLabel | null };
   /** The stream began (again): what was missed has to be asked for. */
   connected: null;
   lost: null;
@@ -17,6 +18,7 @@ const listeners: { [K in keyof Events]: Set<Listener<K>> } = {
   job: new Set(),
   library: new Set(),
   annotations: new Set(),
+  label: new Set(),
   connected: new Set(),
   lost: new Set(),
 };
@@ -52,7 +54,7 @@ function dial(): void {
   stream = new EventSource("/api/events");
   stream.onopen = () => tell("connected", null);
   stream.onerror = () => tell("lost", null);
-  for (const name of ["job", "library", "annotations"] as const)
+  for (const name of ["job", "library", "annotations", "label"] as const)
     stream.addEventListener(name, (message) =>
       tell(name, JSON.parse((message as MessageEvent<string>).data) as never),
     );

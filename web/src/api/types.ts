@@ -151,6 +151,92 @@ export interface Group {
   color: string | null;
 }
 
+/** What an index of example texts is of. */
+export interface IndexAbout {
+  model: string;
+  dictionary: string;
+  corpus: string[];
+  /** At how many tokens features were looked at. */
+  positions: number;
+  texts: number;
+  complete: boolean;
+  created: string;
+  generator: string;
+}
+
+/** What an index calls a feature, and who or what made that. */
+export interface IndexLabel {
+  text: string;
+  source: "person" | "model" | "tokens";
+  author: string;
+  confidence: number | null;
+  created: string;
+}
+
+/** What an index calls the features of a graph, by names such as `L12/403`. */
+export interface GraphIndex {
+  index: IndexAbout | null;
+  /** Why an index that is there cannot be used. */
+  problem: string | null;
+  labels: Record<string, IndexLabel>;
+}
+
+export interface Example {
+  tokens: string[];
+  /** One for each token. */
+  activations: number[];
+  /** The place in `tokens` of the strongest one. */
+  peak_at: number;
+  peak: number;
+}
+
+export interface ExampleGroup {
+  /** 0 the strongest, -1 the most negative, from 1 on weaker and weaker levels. */
+  kind: number;
+  name: string;
+  examples: Example[];
+}
+
+export interface Histogram {
+  /** One more than counts; a bin from 0 to 0 holds exact zeros. */
+  edges: number[];
+  counts: number[];
+}
+
+export interface TokenValue {
+  text: string;
+  value: number;
+}
+
+/** All that an index knows of one feature. */
+export interface FeatureDetails {
+  layer: number;
+  feature: number;
+  label: IndexLabel | null;
+  positions: number;
+  frequency: number;
+  mean: number | null;
+  minimum: number | null;
+  maximum: number | null;
+  never_seen: boolean;
+  histogram: Histogram;
+  quantiles: [number, number][];
+  groups: ExampleGroup[];
+  /** With the logit that one unit of activation adds. */
+  top_outputs: TokenValue[];
+  bottom_outputs: TokenValue[];
+  /** With shares. */
+  frequent_tokens: TokenValue[];
+  /** With activations. */
+  strongest_tokens: TokenValue[];
+}
+
+/** A feature whose label, tokens or texts hold what was searched for. */
+export interface TextHit {
+  feature: string;
+  snippet: string;
+}
+
 export interface AnnotationsPatched {
   revision: number;
   values: AnnotationChanges;

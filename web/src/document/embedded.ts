@@ -1,6 +1,6 @@
 /** A page that was exported as one file carries its graph, and what a person added to it, within itself. */
 
-import type { AnnotationValues } from "../api/types.ts";
+import type { AnnotationValues, FeatureDetails, IndexAbout, IndexLabel } from "../api/types.ts";
 import { readGraph } from "../graph/read.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Summary } from "../graph/summary.ts";
@@ -11,6 +11,14 @@ interface EmbeddedDocument {
   annotations?: { values: AnnotationValues };
   nodes_total?: number;
   edges_total?: number;
+  index?: EmbeddedIndex | null;
+}
+
+/** What an index says of the most influential features of the graph. */
+export interface EmbeddedIndex {
+  index: IndexAbout;
+  labels: Record<string, IndexLabel>;
+  features: Record<string, FeatureDetails>;
 }
 
 export interface Embedded {
@@ -18,6 +26,7 @@ export interface Embedded {
   summary: Summary | null;
   values: AnnotationValues | null;
   stored: { nodes: number; edges: number };
+  index: EmbeddedIndex | null;
 }
 
 export const isEmbedded = (): boolean => document.getElementById("clew-graph") !== null;
@@ -33,5 +42,6 @@ export function readEmbedded(): Embedded {
     summary: found.summary ?? null,
     values: found.annotations?.values ?? null,
     stored: { nodes: found.nodes_total ?? 0, edges: found.edges_total ?? 0 },
+    index: found.index ?? null,
   };
 }

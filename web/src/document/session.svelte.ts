@@ -1,6 +1,6 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, Group, TokenShare } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, Group, IndexLabel, TokenShare } from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted } from "../graph/names.ts";
 import { strongestFirst } from "../graph/influence.ts";
@@ -24,13 +24,18 @@ import {
   pinsOf,
   type NamedGroup,
 } from "./annotations.ts";
+import type { EmbeddedIndex } from "./embedded.ts";
 import { emptyHistory, record, redo, undo, type History, type Step } from "./history.ts";
+import { Meanings } from "./meanings.svelte.ts";
 import { makeSaver, type Saver, type SavingState } from "./saving.ts";
 
 /** Shares of the influence that a whole graph is first shown with; a pruned one is shown as it is. */
 const SHOWN_WHOLE = 2500;
 /** A graph of at most so many nodes is shown as it is. */
 const FIRST_THRESHOLDS = { node: 0.8, edge: 0.98 };
+
+/** Where a label holds: at one position, in all graphs of the library with these features, or in the index. */
+export type Scope = "position" | "library" | "index";
 
 export class Session {
   readonly graph: Graph;
@@ -40,6 +45,8 @@ export class Session {
   readonly firstThresholds: { node: number; edge: number };
   /** How large the stored graph is, where the page holds only its strongest part. */
   readonly stored: { nodes: number; edges: number };
+  /** What the features fire on, and are called in the index of example texts. */
+  readonly meanings: Meanings;
 
   values = $state.raw<AnnotationValues>({});
   view = $state.raw<View>(FIRST_VIEW);
@@ -96,9 +103,16 @@ export class Session {
   private saver: Saver | null = null;
   private readonly everything: number;
 
-  constructor(graph: Graph, id: string | null, view: View, stored?: { nodes: number; edges: number }) {
+  constructor(
+    graph: Graph,
+    id: string | null,
+    view: View,
+    stored?: { nodes: number; edges: number },
+    index?: EmbeddedIndex | null,
+  ) {
     this.graph = graph;
     this.id = id;
+    this.meanings = new Meanings(id, graph.info, index);
     this.prepared = prepare(graph);
     this.everything = this.prepared.flow.found.reduce((sum, found) => sum + found, 0) || 1;
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
@@ -123,7 +137,7 @@ export class Session {
       },
       onState: (state, reason) => (this.saving = { state, reason }),
     });
-    this.values = await this.saver.begin();
+    [this.values] = await Promise.all([this.saver.begin(), this.meanings.fetch()]);
   }
 
   refresh(): void {
@@ -204,10 +218,35 @@ export class Session {
 
   // Names
 
-  labelOf = (node: number): string | null => labelOf(this.graph, this.values, node);
+  /** A person's label in this graph, else what the index calls the feature. */
+  labelOf = (node: number): string | null =>
+    labelOf(this.graph, this.values, node) ?? this.indexLabelOf(node)?.text ?? null;
 
-  /** A person's label, else the tokens that the node writes towards, else its plain name. */
+  /** What the index calls a feature, whether or not a person's label in this graph goes before it. */
+  indexLabelOf(node: number): IndexLabel | null {
+    if (this.graph.kind[node] !== FEATURE) return null;
+    return this.meanings.labels[featureName(this.graph, node)] ?? null;
+  }
+
+  /** Where the label that a node goes by was given; null where it has none. */
+  scopeOf(node: number): Scope | null {
+    if (this.hasOwnLabel(node)) return "position";
+    if (labelOf(this.graph, this.values, node) !== null) return "library";
+    return this.indexLabelOf(node) && "index";
+  }
+
+  /** Whether a node goes by a label that was made from its tokens, by rule. */
+  isNamedByRule = (node: number): boolean =>
+    this.indexLabelOf(node)?.source === "tokens" && this.scopeOf(node) === "index";
+
+  /** A label, else the plain name. */
   titleOf = (node: number): string => this.labelOf(node) ?? nodeName(this.graph, node);
+
+  /** What stands quietly beside a node's title: what a title that nobody gave leaves open. */
+  asideOf = (node: number): string => {
+    if (this.isNamedByRule(node)) return nodeName(this.graph, node);
+    return this.labelOf(node) === null ? this.hintOf(node) : "";
+  };
 
   hintOf = (node: number): string => {
     const tokens = promoted(this.graph, node, 2).map((token) => token.trim());
@@ -250,12 +289,44 @@ export class Session {
     if (step) toasts.tell(`Done again: ${step.text}`, { label: "Undo", run: () => this.undo() });
   }
 
-  /** Name a feature wherever it appears, or (`here`) this one position of it; an empty text unnames. */
-  label(node: number, text: string, here: boolean): void {
-    const isFeature = this.graph.kind[node] === FEATURE;
-    const key =
-      here || !isFeature ? labelKey(this.graph.ids[node]) : featureKey(featureName(this.graph, node));
-    this.change(`label ${nodeName(this.graph, node)}`, { [key]: text.trim() || null });
+  /**
+   * Name a feature; an empty text unnames it. Labels that hold more narrowly go, so that the new one is seen. Rejects
+   * where the index does not take it.
+   */
+  async label(node: number, text: string, scope: Scope): Promise<void> {
+    const step = `label ${nodeName(this.graph, node)}`;
+    const own = labelKey(this.graph.ids[node]);
+    const said = text.trim();
+    if (scope === "position" || this.graph.kind[node] !== FEATURE)
+      return this.change(step, { [own]: said || null });
+    const feature = featureName(this.graph, node);
+    const narrower = (...keys: string[]) =>
+      Object.fromEntries(keys.filter((key) => key in this.values).map((key) => [key, null]));
+    if (scope === "library")
+      return this.change(step, { ...narrower(own), [featureKey(feature)]: said || null });
+    await this.labelInIndex(step, feature, said, narrower(own, featureKey(feature)));
+  }
+
+  private async labelInIndex(
+    step: string,
+    feature: string,
+    text: string,
+    changes: AnnotationChanges,
+  ): Promise<void> {
+    const known = this.meanings.labels[feature];
+    const before = known?.source === "person" ? known.text : "";
+    const back = inverse(this.values, changes);
+    const set = async (to: string, also: AnnotationChanges) => {
+      await this.meanings.label(feature, to);
+      if (Object.keys(also).length) this.apply(also);
+    };
+    const told = (work: Promise<void>) => void work.catch((error: unknown) => toasts.warn(error));
+    await set(text, changes);
+    this.history = record(this.history, {
+      text: step,
+      undo: () => told(set(before, back)),
+      redo: () => told(set(text, changes)),
+    });
   }
 
   hasOwnLabel(node: number): boolean {

@@ -28,6 +28,10 @@ export function visible(text: string): string {
     .replace(UNPRINTABLE, escapeCharacter);
 }
 
+/** A token among others: its spaces as they are, line ends to be seen. */
+export const inText = (text: string): string =>
+  text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replace(UNPRINTABLE, escapeCharacter);
+
 /** `L12/4031` of a feature, the key that its label goes by. */
 export function featureName(graph: Graph, node: number): string {
   const feature = graph.feature[node];

@@ -8,6 +8,10 @@ import { readQuery, type KindName, type NumberKey, type Term } from "./query.ts"
 export interface Found {
   /** The most influential first. */
   readonly nodes: number[];
+  /** The free words among the terms, which the texts of features may hold as well. */
+  readonly words: string[];
+  /** Where there are such words: the features' nodes that meet all other terms. */
+  readonly features: number[];
   /** A sentence on what was not understood and left aside, or null. */
   readonly problem: string | null;
 }
@@ -19,12 +23,20 @@ export function searchNodes(
   labelOf: (node: number) => string | null | undefined,
 ): Found {
   const { terms, problem } = readQuery(text);
-  if (terms.length === 0) return { nodes: [], problem };
-  const tests = terms.map((term) => testOf(graph, term, labelOf));
-  const nodes = Array.from(strongestFirst(graph.influence)).filter((node) =>
-    tests.every((test) => test(node)),
-  );
-  return { nodes, problem };
+  if (terms.length === 0) return { nodes: [], words: [], features: [], problem };
+  const meeting = (nodes: number[], wanted: readonly Term[]) => {
+    const tests = wanted.map((term) => testOf(graph, term, labelOf));
+    return nodes.filter((node) => tests.every((test) => test(node)));
+  };
+  const words = terms.filter((term) => term.what === "words");
+  const filters = terms.filter((term) => term.what !== "words");
+  const others = meeting(Array.from(strongestFirst(graph.influence)), filters);
+  return {
+    nodes: meeting(others, words),
+    words: words.map(({ text }) => text),
+    features: words.length ? others.filter((node) => graph.kind[node] === FEATURE) : [],
+    problem,
+  };
 }
 
 type Test = (node: number) => boolean;

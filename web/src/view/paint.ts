@@ -20,6 +20,8 @@ export interface Scene {
   /** Target node of each of them. */
   restTargets: Int32Array;
   labelOf: (node: number) => string | null;
+  /** Whether its label was made by rule, so that it is quieter than what somebody said. */
+  isNamedByRule: (node: number) => boolean;
   /** What a node is called where nobody named it: the tokens that it writes towards. */
   hintOf: (node: number) => string;
   colorOf: (node: number) => string | null;
@@ -271,8 +273,9 @@ function paintLabels(context: CanvasRenderingContext2D, scene: Scene): void {
   for (const node of scene.byInfluence) {
     if (!scene.shownNode[node] || graph.kind[node] !== FEATURE || Number.isNaN(layout.x[node])) continue;
     if (scene.glow && !scene.glow.has(node)) continue;
-    const label = scene.labelOf(node);
-    const text = label ?? (automatic > 0 ? scene.hintOf(node) : "");
+    const byRule = scene.isNamedByRule(node);
+    const label = byRule ? null : scene.labelOf(node);
+    const text = label ?? (automatic > 0 ? (byRule ? scene.labelOf(node) : scene.hintOf(node)) : "");
     if (!text) continue;
     const x = across(scene, layout.x[node]) + radiusOf(scene, node) + 3;
     const y = down(scene, layout.y[node]);
