@@ -72,7 +72,7 @@ describe("an index that a server has", () => {
   test("is asked for each feature once", async () => {
     const meanings = await opened();
     expect(meanings.labels["L1/2"].text).toBe("rivers");
-    expect(meanings.answer("L1/2")).toEqual({ details: null, failure: "" });
+    expect(meanings.answer("L1/2")).toEqual({ details: null, failure: "", passing: true });
     await meanings.ask("L1/2");
     await meanings.ask("L1/2");
     expect(texts(meanings)).toEqual(["a text"]);
@@ -135,7 +135,11 @@ describe("an index that a server has", () => {
     expect(meanings.failure).toBe("");
     server.on("GET /graphs/one/features/1/2", () => new Refusal(404, "The index has no feature L1/2."));
     await meanings.ask("L1/2");
-    expect(meanings.answer("L1/2").failure).toBe("The index has no feature L1/2.");
+    expect(meanings.answer("L1/2")).toEqual({
+      details: null,
+      failure: "The index has no feature L1/2.",
+      passing: false,
+    });
     server.on("GET /graphs/one/features/1/2", () => feature(["late"]));
     await meanings.ask("L1/2");
     expect(texts(meanings)).toEqual(["late"]);

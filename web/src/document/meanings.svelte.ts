@@ -1,19 +1,21 @@
 /** What an index of example texts says of one graph's features: its labels, and each feature when it is asked for. */
 
-import { featureDetails, graphIndex, labelFeature, searchTexts } from "../api/client.ts";
+import { featureDetails, graphIndex, labelFeature, Refused, searchTexts } from "../api/client.ts";
 import { on, type Events } from "../api/events.ts";
 import type { FeatureDetails, IndexAbout, IndexLabel, TextHit } from "../api/types.ts";
 import { holds } from "../view/texts.ts";
 import type { EmbeddedIndex } from "./embedded.ts";
 
-/** The answer for one feature: all three are empty while it is on its way. */
+/** The answer for one feature: empty while it is on its way. */
 export interface Answer {
   details: FeatureDetails | null;
   /** A sentence on why there are none. */
   failure: string;
+  /** Whether it may be otherwise when it is asked for again. */
+  passing: boolean;
 }
 
-const COMING: Answer = { details: null, failure: "" };
+const COMING: Answer = { details: null, failure: "", passing: true };
 
 export class Meanings {
   index = $state.raw<IndexAbout | null>(null);
@@ -75,9 +77,10 @@ export class Meanings {
     if (this.answers.get(name)?.details) return;
     if (this.embedded) return this.put(name, this.fromFile(this.embedded, name));
     try {
-      this.put(name, { details: await featureDetails(this.graph!, ...placeOf(name)), failure: "" });
+      this.put(name, { ...COMING, details: await featureDetails(this.graph!, ...placeOf(name)) });
     } catch (error) {
-      this.put(name, { details: null, failure: said(error) });
+      const passing = !(error instanceof Refused && error.status === 404);
+      this.put(name, { details: null, failure: said(error), passing });
     }
   }
 
@@ -124,6 +127,7 @@ export class Meanings {
     const details = Object.hasOwn(features, name) ? features[name] : null;
     const count = Object.keys(features).length.toLocaleString("en");
     return {
+      passing: false,
       details,
       failure: details
         ? ""
