@@ -24,12 +24,13 @@ from clew.examples.index import open_index
 from clew.examples.indexing import WINDOW, WINDOWS_AT_ONCE, IndexSettings, index_texts
 from clew.examples.responses import read_activations
 from clew.examples.schema import changing, connect
-from clew.examples.tally import SPAN, Seen, Tally
+from clew.examples.side import SPAN, Seen
+from clew.examples.tally import Tally
 from clew.examples.windows import Batch, choose_sink, cut_batches
 from clew.model.language_model import LanguageModel
 from tests.real import real_model
 
-TOKENS = 24_576
+TOKENS = 49_152
 """Of Python's own documentation, which comes with every Python."""
 SYNTHETIC = 500_000
 EXAMPLES = 28
@@ -112,7 +113,7 @@ def whole(model: LanguageModel, folder: Path) -> str:
 
     begin = time.perf_counter()
     about = index_texts(
-        model, NeuronDictionary(model), [text], out, IndexSettings(tokens=TOKENS // 3), on_progress=note
+        model, NeuronDictionary(model), [text], out, IndexSettings(tokens=TOKENS // 6), on_progress=note
     )
     seconds = time.perf_counter() - begin
     outputs, rest, n_bytes = spent["output tokens"], seconds - sum(spent.values()), out.stat().st_size

@@ -10,7 +10,8 @@ import torch
 from clew.dictionary.base import Dictionary
 from clew.examples.histogram import ZERO, bin_of
 from clew.examples.responses import read_activations
-from clew.examples.tally import DRAW_SALT, DRAWN, GRID, LEVEL_SALT, LEVELS, SHOWN, chance_of
+from clew.examples.side import DRAW_SALT, DRAWN, LEVEL_SALT, LEVELS, SHOWN, chance_of
+from clew.examples.tally import GRID
 from clew.examples.windows import CONTEXT, Batch
 from clew.model.language_model import LanguageModel
 
@@ -60,17 +61,17 @@ class Everything:
             best.setdefault(peak.context, peak)
         return list(best.values())[:SHOWN]
 
-    def strongest_tokens(self, layer: int, feature: int) -> dict[int, np.float32]:
+    def strongest_tokens(self, layer: int, feature: int, sign: int = 1) -> dict[int, np.float32]:
         best: dict[int, np.float32] = {}
-        for peak in self.peaks(layer, feature):
+        for peak in self.peaks(layer, feature, sign):
             best.setdefault(peak.token, peak.activation)
         return dict(list(best.items())[:SHOWN])
 
-    def levels(self, layer: int, feature: int, feature_id: int) -> list[Peak]:
+    def levels(self, layer: int, feature: int, feature_id: int, sign: int = 1) -> list[Peak]:
         """Of each half octave the window whose hash is highest, down from the strongest."""
         by_level: dict[int, list[tuple[float, Peak]]] = {}
-        for peak in self.peaks(layer, feature):
-            level = int(bin_of(np.array([peak.activation]))[0]) - ZERO
+        for peak in self.peaks(layer, feature, sign):
+            level = int(bin_of(np.array([sign * peak.activation]))[0]) - ZERO
             by_level.setdefault(level, []).append((chance(peak.window, feature_id, LEVEL_SALT), peak))
         highest = max(by_level, default=0)
         return [
@@ -79,11 +80,11 @@ class Everything:
             if level > highest - LEVELS
         ]
 
-    def drawn(self, layer: int, feature: int, feature_id: int) -> list[int]:
+    def drawn(self, layer: int, feature: int, feature_id: int, sign: int = 1) -> list[int]:
         """Tokens at peaks of windows drawn by their peak squared."""
         keyed = [
             (float(peak.activation) ** 2 / -np.log(chance(peak.window, feature_id, DRAW_SALT)), peak.token)
-            for peak in self.peaks(layer, feature)
+            for peak in self.peaks(layer, feature, sign)
         ]
         return [token for _, token in sorted(keyed, reverse=True)[:DRAWN]]
 

@@ -108,11 +108,22 @@ def test_examples(made: Made):
         record, number = index.feature(layer, feature), index.about.feature_id(layer, feature)
         assert record is not None
         assert number is not None
-        assert_same(record.group(0), all_of_it.top(layer, feature), layer, feature, all_of_it)
-        bottom = all_of_it.top(layer, feature, sign=-1) if index.about.two_sided else []
-        assert_same(record.group(BOTTOM), bottom, layer, feature, all_of_it)
-        levels = tuple(group.examples[0] for group in record.groups if group.kind > 0)
-        assert_same(levels, all_of_it.levels(layer, feature, number), layer, feature, all_of_it)
+        for sign in signs(index):
+            kind = 0 if sign > 0 else BOTTOM
+            top, levels = (
+                all_of_it.top(layer, feature, sign),
+                all_of_it.levels(layer, feature, number, sign),
+            )
+            assert_same(record.group(kind), top, layer, feature, all_of_it)
+            groups = [group for group in record.groups if sign * (group.kind - kind) > 0]
+            assert all(len(group.examples) == 1 for group in groups)
+            shown = tuple(group.examples[0] for group in groups)
+            assert_same(shown, levels, layer, feature, all_of_it)
+        assert index.about.two_sided or not record.group(BOTTOM)
+
+
+def signs(index: Index) -> list[int]:
+    return [1, -1] if index.about.two_sided else [1]
 
 
 def test_tokens(made: Made):
@@ -121,14 +132,19 @@ def test_tokens(made: Made):
         record, number = index.feature(layer, feature), index.about.feature_id(layer, feature)
         assert record is not None
         assert number is not None
-        strongest = all_of_it.strongest_tokens(layer, feature)
-        assert [(token.text, token.value) for token in record.strongest_tokens] == [
-            (f"w{token}" if token else "<a>", value) for token, value in strongest.items()
-        ]
-        drawn = unpack_drawn(column(index, layer, feature, "frequent_tokens"))[0].tolist()
-        assert drawn == all_of_it.drawn(layer, feature, number)
-        if drawn:
-            assert sum(token.value for token in record.frequent_tokens) == pytest.approx(1)
+        for sign in signs(index):
+            found = record.strongest_tokens if sign > 0 else record.strongest_low
+            assert [(token.text, token.value) for token in found] == [
+                (f"w{token}" if token else "<a>", value)
+                for token, value in all_of_it.strongest_tokens(layer, feature, sign).items()
+            ]
+            name = "frequent_tokens" if sign > 0 else "frequent_low"
+            drawn = unpack_drawn(column(index, layer, feature, name))[0].tolist()
+            assert drawn == all_of_it.drawn(layer, feature, number, sign)
+            if drawn:
+                shares = record.frequent_tokens if sign > 0 else record.frequent_low
+                assert sum(token.value for token in shares) == pytest.approx(1)
+        assert index.about.two_sided or not (record.strongest_low or record.frequent_low)
 
 
 def test_output_tokens_are_those_of_the_decoder(made: Made):

@@ -65,8 +65,8 @@ def test_what_was_imported_is_there(index: Path):
     assert [(token.text, token.value) for token in record.strongest_tokens] == [
         (" capital", 4.5),
         (" a", 3.0),
-        (" b", -2.5),
     ]
+    assert [(token.text, token.value) for token in record.strongest_low] == [(" b", -2.5)]
     assert {(hit.layer, hit.feature) for hit in hits} == {(0, 0), (0, 3), (1, 7), (11, 0), (11, 1)}
 
 
@@ -180,7 +180,8 @@ def test_fields_of_clew_that_are_not_sound_are_left_out(more: dict, tmp_path: Pa
     assert "model" not in found.more
     assert found.histogram == (1.0, 0.0, 7.0)
     assert found.more["histogram_edges"] == pytest.approx([-2.5, -1 / 6, 13 / 6, 4.5])
-    assert [token for token, _ in found.more["strongest_tokens"]] == [" capital", " a", " b"]
+    assert [token for token, _ in found.more["strongest_tokens"]] == [" capital", " a"]
+    assert [token for token, _ in found.more["strongest_low"]] == [" b"]
 
 
 def test_damage_leaves_no_index(tmp_path: Path):

@@ -178,7 +178,8 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
     path = tmp_path / "begun.sqlite3"
     index(texts, path, should_stop=lambda: True)
     assert refusal(lambda: index(texts, path)) == (
-        f"{path} is there already; add --resume to go on with it, or name another with --out."
+        f"{path} is there already; add --resume to go on with it if it is unfinished, --replace to put a new "
+        "one in its place (labels stay), or name another with --out."
     )
     other = replace(SETTINGS, resume=True, tokens=500)
     assert refusal(lambda: index(texts, path, other)) == (

@@ -203,7 +203,12 @@ def test_how_often_it_is_active_and_on_which_tokens(indexed, small):
     expect(fires(opened)).to_contain_text("active at 30 % of 1,000 tokens.")
     expect(chips(opened, "peaks most often on")).to_contain_text(f"·{word}78 %")
     expect(chips(opened, "and highest on")).to_contain_text(f"·{word}8.00")
-    expect(chips(opened, "and highest on")).to_contain_text(f"·shadow{MINUS}4.00")
+
+
+def test_where_it_is_negative_the_tokens_are_those_of_that_side(indexed, small):
+    opened = indexed(feature_with(small, -1))
+    expect(chips(opened, "most negative most often on")).to_contain_text("·shadow100 %")
+    expect(chips(opened, "and lowest on")).to_contain_text(f"·shadow{MINUS}4.00")
 
 
 def test_a_feature_that_was_never_active_is_said_to_be_so(show, small, server, tmp_path):

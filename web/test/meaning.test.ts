@@ -24,6 +24,8 @@ const details = (given: Partial<FeatureDetails> = {}): FeatureDetails => ({
   bottom_outputs: [],
   frequent_tokens: [],
   strongest_tokens: [],
+  frequent_low: [],
+  strongest_low: [],
   ...given,
 });
 

@@ -44,6 +44,8 @@ const feature = (texts: string[]): FeatureDetails => ({
   bottom_outputs: [],
   frequent_tokens: [],
   strongest_tokens: [],
+  frequent_low: [],
+  strongest_low: [],
 });
 
 let server: Server;

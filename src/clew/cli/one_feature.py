@@ -38,7 +38,8 @@ def print_feature(
         console.print(Text(name, style="bold"))
     _print_here(console, graph, nodes, record)
     if record:
-        print_facts(console, record, n_examples)
+        low_first = bool(nodes) and bool(graph.node_activation[nodes[0]] < 0)
+        print_facts(console, record, n_examples, low_first=low_first)
     else:
         print_title(console, "No example texts")
         print_indented(console, f"{_not_told(graph, index)[0].upper()}{_not_told(graph, index)[1:]}.")

@@ -23,8 +23,9 @@ from clew.examples.finishing import finish, spell
 from clew.examples.places import check_place
 from clew.examples.responses import is_two_sided, read_activations
 from clew.examples.schema import changing, connect
+from clew.examples.side import Seen
 from clew.examples.store import read_tally, write_tally, write_windows
-from clew.examples.tally import Seen, Tally
+from clew.examples.tally import Tally
 from clew.examples.windows import Batch, choose_sink, cut_batches
 from clew.model.language_model import LanguageModel
 from clew.version import __version__

@@ -36,7 +36,7 @@ SHARES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
 Texts = Callable[[Iterable[int]], dict[int, str]]
 FACTS = (
     "frequency, mean, minimum, maximum, histogram, top_outputs, bottom_outputs, frequent_tokens, "
-    "strongest_tokens, imported"
+    "strongest_tokens, frequent_low, strongest_low, imported"
 )
 
 
@@ -49,8 +49,9 @@ def read_feature(
     if row is None and about.partial:
         return None
     if row is None:
-        row = (0.0, None, None, None, None, None, None, None, None, None)
-    frequency, mean, minimum, maximum, histogram, tops, bottoms, frequent, strongest, imported = row
+        row = (0.0, *[None] * FACTS.count(","))
+    frequency, mean, minimum, maximum, histogram, tops, bottoms, *tokens, imported = row
+    frequent, strongest, frequent_low, strongest_low = tokens
     foreign: dict[str, Any] = json.loads(imported) if imported else {}
     shown, values = _distribution(histogram, minimum, maximum, foreign)
     return FeatureRecord(
@@ -69,6 +70,8 @@ def read_feature(
         bottom_outputs=_scored(bottoms, texts),
         frequent_tokens=_frequent(frequent, texts),
         strongest_tokens=_scored(strongest, texts),
+        frequent_low=_frequent(frequent_low, texts),
+        strongest_low=_scored(strongest_low, texts),
     )
 
 
@@ -114,10 +117,10 @@ def _frequent(blob: bytes | None, texts: Texts) -> tuple[TokenValue, ...]:
 def _groups(
     connection: sqlite3.Connection, number: int, texts: Texts, names: dict[str, str]
 ) -> tuple[ExampleGroup, ...]:
-    """The strongest, the groups below them, the most negative."""
+    """The strongest, the levels below them, the most negative, the levels above those."""
     rows = connection.execute(
         """SELECT kind, window, position, first, peak, activations, tokens FROM examples
-        JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind = -1, kind, rank""",
+        JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind < 0, abs(kind), rank""",
         (number,),
     ).fetchall()
     found = [(row[0], _shown(row), row) for row in rows]
@@ -151,5 +154,5 @@ def _example(row: tuple, ids: list[int], activations: list[float], spelled: dict
 def _name(kind: int, examples: tuple[Example, ...]) -> str:
     if kind in (TOP, BOTTOM):
         return "strongest" if kind == TOP else "most negative"
-    low = int(bin_of(np.array([examples[0].peak], dtype=np.float32))[0])
+    low = int(bin_of(np.array([examples[0].peak], dtype=np.float32))[0])  # of a negative one: the bin's end
     return f"from {edges()[low]:.3g} to {edges()[low + 1]:.3g}"

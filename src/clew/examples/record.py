@@ -8,7 +8,7 @@ from typing import Any
 from clew.examples.label import Label
 
 TOP, BOTTOM = 0, -1
-"""Kinds of examples; from 1 on they are quantile groups, the strongest first."""
+"""Kinds of examples; from 1 on they are levels below the strongest, from -2 down above the most negative."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ExampleGroup:
     """Examples of one kind, the strongest first."""
 
     kind: int
-    """`TOP`, `BOTTOM`, or the number of a quantile group from 1 on."""
+    """`TOP` or `BOTTOM`; levels below the strongest from 1 on, those of negative ones from -2 down."""
     name: str
     examples: tuple[Example, ...]
 
@@ -89,6 +89,9 @@ class FeatureRecord:
     """Tokens on which windows peak, as shares of a sample that favours strong peaks."""
     strongest_tokens: tuple[TokenValue, ...]
     """Tokens on which windows peak highest, with that activation."""
+    frequent_low: tuple[TokenValue, ...] = ()
+    """The same two of the most negative activations."""
+    strongest_low: tuple[TokenValue, ...] = ()
 
     @property
     def never_seen(self) -> bool:
@@ -131,6 +134,8 @@ class FeatureRecord:
             "never_seen": self.never_seen,
             "frequent_tokens": [[token.text, token.value] for token in self.frequent_tokens],
             "strongest_tokens": [[token.text, token.value] for token in self.strongest_tokens],
+            "frequent_low": [[token.text, token.value] for token in self.frequent_low],
+            "strongest_low": [[token.text, token.value] for token in self.strongest_low],
             "label": None if self.label is None else self.label.text,
             "label_source": None if self.label is None else self.label.source,
             "label_author": None if self.label is None else self.label.author,

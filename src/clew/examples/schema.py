@@ -32,13 +32,15 @@ MIGRATIONS: tuple[str, ...] = (
         bottom_outputs BLOB,
         frequent_tokens BLOB,
         strongest_tokens BLOB,
+        frequent_low BLOB,
+        strongest_low BLOB,
         imported TEXT
     ) STRICT;
 
     CREATE TABLE tokens (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
     CREATE TABLE windows (id INTEGER PRIMARY KEY, tokens BLOB NOT NULL) STRICT;
 
-    -- kind: 0 top, -1 bottom (most negative), 1 and up quantile groups, the strongest first.
+    -- kind: 0 top, from 1 on levels below it; -1 bottom (most negative), from -2 down levels above it.
     -- position: of the peak in its window; first: of the first token whose activation is stored;
     -- context: a hash of the tokens that end with the peak, which tells examples apart (0 if imported).
     CREATE TABLE examples (

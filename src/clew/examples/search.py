@@ -21,7 +21,7 @@ CONTEXTS = f"""SELECT substr(tokens, 4 * begin + 1, 4 * (end - begin)) FROM (
     SELECT tokens, kind, rank, max(first, position - {BEFORE}) AS begin,
     min(first + length(activations) - 4, position + {AFTER} + 1) AS end
     FROM examples JOIN windows ON windows.id = window WHERE feature = ?
-) ORDER BY kind = -1, kind, rank"""
+) ORDER BY kind < 0, abs(kind), rank"""
 """The tokens around each peak, of those whose activations are kept."""
 
 

@@ -22,12 +22,13 @@ from clew.examples.blobs import (
 )
 from clew.examples.histogram import ZERO, bins_of
 from clew.examples.record import BOTTOM, TOP
-from clew.examples.tally import GRID, LEVEL_SALT, LEVELS, SPAN, Tally, chance_of
+from clew.examples.side import LEVEL_SALT, LEVELS, SPAN, Side, chance_of
+from clew.examples.tally import GRID, Tally
 
 Row = tuple[Any, ...]
 COLUMNS = (
-    "feature, CASE WHEN kind > 0 THEN kind - 1 ELSE rank END, window, position, first, peak, context, "
-    "activations"
+    "feature, CASE WHEN kind > 0 THEN kind - 1 WHEN kind < -1 THEN -kind - 2 ELSE rank END, "
+    "window, position, first, peak, context, activations"
 )
 WITHIN = "feature BETWEEN ? AND ?"
 
@@ -36,11 +37,13 @@ def write_tally(connection: sqlite3.Connection, tally: Tally, layer: int, positi
     """The rows of one layer; examples only where they changed. Within the caller's transaction."""
     connection.executemany(
         """INSERT INTO features (id, layer, feature, frequency, mean, total, minimum, maximum, histogram,
-        frequent_tokens, strongest_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        frequent_tokens, strongest_tokens, frequent_low, strongest_low)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET frequency = excluded.frequency, mean = excluded.mean,
         total = excluded.total, minimum = excluded.minimum, maximum = excluded.maximum,
         histogram = excluded.histogram, frequent_tokens = excluded.frequent_tokens,
-        strongest_tokens = excluded.strongest_tokens""",
+        strongest_tokens = excluded.strongest_tokens, frequent_low = excluded.frequent_low,
+        strongest_low = excluded.strongest_low""",
         _feature_rows(tally, layer, positions),
     )
     changed = torch.nonzero(tally.changed).squeeze(1).cpu().numpy()
@@ -54,11 +57,10 @@ def write_tally(connection: sqlite3.Connection, tally: Tally, layer: int, positi
 def _feature_rows(tally: Tally, layer: int, positions: int) -> Iterator[Row]:
     counts, total = tally.counts.cpu().numpy(), tally.total.cpu().numpy()
     minimum, maximum = tally.minimum.cpu().numpy(), tally.maximum.cpu().numpy()
-    strongest, drawn = _token_columns(tally.strongest), _token_columns(tally.drawn)
+    tokens = [(_token_columns(side.strongest), _token_columns(side.drawn), side.sign) for side in tally.sides]
     seen = positions > 0
     for feature in range(len(total)):
-        tokens, values = (column[feature] for column in strongest)
-        ids, keys = (column[feature] for column in drawn)
+        packed = [blob for columns in tokens for blob in _packed_tokens(feature, *columns)]
         yield (
             tally.first_id + feature,
             layer,
@@ -69,28 +71,38 @@ def _feature_rows(tally: Tally, layer: int, positions: int) -> Iterator[Row]:
             float(minimum[feature]) if seen else None,
             float(maximum[feature]) if seen else None,
             pack_histogram(counts[feature]),
-            pack_drawn(ids[keys > 0], keys[keys > 0]),
-            pack_scored(tokens[values > 0], values[values > 0]),
+            *(packed if tally.low else [*packed, None, None]),
         )
 
 
-def _token_columns(best: Best) -> tuple[np.ndarray, np.ndarray]:
+Columns = tuple[np.ndarray, np.ndarray]
+"""Token ids and values, `[feature, entry]`; 0 where there is none."""
+
+
+def _packed_tokens(feature: int, strongest: Columns, drawn: Columns, sign: int) -> Iterator[bytes]:
+    """The frequent tokens of one side of a feature, then the strongest, with activations as they are."""
+    ids, keys = (column[feature] for column in drawn)
+    yield pack_drawn(ids[keys > 0], keys[keys > 0])
+    ids, values = (column[feature] for column in strongest)
+    yield pack_scored(ids[values > 0], sign * values[values > 0])
+
+
+def _token_columns(best: Best) -> Columns:
     best = best.ordered()
     return best.columns["token"].cpu().numpy(), best.value.cpu().numpy()
 
 
 def _example_rows(tally: Tally, changed: np.ndarray) -> Iterator[Row]:
     """Of levels only those that are near enough to the strongest."""
-    for number, rank, *rest in _entries(tally.top, changed, tally.first_id):
-        yield (number, TOP, rank, *rest)
-    if tally.bottom is not None:
-        for number, rank, *rest in _entries(tally.bottom, changed, tally.first_id):
-            yield (number, BOTTOM, rank, *rest)
-    level = tally.levels.ordered().value.floor().cpu().numpy()
-    near = level > level[:, :1] - LEVELS
-    for number, rank, *rest in _entries(tally.levels, changed, tally.first_id):
-        if near[number - tally.first_id, rank]:
-            yield (number, rank + 1, 0, *rest)
+    for side in tally.sides:
+        kind = TOP if side.sign > 0 else BOTTOM
+        for number, rank, *rest in _entries(side.examples, changed, tally.first_id):
+            yield (number, kind, rank, *rest)
+        level = side.levels.ordered().value.floor().cpu().numpy()
+        near = level > level[:, :1] - LEVELS
+        for number, rank, *rest in _entries(side.levels, changed, tally.first_id):
+            if near[number - tally.first_id, rank]:
+                yield (number, kind + side.sign * (rank + 1), 0, *rest)
 
 
 def _entries(best: Best, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
@@ -120,30 +132,39 @@ def read_tally(connection: sqlite3.Connection, about: About, layer: int) -> Tall
     tally = Tally.empty(n_features, first_id, two_sided=about.two_sided)
     span = first_id, first_id + n_features - 1
     rows = connection.execute(
-        "SELECT feature, total, minimum, maximum, histogram, strongest_tokens, frequent_tokens "
-        "FROM features WHERE id BETWEEN ? AND ?",
+        "SELECT feature, total, minimum, maximum, histogram, frequent_tokens, strongest_tokens, "
+        "frequent_low, strongest_low FROM features WHERE id BETWEEN ? AND ?",
         span,
     )
-    for feature, total, minimum, maximum, histogram, strongest, drawn in rows:
+    for feature, total, minimum, maximum, histogram, *tokens in rows:
         tally.total[feature] = total
         if minimum is not None:
             tally.minimum[feature], tally.maximum[feature] = minimum, maximum
         tally.counts[feature] = torch.from_numpy(unpack_histogram(histogram))
-        _fill_tokens(tally.strongest, feature, *unpack_scored(strongest))
-        _fill_tokens(tally.drawn, feature, *unpack_drawn(drawn))
-    tally.strongest.key = torch.where(tally.strongest.value > 0, tally.strongest.columns["token"].long(), -1)
-    tally.drawn.key = torch.where(tally.drawn.value > 0, tally.drawn.value.view(torch.int64), -1)
-    for kind, best in (("= 0", tally.top), ("= -1", tally.bottom), ("> 0", tally.levels)):
-        if best is not None:
-            found = connection.execute(f"SELECT {COLUMNS} FROM examples WHERE kind {kind} AND {WITHIN}", span)
-            _fill_examples(best, found.fetchall(), first_id)
-    for best, sign in ((tally.top, 1), (tally.bottom, -1)):
-        if best is not None:
-            best.value = best.columns["peak"].double() * sign
-            best.key = torch.where(best.value > 0, best.columns["context"], -1)
-    _restore_levels(tally)
+        for side, drawn, strongest in zip(tally.sides, tokens[::2], tokens[1::2], strict=False):
+            _fill_tokens(side.drawn, feature, *unpack_drawn(drawn))
+            ids, values = unpack_scored(strongest)
+            _fill_tokens(side.strongest, feature, ids, side.sign * values)
+    for side in tally.sides:
+        _restore(connection, side, tally.ids, span)
     tally.changed.fill_(False)
     return tally
+
+
+def _restore(connection: sqlite3.Connection, side: Side, ids: torch.Tensor, span: tuple[int, int]) -> None:
+    """Examples and levels of one side; values and keys follow from what is stored."""
+    for best in (side.strongest, side.drawn):
+        keys = best.columns["token"].long() if best is side.strongest else best.value.view(torch.int64)
+        best.key = torch.where(best.value > 0, keys, -1)
+    kind = TOP if side.sign > 0 else BOTTOM
+    beyond = "> 0" if side.sign > 0 else "< -1"
+    for best, wanted in ((side.examples, f"= {kind}"), (side.levels, beyond)):
+        found = connection.execute(f"SELECT {COLUMNS} FROM examples WHERE kind {wanted} AND {WITHIN}", span)
+        _fill_examples(best, found.fetchall(), span[0])
+    best = side.examples
+    best.value = best.columns["peak"].double() * side.sign
+    best.key = torch.where(best.value > 0, best.columns["context"], -1)
+    _restore_levels(side, ids)
 
 
 def _fill_tokens(best: Best, feature: int, ids: np.ndarray, values: np.ndarray) -> None:
@@ -166,12 +187,12 @@ def _fill_examples(best: Best, rows: list[Row], first_id: int) -> None:
     best.columns["steps"][at] = torch.from_numpy(packed[:, 4:].view(np.int8).copy())
 
 
-def _restore_levels(tally: Tally) -> None:
-    """Values and keys follow from peak, window and feature."""
-    best = tally.levels
+def _restore_levels(side: Side, ids: torch.Tensor) -> None:
+    """From peak, window and feature."""
+    best = side.levels
     filled = best.window >= 0
-    level = (bins_of(best.columns["peak"]) - ZERO).long()
-    chance = chance_of(best.window, tally.ids[:, None], LEVEL_SALT)
+    level = (bins_of(best.columns["peak"] * side.sign) - ZERO).long()
+    chance = chance_of(best.window, ids[:, None], LEVEL_SALT)
     best.value = torch.where(filled, level + chance, 0.0)
     best.key = torch.where(filled, level % LEVELS, -1)
 
@@ -209,9 +230,12 @@ def token_ids_used(connection: sqlite3.Connection) -> set[int]:
     used: set[int] = set()
     for (blob,) in connection.execute("SELECT tokens FROM windows"):
         used.update(np.frombuffer(blob, "<i4").tolist())
-    columns = "top_outputs", "bottom_outputs", "strongest_tokens", "frequent_tokens"
+    columns = (
+        *("top_outputs", "bottom_outputs", "strongest_tokens", "frequent_tokens"),
+        *("strongest_low", "frequent_low"),
+    )
     for row in connection.execute(f"SELECT {', '.join(columns)} FROM features"):
         for name, blob in zip(columns, row, strict=True):
-            count = len(blob or b"") // (12 if name == "frequent_tokens" else 8)
+            count = len(blob or b"") // (12 if name.startswith("frequent") else 8)
             used.update(np.frombuffer(blob or b"", "<i4", count).tolist())
     return used

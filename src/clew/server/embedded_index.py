@@ -10,7 +10,7 @@ import numpy as np
 from clew.errors import ClewError
 from clew.examples.index import Index
 from clew.examples.of_graph import labels_of
-from clew.examples.record import Example, ExampleGroup, FeatureRecord
+from clew.examples.record import BOTTOM, TOP, Example, ExampleGroup, FeatureRecord
 from clew.graph.graph import Graph, NodeKind
 from clew.server.index_schemas import EmbeddedIndex
 
@@ -58,7 +58,7 @@ def _shortened(record: FeatureRecord) -> FeatureRecord:
 
 
 def _fewer(group: ExampleGroup) -> ExampleGroup:
-    count = 1 if group.kind > 0 else EXAMPLES
+    count = EXAMPLES if group.kind in (TOP, BOTTOM) else 1
     return replace(group, examples=tuple(map(_cut, group.examples[:count])))
 
 

@@ -57,7 +57,9 @@ class Example(FromAttributes):
 class ExampleGroup(FromAttributes):
     """Examples of one kind, the strongest first."""
 
-    kind: int = Field(description="0 strongest, -1 most negative, from 1 on levels below the strongest.")
+    kind: int = Field(
+        description="0 strongest, -1 most negative; from 1 on, and from -2 down, levels of each."
+    )
     name: str
     examples: list[Example]
 
@@ -95,6 +97,8 @@ class FeatureDetails(FromAttributes):
     bottom_outputs: list[TokenValue]
     frequent_tokens: list[TokenValue]
     strongest_tokens: list[TokenValue]
+    frequent_low: list[TokenValue] = Field(description="The same two of the most negative activations.")
+    strongest_low: list[TokenValue]
 
 
 class LabelText(Body):

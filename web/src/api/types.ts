@@ -191,7 +191,7 @@ export interface Example {
 }
 
 export interface ExampleGroup {
-  /** 0 the strongest, -1 the most negative, from 1 on weaker and weaker levels. */
+  /** 0 the strongest, -1 the most negative; from 1 on, and from -2 down, weaker and weaker levels of each. */
   kind: number;
   name: string;
   examples: Example[];
@@ -229,6 +229,9 @@ export interface FeatureDetails {
   frequent_tokens: TokenValue[];
   /** With activations. */
   strongest_tokens: TokenValue[];
+  /** The same two of the most negative activations. */
+  frequent_low: TokenValue[];
+  strongest_low: TokenValue[];
 }
 
 /** A feature whose label, tokens or texts hold what was searched for. */

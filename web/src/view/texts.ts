@@ -6,13 +6,18 @@ import type { Example, ExampleGroup, FeatureDetails } from "../api/types.ts";
 export const STRONGEST = 0;
 export const MOST_NEGATIVE = -1;
 
+/** Whether a group is one of those below the strongest, or above the most negative. */
+export const isLevel = (kind: number): boolean => kind > STRONGEST || kind < MOST_NEGATIVE;
+
 /**
  * The side on which the feature is active here, then the other side; after the side that they are of, levels, those of
  * one text each in one list.
  */
 export function inOrder(groups: readonly ExampleGroup[], activation: number): ExampleGroup[] {
   const some = groups.filter(({ examples }) => examples.length);
-  const levels = some.filter(({ kind }) => kind > STRONGEST).sort((one, another) => one.kind - another.kind);
+  const levels = some
+    .filter(({ kind }) => isLevel(kind))
+    .sort((one, another) => Math.abs(one.kind) - Math.abs(another.kind));
   const sides = [STRONGEST, MOST_NEGATIVE].map((side) => [
     ...some.filter(({ kind }) => kind === side),
     ...oneList(levels.filter(({ examples }) => examples[0].peak < 0 === (side === MOST_NEGATIVE))),
@@ -68,7 +73,8 @@ export function cut({ tokens, peak_at }: Example): [number, number] {
 /** Whether all words stand in what an index knows of a feature, whatever the case. */
 export function holds(details: FeatureDetails, label: string, words: readonly string[]): string | null {
   const texts = details.groups.flatMap(({ examples }) => examples.map(({ tokens }) => tokens.join("")));
-  const tokens = [...details.top_outputs, ...details.strongest_tokens].map(({ text }) => text.trim());
+  const { top_outputs, strongest_tokens, strongest_low } = details;
+  const tokens = [...top_outputs, ...strongest_tokens, ...strongest_low].map(({ text }) => text.trim());
   const pieces = [label, tokens.slice(0, 8).join(", "), ...texts].map((piece) => piece.trim());
   const all = [label, ...tokens, ...texts].join("\n").toLowerCase();
   if (!words.every((word) => all.includes(word.toLowerCase()))) return null;

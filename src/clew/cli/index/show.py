@@ -28,6 +28,7 @@ example:
   clew index --data texts --tokens 1000000 --out smollm2.sqlite3
   clew index show smollm2.sqlite3 L12/403"""
 
+SAMPLED = "share of a sample that favours strong peaks"
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LEFT = 0.7
 """Share of a line that may stand before a peak: what follows it changed nothing."""
@@ -103,8 +104,8 @@ def _made_by(label: Label) -> str:
     return f"{label.source} {readable(label.author)}".rstrip() + sure
 
 
-def print_facts(console: Console, record: FeatureRecord, n_examples: int) -> None:
-    """Distribution, tokens, examples."""
+def print_facts(console: Console, record: FeatureRecord, n_examples: int, *, low_first: bool = False) -> None:
+    """Distribution, tokens, examples; those of the negative side first where that is what matters."""
     from clew.cli.layout import print_indented, print_title
     from clew.cli.spelling import percent
 
@@ -117,17 +118,33 @@ def print_facts(console: Console, record: FeatureRecord, n_examples: int) -> Non
     for name, tokens, remark in (
         ("Writes towards", record.top_outputs, "logit for each unit"),
         ("and away from", record.bottom_outputs, "logit for each unit"),
-        ("Peaks most often on", record.frequent_tokens, "share of a sample that favours strong peaks"),
-        ("Peaks highest on", record.strongest_tokens, "activation"),
+        *_peaks(record, low_first),
     ):
         if tokens:
             print_title(console, name, remark)
-            print_indented(console, _tokens(tokens[:10], as_share=name.startswith("Peaks most")))
-    for group in record.groups:
+            print_indented(console, _tokens(tokens[:10], as_share=remark == SAMPLED))
+    for group in sorted(record.groups, key=lambda group: (group.kind < 0) != low_first):
         print_title(console, group.name[0].upper() + group.name[1:])
         for example in group.examples[:n_examples]:
             print_example(console, example)
     console.print()
+
+
+Tokens = tuple[str, "tuple[TokenValue, ...]", str]
+"""A title, tokens, and what their numbers are."""
+
+
+def _peaks(record: FeatureRecord, low_first: bool) -> list[Tokens]:
+    """The tokens on which it peaks, side by side."""
+    low: list[Tokens] = [
+        ("Most negative most often on", record.frequent_low, SAMPLED),
+        ("Most negative on", record.strongest_low, "activation"),
+    ]
+    high: list[Tokens] = [
+        ("Peaks most often on", record.frequent_tokens, SAMPLED),
+        ("Peaks highest on", record.strongest_tokens, "activation"),
+    ]
+    return low + high if low_first else high + low
 
 
 def print_example(console: Console, example: Example, indent: int = 2) -> None:

@@ -137,8 +137,6 @@ class _Rows:
     def _feature(self, number: int, one: FeatureDetails, kinds: dict[int, Quantile]) -> None:
         was_active = one.minimum < 0 or one.maximum > 0
         was_active |= any(quantile.examples for quantile in kinds.values())
-        strongest = strongest_tokens(one, kinds)
-        drawn = np.array([self._token(text) for text in frequent_tokens(one, kinds)], dtype=np.int32)
         row: dict[str, Any] = {
             "id": number,
             "layer": one.layer,
@@ -149,8 +147,10 @@ class _Rows:
             "maximum": one.maximum,
             "top_outputs": self._scored([(text, 0.0) for text in one.top_outputs]),
             "bottom_outputs": self._scored([(text, 0.0) for text in one.bottom_outputs]),
-            "frequent_tokens": pack_drawn(drawn, np.zeros(len(drawn))),
-            "strongest_tokens": self._scored(strongest),
+            "frequent_tokens": self._drawn(frequent_tokens(one, kinds)),
+            "strongest_tokens": self._scored(strongest_tokens(one, kinds)),
+            "frequent_low": self._drawn(frequent_tokens(one, kinds, BOTTOM)),
+            "strongest_low": self._scored(strongest_tokens(one, kinds, BOTTOM)),
             "imported": json.dumps(told_distribution(one, kinds)),
         }
         marks = ", ".join("?" * len(row))
@@ -195,6 +195,10 @@ class _Rows:
             self._windows[digest] = len(self._windows)
             self._connection.execute("INSERT INTO windows VALUES (?, ?)", (self._windows[digest], tokens))
         return self._windows[digest]
+
+    def _drawn(self, texts: list[str]) -> bytes:
+        ids = np.array([self._token(text) for text in texts], dtype=np.int32)
+        return pack_drawn(ids, np.zeros(len(ids)))
 
     def _scored(self, pairs: list[tuple[str, float]]) -> bytes:
         ids = np.array([self._token(text) for text, _ in pairs], dtype=np.int32)

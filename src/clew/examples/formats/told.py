@@ -24,9 +24,12 @@ LONGEST_NAME = 500
 
 
 def kinds_of(details: FeatureDetails) -> dict[int, Quantile]:
-    """Groups of examples by kind: the strongest (by name, or else the first), the most negative, others."""
+    """Groups of examples by kind: the strongest (by name, or else the first), the most negative, levels.
+
+    Levels count from 1 on, those whose examples are negative from -2 down.
+    """
     found: dict[int, Quantile] = {}
-    others = []
+    others: list[Quantile] = []
     for quantile in details.quantiles:
         name = quantile.name.lower()
         if name in TOPS and TOP not in found:
@@ -37,7 +40,14 @@ def kinds_of(details: FeatureDetails) -> dict[int, Quantile]:
             others.append(quantile)
     if TOP not in found and others:
         found[TOP] = others.pop(0)
-    return found | dict(enumerate(others, start=1))
+    negative = [quantile for quantile in others if _is_negative(quantile)]
+    rest = [quantile for quantile in others if not _is_negative(quantile)]
+    levels = {-2 - rank: quantile for rank, quantile in enumerate(negative)}
+    return found | dict(enumerate(rest, start=1)) | levels
+
+
+def _is_negative(quantile: Quantile) -> bool:
+    return any(example.strongest < 0 for example in quantile.examples[:1])
 
 
 def told_distribution(details: FeatureDetails, kinds: dict[int, Quantile]) -> dict[str, Any]:
@@ -58,23 +68,25 @@ def told_distribution(details: FeatureDetails, kinds: dict[int, Quantile]) -> di
     }
 
 
-def strongest_tokens(details: FeatureDetails, kinds: dict[int, Quantile]) -> list[tuple[str, float]]:
-    """Tokens on which texts peak highest, with that activation."""
-    told = _pairs(details.more.get("strongest_tokens"))
+def strongest_tokens(
+    details: FeatureDetails, kinds: dict[int, Quantile], side: int = TOP
+) -> list[tuple[str, float]]:
+    """Tokens on which texts peak highest on one side (`TOP` or `BOTTOM`), with that activation."""
+    told = _pairs(details.more.get("strongest_tokens" if side == TOP else "strongest_low"))
     if told:
         return told
     found: dict[str, float] = {}
-    for token, activation in _peaks(kinds):
+    for token, activation in _peaks(kinds, side):
         if abs(activation) > abs(found.get(token, 0.0)):
             found[token] = activation
     return sorted(found.items(), key=lambda pair: -abs(pair[1]))
 
 
-def frequent_tokens(details: FeatureDetails, kinds: dict[int, Quantile]) -> list[str]:
+def frequent_tokens(details: FeatureDetails, kinds: dict[int, Quantile], side: int = TOP) -> list[str]:
     """A sample of tokens on which texts peak: from the shares that are told, or else of the examples."""
-    told = _pairs(details.more.get("frequent_tokens"))
+    told = _pairs(details.more.get("frequent_tokens" if side == TOP else "frequent_low"))
     if not told or any(not 0 <= share <= 1 for _, share in told):
-        return [token for token, _ in _peaks(kinds)]
+        return [token for token, _ in _peaks(kinds, side)]
     shares = np.array([share for _, share in told])
     sizes = np.arange(1, LARGEST_SAMPLE + 1)[:, None]
     off = np.abs(sizes * shares - np.rint(sizes * shares)).max(axis=1)
@@ -115,9 +127,9 @@ def positions_of(details: FeatureDetails) -> int:
     return told if isinstance(told, int) and 0 <= told < 2**53 else 0
 
 
-def _peaks(kinds: dict[int, Quantile]) -> list[tuple[str, float]]:
-    """Token and activation at the peak of each of the strongest examples, and of the most negative."""
-    examples = [example for kind in (TOP, BOTTOM) if kind in kinds for example in kinds[kind].examples]
+def _peaks(kinds: dict[int, Quantile], side: int) -> list[tuple[str, float]]:
+    """Token and activation at the peak of each of the strongest, or the most negative examples."""
+    examples = kinds[side].examples if side in kinds else ()
     return [(example.tokens[at], example.activations[at]) for example in examples for at in _peak_of(example)]
 
 
