@@ -52,6 +52,16 @@ beforeEach(() => {
   server.on("GET /graphs/two/arrays", () => clewBytes(graphWith(22, " dog")));
   server.on("GET /graphs/one/annotations", () => ({ revision: 1, values: { "feature:L0/7": "an animal" } }));
   server.on("GET /graphs/two/annotations", () => ({ revision: 0, values: {} }));
+  const said = { author: "", confidence: null, created: "" };
+  server.on("GET /graphs/one/index", () => ({ index: null, problem: null, labels: {} }));
+  server.on("GET /graphs/two/index", () => ({
+    index: null,
+    problem: null,
+    labels: {
+      "L1/22": { text: "dogs that bark", source: "model", ...said },
+      "L0/7": { text: "says dog", source: "tokens", ...said },
+    },
+  }));
   server.on("GET /compare", () => COMPARISON);
 });
 
@@ -93,6 +103,8 @@ describe("two graphs side by side", () => {
     await open();
     await fireEvent.click(screen.getByRole("tab", { name: /Only right/ }));
     expect(links()).toEqual(["#/g/two?m=all&s=1_22_1"]);
+    expect(screen.getByText("dogs that bark")).toBeTruthy();
+    expect(screen.queryByText("says dog")).toBeNull();
     await fireEvent.keyDown(screen.getByRole("tab", { name: /Only right/ }), { key: "ArrowRight" });
     expect(screen.getByRole("tab", { name: /Edges/ }).getAttribute("aria-selected")).toBe("true");
     expect(screen.getByText("−1.50")).toBeTruthy();

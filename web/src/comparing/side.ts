@@ -1,11 +1,11 @@
 /** One of the two graphs that are compared, and what is known about its nodes. */
 
-import { annotations, arrays, graph as entryOf } from "../api/client.ts";
-import type { AnnotationValues, GraphEntry } from "../api/types.ts";
+import { annotations, arrays, graph as entryOf, graphIndex } from "../api/client.ts";
+import type { AnnotationValues, GraphEntry, IndexLabel } from "../api/types.ts";
 import { FIRST_VIEW, graphAddress } from "../document/address.ts";
 import { labelOf } from "../document/annotations.ts";
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
-import { nodeName, promoted } from "../graph/names.ts";
+import { featureName, nodeName, promoted } from "../graph/names.ts";
 import { readGraph } from "../graph/read.ts";
 
 export interface Side {
@@ -13,6 +13,8 @@ export interface Side {
   entry: GraphEntry;
   graph: Graph;
   values: AnnotationValues;
+  /** What the index of its dictionary calls features, by name. */
+  indexLabels: Record<string, IndexLabel>;
 }
 
 /** A node as rows tell it; numbers are null where the page does not have them. */
@@ -31,19 +33,32 @@ export interface Told {
 }
 
 export async function loadSide(id: string): Promise<Side> {
-  const [entry, { bytes }, { values }] = await Promise.all([entryOf(id), arrays(id), annotations(id)]);
-  return { id, entry, graph: readGraph(bytes), values };
+  const [entry, { bytes }, { values }, { labels }] = await Promise.all([
+    entryOf(id),
+    arrays(id),
+    annotations(id),
+    graphIndex(id),
+  ]);
+  return { id, entry, graph: readGraph(bytes), values, indexLabels: labels };
+}
+
+/** A person's label, else that of the index; those made by rule say less than what stands beside them. */
+function calledIn({ graph, values, indexLabels }: Side, node: number): string | null {
+  const own = labelOf(graph, values, node);
+  if (own !== null || graph.kind[node] !== FEATURE) return own;
+  const known = indexLabels[featureName(graph, node)];
+  return known && known.source !== "tokens" ? known.text : null;
 }
 
 export function told(side: Side, id: string): Told {
-  const { graph, values } = side;
+  const { graph } = side;
   const node = graph.indexOf.get(id);
   if (node === undefined) return fromId(id);
   const activation = graph.activation[node];
   return {
     id,
     name: nodeName(graph, node),
-    label: labelOf(graph, values, node),
+    label: calledIn(side, node),
     kind: graph.kind[node],
     layer: graph.layer[node],
     position: graph.position[node],
