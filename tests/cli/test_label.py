@@ -273,7 +273,8 @@ def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
         "clew: Which model should be asked?"
     )
     monkeypatch.setenv("CLEW_INDEXES", str(index.parent / "none"))
-    assert run("label", "--from-tokens").err.startswith("clew: There is no index of smollm2 with neurons yet")
+    unknown = run("label", "--from-tokens", "--model", "mine")
+    assert unknown.err.startswith("clew: There is no index of mine with neurons yet")
 
 
 def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

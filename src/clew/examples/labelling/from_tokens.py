@@ -3,7 +3,7 @@
 `on " France", " Paris"; says capital`. The rules are meant to say nothing rather than something wrong:
 
 - `on`: at most three tokens, each the peak of two texts or more, that are together the peak of 70 % of the
-  texts;
+  texts, of those that peak half as high as the strongest;
 - `says`: at most three words, each promoted in three spellings (" capital", "Capital", " capitals") among the
   ten tokens promoted most, or in two among the first five if it is the very first, or promoted and a token
   that it is on. Two spellings further down are too often chance.
@@ -27,6 +27,7 @@ MOST = 3
 """Tokens, and words."""
 FEWEST_TEXTS = 4
 ENOUGH = 0.7
+HALF = 0.5
 TWICE, THRICE = 2, 3
 PROMOTED, FIRST = 10, 5
 SAME_BEGINNING = 5
@@ -50,6 +51,8 @@ def label_from_tokens(evidence: Evidence) -> str | None:
 
 def frequent_peaks(windows: Sequence[Window]) -> list[str]:
     """The tokens on which texts peak, the most frequent first, where few of them are enough."""
+    highest = max((window.peak for window in windows), default=0.0)
+    windows = [window for window in windows if window.peak >= HALF * highest]
     if len(windows) < FEWEST_TEXTS:
         return []
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
