@@ -33,7 +33,7 @@ from tests.real import real_model
 TOKENS = 49_152
 """Of Python's own documentation, which comes with every Python."""
 SYNTHETIC = 500_000
-EXAMPLES = 28
+EXAMPLES = 36
 WINDOWS, VOCABULARY = 50_000, 40_000
 QUERIES = 300
 
@@ -140,7 +140,8 @@ def synthetic_rows(draw: Random) -> Iterator[tuple]:
         ids = np.array([drawn_token(draw) for _ in range(10)], dtype=np.int32)
         scored = pack_scored(ids, np.ones(10, dtype=np.float32))
         drawn = pack_drawn(np.repeat(ids, 3), np.ones(30))
-        yield number, 0, number, 0.1, 0.0, 0, -1.0, 1.0, histogram, scored, scored, drawn, scored, None
+        tokens = scored, scored, drawn, scored, drawn, scored
+        yield number, 0, number, 0.1, 0.0, 0, -1.0, 1.0, histogram, *tokens, None
 
 
 def synthetic_examples(draw: Random) -> Iterator[tuple]:
@@ -165,7 +166,7 @@ def answers(folder: Path) -> str:
             for number in range(WINDOWS)
         )
         connection.executemany("INSERT INTO windows VALUES (?, ?)", windows)
-        marks = ", ".join("?" * 14)
+        marks = ", ".join("?" * 16)
         connection.executemany(f"INSERT INTO features VALUES ({marks})", synthetic_rows(draw))
         connection.executemany(
             "INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", synthetic_examples(draw)

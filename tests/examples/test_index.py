@@ -56,8 +56,8 @@ def path(tmp_path: Path) -> Path:
         outputs = pack_scored(np.array([5, 4]), np.array([2.5, 1.0], dtype=np.float32))
         drawn = pack_drawn(np.array([3, 3, 3, 4]), np.zeros(4))
         connection.execute(
-            "INSERT INTO features VALUES (3, 1, 0, 0.75, 0.875, 0, -1.0, 4.0, ?, ?, ?, ?, ?, NULL)",
-            (pack_histogram(counts), outputs, outputs, drawn, outputs),
+            "INSERT INTO features VALUES (3, 1, 0, 0.75, 0.875, 0, -1.0, 4.0, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            (pack_histogram(counts), outputs, outputs, drawn, outputs, drawn, outputs),
         )
         blob = pack_activations(*steps_of(ACTIVATIONS))
         connection.execute("INSERT INTO examples VALUES (3, 0, 0, 7, 3, 1, 4.0, 0, ?)", (blob,))
