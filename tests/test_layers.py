@@ -15,12 +15,13 @@ SOURCE = Path(__file__).parents[1] / "src" / "clew"
 ALLOWED = {
     "errors": set(),
     "version": set(),
+    "new_folder": {"errors"},
     "model": {"errors"},
-    "dictionary": {"errors", "model"},
+    "dictionary": {"errors", "new_folder", "model"},
     "graph": {"errors", "version"},
     "attribution": {"errors", "version", "model", "dictionary", "graph"},
     "intervention": {"errors", "version", "model", "dictionary", "graph", "attribution"},
-    "examples": {"errors", "version", "model", "dictionary", "graph", "attribution"},
+    "examples": {"errors", "version", "new_folder", "model", "dictionary", "graph", "attribution"},
     "facade": {"errors", "model", "dictionary", "graph", "attribution", "intervention", "examples"},
     "__init__": {"errors", "version", "facade", "graph", "intervention", "examples"},
     "__main__": {"cli"},
@@ -37,6 +38,7 @@ ALLOWED = {
     },
     "cli": {
         "errors",
+        "new_folder",
         "version",
         "model",
         "dictionary",

@@ -7,10 +7,6 @@ cannot say stands in keys of config.yaml that begin with `clew_` and that other 
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +29,7 @@ from clew.dictionary.safetensors_writer import (
 from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights, Weights
 from clew.errors import ClewError
+from clew.new_folder import check_new, new_folder
 
 READ_HOOKS = {
     ReadPoint.RESIDUAL: "hook_resid_mid",
@@ -54,28 +51,9 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
     """
     target = check_new(folder)
     settings = _settings(transcoder_set, model_name)
-    partial = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    with new_folder(target) as partial:
         _write_layers(transcoder_set, partial)
         (partial / config.FILE).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-        partial.chmod(0o777 & ~_umask())
-        partial.rename(target)
-    except OSError as error:
-        advice = "make room there" if error.errno == errno.ENOSPC else "give a folder that can be written"
-        raise ClewError(f"{target} cannot be written ({error.strerror or error}): {advice}.") from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def check_new(folder: str | Path) -> Path:
-    """Where a set would be saved; raises ClewError for what is no folder, or one that holds something."""
-    target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ClewError(f"{target} already holds something: give a folder that is new or empty.")
-    return target
 
 
 def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
@@ -176,9 +154,3 @@ def _decoder_array(decoder: Decoder, n_written: int | None = None) -> WrittenArr
             yield piece
 
     return WrittenArray(shape, dtype_of(decoder.weights), pieces)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -25,7 +25,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.dictionary.reading import read_transcoders
     from clew.cli.progress import Progress
     from clew.cli.spelling import size
-    from clew.dictionary.saving import check_new, save_transcoders
+    from clew.dictionary.saving import save_transcoders
+    from clew.new_folder import check_new
 
     folder = check_new(arguments.folder)
     with Progress() as progress:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from clew.examples.formats.per_feature import (
     read_json_files,
     write_json_files,
 )
+from clew.new_folder import check_new, new_folder
 
 FOLDER = "features"
 MOST_FEATURES = 100_000_000
@@ -37,25 +34,10 @@ def write_details(details: Iterable[FeatureDetails], folder: str | Path, form: s
     """
     if form not in WRITERS:
         raise ClewError(f"There is no form {form!r}, only {' and '.join(WRITERS)}.")
-    target = Path(folder).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ClewError(f"{target} already holds something: give a folder that is new or empty.")
-    partial = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    with new_folder(check_new(folder)) as partial:
         features = partial / FOLDER
         features.mkdir()
-        count = WRITERS[form](details, features)
-        partial.chmod(0o777 & ~_umask())
-        partial.rename(target)
-    except OSError as error:
-        advice = "make room there" if error.errno == errno.ENOSPC else "give a folder that can be written"
-        raise ClewError(f"{target} cannot be written ({error.strerror or error}): {advice}.") from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-    return count
+        return WRITERS[form](details, features)
 
 
 def read_details(path: str | Path) -> Iterator[FeatureDetails]:
@@ -100,9 +82,3 @@ def _find(path: Path) -> tuple[str, Path]:
     raise ClewError(
         f"{path} holds no details of features: expected {INDEX} beside layer_N.bin, or files such as 66.json."
     )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
