@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from clew.examples import places
 from clew.examples.index import open_index
 from clew.examples.of_graph import features_of
 from clew.graph.file import open_graph
@@ -48,7 +50,7 @@ def test_made_shown_and_searched(run: Run, index: Run, tmp_path: Path):
     shown = run("index", "show", out, "L1/4").out
     assert shown.startswith("L1/4  words of all kinds  (person Ada)\ntiny · neurons · 900 tokens\n")
     for title in (
-        "Activations  (not zero at 100.0% of tokens)",
+        "Activations  (not zero at 100.0% of tokens; both scales logarithmic)",
         "Writes towards",
         "Strongest",
         "Most negative",
@@ -131,7 +133,7 @@ def test_bad_data_is_skipped_with_a_warning(run: Run, model_folder: Path, tmp_pa
 def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
     missing = tmp_path / "missing"
     assert refused(run("index", "--data", missing)) == (
-        f"There is no file or folder {missing}; name texts that are here with --data."
+        f"There is no file or folder {missing}; name texts that are there."
     )
     assert refused(run("index", texts)).startswith(
         "index can make or merge or show or cut or export or import, not '"
@@ -198,3 +200,47 @@ def test_a_small_one_of_a_graph(run: Run, index: Run, tmp_path: Path, model_fold
     assert f"L{layer}/{feature}" in run("index", "show", small, f"L{layer}/{feature}").out
     refusal = refused(index("--out", small, "--resume"))
     assert "some of the features only" in refusal
+
+
+def test_the_copy_of_a_small_one_is_replaced_without_a_word(
+    index: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The first label in the index that comes with clew leaves a copy behind, which nobody asked for."""
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    index("--out", tmp_path / "small.sqlite3", "--tokens", 200)
+    packed = lzma.compress((tmp_path / "small.sqlite3").read_bytes())
+    (tmp_path / "shipped" / "tiny--neurons.sqlite3.xz").write_bytes(packed)
+    copy = places.find_index("tiny", "neurons", to_change=True)
+    assert copy is not None
+    with open_index(copy, writable=True) as opened:
+        assert opened.about.bundled
+        opened.set_label(1, 4, "mine")
+    outcome = index("--tokens", 400)
+    assert outcome.code == 0
+    assert "1 labels went over" in outcome.out
+    with open_index(copy) as opened:
+        label = opened.label(1, 4)
+        assert (opened.about.positions, opened.about.bundled) == (400, False)
+    assert label is not None
+    assert label.text == "mine"
+    assert "is there already" in refused(index("--tokens", 500))
+
+
+def test_what_is_complete_is_not_read_again(index: Run, tmp_path: Path):
+    out = tmp_path / "made.sqlite3"
+    index("--out", out, "--tokens", 300)
+    again = index("--out", out, "--tokens", 300, "--resume")
+    assert again.code == 0
+    assert again.out == (
+        f"{out} is complete already; nothing was read. --replace makes a new one in its place.\n"
+    )
+
+
+def test_an_empty_part_says_so(index: Run, tmp_path: Path):
+    parts = [index("--out", tmp_path / f"{n}.sqlite3", "--tokens", 40, "--shard", f"{n}/2") for n in (1, 2)]
+    assert [outcome.code for outcome in parts] == [0, 0]
+    assert "No text was left for this part" in parts[1].out
+    assert "never active" not in parts[1].out

@@ -71,14 +71,18 @@ def test_what_is_labelled_is_left_alone(run: Run, index: Path, server: StandIn):
     with open_index(index, writable=True) as opened:
         opened.set_label(2, 1, "my own word")
         opened.set_label(2, 2, "by rule", "tokens")
-    assert run("label", index, "--yes", "--limit", 5).out.startswith(
-        "4 features to label; 1 have a label already."
+    assert run("label", index, "--yes", "--limit", 3).out.startswith(
+        "3 features to label; 1 have a label already."
     )
     assert labels(index)[1].text == "my own word"
+    assert labels(index)[2].text == "by rule", "three were wanted, the most frequent"
+    assert run("label", index, "--yes", "--limit", 3).out.startswith(
+        "2 features to label; 4 have a label already."
+    )
     assert labels(index)[2].text == "hen"
-    assert 0 not in labels(index), "five of six were wanted, the most frequent"
+    assert set(labels(index)) == set(range(6))
     asked = len(server.requests)
-    assert run("label", index, "--yes", "--limit", 5).out == "Nothing to do: 5 have a label already.\n"
+    assert run("label", index, "--yes", "--limit", 3).out == "Nothing to do: 6 have a label already.\n"
     assert len(server.requests) == asked
 
 
@@ -131,6 +135,15 @@ def test_troubles_are_counted(run: Run, index: Path, server: StandIn):
         "  3 got no answer",
         "  the last trouble: L2/0: the answer holds no JSON object with 'label'",
     ]
+
+
+def test_where_nothing_came_of_it_that_is_a_failure(run: Run, index: Path, server: StandIn):
+    server.speak = lambda request, before: Answer(b"<html>sign in</html>")
+    outcome = run("label", index, "--yes", "--limit", 3)
+    assert outcome.code == 2
+    assert "Labelled  0 of 3 features" in outcome.out
+    assert "a web page, so the address may be wrong" in outcome.out
+    assert outcome.err == "clew: No label was made.\n"
 
 
 def test_by_rule_nobody_is_asked(run: Run, index: Path, server: StandIn):

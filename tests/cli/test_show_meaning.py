@@ -135,7 +135,7 @@ def test_one_feature(run: Run, index: Path, graph_file: Path):
         "  position  token   influence  activation",
         '         1  " dog"      75.0%       -2.00',
     ]
-    assert "Activations  (not zero at 4.0% of tokens)" in outcome.out
+    assert "Activations  (not zero at 4.0% of tokens; both scales logarithmic)" in outcome.out
     assert outcome.out.count("«") == 5
     assert run("show", graph_file, "--feature", "2/3@1", "--examples", 1).out.count("«") == 1
     other = run("show", graph_file, "--feature", "L2/4").out

@@ -103,7 +103,7 @@ def refusal(*paths: Path) -> str:
 
 def test_texts_that_are_not_there_are_refused(tmp_path: Path):
     missing = tmp_path / "missing"
-    assert refusal(missing) == f"There is no file or folder {missing}; name texts that are here with --data."
+    assert refusal(missing) == f"There is no file or folder {missing}; name texts that are there."
     assert refusal() == "No texts were named; name files or folders with --data."
     assert refusal(tmp_path).startswith(f"{tmp_path} holds no texts; clew reads .txt, ")
 

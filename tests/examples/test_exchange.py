@@ -54,7 +54,7 @@ def test_what_was_imported_is_there(index: Path):
         hits = opened.search("capital")
     assert record is not None
     assert (record.minimum, record.maximum, record.frequency) == (-2.5, 4.5, 0.003)
-    assert [token.text for token in record.top_outputs] == [" Paris", "é", ""]
+    assert [(token.text, token.value) for token in record.top_outputs] == [(" Paris", 0), ("é", 0), ("", 0)]
     strongest, other = record.group(TOP)
     assert strongest.tokens == details().quantiles[0].examples[0].tokens
     assert (strongest.tokens[strongest.peak_at], strongest.peak) == (" capital", 4.5)
@@ -205,3 +205,15 @@ def test_a_feature_number_beyond_belief(tmp_path: Path):
     (tmp_path / "20000000300000000.json").write_text("{}")
     with pytest.raises(ClewError, match="more than 100,000,000 features in a layer"):
         widths_of(tmp_path)
+
+
+def test_what_clew_wrote_comes_back_with_its_numbers(tmp_path):
+    more = {"top_logit_values": [5.5, 4.0, 3.25], "bottom_logit_values": ["none"]}
+    told = replace(details(), more=more)
+    write_details([told], tmp_path / "files", "json")
+    import_details(tmp_path / "files", tmp_path / "again.sqlite3")
+    with open_index(tmp_path / "again.sqlite3") as opened:
+        record = opened.feature(told.layer, told.feature)
+    assert record is not None
+    assert [token.value for token in record.top_outputs] == [5.5, 4.0, 3.25]
+    assert {token.value for token in record.bottom_outputs} <= {0.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -185,6 +186,12 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
     assert refusal(lambda: index(texts, path, other)) == (
         f"{path} was begun with another number of tokens (0, now 500); go on with the same, or name another "
         "index with --out."
+    )
+    more = tmp_path / "more"
+    shutil.copytree(texts, more)
+    (more / "zz.txt").write_text("w3 w4")
+    assert "not those that the index was begun with" in refusal(
+        lambda: index(more, path, replace(SETTINGS, resume=True))
     )
     changed = tmp_path / "changed.txt"
     for text in ("w3 w4 w5 " * 400, "w3 w4"):

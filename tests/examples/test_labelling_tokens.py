@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clew.examples.labelling.evidence import Evidence, gather
@@ -50,6 +52,17 @@ def test_labels_from_tokens(evidence: Evidence, label: str):
 )
 def test_no_label_where_nothing_agrees(evidence: Evidence):
     assert label_from_tokens(evidence) is None
+
+
+def test_strong_texts_of_one_template_make_no_label():
+    evidence = about(*[":"] * 8, promotes=CAPITALS)
+    usual, unusual = ((":", 0.6), (" in", 0.4)), ((":", 0.3), (" in", 0.3), (" of", 0.4))
+    assert label_from_tokens(replace(evidence, peaks=usual)) == 'on " :"; says capitals'
+    assert label_from_tokens(replace(evidence, peaks=unusual)) == "says capitals"
+    assert label_from_tokens(replace(evidence, peaks=unusual, late=False)) is None
+    words = about(*["capital"] * 8)
+    assert label_from_tokens(replace(words, peaks=((" Capital", 0.2), (" of", 0.8)))) == 'on " capital"'
+    assert label_from_tokens(replace(words, peaks=((" Capital", 0.1), (" of", 0.9)))) is None
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ def ask_for_labels(
     budget = Budget(prices, arguments.max_requests, arguments.max_cost)
     tally = _labelled(arguments, service, index, todo, sides, budget, progress)
     _print_tally(tally, budget, len(todo), priced, what_next(arguments.relabel))
+    if not tally.labelled and (tally.malformed or tally.failed):
+        raise ClewError("No label was made.")
 
 
 def _labelled(

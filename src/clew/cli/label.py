@@ -92,6 +92,9 @@ def run(arguments: argparse.Namespace) -> None:
             raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
         sides = _chosen(arguments, index)
         todo = unlabelled(index, sides, LEFT_ALONE[service is not None, arguments.relabel])
+        beyond = set(todo[arguments.limit :])
+        todo = todo[: arguments.limit]
+        sides = {place: side for place, side in sides.items() if place not in beyond}
         if service is None:
             _label_from_tokens(index, todo, sides, arguments.relabel, progress)
         else:
@@ -143,16 +146,16 @@ def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
         for layer, feature in named:
             if index.about.feature_id(layer, feature) is None:
                 raise ClewError(f"There is no feature L{layer}/{feature} in {index.path}.")
-        return dict.fromkeys(named[: arguments.limit])
+        return dict.fromkeys(named)
     if arguments.graph is None:
-        return dict.fromkeys(index.most_frequent(arguments.limit))
+        return dict.fromkeys(index.most_frequent(arguments.limit + index.count_labelled()))
     from clew.graph.file import open_graph
 
     sides = features_of_graph(open_graph(arguments.graph))
     known = [place for place in sides if index.about.feature_id(*place) is not None]
     if not known:
         raise ClewError(f"{index.path} has no feature of {arguments.graph}: it is of another dictionary.")
-    return {place: sides[place] for place in known[: arguments.limit]}
+    return {place: sides[place] for place in known}
 
 
 def _label_from_tokens(

@@ -90,7 +90,8 @@ def _beyond(record: FeatureRecord, activation: float) -> str:
     below = record.histogram.share_below(activation)
     if below is None:
         return ""
-    return f"beyond {percent(1 - below if activation < 0 else below, 2)} of the texts' tokens"
+    share = 1 - below if activation < 0 else below
+    return f"beyond {'all' if share >= 1 else percent(share, 2)} of the texts' tokens"
 
 
 def _not_told(graph: Graph, index: Index | None) -> str:

@@ -44,6 +44,10 @@ class About:
     complete: bool = False
     partial: bool = False
     """Whether it holds some features only: it was cut, or made of files. Of others nothing is known."""
+    bundled: bool = False
+    """Whether it is a copy of the one that comes with clew, which any other may replace."""
+    files: str = ""
+    """Twelve hex digits of the names and sizes of the files that are read."""
     corpus: tuple[str, ...] = ()
     """What was read, as it was named."""
     skipped: dict[str, int] = field(default_factory=dict)

@@ -56,7 +56,7 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise ClewError(f"There is no file or folder {path}; name texts that are here with --data.")
+            raise ClewError(f"There is no file or folder {path}; name texts that are there.")
     if not found:
         raise ClewError("No texts were named; name files or folders with --data.")
     for path in found:

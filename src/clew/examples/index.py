@@ -102,6 +102,12 @@ class Index:
             (count,) = connection.execute("SELECT count(*) FROM features WHERE frequency > 0").fetchone()
         return count
 
+    def count_labelled(self) -> int:
+        """How many features have, or had, a label."""
+        with self._reading() as connection:
+            (count,) = connection.execute("SELECT count(DISTINCT feature) FROM labels").fetchone()
+        return count
+
     def label(self, layer: int, feature: int) -> Label | None:
         """What a feature is called; a person's word goes before a model's, and that before a rule's."""
         return self.labels([(layer, feature)]).get((layer, feature))

@@ -150,10 +150,17 @@ def _planned(
         wanted=settings.tokens,
         shard=(worker, workers),
         batch=max(1, min(WINDOWS_AT_ONCE, ACTIVATIONS_AT_ONCE // (window * widest))),
+        files=_files_mark(files),
         corpus=tuple(str(path) for path in paths),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         generator=f"clew {__version__}",
     )
+
+
+def _files_mark(files: Sequence[Path]) -> str:
+    """Twelve hex digits of names and sizes, which other texts hardly share."""
+    listed = [(path.name, path.stat().st_size) for path in files]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
 
 
 def _fingerprint(model: LanguageModel) -> str:
@@ -183,6 +190,8 @@ def _resumed(found: About, planned: About, out: Path) -> About:
                 f"{out} was begun with another {words} ({was}, now {is_now}); go on with the same, or name "
                 "another index with --out."
             )
+    if found.files != planned.files:
+        raise ClewError(_other_texts(found))
     return found
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from clew.dictionary.base import Dictionary
-from clew.examples.about import About
+from clew.examples.about import About, read_about
 from clew.examples.corpus import OnSkip
 from clew.examples.indexing import IndexSettings, OnProgress, index_texts
 from clew.examples.places import default_place
 from clew.examples.replacing import being_made, replace_index
+from clew.examples.schema import connect
 from clew.model.language_model import LanguageModel
 
 
@@ -23,6 +25,8 @@ class Made:
     about: About
     labels: int = 0
     """How many went over from the index that was there before."""
+    read: bool = True
+    """False where it was complete already, and so nothing was read."""
 
 
 def make_index(
@@ -39,10 +43,15 @@ def make_index(
 ) -> Made:
     """`index_texts` to `out` (None: the usual place), which with `replace` may be there already.
 
-    The old index stays until the new one is complete, and its labels go over. Raises `ClewError` as
+    The old index stays until the new one is complete, and its labels go over; so does a copy of the small one
+    that comes with clew, without being told. Raises `ClewError` as
     `index_texts` and `replace_index` do.
     """
     final = Path(out).expanduser() if out is not None else _usual_place(model, dictionary, settings.shard)
+    known = _known(final) if final.is_file() else None
+    if known and known.complete and not known.partial and settings.resume and not replace:
+        return Made(final, known, read=False)
+    replace = replace or (known is not None and known.bundled)
     path = being_made(final) if replace and final.exists() else final
     path.parent.mkdir(parents=True, exist_ok=True)
     about = index_texts(
@@ -58,6 +67,11 @@ def make_index(
     if path == final or not about.complete:
         return Made(path, about)
     return Made(final, about, replace_index(final, path))
+
+
+def _known(path: Path) -> About:
+    with closing(connect(path)) as connection:
+        return read_about(connection, path)
 
 
 def _usual_place(model: LanguageModel, dictionary: Dictionary, part: tuple[int, int]) -> Path:

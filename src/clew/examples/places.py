@@ -8,12 +8,15 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
 
 from clew.errors import ClewError
+from clew.examples.about import read_about, write_about
+from clew.examples.schema import changing, connect
 
 SHIPPED = Path(__file__).parent / "shipped"
 """Small indexes that come with clew, packed."""
@@ -44,6 +47,8 @@ def find_index(model: str, dictionary: str, *, to_change: bool = False) -> Path 
     place.parent.mkdir(parents=True, exist_ok=True)
     copy = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
     shutil.copyfile(small, copy)
+    with closing(connect(copy, writable=True)) as connection, changing(connection):
+        write_about(connection, replace(read_about(connection, copy), bundled=True))
     return copy.replace(place)
 
 

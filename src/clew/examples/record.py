@@ -122,6 +122,8 @@ class FeatureRecord:
             "examples_quantiles": _groups_as_json(self.groups),
             "top_logits": [token.text for token in self.top_outputs],
             "bottom_logits": [token.text for token in self.bottom_outputs],
+            "top_logit_values": [token.value for token in self.top_outputs],
+            "bottom_logit_values": [token.value for token in self.bottom_outputs],
             "act_min": self.minimum,
             "act_max": self.maximum,
             "histogram": list(self.histogram.counts),
@@ -154,7 +156,7 @@ def _groups_as_json(groups: tuple[ExampleGroup, ...]) -> list[dict[str, Any]]:
                 "examples": [
                     {
                         "tokens": list(example.tokens),
-                        "tokens_acts_list": list(example.activations),
+                        "tokens_acts_list": _with_exact_peak(example),
                         "train_token_ind": example.peak_at,
                         "is_repeated_datapoint": example.window in seen,
                     }
@@ -164,3 +166,9 @@ def _groups_as_json(groups: tuple[ExampleGroup, ...]) -> list[dict[str, Any]]:
         )
         seen |= {example.window for example in group.examples}
     return found
+
+
+def _with_exact_peak(example: Example) -> list[float]:
+    activations = list(example.activations)
+    activations[example.peak_at] = example.peak
+    return activations

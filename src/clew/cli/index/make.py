@@ -145,11 +145,19 @@ def _reporter(progress: Progress) -> Callable[[str, int, int], None]:
     begun: tuple[float, int] | None = None
     said = time.monotonic()
 
+    def line(text: str) -> None:
+        nonlocal said
+        if sys.stderr.isatty():
+            progress.stage(text)
+        elif time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            progress.note(text)
+
     def report(phase: str, done: int, total: int) -> None:
-        nonlocal begun, said
+        nonlocal begun
         if phase != "reading":
             words = {"saving": "Saving", "output tokens": "Reading output tokens"}
-            progress.stage(words.get(phase, phase) + (f" ({done} of {total} layers)" if total > done else ""))
+            line(words.get(phase, phase) + (f" ({done} of {total} layers)" if total > done else ""))
             return
         now = time.monotonic()
         begun = begun or (now, done)
@@ -158,11 +166,7 @@ def _reporter(progress: Progress) -> Callable[[str, int, int], None]:
         if rate > 0 and done > begun[1]:
             left = f", {_duration((total - done) / rate)} left" if total else ""
             text += f", {rate:,.0f} tokens/s{left}"
-        if sys.stderr.isatty():
-            progress.stage(text)
-        elif now - said > SECONDS_BETWEEN_LINES:
-            said = now
-            progress.note(text)
+        line(text)
 
     return report
 
@@ -181,6 +185,9 @@ def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
 
 
 def _print_done(made: Made) -> None:
+    if not made.read:
+        print(f"{made.path} is complete already; nothing was read. --replace makes a new one in its place.")
+        return
     from clew.cli.spelling import size
     from clew.examples.index import open_index
 
@@ -191,7 +198,9 @@ def _print_done(made: Made) -> None:
     read = f"{about.positions:,} tokens of {about.texts:,} text{'s' * (about.texts != 1)}"
     features = f"{about.n_features:,} features of {about.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
+    if not about.positions:
+        print("       No text was left for this part; use fewer parts, or more text.")
     if made.labels:
         print(f"       {made.labels:,} labels went over from the old one")
-    if never:
+    if never and about.positions:
         print(f"       {never:,} features were never active in these texts")

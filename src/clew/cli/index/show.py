@@ -112,7 +112,8 @@ def print_facts(console: Console, record: FeatureRecord, n_examples: int, *, low
     if record.never_seen:
         print_title(console, "Never active in these texts")
     else:
-        print_title(console, "Activations", f"not zero at {percent(record.frequency)} of tokens")
+        often = f"not zero at {percent(record.frequency)} of tokens; both scales logarithmic"
+        print_title(console, "Activations", often)
         for line in histogram_lines(record):
             print_indented(console, line)
     for name, tokens, remark in (
@@ -173,7 +174,11 @@ def blocks(histogram: Histogram) -> str:
 
 
 def _tokens(tokens: tuple[TokenValue, ...], *, as_share: bool) -> str:
+    """Tokens with their numbers, which other tools' files may not tell."""
     from clew.cli.spelling import token
+
+    if not any(each.value for each in tokens):
+        return "  ".join(token(each.text) for each in tokens)
 
     return "  ".join(
         f"{token(each.text)} {f'{each.value:.0%}' if as_share else f'{each.value:.3g}'}" for each in tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -109,6 +110,12 @@ def label_of(details: FeatureDetails) -> Label | None:
     if not _is_text(text + (author or "")):
         return None
     return Label(text, source, author or "", sure, created="") if text else None
+
+
+def outputs(texts: Sequence[str], told: Any) -> list[tuple[str, float]]:
+    """Output tokens with their logits; with 0 where the file does not tell them."""
+    values = _numbers(told)
+    return list(zip(texts, values if len(values) == len(texts) else [0.0] * len(texts), strict=True))
 
 
 def mean_of(details: FeatureDetails) -> float | None:

@@ -178,7 +178,9 @@ def _read(content: bytes) -> tuple[str | None, int, int]:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        raise Malformed("the answer is no JSON") from None
+        page = content.lstrip()[:1] == b"<"
+        said = "a web page, so the address may be wrong" if page else "no JSON"
+        raise Malformed(f"the answer is {said}") from None
     used = data.get("usage") if isinstance(data, Mapping) else None
     used = used if isinstance(used, Mapping) else {}
     read, written = _count(used.get("prompt_tokens")), _count(used.get("completion_tokens"))

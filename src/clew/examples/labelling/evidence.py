@@ -57,6 +57,10 @@ class Evidence:
     """As many texts on which it is not known to be active."""
     promotes: tuple[str, ...]
     """Output tokens, the strongest first."""
+    peaks: tuple[tuple[str, float], ...] = ()
+    """Tokens on which it peaks, with their shares of a sample of all texts; empty where none was drawn."""
+    late: bool = True
+    """Whether it is in the upper half of the layers, where output tokens say most."""
 
     @property
     def name(self) -> str:

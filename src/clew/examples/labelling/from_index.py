@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from clew.errors import ClewError
 from clew.examples.index import Index
@@ -31,12 +32,18 @@ def evidence_of(index: Index, place: Place, negative: bool | None = None, *, tes
     first = 0 if index.about.sink is None else 1
     others = _others(index, seed=record.name) if tested else None
     promoted = record.bottom_outputs if negative else record.top_outputs
-    return gather(
+    evidence = gather(
         *place,
         windows_of(record, negative=negative, first=first),
         others,
         [token.text for token in promoted],
         negative=negative,
+    )
+    peaks = record.frequent_low if negative else record.frequent_tokens
+    return replace(
+        evidence,
+        peaks=tuple((token.text, token.value) for token in peaks),
+        late=2 * place[0] >= index.about.n_layers,
     )
 
 

@@ -3,10 +3,12 @@
 `on " France", " Paris"; says capital`. The rules are meant to say nothing rather than something wrong:
 
 - `on`: at most three tokens, each the peak of two texts or more, that are together the peak of 70 % of the
-  texts, of those that peak half as high as the strongest;
+  texts, of those that peak half as high as the strongest, and of a seventh of the sample of all peaks (of
+  half of it, if they are marks and no words);
 - `says`: at most three words, each promoted in three spellings (" capital", "Capital", " capitals") among the
   ten tokens promoted most, or in two among the first five if it is the very first, or promoted and a token
-  that it is on. Two spellings further down are too often chance.
+  that it is on. Two spellings further down are too often chance, and so is all of it in the lower half of
+  the layers.
 
 A label with neither is none.
 """
@@ -27,7 +29,7 @@ MOST = 3
 """Tokens, and words."""
 FEWEST_TEXTS = 4
 ENOUGH = 0.7
-HALF = 0.5
+HALF, SEVENTH = 1 / 2, 1 / 7
 TWICE, THRICE = 2, 3
 PROMOTED, FIRST = 10, 5
 SAME_BEGINNING = 5
@@ -41,7 +43,8 @@ def label_from_tokens(evidence: Evidence) -> str | None:
     """The label of one side of a feature; None where the rules find nothing to say."""
     windows = (*evidence.shown, *evidence.held_out)
     on = frequent_peaks(windows)
-    says = agreed_words(evidence.promotes[:PROMOTED], on)
+    on = on if _are_usual(on, evidence.peaks) else []
+    says = agreed_words(evidence.promotes[:PROMOTED], on) if evidence.late else []
     parts = [f"on {', '.join(map(_quoted, on))}"] if on else []
     parts += [f"says {', '.join(says)}"] if says else []
     if not parts:
@@ -65,6 +68,17 @@ def frequent_peaks(windows: Sequence[Window]) -> list[str]:
     if sum(one.total() for one in chosen) < ENOUGH * len(windows):
         return []
     return [spelled.most_common(1)[0][0] for spelled in chosen]
+
+
+def _are_usual(on: Sequence[str], peaks: Sequence[tuple[str, float]]) -> bool:
+    """Whether the tokens are a share of the sample too: the strongest texts may be all of one template."""
+    tokens = set(map(_folded, on))
+    needed = SEVENTH if any(_is_word(token) for token in on) else HALF
+    return not peaks or sum(share for token, share in peaks if _folded(token) in tokens) >= needed
+
+
+def _is_word(token: str) -> bool:
+    return any(character.isalnum() for character in token)
 
 
 def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:

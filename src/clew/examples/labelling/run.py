@@ -19,6 +19,8 @@ from clew.examples.labelling.prompts import VERSION, Messages, detect, explain, 
 
 FAILURES_IN_A_ROW = 5
 """So many features without an answer, one after the other, and the run stops."""
+UNUSABLE_IN_A_ROW = 10
+"""The same for answers that cannot be used: they cost as much as good ones."""
 REQUESTS_EACH = 2
 
 Ask = Callable[[Messages], str]
@@ -121,7 +123,7 @@ class _Run:
         self.under_way: dict[Future[Made], Evidence] = {}
         self.tally = Tally()
         self._keep, self._on_progress = keep, on_progress
-        self._failures_in_a_row = 0
+        self._failures_in_a_row = self._unusable_in_a_row = 0
 
     def count(self, **more: int) -> None:
         changed = {name: getattr(self.tally, name) + number for name, number in more.items()}
@@ -152,8 +154,13 @@ class _Run:
             made = future.result()
         except Malformed as error:
             self._failures_in_a_row = 0
+            self._unusable_in_a_row += 1
             self.tally = replace(self.tally, last_trouble=f"{evidence.name}: {error}")
             self.count(malformed=1)
+            if self._unusable_in_a_row >= UNUSABLE_IN_A_ROW:
+                raise ClewError(
+                    f"{UNUSABLE_IN_A_ROW} answers in a row cannot be used (the last: {error})."
+                ) from error
         except NoAnswer as error:
             self._failures_in_a_row += 1
             self.tally = replace(self.tally, last_trouble=f"{evidence.name}: {error}")
@@ -167,6 +174,6 @@ class _Run:
         except Stopped:
             pass
         else:
-            self._failures_in_a_row = 0
+            self._failures_in_a_row = self._unusable_in_a_row = 0
             self._keep(evidence, made)
             self.count(labelled=1)
