@@ -201,7 +201,7 @@ def test_how_often_it_is_active_and_on_which_tokens(indexed, small):
     opened = indexed(node)
     word = word_of(small, node)
     expect(fires(opened)).to_contain_text("active at 30 % of 1,000 tokens.")
-    expect(chips(opened, "peaks most often on")).to_contain_text(f"·{word}78 %")
+    expect(chips(opened, "peaks most often on")).to_contain_text(f"·{word}100 %")
     expect(chips(opened, "and highest on")).to_contain_text(f"·{word}8.00")
 
 
