@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -90,7 +89,7 @@ def _joined(abouts: Sequence[About], shards: Sequence[Path]) -> About:
         first,
         shard=(1, 1),
         positions=sum(about.positions for about in abouts),
-        skipped=dict(Counter(skipped)),
+        skipped=skipped,
     )
 
 

@@ -154,5 +154,5 @@ def _example(row: tuple, ids: list[int], activations: list[float], spelled: dict
 def _name(kind: int, examples: tuple[Example, ...]) -> str:
     if kind in (TOP, BOTTOM):
         return "strongest" if kind == TOP else "most negative"
-    low = int(bin_of(np.array([examples[0].peak], dtype=np.float32))[0])  # of a negative one: the bin's end
+    low = int(bin_of(np.array([examples[0].peak], dtype=np.float32))[0])
     return f"from {edges()[low]:.3g} to {edges()[low + 1]:.3g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from clew.examples.best import Best, Columns, Details
@@ -44,9 +44,8 @@ class Seen:
     token_ids: Int64[Tensor, "window position"]
     lengths: Int64[Tensor, " window"]
     contexts: Int64[Tensor, "window position"]
-    counted: Bool[Tensor, "window position"] | None
-    """None where all positions from `first` on hold tokens of the text."""
     first: int
+    """The first position that counts: behind the sink, where there is one."""
 
     @classmethod
     def of(cls, batch: Batch, first: int, device: torch.device) -> Seen:
@@ -58,7 +57,6 @@ class Seen:
             token_ids=moved(batch.token_ids).long(),
             lengths=moved(batch.lengths),
             contexts=moved(batch.contexts(first)),
-            counted=None if batch.is_full else moved(batch.counted(first)),
             first=first,
         )
 

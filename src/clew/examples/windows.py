@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 
 from clew.examples.corpus import Piece
 from clew.model.language_model import LanguageModel
@@ -35,16 +35,6 @@ class Batch:
     """Of all windows up to these."""
     n_texts: int
     """How many texts were begun up to here."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether all windows are of one length."""
-        return bool((self.lengths == self.token_ids.shape[1]).all())
-
-    def counted(self, first: int) -> Bool[np.ndarray, "window position"]:
-        """The positions from `first` on that hold tokens of the text."""
-        place = np.arange(self.token_ids.shape[1])
-        return (place >= first) & (place < self.lengths[:, None])
 
     def contexts(self, first: int) -> Int64[np.ndarray, "window position"]:
         """For each position a hash of the `CONTEXT` tokens that end there; the sink is none of them."""
