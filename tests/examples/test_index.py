@@ -47,17 +47,18 @@ def path(tmp_path: Path) -> Path:
     """Two layers of three and two features; only L1/0 was ever active, most on "cat"."""
     made = tmp_path / "made.sqlite3"
     connection = connect(made, create=True)
-    texts = {1: " the", 2: " black", 3: " cat", 4: " sat", 5: " dog"}
+    texts = {1: " the", 2: " black", 3: " cat", 4: " sat", 5: " dog", 6: " owl"}
     with changing(connection):
         write_about(connection, ABOUT)
         connection.executemany("INSERT INTO tokens VALUES (?, ?)", texts.items())
         connection.execute("INSERT INTO windows VALUES (7, ?)", (pack_tokens(np.array([0, 1, 2, 3, 4])),))
         counts = np.bincount(bin_of(ACTIVATIONS), minlength=N_BINS)
         outputs = pack_scored(np.array([5, 4]), np.array([2.5, 1.0], dtype=np.float32))
+        lowest = pack_scored(np.array([6]), np.array([-1.0], dtype=np.float32))
         drawn = pack_drawn(np.array([3, 3, 3, 4]), np.zeros(4))
         connection.execute(
             "INSERT INTO features VALUES (3, 1, 0, 0.75, 0.875, 0, -1.0, 4.0, ?, ?, ?, ?, ?, ?, ?, NULL)",
-            (pack_histogram(counts), outputs, outputs, drawn, outputs, drawn, outputs),
+            (pack_histogram(counts), outputs, outputs, drawn, outputs, drawn, lowest),
         )
         blob = pack_activations(*steps_of(ACTIVATIONS))
         connection.execute("INSERT INTO examples VALUES (3, 0, 0, 7, 3, 1, 4.0, 0, ?)", (blob,))
@@ -130,6 +131,7 @@ def test_search_finds_labels_first_then_tokens_and_texts(path: Path):
     with open_index(path, writable=True) as index:
         assert [tuple(hit) for hit in index.search("black CAT")] == [(1, 0, "the black cat sat")]
         assert [tuple(hit) for hit in index.search("do")] == [(1, 0, "dog, sat")]
+        assert [tuple(hit) for hit in index.search("owl")] == [(1, 0, "dog, sat, owl")], "where it is lowest"
         index.set_label(0, 1, "animals like a dog")
         assert [hit.snippet for hit in index.search("dog")] == ["animals like a dog", "dog, sat"]
         index.set_label(0, 1, "")

@@ -73,16 +73,30 @@ def _expression(query: str) -> str:
 
 
 def _snippet(connection: sqlite3.Connection, number: int, words: list[str], texts: Texts) -> str:
-    """The output tokens where they hold a word, otherwise the example that holds most of them."""
-    (blob,) = connection.execute("SELECT top_outputs FROM features WHERE id = ?", (number,)).fetchone()
-    outputs = _spelled(unpack_scored(blob or b"")[0].tolist(), texts)
-    pieces = [", ".join(token.strip() for token in outputs[:SHOWN]), *_contexts(connection, number, texts)]
+    """Of output tokens, examples and the tokens of peaks the first that holds most of the words."""
+    outputs, high, low = connection.execute(
+        "SELECT top_outputs, strongest_tokens, strongest_low FROM features WHERE id = ?", (number,)
+    ).fetchone()
+    peaks = [*_tokens_of(high), *_tokens_of(low)]
+    pieces = [
+        _listed(_tokens_of(outputs)[:SHOWN], texts),
+        *_contexts(connection, number, texts),
+        _listed(peaks, texts),
+    ]
 
     def held(piece: str) -> int:
         lower = piece.lower()
         return sum(word in lower for word in words)
 
     return max(pieces, key=held).strip()
+
+
+def _listed(ids: list[int], texts: Texts) -> str:
+    return ", ".join(token.strip() for token in _spelled(ids, texts))
+
+
+def _tokens_of(blob: bytes | None) -> list[int]:
+    return unpack_scored(blob or b"")[0].tolist()
 
 
 def _spelled(ids: list[int], texts: Texts) -> list[str]:
@@ -108,10 +122,13 @@ def relabel(connection: sqlite3.Connection, number: int, text: str) -> None:
 def build_text_search(connection: sqlite3.Connection, texts: Texts) -> None:
     """All features' tokens and example texts anew; within the caller's transaction."""
     connection.execute("INSERT INTO text_search (text_search) VALUES ('delete-all')")
-    rows = connection.execute("SELECT id, top_outputs, strongest_tokens FROM features WHERE frequency > 0")
-    for number, outputs, peaks in rows.fetchall():
+    rows = connection.execute(
+        "SELECT id, top_outputs, strongest_tokens, strongest_low FROM features WHERE frequency > 0"
+    )
+    for number, outputs, high, low in rows.fetchall():
         words = [
-            " ".join(_spelled(unpack_scored(blob or b"")[0].tolist(), texts)) for blob in (outputs, peaks)
+            " ".join(_spelled([token for blob in blobs for token in _tokens_of(blob)], texts))
+            for blobs in ((outputs,), (high, low))
         ]
         examples = "\n".join(_contexts(connection, number, texts))
         connection.execute(
