@@ -179,13 +179,38 @@ def test_a_new_one_in_place_of_an_old_one_keeps_labels(index: Run, tmp_path: Pat
 
 def test_an_old_one_of_other_features_is_not_replaced(index: Run, tmp_path: Path):
     out = tmp_path / "animals.sqlite3"
-    make_index(tmp_path).rename(out)
+    make_index(tmp_path, model="another").rename(out)
     before = out.read_bytes()
-    outcome = index("--out", out, "--tokens", 300, "--replace")
-    assert "another dictionary" in refused(outcome)
+    assert refused(index("--out", out, "--tokens", 300, "--replace")) == (
+        f"{out} is of another with neurons, so its labels cannot go over; name another file with --out."
+    )
     assert out.read_bytes() == before
-    with open_index(tmp_path / "animals.new.sqlite3") as new:
-        assert new.about.complete
+    assert sorted(path.name for path in tmp_path.glob("animals*")) == ["animals.sqlite3"]
+
+
+def test_labels_go_over_by_layer_and_feature(index: Run, tmp_path: Path):
+    out = tmp_path / "animals.sqlite3"
+    make_index(tmp_path).rename(out)
+    with open_index(out, writable=True) as animals:
+        animals.set_label(2, 3, "dogs")
+    assert index("--out", out, "--tokens", 300, "--replace").code == 0
+    with open_index(out) as new:  # its layers are wider, so that features have other numbers
+        label = new.label(2, 3)
+        assert [(hit.layer, hit.feature) for hit in new.search("dogs")] == [(2, 3)]
+    assert label is not None
+    assert label.text == "dogs"
+
+
+def test_what_a_stopped_replacement_left_is_told(index: Run, tmp_path: Path):
+    out, left = tmp_path / "made.sqlite3", tmp_path / "made.new.sqlite3"
+    index("--out", out, "--tokens", 300)
+    index("--out", left, "--tokens", 600)
+    assert refused(index("--out", out, "--tokens", 600, "--replace")) == (
+        f"{left} is left of a run that was stopped; add --resume to go on, or remove it."
+    )
+    assert index("--out", out, "--tokens", 600, "--replace", "--resume").code == 0
+    with open_index(out) as made:
+        assert made.about.positions == 600
 
 
 def test_a_small_one_of_a_graph(run: Run, index: Run, tmp_path: Path, model_folder: Path):

@@ -36,8 +36,8 @@ def feature(number: int) -> FeatureDetails:
     )
 
 
-def make_index(folder: Path) -> Path:
+def make_index(folder: Path, model: str = "tiny") -> Path:
     """Features 0 to 5 of layer 2, the later ones more frequent."""
     write_details([feature(number) for number in range(N_FEATURES)], folder / "details", "json")
-    import_details(folder / "details", folder / "index.sqlite3", model="tiny")
+    import_details(folder / "details", folder / "index.sqlite3", model=model)
     return folder / "index.sqlite3"

@@ -229,6 +229,6 @@ def test_what_cannot_be_merged_is_refused(texts: Path, whole: Path, tmp_path: Pa
     with sqlite3.connect(shorter) as connection:
         connection.execute("UPDATE about SET value = 'true' WHERE key = 'partial'")
     assert refusal(lambda: merge_shards(out, [shorter])) == (
-        f"{shorter} was made of files: it has no counts that could be added up."
+        f"{shorter} holds some of the features only; merge takes the parts of one pass."
     )
     assert not out.exists()

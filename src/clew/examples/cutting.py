@@ -13,27 +13,26 @@ from clew.errors import ClewError
 from clew.examples.about import read_about, write_about
 from clew.examples.finishing import make_searchable
 from clew.examples.schema import changing, connect
+from clew.examples.search import build_label_search
 from clew.examples.store import token_ids_used
 
 COPIED = (
     "INSERT INTO features SELECT * FROM whole.features WHERE id IN (SELECT id FROM kept)",
     "INSERT INTO examples SELECT * FROM whole.examples WHERE feature IN (SELECT id FROM kept) "
-    "AND rank < :examples",
+    "AND rank < coalesce(:examples, rank + 1)",
     "INSERT INTO windows SELECT * FROM whole.windows WHERE id IN (SELECT window FROM examples)",
     "INSERT INTO labels SELECT * FROM whole.labels WHERE feature IN (SELECT id FROM kept)",
-    "INSERT INTO label_search (rowid, label) SELECT rowid, label FROM whole.label_search "
-    "WHERE rowid IN (SELECT id FROM kept)",
 )
 """In this order."""
 
 
 def cut_index(
-    source: str | Path, out: str | Path, features: Iterable[tuple[int, int]], examples: int = 2**31
+    source: str | Path, out: str | Path, features: Iterable[tuple[int, int]], examples: int | None = None
 ) -> int:
     """Write an index of some features (layer, index) alone; returns how many of them the source knows.
 
-    At most so many `examples` of each kind are kept, the strongest. Raises `ClewError` where `out` is there
-    already, and where the source is unfinished or has none of the features.
+    Of the `examples` of each kind at most so many are kept, the strongest (None: all). Raises `ClewError`
+    where `out` is there already, and where the source is unfinished or has none of the features.
     """
     source, out = Path(source).expanduser(), Path(out).expanduser()
     if out.exists():
@@ -57,6 +56,7 @@ def cut_index(
                 used = [(token,) for token in token_ids_used(connection)]
                 connection.executemany("INSERT INTO tokens SELECT * FROM whole.tokens WHERE id = ?", used)
                 make_searchable(connection)
+                build_label_search(connection)
                 write_about(connection, replace(about, partial=True))
                 (count,) = connection.execute("SELECT count(*) FROM features").fetchone()
             if not count:

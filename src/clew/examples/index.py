@@ -19,7 +19,7 @@ from pathlib import Path
 from clew.errors import ClewError
 from clew.examples.about import About, read_about
 from clew.examples.draw import draw_windows, most_frequent
-from clew.examples.label import SOURCES, Label, check_label
+from clew.examples.label import RANK, Label, check_label
 from clew.examples.reading import read_feature
 from clew.examples.record import FeatureRecord
 from clew.examples.schema import changing, connect
@@ -27,8 +27,6 @@ from clew.examples.search import Hit, relabel, search
 
 AT_ONCE = 500
 """Features that one query asks for."""
-
-RANK = f"CASE source {' '.join(f'WHEN {name!r} THEN {rank}' for rank, name in enumerate(SOURCES))} END"
 
 
 def open_index(path: str | Path, *, writable: bool = False) -> Index:
@@ -127,7 +125,7 @@ class Index:
             rows = connection.execute(
                 f"""SELECT feature, text, source, author, confidence, created, detail FROM labels
                 WHERE id IN (SELECT max(id) FROM labels WHERE feature IN ({marks}) GROUP BY feature, source)
-                AND text != '' ORDER BY coalesce({RANK}, 99) DESC""",
+                AND text != '' ORDER BY {RANK} DESC""",
                 numbers,
             ).fetchall()
         return {row[0]: Label(*row[1:]) for row in rows}

@@ -8,6 +8,10 @@ from clew.errors import ClewError
 
 SOURCES = ("person", "model", "tokens")
 """Who or what may label; who comes earlier goes before who comes later, whenever they said it."""
+RANK = (
+    f"CASE source {' '.join(f'WHEN {name!r} THEN {rank}' for rank, name in enumerate(SOURCES))} ELSE 99 END"
+)
+"""The same in SQL, from 0."""
 LONGEST = 500
 """Characters of a label."""
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clew.dictionary.base import Dictionary
+from clew.errors import ClewError
 from clew.examples.about import About, read_about
 from clew.examples.corpus import OnSkip
 from clew.examples.indexing import IndexSettings, OnProgress, index_texts
 from clew.examples.places import default_place
-from clew.examples.replacing import being_made, replace_index
+from clew.examples.replacing import being_made, check_replaceable, replace_index
 from clew.examples.schema import connect
 from clew.model.language_model import LanguageModel
 
 
 @dataclass(frozen=True)
-class Made:
-    """What came of it."""
+class MadeIndex:
+    """Where an index lies after a run, and what became of it."""
 
     path: Path
     about: About
@@ -40,19 +41,23 @@ def make_index(
     on_progress: OnProgress = lambda phase, done, total: None,
     on_skip: OnSkip = lambda reason, path: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Made:
+) -> MadeIndex:
     """`index_texts` to `out` (None: the usual place), which with `replace` may be there already.
 
     The old index stays until the new one is complete, and its labels go over; so does a copy of the small one
-    that comes with clew, without being told. Raises `ClewError` as
-    `index_texts` and `replace_index` do.
+    that comes with clew, without being told. Raises `ClewError` as `index_texts` and `replace_index` do, and
+    for an old index of other features.
     """
     final = Path(out).expanduser() if out is not None else _usual_place(model, dictionary, settings.shard)
     known = _known(final) if final.is_file() else None
     if known and known.complete and not known.partial and settings.resume and not replace:
-        return Made(final, known, read=False)
-    replace = replace or (known is not None and known.bundled)
-    path = being_made(final) if replace and final.exists() else final
+        return MadeIndex(final, known, read=False)
+    replaces = known is not None and (replace or known.bundled)
+    path = being_made(final) if replaces else final
+    if known and replaces:
+        check_replaceable(known, final, model.name, dictionary.name)
+        if path.exists() and not settings.resume:
+            raise ClewError(f"{path} is left of a run that was stopped; add --resume to go on, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     about = index_texts(
         model,
@@ -65,8 +70,8 @@ def make_index(
         should_stop=should_stop,
     )
     if path == final or not about.complete:
-        return Made(path, about)
-    return Made(final, about, replace_index(final, path))
+        return MadeIndex(path, about)
+    return MadeIndex(final, about, replace_index(final, path))
 
 
 def _known(path: Path) -> About:

@@ -12,7 +12,7 @@ from clew.errors import ClewError
 from clew.examples.about import About, read_about, write_about
 from clew.examples.finishing import make_searchable
 from clew.examples.schema import changing, connect
-from clew.examples.search import relabel
+from clew.examples.search import build_label_search
 from clew.examples.store import drop_unused_windows, read_tally, write_tally
 
 SAME = {
@@ -74,7 +74,7 @@ def _joined(abouts: Sequence[About], shards: Sequence[Path]) -> About:
     workers = first.shard[1]
     for about, path in zip(abouts, shards, strict=True):
         if about.partial:
-            raise ClewError(f"{path} was made of files: it has no counts that could be added up.")
+            raise ClewError(f"{path} holds some of the features only; merge takes the parts of one pass.")
         if not about.complete:
             raise ClewError(f"{path} is unfinished; go on with it (clew index --resume) before merging.")
         for name, words in SAME.items():
@@ -126,5 +126,4 @@ def _copy(connection: sqlite3.Connection, parts: Sequence[sqlite3.Connection]) -
         columns = "feature, text, source, author, confidence, created, detail"
         rows = part.execute(f"SELECT {columns} FROM labels ORDER BY id")
         connection.executemany(f"INSERT INTO labels ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        for number, label in part.execute("SELECT rowid, label FROM label_search").fetchall():
-            relabel(connection, number, label)
+    build_label_search(connection)

@@ -7,10 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.examples.about import read_about
-from clew.examples.index import RANK
+from clew.examples.about import About, read_about
 from clew.examples.schema import changing, connect
-from clew.examples.search import relabel
+from clew.examples.search import build_label_search
 
 COLUMNS = "text, source, author, confidence, created, detail"
 
@@ -20,33 +19,40 @@ def being_made(out: Path) -> Path:
     return out.with_name(f"{out.stem}.new{out.suffix}")
 
 
+def check_replaceable(old: About, path: Path, model: str, dictionary: str) -> None:
+    """Raise `ClewError` where an index of these features would take the place of one of others."""
+    if (old.model, old.dictionary) != (model, dictionary):
+        raise ClewError(
+            f"{path} is of {old.model or 'an unknown model'} with {old.dictionary or 'unknown features'}, so "
+            "its labels cannot go over; name another file with --out."
+        )
+
+
 def replace_index(old: Path, new: Path) -> int:
     """Put a complete index where an old one lies; returns how many labels went over, history included.
 
     Labels that were made by rule stay behind: they are about the old one's texts. Raises `ClewError` where
-    one of them is of another dictionary, or cannot be read; then both stay.
+    a label is of a feature that the new one does not have, or one of them cannot be read; then both stay.
     """
     try:
         with closing(connect(old)) as before, closing(connect(new, writable=True)) as connection:
-            about = read_about(connection, new)
-            if read_about(before, old).widths != about.widths:
-                raise ClewError(
-                    f"{old} is of another dictionary, so its labels cannot go over; {new} stays where it is."
-                )
-            rows = before.execute(
+            was, about = read_about(before, old), read_about(connection, new)
+            rows = []
+            for number, *said in before.execute(
                 f"SELECT feature, {COLUMNS} FROM labels WHERE source != 'tokens' ORDER BY id"
-            ).fetchall()
+            ):
+                layer, feature = was.place_of(number)
+                if (here := about.feature_id(layer, feature)) is None:
+                    raise ClewError(
+                        f"{old} has a label of L{layer}/{feature}, which the new index {new} does not have; "
+                        "both stay where they are."
+                    )
+                rows.append((here, *said))
             with changing(connection):
                 connection.executemany(
                     f"INSERT INTO labels (feature, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
                 )
-                best = connection.execute(
-                    "SELECT feature, text FROM labels "
-                    "WHERE id IN (SELECT max(id) FROM labels GROUP BY feature, source) AND text != '' "
-                    f"ORDER BY {RANK} DESC"
-                )
-                for number, text in dict(best.fetchall()).items():
-                    relabel(connection, number, text)
+                build_label_search(connection)
         new.replace(old)
     except (OSError, sqlite3.Error) as error:
         raise ClewError(f"{old} cannot be replaced ({error}); the new index is {new}.") from error

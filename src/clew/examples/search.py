@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from clew.examples.about import About
 from clew.examples.blobs import unpack_scored, unpack_tokens
+from clew.examples.label import RANK
 from clew.examples.reading import Texts
 
 BEFORE, AFTER = 9, 3
@@ -117,6 +118,19 @@ def relabel(connection: sqlite3.Connection, number: int, text: str) -> None:
     connection.execute("DELETE FROM label_search WHERE rowid = ?", (number,))
     if text:
         connection.execute("INSERT INTO label_search (rowid, label) VALUES (?, ?)", (number, text))
+
+
+def build_label_search(connection: sqlite3.Connection) -> None:
+    """All features' labels anew, of each the one that counts; within the caller's transaction."""
+    connection.execute("DELETE FROM label_search")
+    best = connection.execute(
+        "SELECT feature, text FROM labels "
+        "WHERE id IN (SELECT max(id) FROM labels GROUP BY feature, source) AND text != '' "
+        f"ORDER BY {RANK} DESC"
+    )
+    connection.executemany(
+        "INSERT INTO label_search (rowid, label) VALUES (?, ?)", dict(best.fetchall()).items()
+    )
 
 
 def build_text_search(connection: sqlite3.Connection, texts: Texts) -> None:

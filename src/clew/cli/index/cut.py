@@ -32,6 +32,5 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.graph.file import open_graph
 
     features = {place for path in arguments.graph for place in features_of(open_graph(path))}
-    most = {} if arguments.examples is None else {"examples": arguments.examples}
-    count = cut_index(arguments.file, arguments.out, features, **most)
+    count = cut_index(arguments.file, arguments.out, features, arguments.examples)
     print(f"Saved  {arguments.out} ({count:,} features, {size(arguments.out.stat().st_size)})")

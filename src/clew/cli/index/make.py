@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from clew.cli.progress import Progress
-    from clew.examples.making import Made
+    from clew.examples.making import MadeIndex
 
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
@@ -184,7 +184,7 @@ def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
         print(f"Warning: skipped {times}: {reason} ({where} {first[reason]})", file=sys.stderr)
 
 
-def _print_done(made: Made) -> None:
+def _print_done(made: MadeIndex) -> None:
     if not made.read:
         print(f"{made.path} is complete already; nothing was read. --replace makes a new one in its place.")
         return
