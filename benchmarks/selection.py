@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,11 @@ from clew.graph.influence import measure_flow
 from clew.graph.prune import prune_masks
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 
-WAYS = (("attribution", 4096), ("influence", 4096), ("attribution", 8192))
+WAYS: tuple[tuple[Literal["attribution", "influence"], int], ...] = (
+    ("attribution", 4096),
+    ("influence", 4096),
+    ("attribution", 8192),
+)
 PROMPTS = {"smollm2": SMOLLM2_ANSWERS[:5], "gemma3-270m": GEMMA_ANSWERS[:5]}
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from clew.attribution.trace import DEFAULT_MEMORY, OnProgress, TraceSettings, trace
+from clew.attribution.settings import TraceCall
+from clew.attribution.trace import trace
 from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.quality import Quality, check_quality, measure_quality
@@ -19,7 +20,6 @@ from clew.examples.index import Index, open_index
 from clew.examples.indexing import IndexSettings
 from clew.examples.making import make_index
 from clew.graph.graph import Graph
-from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
 from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.generation import Generation, Sampling, check_count, generate_tokens
 from clew.intervention.intervene import intervene, prepare
@@ -34,6 +34,8 @@ from clew.intervention.validation import validate_graph
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve
+from clew.options import takes_options_of
+from clew.progress import OnProgress, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -47,43 +49,13 @@ class Model:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What to give `load` for the same again; every graph keeps it among its own settings."""
 
-    def trace(
-        self,
-        prompt: str | Sequence[int],
-        *,
-        targets: str | int | Sequence[str | int] | None = None,
-        max_targets: int = 10,
-        target_probability: float = 0.95,
-        max_nodes: int = 4096,
-        selection: str = "attribution",
-        sink: str | None = None,
-        node_threshold: float = NODE_THRESHOLD,
-        edge_threshold: float = EDGE_THRESHOLD,
-        memory: int = DEFAULT_MEMORY,
-        on_progress: OnProgress = lambda phase, done, total: None,
-    ) -> Graph:
+    @takes_options_of(TraceCall)
+    def trace(self, prompt: str | Sequence[int], call: TraceCall) -> Graph:
         """The whole attribution graph of a prompt (text or token ids); prune it to read it.
 
-        `targets` are next tokens to explain (one or several; text, id, or `"A minus B"`); by default
-        the likeliest until `target_probability`, at most `max_targets`. `max_nodes` bounds the
-        features that become nodes; where more are active, `selection` chooses them by their total
-        `"attribution"` or by repeated partial `"influence"`, as published and slower. `sink` names the
-        first token that soaks up attention ("none" for none). Features that pruning at the thresholds
-        would keep get output tokens. `memory` (bytes) is what the sweep may work in. Raises
-        `ClewError` for anything that cannot be used.
+        Raises `ClewError` for anything that cannot be used.
         """
-        settings = TraceSettings(
-            targets=targets,
-            max_targets=max_targets,
-            target_probability=target_probability,
-            max_nodes=max_nodes,
-            selection=selection,
-            sink=sink,
-            node_threshold=node_threshold,
-            edge_threshold=edge_threshold,
-            memory=memory,
-        )
-        graph = trace(self.language_model, self.dictionary, prompt, settings, on_progress)
+        graph = trace(self.language_model, self.dictionary, prompt, call, call.on_progress)
         return graph.with_info(settings={**self.settings, **graph.info.settings})
 
     @overload
@@ -209,7 +181,7 @@ class Model:
         count: int = 50,
         random_count: int | None = None,
         seed: int = 0,
-        on_progress: OnProgress = lambda phase, done, total: None,
+        on_progress: OnProgress = ignore_progress,
     ) -> Validation:
         """Ablate a graph's `count` most influential features one by one, and as many at random.
 
@@ -249,7 +221,7 @@ class Model:
         out: str | Path | None = None,
         resume: bool = False,
         replace: bool = False,
-        on_progress: OnProgress = lambda phase, done, total: None,
+        on_progress: OnProgress = ignore_progress,
     ) -> Index:
         """Read texts (files and folders) and find out on what every feature fires; see docs/examples.md.
 

@@ -67,6 +67,6 @@ def test_with_room_for_all_both_ways_choose_all():
 
 def test_another_way_is_refused():
     model = tiny_model("LlamaForCausalLM")
-    settings = TraceSettings(selection="luck")
-    with pytest.raises(ClewError, match="chosen by attribution or influence, not by 'luck'"):
+    settings = TraceSettings(selection="luck")  # type: ignore[arg-type]
+    with pytest.raises(ClewError, match="selection must be attribution or influence, not 'luck'"):
         trace(model, random_transcoders(model, "PLT ReLU"), torch.arange(3).tolist(), settings)

@@ -10,6 +10,7 @@ from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
+from clew.options import check_options
 from tests.tiny import random_ids, tiny_model
 
 MODEL = tiny_model("LlamaForCausalLM")
@@ -53,8 +54,8 @@ def test_what_cannot_be_a_target_is_refused_in_a_sentence(requests, complaint):
 
 @pytest.mark.parametrize(("count", "probability"), [(0, 0.9), (3, 0.0), (3, 1.5)])
 def test_limits_out_of_range_are_refused(count, probability):
-    with pytest.raises(ClewError):
-        likeliest_targets(MODEL, RECORDING, count=count, probability=probability)
+    with pytest.raises(ClewError, match="must be a"):
+        check_options(TraceSettings(max_targets=count, target_probability=probability))
 
 
 def test_a_soft_cap_is_left_out_of_the_row():

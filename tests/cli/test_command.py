@@ -66,15 +66,12 @@ def test_every_option_is_documented(command: str):
 
 
 def test_defaults_and_limits_are_those_of_the_library():
-    from clew.attribution.trace import LEAST_MEMORY
-    from clew.cli import arguments, trace
+    from clew.cli import arguments
     from clew.facade import Model, load
     from clew.model.language_model import DTYPES
 
     assert set(arguments.DTYPES) == set(DTYPES)
-    assert LEAST_MEMORY == trace.LEAST_MEMORY * 2**20
     given = vars(build_parser().parse_args(["trace"]))
-    given["memory"] *= 2**20
     for function in (Model.trace, load):
         for name, parameter in inspect.signature(function).parameters.items():
             if name in given and parameter.default is not parameter.empty:

@@ -280,7 +280,7 @@ def test_the_smallest_set_holds_just_enough():
 
 @pytest.mark.parametrize("threshold", [0, -0.1, 1.0001, float("nan")])
 def test_thresholds_outside_the_range_are_refused(threshold):
-    with pytest.raises(ClewError, match="node threshold must be above 0 and at most 1, not"):
+    with pytest.raises(ClewError, match="node_threshold must be a number above 0 and at most 1, not"):
         prune(random_graph(), node_threshold=threshold)
-    with pytest.raises(ClewError, match="edge threshold must be above 0 and at most 1, not"):
+    with pytest.raises(ClewError, match="edge_threshold must be a number above 0 and at most 1, not"):
         prune(random_graph(), edge_threshold=threshold)

@@ -10,14 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clew.attribution.linear import LinearMap
+from clew.attribution.settings import TargetRequest
 from clew.errors import ClewError
 from clew.graph.graph import quote
 from clew.graph.info import Target
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
-
-TargetRequest = str | int
-"""A token's text, `"A minus B"` for a difference of two, or a token id."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,6 @@ def likeliest_targets(
     model: LanguageModel, recording: Recording, *, count: int = 10, probability: float = 0.95
 ) -> tuple[Target, ...]:
     """The likeliest next tokens, as few as reach `probability` together, at most `count`."""
-    if count < 1:
-        raise ClewError(f"The number of targets must be at least 1, not {count}.")
-    if not 0 < probability <= 1:
-        raise ClewError(f"The target probability must be above 0 and at most 1, not {probability}.")
     found, token = recording.logits.softmax(-1).topk(min(count, len(recording.logits)))
     enough = int((found.cumsum(0) < probability).sum()) + 1
     pairs = zip(token.tolist()[:enough], found.tolist()[:enough], strict=True)

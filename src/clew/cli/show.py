@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.cli.arguments import whole_number
+from clew.graph.thresholds import Thresholds
+from clew.options import options_of
 
 if TYPE_CHECKING:
     from clew.examples.index import Index
@@ -107,9 +109,8 @@ def _print_feature(arguments: argparse.Namespace, opened: Graph, index: Index | 
 
 def prune_as_asked(whole: Graph) -> Graph:
     """Pruned at the thresholds that the file names, or else at the recommended ones."""
-    from clew.graph.prune import EDGE_THRESHOLD, NODE_THRESHOLD
-
     settings = whole.info.settings
-    thresholds = {"node_threshold": NODE_THRESHOLD, "edge_threshold": EDGE_THRESHOLD}
-    named = {name: settings[name] for name in thresholds if isinstance(settings.get(name), int | float)}
-    return whole.prune(**(thresholds | named))
+    named = {
+        name: settings[name] for name in options_of(Thresholds) if isinstance(settings.get(name), int | float)
+    }
+    return whole.prune(**named)

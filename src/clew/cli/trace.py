@@ -8,18 +8,17 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clew.attribution.settings import TraceCall, TraceSettings
 from clew.cli.arguments import (
     add_machine,
     add_model,
-    add_sink,
     check_prompt,
     check_writable,
     file_ending_in,
     one_of,
-    share,
     target,
-    whole_number,
 )
+from clew.cli.options import MEBIBYTE, add_option, settings_of
 from clew.cli.serving import add_library, opened_library, serve_until_stopped
 from clew.errors import ClewError
 
@@ -35,54 +34,28 @@ example:
   clew trace "The capital of France is" --out paris.clew
   clew trace "The opposite of hot is" --targets " cold" " cold minus  warm\""""
 
-LEAST_MEMORY = 16
-"""MiB, as the sweep demands; said here again so that a slip is told without importing torch."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="text; what follows it gets explained")
     _add_what(parser.add_argument_group("what to trace"))
-    size = parser.add_argument_group("how much of it")
-    _add_size(size)
-    _add_selection(size)
+    _add_size(parser.add_argument_group("how much of it"))
     _add_files(parser.add_argument_group("where it goes"))
     _add_machine(parser.add_argument_group("how it is computed"))
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     add_model(group)
-    group.add_argument(
-        "--targets",
-        nargs="+",
-        type=target,
-        metavar="TEXT",
-        help="next tokens to explain: text, id:7042 or 'A minus B' (default: the likeliest)",
-    )
-    add_sink(group)
+    add_option(group, TraceSettings, "targets", nargs="+", type=target, metavar="TEXT")
+    add_option(group, TraceSettings, "sink", metavar="TOKEN")
 
 
 def _add_size(group: argparse._ArgumentGroup) -> None:
-    for name, kind, default, text in (
-        ("--max-targets", whole_number(1), 10, "at most so many of the likeliest tokens"),
-        ("--target-probability", share, 0.95, "stop where they reach this together"),
-        ("--max-nodes", whole_number(1), 4096, "features that may become nodes"),
-        ("--node-threshold", share, 0.8, "share of the influence that kept nodes carry"),
-        ("--edge-threshold", share, 0.98, "share of what remains that kept edges carry"),
-    ):
-        metavar = "P" if kind is share else "N"
-        group.add_argument(
-            name, type=kind, default=default, metavar=metavar, help=f"{text} (default: %(default)s)"
-        )
-
-
-def _add_selection(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--selection",
-        type=one_of("attribution", "influence"),
-        default="attribution",
-        metavar="HOW",
-        help="choose features by attribution or (slower) influence (default: %(default)s)",
-    )
+    add_option(group, TraceSettings, "max_targets", metavar="N")
+    add_option(group, TraceSettings, "target_probability", metavar="P")
+    add_option(group, TraceSettings, "max_nodes", metavar="N")
+    add_option(group, TraceSettings, "node_threshold", metavar="P")
+    add_option(group, TraceSettings, "edge_threshold", metavar="P")
+    add_option(group, TraceSettings, "selection", metavar="HOW")
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
@@ -108,13 +81,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 def _add_machine(group: argparse._ArgumentGroup) -> None:
     add_machine(group)
-    group.add_argument(
-        "--memory",
-        type=whole_number(LEAST_MEMORY),
-        default=96,
-        metavar="MIB",
-        help="what the sweep may work in (default: %(default)s)",
-    )
+    add_option(group, TraceSettings, "memory", unit=MEBIBYTE, metavar="MIB")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -180,21 +147,11 @@ def _traced(arguments: argparse.Namespace, progress: Progress) -> tuple[Model, G
     warnings.simplefilter("ignore", GapWarning)  # the report says it in words
     loading = time.perf_counter() - begin
     progress.stage("Reading the prompt")
-    thresholds = {"node_threshold": arguments.node_threshold, "edge_threshold": arguments.edge_threshold}
-    whole = model.trace(
-        arguments.prompt if arguments.tokens is None else arguments.tokens,
-        targets=arguments.targets,
-        max_targets=arguments.max_targets,
-        target_probability=arguments.target_probability,
-        max_nodes=arguments.max_nodes,
-        selection=arguments.selection,
-        sink=arguments.sink,
-        memory=arguments.memory * 2**20,
-        on_progress=progress.work,
-        **thresholds,
-    )
+    prompt = arguments.prompt if arguments.tokens is None else arguments.tokens
+    call = settings_of(arguments, TraceCall, on_progress=progress.work)
+    whole = model.trace(prompt, **vars(call))
     whole = whole.with_info(timing={"loading": loading, **whole.info.timing})
-    return model, whole, whole.prune(**thresholds)
+    return model, whole, whole.prune(call.node_threshold, call.edge_threshold)
 
 
 def _save(

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
 from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size
+from clew.graph.thresholds import Thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,7 +212,11 @@ class Graph:
         """
         return self.output_texts(node, count, bottom=bool(self.node_activation[node] < 0))
 
-    def prune(self, node_threshold: float = 0.8, edge_threshold: float = 0.98) -> Graph:
+    def prune(
+        self,
+        node_threshold: float = Thresholds.node_threshold,
+        edge_threshold: float = Thresholds.edge_threshold,
+    ) -> Graph:
         """The smallest part that carries the given shares of the influence; see `clew.graph.prune`."""
         from clew.graph.prune import prune
 

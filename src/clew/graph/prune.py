@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
 from clew.graph.scores import scores
 from clew.graph.subgraph import subgraph
-
-NODE_THRESHOLD = 0.8
-EDGE_THRESHOLD = 0.98
+from clew.graph.thresholds import Thresholds
+from clew.options import check_options
 
 
 def prune(
-    graph: Graph, node_threshold: float = NODE_THRESHOLD, edge_threshold: float = EDGE_THRESHOLD
+    graph: Graph,
+    node_threshold: float = Thresholds.node_threshold,
+    edge_threshold: float = Thresholds.edge_threshold,
 ) -> Graph:
     """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
 
@@ -28,11 +28,11 @@ def prune(
     are known only within one pruning (None for files of older versions, which did not keep them). Raises
     `ClewError` for thresholds outside (0, 1].
     """
-    check_thresholds(node_threshold, edge_threshold)
+    thresholds = Thresholds(node_threshold=node_threshold, edge_threshold=edge_threshold)
+    check_options(thresholds)
     flow = measure_flow(graph)
     part = measured_part(graph, flow, *prune_masks(graph, flow, node_threshold, edge_threshold))
-    thresholds = {"node_threshold": node_threshold, "edge_threshold": edge_threshold}
-    return part.with_info(settings={**graph.info.settings, **thresholds})
+    return part.with_info(settings={**graph.info.settings, **asdict(thresholds)})
 
 
 def measured_part(
@@ -50,13 +50,6 @@ def measured_part(
         influence_left_out=1 - (1 - graph.info.influence_left_out) * share,
     )
     return replace(part, info=info)
-
-
-def check_thresholds(node_threshold: float, edge_threshold: float) -> None:
-    """Raise `ClewError` unless both lie in (0, 1]."""
-    for name, threshold in (("node", node_threshold), ("edge", edge_threshold)):
-        if not 0 < threshold <= 1:
-            raise ClewError(f"The {name} threshold must be above 0 and at most 1, not {threshold}.")
 
 
 def prune_masks(

@@ -1,0 +1,17 @@
+"""The thresholds of pruning, and their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clew.options import Share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """How much of a graph pruning keeps (Ameisen et al. 2025)."""
+
+    node_threshold: Share = 0.8
+    """Share of the influence that kept nodes carry."""
+    edge_threshold: Share = 0.98
+    """Share of what remains that kept edges carry."""

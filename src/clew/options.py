@@ -1,0 +1,168 @@
+"""Options: fields of settings classes, from which Python, command line, server and page derive theirs.
+
+A settings class is a frozen, keyword-only dataclass. A field's annotation says what it may be (`Annotated`
+with bounds of `annotated_types`, `Literal` for choices), its default is a recommendation, and the string
+below it is its sentence:
+
+    max_nodes: Annotated[int, Ge(1)] = 4096
+    \"\"\"Features that may become nodes.\"\"\"
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import (
+    Annotated,
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from annotated_types import Ge, Gt, Le
+
+from clew.errors import ClewError
+
+Share = Annotated[float, Gt(0), Le(1)]
+"""A number above 0 and at most 1."""
+
+Keywords = ParamSpec("Keywords")
+Settings = TypeVar("Settings")
+Owner = TypeVar("Owner")
+First = TypeVar("First")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One field of a settings class."""
+
+    name: str
+    type: Any
+    """Its annotation without bounds."""
+    default: Any
+    """`dataclasses.MISSING` where it must be given."""
+    sentence: str
+    at_least: float | None
+    above: float | None
+    at_most: float | None
+    choices: tuple[Any, ...]
+
+    def expected(self, unit: int = 1) -> str:
+        """Its values for a person: `a whole number from 1`, `attribution or influence`; "" for any.
+
+        Numbers are counted in units of `unit`.
+        """
+        if self.choices:
+            return " or ".join(str(choice) for choice in self.choices)
+        if self.type not in (int, float):
+            return ""
+        words = (("from", self.at_least), ("above", self.above), ("at most", self.at_most))
+        bounds = [f"{word} {bound / unit:,g}" for word, bound in words if bound is not None]
+        return " ".join(["a whole number" if self.type is int else "a number", " and ".join(bounds)]).strip()
+
+    def allows(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if self.type not in (int, float):
+            return True
+        if isinstance(value, bool) or not isinstance(value, int if self.type is int else int | float):
+            return False
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+
+@functools.cache
+def options_of(settings: type) -> Mapping[str, Option]:
+    """The options of a settings class by name, those of its base classes first."""
+    sentences = {
+        name: text for owner in reversed(settings.__mro__[:-1]) for name, text in _sentences(owner).items()
+    }
+    hints = get_type_hints(settings, include_extras=True)
+    return {
+        field.name: _option(field.name, hints[field.name], field.default, sentences.get(field.name, ""))
+        for field in dataclasses.fields(settings)
+    }
+
+
+def check_options(settings: Any) -> None:
+    """Raise `ClewError` for the first option whose value is not allowed."""
+    for option in options_of(type(settings)).values():
+        value = getattr(settings, option.name)
+        if not option.allows(value):
+            raise ClewError(f"{option.name} must be {option.expected()}, not {value!r}.")
+
+
+def takes_options_of(
+    settings: Callable[Keywords, Settings],
+) -> Callable[
+    [Callable[[Owner, First, Settings], Result]], Callable[Concatenate[Owner, First, Keywords], Result]
+]:
+    """Turn a method's last parameter, a settings object, into one keyword for each of its options.
+
+    `def trace(self, prompt, settings: TraceSettings)` is then called as `trace(prompt, max_nodes=64)`. Its
+    signature and the end of its docstring list the options.
+    """
+
+    def decorate(
+        method: Callable[[Owner, First, Settings], Result],
+    ) -> Callable[Concatenate[Owner, First, Keywords], Result]:
+        owner, first, _ = inspect.signature(method).parameters.values()
+
+        @functools.wraps(method)
+        def call(self: Owner, /, *args: Any, **keywords: Any) -> Result:
+            given = keywords.pop(first.name) if not args and first.name in keywords else None
+            (given,) = args or (given,)
+            return method(self, given, settings(**keywords))  # type: ignore[call-arg]
+
+        options = options_of(settings).values()  # type: ignore[arg-type]
+        keywords = [
+            inspect.Parameter(
+                option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=option.type
+            )
+            for option in options
+        ]
+        call.__signature__ = inspect.Signature([owner, first, *keywords])  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _option(name: str, hint: Any, default: Any, sentence: str) -> Option:
+    kind, *facts = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+    def bound(kind: type, attribute: str) -> Any:
+        return next((getattr(fact, attribute) for fact in facts if isinstance(fact, kind)), None)
+
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    return Option(name, kind, default, sentence, bound(Ge, "ge"), bound(Gt, "gt"), bound(Le, "le"), choices)
+
+
+def _sentences(owner: type) -> dict[str, str]:
+    """The strings that stand below the fields of a class."""
+    if not dataclasses.is_dataclass(owner):
+        return {}
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    assert isinstance(definition, ast.ClassDef)
+    found = {}
+    for field, below in zip(definition.body, definition.body[1:], strict=False):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = inspect.cleandoc(text)
+    return found
