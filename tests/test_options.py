@@ -42,7 +42,7 @@ def test_options_are_read_with_those_of_base_classes():
     options = options_of(Example)
     assert list(options) == ["share", "count", "how", "memory"]
     assert options["share"].sentence == "A share."
-    assert options["count"].expected() == "a whole number from 1 and at most 9"
+    assert options["count"].expected() == "a whole number from 1 to 9"
     assert options["how"].choices == ("fast", "well")
 
 
@@ -50,7 +50,7 @@ def test_options_are_read_with_those_of_base_classes():
     ("given", "sentence"),
     [
         ({"share": 0}, "share must be a number above 0 and at most 1, not 0."),
-        ({"count": True}, "count must be a whole number from 1 and at most 9, not True."),
+        ({"count": True}, "count must be a whole number from 1 to 9, not True."),
         ({"how": "badly"}, "how must be fast or well, not 'badly'."),
     ],
 )

@@ -67,9 +67,10 @@ class Option:
             return " or ".join(str(choice) for choice in self.choices)
         if self.type not in (int, float):
             return ""
-        words = (("from", self.at_least), ("above", self.above), ("at most", self.at_most))
+        most = "to" if self.at_least is not None else "and at most" if self.above is not None else "up to"
+        words = (("from", self.at_least), ("above", self.above), (most, self.at_most))
         bounds = [f"{word} {bound / unit:,g}" for word, bound in words if bound is not None]
-        return " ".join(["a whole number" if self.type is int else "a number", " and ".join(bounds)]).strip()
+        return " ".join(["a whole number" if self.type is int else "a number", *bounds])
 
     def allows(self, value: Any) -> bool:
         if self.choices:
