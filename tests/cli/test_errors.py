@@ -52,7 +52,7 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
         (["a", "--max-nodes", "0"], WHOLE.format("--max-nodes", 1, "'0'")),
         (["a", "--max-nodes", "-5"], WHOLE.format("--max-nodes", 1, "'-5'")),
         (["a", "--max-nodes", "many"], WHOLE.format("--max-nodes", 1, "'many'")),
-        (["a", "--max-targets", "0"], WHOLE.format("--max-targets", 1, "'0'")),
+        (["a", "--max-targets", "0"], WHOLE.format("--max-targets", "1 to 1,000", "'0'")),
         (["a", "--memory", "8"], WHOLE.format("--memory", 16, "'8'")),
         (["a", "--node-threshold", "0"], SHARE.format("--node-threshold", "'0'")),
         (["a", "--edge-threshold", "1.01"], SHARE.format("--edge-threshold", "'1.01'")),
