@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
+from clew.feature import Feature, FeatureAt
 from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size
 from clew.graph.thresholds import Thresholds
 
@@ -148,7 +149,7 @@ class Graph:
         position = int(self.node_position[node])
         match kind:
             case NodeKind.FEATURE:
-                return f"{self.feature_name(node)}@{position}"
+                return str(self.feature_at(node))
             case NodeKind.ERROR:
                 source = {-1: "error", -3: "attention error"}.get(int(self.node_feature[node]), "bias")
                 return f"{source} L{layer}@{position}"
@@ -158,10 +159,17 @@ class Graph:
                 target = self.info.targets[node - int(self.of_kind(NodeKind.TARGET)[0])]
                 return f"{quote(target.text)} ({target.weight:.2f})"
 
+    def feature(self, node: int) -> Feature:
+        """The feature that a feature node is of."""
+        return Feature(int(self.node_layer[node]), int(self.node_feature[node]))
+
+    def feature_at(self, node: int) -> FeatureAt:
+        """The feature and position that a feature node stands for."""
+        return self.feature(node).at(int(self.node_position[node]))
+
     def feature_name(self, node: int) -> str:
         """A feature wherever it appears: `L12/4031`, or `A12/31` for one of attention."""
-        layer, feature = int(self.node_layer[node]), int(self.node_feature[node])
-        return f"L{layer}/{feature}" if feature >= 0 else f"A{layer}/{-feature // 2 - 1}"
+        return str(self.feature(node))
 
     def label(self, node: int, *, by_rule: bool = True) -> str | None:
         """What a node is called: its own label, else that of its feature, else what an index calls that.
