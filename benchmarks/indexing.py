@@ -16,17 +16,17 @@ import numpy as np
 import torch
 
 from clew.dictionary.neurons import NeuronDictionary
-from clew.examples.about import About, write_about
-from clew.examples.blobs import pack_activations, pack_drawn, pack_histogram, pack_scored, pack_tokens
-from clew.examples.corpus import Piece
-from clew.examples.histogram import N_BINS
-from clew.examples.index import open_index
-from clew.examples.indexing import WINDOW, WINDOWS_AT_ONCE, IndexSettings, index_texts
-from clew.examples.responses import read_activations
-from clew.examples.schema import changing, connect
-from clew.examples.side import SPAN, Seen
-from clew.examples.tally import Tally
-from clew.examples.windows import Batch, choose_sink, cut_batches
+from clew.index.creation.activations import read_activations
+from clew.index.creation.corpus import Piece
+from clew.index.creation.indexing import WINDOW, WINDOWS_AT_ONCE, IndexSettings, index_texts
+from clew.index.creation.side import SPAN, Seen
+from clew.index.creation.statistics import Tally
+from clew.index.creation.windows import Batch, choose_sink, cut_batches
+from clew.index.storage.blobs import pack_activations, pack_drawn, pack_histogram, pack_scored, pack_tokens
+from clew.index.storage.histogram import N_BINS
+from clew.index.storage.index import open_index
+from clew.index.storage.metadata import About, write_about
+from clew.index.storage.schema import changing, connect
 from clew.model.language_model import LanguageModel
 from tests.real import real_model
 

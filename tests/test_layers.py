@@ -23,13 +23,13 @@ ALLOWED = {
     "graph": GROUND,
     "attribution": GROUND | {"model", "dictionary", "graph"},
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
-    "examples": GROUND | {"new_folder", "model", "dictionary", "graph", "attribution"},
-    "facade": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "examples"},
-    "__init__": GROUND | {"facade", "graph", "intervention", "examples"},
+    "index": GROUND | {"new_folder", "model", "dictionary", "graph", "attribution"},
+    "facade": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "index"},
+    "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
-    "server": GROUND | {"model", "examples", "graph", "facade", "attribution", "intervention", "__init__"},
+    "server": GROUND | {"model", "index", "graph", "facade", "attribution", "intervention", "__init__"},
     "cli": GROUND
-    | {"new_folder", "model", "dictionary", "examples", "graph", "facade", "attribution", "intervention"}
+    | {"new_folder", "model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
     | {"server", "__init__"},
 }
 
@@ -56,7 +56,7 @@ def test_lower_rooms_do_not_know_higher_ones(path):
 
 @pytest.mark.parametrize(
     "statement",
-    ["import clew", "from clew import open", "import clew.graph.frames", "import clew.examples.index"],
+    ["import clew", "from clew import open", "import clew.graph.frames", "import clew.index.storage.index"],
 )
 def test_light_imports_leave_torch_alone(statement):
     check = f"import sys; {statement}; assert not {{'torch', 'transformers', 'pandas'}} & set(sys.modules)"

@@ -19,10 +19,10 @@ from clew.errors import ClewError
 from clew.version import __version__
 
 if TYPE_CHECKING:
-    from clew.examples.index import Index, open_index
     from clew.facade import Model, load
     from clew.graph.file import open_graph as open
     from clew.graph.graph import Graph
+    from clew.index.storage.index import Index, open_index
     from clew.intervention.intervention import Feature, From, Intervention, Source
 
 __all__ = [
@@ -46,11 +46,11 @@ _HOME = {
     "Intervention": ("clew.intervention.intervention", "Intervention"),
     "Source": ("clew.intervention.intervention", "Source"),
     "Graph": ("clew.graph.graph", "Graph"),
-    "Index": ("clew.examples.index", "Index"),
+    "Index": ("clew.index.storage.index", "Index"),
     "Model": ("clew.facade", "Model"),
     "load": ("clew.facade", "load"),
     "open": ("clew.graph.file", "open_graph"),
-    "open_index": ("clew.examples.index", "open_index"),
+    "open_index": ("clew.index.storage.index", "open_index"),
 }
 
 

@@ -16,10 +16,10 @@ from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.transcoders import TranscoderSet
 from clew.dictionary.transcoding import TranscoderDictionary, bind
 from clew.errors import ClewError
-from clew.examples.index import Index, open_index
-from clew.examples.indexing import IndexSettings
-from clew.examples.making import make_index
 from clew.graph.graph import Graph
+from clew.index.creation.indexing import IndexSettings
+from clew.index.creation.new_index import make_index
+from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.generation import Generation, Sampling, check_count, generate_tokens
 from clew.intervention.intervene import intervene, prepare

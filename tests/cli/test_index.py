@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from clew.examples import places
-from clew.examples.index import open_index
-from clew.examples.of_graph import features_of
 from clew.graph.file import open_graph
-from tests.examples.conftest import words
-from tests.examples.some_index import make_index
+from clew.index.labels.graph_features import features_of
+from clew.index.storage import locations as places
+from clew.index.storage.index import open_index
+from tests.index.conftest import words
+from tests.index.some_index import make_index
 
 from .conftest import Outcome, Run
 from .test_errors import refused
@@ -81,7 +81,7 @@ def test_the_default_place(index: Run, tmp_path: Path, monkeypatch: pytest.Monke
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     index: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from clew.examples import indexing
+    from clew.index.creation import indexing
 
     real = indexing.read_activations
 

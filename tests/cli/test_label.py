@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clew.examples.formats.from_index import details_of
-from clew.examples.index import open_index
-from clew.examples.label import Label
-from clew.examples.of_graph import features_of
 from clew.graph.graph import NodeKind
-from tests.examples.some_index import N_FEATURES, make_index
-from tests.examples.stand_in import Answer, Request, StandIn, knowing, problem, said, serving
+from clew.index.exchange.exporting import details_of
+from clew.index.labels.graph_features import features_of
+from clew.index.storage.index import open_index
+from clew.index.storage.label import Label
 from tests.graph.random_graphs import random_graph
+from tests.index.some_index import N_FEATURES, make_index
+from tests.index.stand_in import Answer, Request, StandIn, knowing, problem, said, serving
 
 from .conftest import Run
 
@@ -30,7 +30,7 @@ def index(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Named in the environment, with a key and a model."""
-    monkeypatch.setattr("clew.examples.labelling.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("clew.index.labels.retry.FIRST_WAIT", 0.0)
     with serving() as stand_in:
         monkeypatch.setenv("OPENAI_BASE_URL", stand_in.url)
         monkeypatch.setenv("OPENAI_API_KEY", "secret")
@@ -191,7 +191,7 @@ def test_by_rule_ctrl_c_keeps_what_there_is(run: Run, index: Path, monkeypatch: 
         if done == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("clew.examples.labelling.by_rule.AT_ONCE", 2)
+    monkeypatch.setattr("clew.index.labels.by_rule.AT_ONCE", 2)
     monkeypatch.setattr(Progress, "work", interrupted)
     outcome = run("label", index, "--from-tokens")
     assert outcome.code == 130

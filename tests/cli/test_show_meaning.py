@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from clew.cli.example_texts import examples_of_side, known_features
-from clew.examples.index import open_index
-from clew.examples.places import default_place
-from clew.examples.record import Histogram
 from clew.graph.graph import Graph, NodeKind
-from tests.examples.some_index import make_index
+from clew.index.storage.index import open_index
+from clew.index.storage.locations import default_place
+from clew.index.storage.record import Histogram
+from tests.index.some_index import make_index
 
 from .conftest import Run
 from .test_errors import refused

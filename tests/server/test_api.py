@@ -18,8 +18,8 @@ from clew.server.kept_model import KeptModel
 from clew.server.library import Library
 from clew.server.security import access_to
 from clew.server.service import Service
-from tests.examples.some_index import make_index
 from tests.graph.random_graphs import random_graph
+from tests.index.some_index import make_index
 from tests.server.conftest import PAGE
 
 HOST = {"host": "localhost"}

@@ -11,15 +11,15 @@ import pytest
 
 import clew
 from clew.errors import ClewError
-from clew.examples.formats.files import write_details
-from clew.examples.formats.into_index import import_details
-from clew.examples.index import open_index
-from clew.examples.places import default_place
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations
+from clew.index.exchange.folder import write_details
+from clew.index.exchange.importing import import_details
+from clew.index.storage.index import open_index
+from clew.index.storage.locations import default_place
 from clew.server.indexes import Indexes
-from tests.examples.some_index import feature, make_index
 from tests.graph.random_graphs import random_graph
+from tests.index.some_index import feature, make_index
 from tests.server.conftest import brought, sentence
 
 

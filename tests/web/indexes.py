@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clew.examples.formats.details import BOTTOM, TOP, Example, FeatureDetails, Quantile
-from clew.examples.formats.files import write_details
-from clew.examples.formats.into_index import import_details
-from clew.examples.places import default_place
 from clew.graph.graph import Graph, NodeKind
+from clew.index.exchange.feature_file import BOTTOM, TOP, Example, FeatureDetails, Quantile
+from clew.index.exchange.folder import write_details
+from clew.index.exchange.importing import import_details
+from clew.index.storage.locations import default_place
 from tests.web.graphs import WORDS
 from tests.web.serving import Server
 

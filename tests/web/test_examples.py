@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from clew.examples.formats.details import TOP, Example, Quantile
 from clew.graph.graph import NodeKind
+from clew.index.exchange.feature_file import TOP, Example, Quantile
 from tests.web.browsing import GraphPage, wait_until
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 from tests.web.indexes import (

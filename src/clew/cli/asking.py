@@ -13,12 +13,12 @@ from clew.errors import ClewError
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
-    from clew.examples.index import Index
-    from clew.examples.labelling.budget import Budget
-    from clew.examples.labelling.endpoint import Service
-    from clew.examples.labelling.evidence import Evidence
-    from clew.examples.labelling.from_index import Place
-    from clew.examples.labelling.run import Made, Tally
+    from clew.index.labels.budget import Budget
+    from clew.index.labels.endpoint import Service
+    from clew.index.labels.evidence import Evidence
+    from clew.index.labels.from_index import Place
+    from clew.index.labels.model_labels import Made, Tally
+    from clew.index.storage.index import Index
 
 
 def ask_for_labels(
@@ -30,9 +30,9 @@ def ask_for_labels(
     progress: Progress,
 ) -> None:
     """Estimate, agree, ask, and print what came of it."""
-    from clew.examples.labelling.budget import Budget, Prices
-    from clew.examples.labelling.estimate import estimate, spread
-    from clew.examples.labelling.from_index import each_evidence
+    from clew.index.labels.budget import Budget, Prices
+    from clew.index.labels.estimate import estimate, spread
+    from clew.index.labels.from_index import each_evidence
 
     others = left_alone(len(sides) - len(todo), arguments.relabel)
     if not todo:
@@ -66,10 +66,10 @@ def _labelled(
     budget: Budget,
     progress: Progress,
 ) -> Tally:
-    from clew.examples.labelling.endpoint import Endpoint, sleep_until
-    from clew.examples.labelling.from_index import each_evidence
-    from clew.examples.labelling.pace import Limits, Pace
-    from clew.examples.labelling.run import label_features
+    from clew.index.labels.endpoint import Endpoint, sleep_until
+    from clew.index.labels.from_index import each_evidence
+    from clew.index.labels.model_labels import label_features
+    from clew.index.labels.pace import Limits, Pace
 
     stop = threading.Event()
     pace = Pace(

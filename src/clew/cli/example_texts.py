@@ -11,9 +11,9 @@ from clew.cli.features import most_influential
 from clew.cli.index.show import print_example
 from clew.cli.layout import print_indented, print_title
 from clew.cli.spelling import readable
-from clew.examples.index import Index
-from clew.examples.record import Example, FeatureRecord
 from clew.graph.graph import Graph
+from clew.index.storage.index import Index
+from clew.index.storage.record import Example, FeatureRecord
 
 FEATURES = 5
 """Whose texts are shown."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
-    from clew.examples.index import Index
     from clew.graph.graph import Graph
+    from clew.index.storage.index import Index
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def only_warned(*, strictly: bool = False) -> Iterator[None]:
 
 def with_labels_found(graph: Graph) -> Graph:
     """The graph with the labels of the index in its usual place, if that can be read."""
-    from clew.examples.of_graph import with_index_labels
+    from clew.index.labels.graph_features import with_index_labels
 
     with only_warned():
         return with_index_labels(graph)
@@ -41,8 +41,8 @@ def index_for(graph: Graph, named: Path | None) -> Iterator[Index | None]:
 
     Raises `ClewError` where the one that was named cannot be read.
     """
-    from clew.examples.index import open_index
-    from clew.examples.places import find_index
+    from clew.index.storage.index import open_index
+    from clew.index.storage.locations import find_index
 
     place = named or find_index(graph.info.model, graph.info.dictionary)
     index = None

@@ -12,9 +12,9 @@ from clew.errors import ClewError
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
-    from clew.examples.index import Index
-    from clew.examples.labelling.endpoint import Service
-    from clew.examples.labelling.from_index import Place
+    from clew.index.labels.endpoint import Service
+    from clew.index.labels.from_index import Place
+    from clew.index.storage.index import Index
 
     Sides = dict[Place, bool | None]
 
@@ -81,8 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Say what it will take, ask, label; whatever was labelled before is left alone."""
     from clew.cli.asking import ask_for_labels
     from clew.cli.progress import Progress
-    from clew.examples.index import open_index
-    from clew.examples.labelling.from_index import unlabelled
+    from clew.index.labels.from_index import unlabelled
+    from clew.index.storage.index import open_index
 
     _check(arguments)
     service = None if arguments.from_tokens else _service(arguments)
@@ -110,7 +110,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _service(arguments: argparse.Namespace) -> Service:
-    from clew.examples.labelling.endpoint import PUBLIC, Service
+    from clew.index.labels.endpoint import PUBLIC, Service
 
     url = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
     key = os.environ.get(arguments.api_key_from, "")
@@ -124,7 +124,7 @@ def _service(arguments: argparse.Namespace) -> Service:
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
-    from clew.examples.places import find_index
+    from clew.index.storage.locations import find_index
 
     if arguments.file is not None:
         return Path(arguments.file).expanduser()
@@ -139,7 +139,7 @@ def _index_file(arguments: argparse.Namespace) -> Path:
 
 def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
     """The features wanted, in order, and which side of each, where a graph says it."""
-    from clew.examples.labelling.choose import features_named, features_of_graph
+    from clew.index.labels.choose import features_named, features_of_graph
 
     if arguments.features is not None:
         named = features_named(arguments.features)
@@ -162,7 +162,7 @@ def _label_from_tokens(
     index: Index, todo: list[Place], sides: Sides, again: bool, progress: Progress
 ) -> None:
     from clew.cli.asking import left_alone, what_next
-    from clew.examples.labelling.by_rule import ByRule, label_by_rule
+    from clew.index.labels.by_rule import ByRule, label_by_rule
 
     tally = ByRule()
     try:

@@ -10,9 +10,9 @@ from clew.cli.index.show import print_facts, print_heading
 from clew.cli.layout import print_indented, print_title, table
 from clew.cli.spelling import percent, readable, token
 from clew.errors import ClewError
-from clew.examples.index import Index
-from clew.examples.record import FeatureRecord
 from clew.graph.graph import Graph, NodeKind
+from clew.index.storage.index import Index
+from clew.index.storage.record import FeatureRecord
 
 MOST_ROWS = 20
 """Positions that are listed, the most influential ones."""

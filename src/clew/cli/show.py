@@ -13,8 +13,8 @@ from clew.graph.thresholds import Thresholds
 from clew.options import options_of
 
 if TYPE_CHECKING:
-    from clew.examples.index import Index
     from clew.graph.graph import Graph
+    from clew.index.storage.index import Index
 
 USAGE = "FILE [options]"
 EXAMPLE = """\
@@ -77,7 +77,7 @@ def _print_graph(arguments: argparse.Namespace, opened: Graph, index: Index | No
     from clew.cli.indexes import only_warned
     from clew.cli.layout import page
     from clew.cli.report import print_file, print_report
-    from clew.examples.of_graph import with_index_labels
+    from clew.index.labels.graph_features import with_index_labels
 
     graph = opened if opened.node_total is None else prune_as_asked(opened)
     count, known = 2 if arguments.examples is None else arguments.examples, []

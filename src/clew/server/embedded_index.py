@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
-from clew.examples.index import Index
-from clew.examples.of_graph import labels_of
-from clew.examples.record import BOTTOM, TOP, Example, ExampleGroup, FeatureRecord
 from clew.graph.graph import Graph, NodeKind
+from clew.index.labels.graph_features import labels_of
+from clew.index.storage.index import Index
+from clew.index.storage.record import BOTTOM, TOP, Example, ExampleGroup, FeatureRecord
 from clew.server.index_schemas import EmbeddedIndex
 
 FEATURES = 300

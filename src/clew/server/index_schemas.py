@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clew.examples.label import LONGEST
+from clew.index.storage.label import LONGEST
 from clew.server.schemas import Body
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.examples.index import Index, open_index
-from clew.examples.of_graph import with_index_labels
-from clew.examples.places import find_index
 from clew.graph.graph import Graph
+from clew.index.labels.graph_features import with_index_labels
+from clew.index.storage.index import Index, open_index
+from clew.index.storage.locations import find_index
 from clew.server.refusal import Refusal
 
 Pair = tuple[str, str]

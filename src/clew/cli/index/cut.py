@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.spelling import size
-    from clew.examples.cutting import cut_index
-    from clew.examples.of_graph import features_of
     from clew.graph.file import open_graph
+    from clew.index.labels.graph_features import features_of
+    from clew.index.storage.subset import cut_index
 
     features = {place for path in arguments.graph for place in features_of(open_graph(path))}
     count = cut_index(arguments.file, arguments.out, features, arguments.examples)

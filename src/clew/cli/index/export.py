@@ -10,7 +10,7 @@ from clew.cli.arguments import one_of, whole_number
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
-    from clew.examples.index import Index
+    from clew.index.storage.index import Index
 
 USAGE = "INDEX --out DIR [options]"
 EXAMPLE = """\
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Features that were never seen are left out, unless a graph has them."""
     from clew.cli.progress import Progress
-    from clew.examples.formats.from_index import export_index
-    from clew.examples.index import open_index
+    from clew.index.exchange.exporting import export_index
+    from clew.index.storage.index import open_index
 
     with open_index(arguments.file) as index, Progress() as progress:
         wanted = None if arguments.graph is None else _of_graphs(index, arguments.graph)
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _of_graphs(index: Index, files: list[str]) -> set[tuple[int, int]]:
-    from clew.examples.of_graph import features_of
     from clew.graph.file import open_graph
+    from clew.index.labels.graph_features import features_of
 
     found: set[tuple[int, int]] = set()
     for file in files:

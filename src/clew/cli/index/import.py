@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """The index appears when everything is read."""
     from clew.cli.progress import Progress
-    from clew.examples.formats.into_index import import_details
+    from clew.index.exchange.importing import import_details
 
     with Progress() as progress:
         progress.stage(f"Reading {arguments.source}")
@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _print_whose(out: Path) -> None:
     """Where other commands would look for it, if the files or the options said whose features these are."""
-    from clew.examples.index import open_index
-    from clew.examples.places import default_place
+    from clew.index.storage.index import open_index
+    from clew.index.storage.locations import default_place
 
     with open_index(out) as index:
         about = index.about

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from clew.cli.progress import Progress
-    from clew.examples.making import MadeIndex
+    from clew.index.creation.new_index import MadeIndex
 
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
@@ -80,10 +80,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
-    from clew.examples.corpus import find_files
-    from clew.examples.indexing import IndexSettings
-    from clew.examples.making import make_index
-    from clew.examples.places import check_place
+    from clew.index.creation.corpus import find_files
+    from clew.index.creation.indexing import IndexSettings
+    from clew.index.creation.new_index import make_index
+    from clew.index.storage.locations import check_place
 
     find_files(arguments.data)
     if arguments.out is not None and not arguments.replace:
@@ -189,7 +189,7 @@ def _print_done(made: MadeIndex) -> None:
         print(f"{made.path} is complete already; nothing was read. --replace makes a new one in its place.")
         return
     from clew.cli.spelling import size
-    from clew.examples.index import open_index
+    from clew.index.storage.index import open_index
 
     about, out = made.about, made.path
     with open_index(out) as index:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.cli.spelling import size
-    from clew.examples.merging import merge_shards
+    from clew.index.creation.shards import merge_shards
 
     with Progress() as progress:
         progress.stage(f"Merging {len(arguments.shards)} shards")

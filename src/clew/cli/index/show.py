@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from clew.examples.index import Index
-    from clew.examples.label import Label
-    from clew.examples.record import Example, FeatureRecord, Histogram, TokenValue
+    from clew.index.storage.index import Index
+    from clew.index.storage.label import Label
+    from clew.index.storage.record import Example, FeatureRecord, Histogram, TokenValue
 
 USAGE = "FILE FEATURE [options]"
 EXAMPLE = """\
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.layout import page
-    from clew.examples.index import open_index
+    from clew.index.storage.index import open_index
 
     layer, feature = arguments.feature
     with open_index(arguments.file) as index, page() as console:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from clew.errors import ClewError
-from clew.examples.of_graph import features_of, labels_of
-from clew.examples.record import FeatureRecord
+from clew.index.labels.graph_features import features_of, labels_of
+from clew.index.storage.record import FeatureRecord
 from clew.server.index_schemas import FeatureDetails, GraphIndex, LabelNow, LabelText, TextHit
 from clew.server.refusal import Refusal
 from clew.server.service import NOT_FOUND, GraphId, Served

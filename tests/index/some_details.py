@@ -1,0 +1,34 @@
+"""Made-up details of features, to write and to read back."""
+
+from __future__ import annotations
+
+from clew.index.exchange.feature_file import BOTTOM, TOP, Example, FeatureDetails, Quantile
+
+
+def details(layer: int = 2, feature: int = 5) -> FeatureDetails:
+    """Something in every field, with texts that need care."""
+    top = Example((" the", " capital", ' "of"\n', " 日本", "\u202e"), (0.0, 4.5, -0.25, 0.0, 1e-30), peak=1)
+    return FeatureDetails(
+        layer,
+        feature,
+        transcoder="org/transcoders",
+        quantiles=(
+            Quantile(TOP, (top, Example((" a",), (3.0,), peak=0, repeated=True))),
+            Quantile(BOTTOM, (Example((" b", " c"), (-2.5, 0.0), peak=0),)),
+            Quantile("Subsample Interval 0", ()),
+        ),
+        top_outputs=(" Paris", "é", ""),
+        bottom_outputs=(" x",),
+        minimum=-2.5,
+        maximum=4.5,
+        histogram=(1.0, 0.0, 7.0),
+        quantile_values=(0.1, 0.5),
+        frequency=0.003,
+        more={"label": "capitals", "frequent_tokens": [[" capital", 0.5]]},
+    )
+
+
+def several() -> list[FeatureDetails]:
+    """Of three layers, with features missing in between."""
+    places = [(0, 0), (0, 3), (1, 7), (11, 0), (11, 1)]
+    return [details(layer, feature) for layer, feature in places]
