@@ -1,4 +1,4 @@
-"""Measure the page in a real browser, drawn by software, and write docs/page_speed.md."""
+"""Measure the page in a real browser, drawn by software, and write docs/measurements/page_speed.md."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def main() -> None:
         finally:
             server.stop()
         text = report(cases, f"Chromium {browser.version}")
-    Path("docs/page_speed.md").write_text(text)
+    Path("docs/measurements/page_speed.md").write_text(text)
     print(text)
 
 

@@ -1,4 +1,4 @@
-"""Write docs/faithfulness.md: scores by graph size, and what ablating the named neurons does to answers."""
+"""Measure scores by graph size, and answers without top neurons; write docs/measurements/faithfulness.md."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def table(name: str, answers: tuple[tuple[str, str], ...]) -> str:
 def main() -> None:
     tables = [table("smollm2", SMOLLM2_ANSWERS), table("gemma3-270m", GEMMA_ANSWERS)]
     machine = f"Measured with Python {platform.python_version()} on {platform.machine()}, float32.\n"
-    Path("docs/faithfulness.md").write_text("\n".join([HEAD, *tables, machine]))
+    Path("docs/measurements/faithfulness.md").write_text("\n".join([HEAD, *tables, machine]))
 
 
 if __name__ == "__main__":

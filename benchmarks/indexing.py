@@ -1,4 +1,4 @@
-"""Write docs/indexing.md: what an index costs beside the bare forward pass, and how fast it answers."""
+"""Measure what an index costs and how fast it answers; write docs/measurements/indexing.md."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def main() -> None:
     )
     with TemporaryDirectory() as folder:
         parts = [head, speed(model), explained, whole(model, Path(folder)), answers(Path(folder))]
-    Path("docs/indexing.md").write_text("\n\n".join(part.strip() for part in parts) + "\n")
+    Path("docs/measurements/indexing.md").write_text("\n\n".join(part.strip() for part in parts) + "\n")
 
 
 if __name__ == "__main__":

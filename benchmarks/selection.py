@@ -1,4 +1,4 @@
-"""Compare the two ways of choosing features on the real models and write docs/selection.md."""
+"""Compare the two ways to choose features on the real models; write docs/measurements/selection.md."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def main() -> None:
         for way in (1, 2)
     ]
     times = [median(found[way].seconds for found in all_found) for way in range(3)]
-    Path("docs/selection.md").write_text(TEMPLATE.format(table=table, gains=gains, times=times))
+    Path("docs/measurements/selection.md").write_text(TEMPLATE.format(table=table, gains=gains, times=times))
 
 
 TEMPLATE = """# Which features become nodes

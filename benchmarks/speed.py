@@ -1,4 +1,4 @@
-"""Measure tracing on SmolLM2 and write docs/benchmarks.md; each case runs in a process of its own."""
+"""Measure tracing on SmolLM2, each case in its own process; write docs/measurements/speed.md."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def main() -> None:
         finished = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         cases.append(json.loads(finished.stdout.splitlines()[-1]))
         print(report(cases[-1:]), flush=True)
-    Path("docs/benchmarks.md").write_text(report(cases))
+    Path("docs/measurements/speed.md").write_text(report(cases))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write docs/validation.md: do predictions come true, are circuits enough, does a swap change the answer."""
+"""Measure predictions, circuits and swaps on the real models; write docs/measurements/validation.md."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def main() -> None:
     circuits = "\n".join(circuit_table(name) for name in PROMPTS)
     swaps = "\n".join(swap_table(name, swap) for name, some in SWAPS.items() for swap in some)
     everything = [found for some in medians.values() for found in some]
-    Path("docs/validation.md").write_text(
+    Path("docs/measurements/validation.md").write_text(
         TEMPLATE.format(
             tables="\n".join(parts),
             circuits=circuits,
@@ -80,7 +80,7 @@ def validated(model: LanguageModel, prompt: str) -> Validation:
     found = validate_graph(model, NeuronDictionary(model), graph, count=TESTED)
     print(prompt, found, flush=True)
     if prompt == SMOLLM2_ANSWERS[0][0]:
-        Path("docs", PICTURE).write_text(drawing(graph, found), encoding="utf-8")
+        Path("docs/measurements", PICTURE).write_text(drawing(graph, found), encoding="utf-8")
     return found
 
 

@@ -22,7 +22,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
 @pytest.mark.real
 def test_the_examples_of_interventions_print_what_the_page_says(capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs" / "interventions.md").read_text()
+    page = (ROOT / "docs" / "guide" / "testing-a-hypothesis.md").read_text()
     exec("\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)), {})
     printed = capsys.readouterr().out.splitlines()
     assert f"# {printed[0]}" in page

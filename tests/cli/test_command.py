@@ -56,7 +56,7 @@ def test_version_and_help(run: Run):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command: str):
-    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     section = page.split(f"\n## `clew {command}")[1].split("\n## ")[0]
     missing = [
         option for option in options(subcommands(build_parser())[command]) if f"`{option}" not in section
