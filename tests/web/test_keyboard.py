@@ -10,13 +10,13 @@ from playwright.sync_api import expect
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 
-PAGES = Path(__file__).resolve().parents[2] / "web" / "src" / "pages"
+WORKSPACE = Path(__file__).resolve().parents[2] / "web" / "src" / "graph_page" / "GraphWorkspace.svelte"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def handled_keys() -> set[str]:
     """The names in the table of keys of a graph's page."""
-    source = (PAGES / "OpenGraph.svelte").read_text()
+    source = WORKSPACE.read_text()
     table = re.search(r"const act: Record<string, \(\) => void> = \{(.*?)\n    \};", source, re.DOTALL)
     assert table
     return {key.strip('"') for key in re.findall(r"^      (\"[^\"]+\"|\w+):", table[1], re.MULTILINE)}

@@ -1,10 +1,10 @@
-import { entry, Refusal, Server, tellEvent } from "./server.ts";
+import { entry, Refusal, Server, tellEvent } from "./fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import Library from "../src/pages/Library.svelte";
-import { ownName, rowsInSight, search, sorted } from "../src/library/order.ts";
-import { toasts } from "../src/parts/toasts.svelte.ts";
-import Toasts from "../src/parts/Toasts.svelte";
+import LibraryPage from "../src/library/LibraryPage.svelte";
+import { ownName, rowsInSight, search, sorted } from "../src/library/listed_graphs.ts";
+import { toasts } from "../src/app/toasts.svelte.ts";
+import Toasts from "../src/app/Toasts.svelte";
 
 let server: Server;
 
@@ -24,7 +24,7 @@ const prompts = () =>
   screen.queryAllByRole("row").flatMap((row) => row.querySelector(".prompt")?.textContent ?? []);
 
 async function open(): Promise<void> {
-  render(Library);
+  render(LibraryPage);
   render(Toasts);
   await screen.findByRole("grid");
 }
@@ -144,7 +144,7 @@ describe("the library", () => {
 
   it("takes files that are dropped anywhere", async () => {
     server.on("POST /graphs", () => entry({ prompt: "dropped" }));
-    render(Library);
+    render(LibraryPage);
     await screen.findByText("No graphs yet");
     const dataTransfer = { types: ["Files"], files: [file("a.clew")] };
     await fireEvent.dragOver(window, { dataTransfer });
@@ -188,7 +188,7 @@ describe("the library", () => {
 
   it("says that the server is gone, and tries again", async () => {
     server.gone = true;
-    render(Library);
+    render(LibraryPage);
     await screen.findByText(/The server does not answer/);
     server.gone = false;
     server.graphs = [entry({ prompt: "back" })];

@@ -1,10 +1,10 @@
-import { Refusal, seen, Server, tellEvent } from "./server.ts";
+import { Refusal, seen, Server, tellEvent } from "./fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobRequest } from "../src/api/types.ts";
-import NewGraph from "../src/pages/NewGraph.svelte";
-import { jobs } from "../src/parts/jobs.svelte.ts";
-import { automaticTargets, PLAIN, problemsOf, requestOf } from "../src/tracing/form.ts";
+import NewGraphPage from "../src/new_graph/NewGraphPage.svelte";
+import { jobs } from "../src/jobs/jobs.svelte.ts";
+import { automaticTargets, PLAIN, problemsOf, requestOf } from "../src/new_graph/trace_form.ts";
 
 let server: Server;
 let loaded: boolean;
@@ -28,7 +28,7 @@ beforeEach(() => {
 afterEach(cleanup);
 
 async function write(prompt: string): Promise<void> {
-  render(NewGraph);
+  render(NewGraphPage);
   await waitFor(() => expect(screen.getByLabelText<HTMLSelectElement>("Model").value).toBe("smollm2"));
   await fireEvent.input(screen.getByLabelText("Prompt"), { target: { value: prompt } });
 }
@@ -112,7 +112,7 @@ describe("a new graph", () => {
     await fireEvent.input(screen.getByLabelText("Features at most"), { target: { value: "256" } });
     await waitFor(() => expect(sessionStorage.getItem("clew-new-graph")).toContain("256"));
     cleanup();
-    render(NewGraph);
+    render(NewGraphPage);
     expect(screen.getByLabelText<HTMLTextAreaElement>("Prompt").value).toBe("Kept as it was");
     expect(screen.getByLabelText<HTMLInputElement>("Features at most").value).toBe("256");
   });

@@ -3,9 +3,9 @@ import { FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
 import { makeHeap } from "../src/graph/heap.ts";
 import type { Mask } from "../src/graph/influence.ts";
 import { explainToken, strongestPaths, type SignedPath } from "../src/graph/paths.ts";
-import { prepare } from "../src/graph/prepare.ts";
+import { prepare } from "../src/graph/prepared_graph.ts";
 import { denseShares, denseWeights } from "./dense.ts";
-import { generator, makeGraph, randomGraph } from "./graphs.ts";
+import { generator, makeGraph, randomGraph } from "./random_graphs.ts";
 
 /** Every path of at least one edge from any source up to any target, found one by one. */
 function allPaths(graph: Graph, sources: number[], targets: number[], mask?: Mask): SignedPath[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { smallestKept, smallestKeptOfSorted } from "../src/graph/cutoff.ts";
+import { smallestKept, smallestKeptOfSorted } from "../src/graph/influence_cutoff.ts";
 import { ERROR, FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import { cumulativeShare, edgeShares, measureFlow } from "../src/graph/influence.ts";
-import { prepare } from "../src/graph/prepare.ts";
+import { prepare } from "../src/graph/prepared_graph.ts";
 import { prune } from "../src/graph/prune.ts";
 import { knowsWhatIsMissing, scoresOfPart } from "../src/graph/scores.ts";
 import {
@@ -14,7 +14,7 @@ import {
   sortedCutoff,
   weightOfTargets,
 } from "./dense.ts";
-import { generator, makeGraph, randomGraph } from "./graphs.ts";
+import { generator, makeGraph, randomGraph } from "./random_graphs.ts";
 
 const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 const sizeOf = (seed: number) => ({

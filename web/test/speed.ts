@@ -5,14 +5,14 @@
  */
 
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
-import { prepare } from "../src/graph/prepare.ts";
+import { prepare } from "../src/graph/prepared_graph.ts";
 import { prune } from "../src/graph/prune.ts";
-import { groupEdges } from "../src/graph/groups.ts";
+import { groupEdges } from "../src/graph/group_edges.ts";
 import { inputsOf } from "../src/graph/neighbours.ts";
 import { explainToken } from "../src/graph/paths.ts";
-import { searchNodes } from "../src/graph/search.ts";
+import { searchNodes } from "../src/graph/node_search.ts";
 import { scoresOfPart } from "../src/graph/scores.ts";
-import { generator, makeGraph, type EdgeGiven, type NodeGiven } from "./graphs.ts";
+import { generator, makeGraph, type EdgeGiven, type NodeGiven } from "./random_graphs.ts";
 
 const LAYERS = 26;
 const POSITIONS = 20;

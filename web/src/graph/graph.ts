@@ -1,4 +1,4 @@
-/** The attribution graph as typed arrays, in the order and with the meanings of the `.clew` file. */
+/** The attribution graph as typed arrays, in the order and with the featureIndex of the `.clew` file. */
 
 export const FEATURE = 0;
 export const ERROR = 1;

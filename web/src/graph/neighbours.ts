@@ -2,7 +2,7 @@
 
 import type { Graph } from "./graph.ts";
 import { safeDivide, type Mask } from "./influence.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared_graph.ts";
 
 export interface Neighbour {
   readonly node: number;

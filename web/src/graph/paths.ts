@@ -3,7 +3,7 @@
 import { TOKEN, type Graph } from "./graph.ts";
 import { makeHeap } from "./heap.ts";
 import { safeDivide, type Mask } from "./influence.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared_graph.ts";
 
 /**
  * A chain of nodes from a source up to a target.

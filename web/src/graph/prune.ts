@@ -1,9 +1,9 @@
 /** Keep the smallest part of a graph that carries a chosen share of the influence. */
 
-import { smallestKept, smallestKeptOfSorted } from "./cutoff.ts";
+import { smallestKept, smallestKeptOfSorted } from "./influence_cutoff.ts";
 import { ERROR, FEATURE, TOKEN, type Graph } from "./graph.ts";
 import { measureFlow, type Mask } from "./influence.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared_graph.ts";
 
 export const NODE_THRESHOLD = 0.8;
 export const EDGE_THRESHOLD = 0.98;

@@ -2,7 +2,7 @@
 
 import { ERROR, TOKEN, type Graph } from "./graph.ts";
 import { safeDivide } from "./influence.ts";
-import type { Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepared_graph.ts";
 
 /** Each between 0 and 1, or null where nothing flows that could be divided. */
 export interface PartScores {
