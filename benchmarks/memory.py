@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.random_transcoders import random_transcoders
-from clew.dictionary.saving import save_transcoders
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.facade import load
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record

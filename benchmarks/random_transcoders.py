@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from clew.dictionary.activation import JumpReLU
-from clew.dictionary.points import ReadPoint, WritePoint, read_values
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording

@@ -19,11 +19,11 @@ import torch
 from benchmarks.random_transcoders import random_transcoders
 from benchmarks.work import graph_bytes, needed_flops, sweep_layer_positions
 from clew.attribution.trace import TraceSettings, trace
-from clew.dictionary.base import Dictionary
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.protocols import Dictionary
 from clew.dictionary.reference import load_transcoders
-from clew.dictionary.saving import save_transcoders
-from clew.dictionary.transcoding import bind
+from clew.dictionary.transcoder_dictionary import bind
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 
 from clew.dictionary.activation import ReLU
-from clew.dictionary.points import ReadPoint, WritePoint, read_values
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
-from clew.dictionary.transcoding import TranscoderDictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.dictionary.weights import Weights
 from clew.model.anatomy import Fused
 from clew.model.language_model import LanguageModel, Layer, part_of

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from clew.dictionary.activation import Activation, BatchTopK, JumpReLU, ReLU, TopK
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
-from clew.dictionary.transcoding import TranscoderDictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights
 from clew.model.language_model import LanguageModel
 

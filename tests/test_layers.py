@@ -17,19 +17,18 @@ GROUND = {"errors", "version", "feature", "files", "options", "progress", "sqlit
 
 ALLOWED = {
     **dict.fromkeys(GROUND, GROUND),
-    "new_folder": GROUND,
     "model": GROUND,
-    "dictionary": GROUND | {"new_folder", "model"},
+    "dictionary": GROUND | {"model"},
     "graph": GROUND,
     "attribution": GROUND | {"model", "dictionary", "graph"},
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
-    "index": GROUND | {"new_folder", "model", "dictionary", "graph", "attribution"},
+    "index": GROUND | {"model", "dictionary", "graph", "attribution"},
     "facade": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "index"},
     "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
     "server": GROUND | {"model", "index", "graph", "facade", "attribution", "intervention", "__init__"},
     "cli": GROUND
-    | {"new_folder", "model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
+    | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
     | {"server", "__init__"},
 }
 

@@ -9,12 +9,12 @@ from typing import Any, overload
 
 from clew.attribution.settings import TraceCall
 from clew.attribution.trace import trace
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import Quality, check_quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
-from clew.dictionary.transcoders import TranscoderSet
-from clew.dictionary.transcoding import TranscoderDictionary, bind
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.index.creation.indexing import IndexSettings

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from clew.attribution import chunks, frozen_attention, sweep
 from clew.attribution.trace import GapWarning, TraceSettings, trace
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.dictionary.weights import Weights
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel

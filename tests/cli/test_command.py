@@ -124,13 +124,13 @@ def test_an_encoding_without_arrows_gets_plain_ones(trace: Run, tmp_path: Path):
 def test_models_lists_what_is_here_and_how_to_get_the_rest(
     run: Run, monkeypatch: pytest.MonkeyPatch, model_folder: Path
 ):
-    from clew.model.inventory import ReadyModel
+    from clew.model.ready_models import ReadyModel
 
     models = [
         ReadyModel("here", "known", "a model", "MIT", converted=True, folder=model_folder, size=93_000_000),
         ReadyModel("gemma3-270m", "known", "another", "Gemma terms", command="pip install it==1.0"),
     ]
-    monkeypatch.setattr("clew.model.inventory.ready_models", lambda: models)
+    monkeypatch.setattr("clew.model.ready_models.ready_models", lambda: models)
     lines = run("models").out.splitlines()
     assert lines[:4] == ["Ready", "  here  MIT  93 MB", "    a model", f"    in {model_folder}"]
     assert lines[5:9] == [

@@ -14,11 +14,11 @@ import torch
 
 import clew
 from clew.cli.spelling import size
-from clew.dictionary.points import ReadPoint
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.dictionary.quality import TEXT, text_windows
+from clew.dictionary.read_write_points import ReadPoint
 from clew.dictionary.reference import load_transcoders
-from clew.dictionary.saving import save_transcoders
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.model.language_model import LanguageModel
 from tests.dictionary.formats.published import random_layers, write_circuit_tracer
 from tests.fitted_transcoders import as_if, fitted_transcoders
@@ -273,7 +273,7 @@ def test_an_empty_text_is_not_replaced_by_the_built_in_one(
 def test_a_folder_that_holds_something_is_told_before_anything_is_read(run: Run, tmp_path: Path):
     (tmp_path / "notes.txt").touch()
     assert refused(run("dictionary", "save", "nosuch", tmp_path)) == (
-        f"{tmp_path} already holds something: give a folder that is new or empty."
+        f"{tmp_path} already holds something; name a folder that is new or empty."
     )
 
 

@@ -7,8 +7,8 @@ import torch
 
 from clew.attribution.linear import LinearMap
 from clew.attribution.rows import gather_sources
-from clew.dictionary.base import ActiveFeatures
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.protocols import ActiveFeatures
 from clew.errors import ClewError
 from clew.model.recording import record
 from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model

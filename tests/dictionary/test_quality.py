@@ -8,7 +8,6 @@ from statistics import median
 import pytest
 import torch
 
-from clew.dictionary.points import ReadPoint, WritePoint, write_values
 from clew.dictionary.quality import (
     MOST_WINDOWS,
     TEXT,
@@ -20,7 +19,8 @@ from clew.dictionary.quality import (
     numbers_joined,
     text_windows,
 )
-from clew.dictionary.transcoding import TranscoderDictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, write_values
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
 from tests.fitted_transcoders import as_if, fitted_transcoders

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.index.creation.activations import read_activations
 from clew.index.creation.side import DRAW_SALT, DRAWN, LEVEL_SALT, LEVELS, SHOWN, chance_of
 from clew.index.creation.statistics import GRID

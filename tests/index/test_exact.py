@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from clew.attribution.output_tokens import SHOWN as OUTPUTS
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.protocols import Dictionary
 from clew.index.creation.corpus import find_files, read_pieces
 from clew.index.creation.indexing import IndexSettings, index_texts
 from clew.index.creation.windows import cut_batches

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel
 from tests.oracle import _attention_replaced_by, _patterns
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.graph.graph import Graph
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.prediction import Place, feature_nodes

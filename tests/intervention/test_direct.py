@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.attribution.trace import TraceSettings, trace
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervene import intervene, own_changes, prepare
 from clew.intervention.intervention import Intervention

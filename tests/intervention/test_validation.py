@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from clew.attribution.trace import TraceSettings, trace
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary
+from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.subgraph import subgraph

@@ -20,9 +20,9 @@ from huggingface_hub import errors as hub_errors
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from clew.errors import ClewError
-from clew.model import conversion, inventory, known, reference
+from clew.model import reference, short_names
 from clew.model.cache import content_key, models_folder
-from clew.model.inventory import ready_models
+from clew.model.ready_models import ready_models
 from clew.model.reference import resolve
 
 VOCABULARY = ["<s>", "</s>", "a", "b", "c", "Ġ", "1", "2", "ĠĠ"]
@@ -46,7 +46,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "find_spec", lambda _: None)
+    monkeypatch.setattr("clew.model.short_names.find_spec", lambda _: None)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def fake_conversion(monkeypatch: pytest.MonkeyPatch, act: Any = lambda: None) ->
         act()
         (folder / "model.safetensors").write_text(source.read_text())
 
-    monkeypatch.setattr(conversion, "write_safetensors", write)
+    monkeypatch.setattr("clew.model.gguf.write_safetensors", write)
     return calls
 
 
@@ -273,8 +273,8 @@ def test_a_damaged_wheel_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.usefixtures("no_wheels")
-@pytest.mark.parametrize("model", known.KNOWN_MODELS.values(), ids=lambda model: model.name)
-def test_a_known_model_that_is_not_there_names_the_command(model: known.KnownModel) -> None:
+@pytest.mark.parametrize("model", short_names.NAMED_MODELS.values(), ids=lambda model: model.name)
+def test_a_known_model_that_is_not_there_names_the_command(model: short_names.NamedModel) -> None:
     message = refusal(model.name)
     assert f"`{model.command}`" in message
     assert model.terms in message
@@ -332,7 +332,7 @@ def test_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 
     source = tmp_path / "a.gguf"
     source.write_text("GGUF")
-    monkeypatch.setattr(conversion, "_load_and_save", fill)
+    monkeypatch.setattr("clew.model.gguf._load_and_save", fill)
     assert "The disk is too full" in refusal(source)
     assert in_cache() == []
 
@@ -405,12 +405,12 @@ def test_a_hub_repository_of_gguf_files(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert files.folder.name.startswith("a.gguf-")
 
 
-def test_the_inventory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_folder: Path) -> None:
+def test_ready_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_folder: Path) -> None:
     weights = tmp_path / "weights.gguf"
     weights.write_text("GGUF")
     installed = {"smollm2": (weights,), "gemma3-270m": ()}
-    for module in (reference, inventory):
-        monkeypatch.setattr(module, "wheel_parts", lambda model: installed[model.name])
+    for module in ("reference", "ready_models"):
+        monkeypatch.setattr(f"clew.model.{module}.wheel_parts", lambda model: installed[model.name])
     snapshot = tmp_path / "hub" / "models--org--name" / "snapshots" / ("0" * 40)
     snapshot.parent.mkdir(parents=True)
     model_folder.rename(snapshot)
@@ -427,9 +427,9 @@ def test_the_inventory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_fo
     assert other.description == "converted from weights.gguf"
 
 
-def test_the_inventory_is_quick_because_it_loads_no_torch() -> None:
+def test_ready_models_are_listed_without_torch() -> None:
     check = (
-        "import sys; from clew.model.inventory import ready_models; ready_models(); "
+        "import sys; from clew.model.ready_models import ready_models; ready_models(); "
         "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

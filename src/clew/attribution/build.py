@@ -8,7 +8,7 @@ import numpy as np
 
 from clew.attribution.rows import Rows
 from clew.attribution.targets import OutputTargets
-from clew.dictionary.base import ActiveFeatures
+from clew.dictionary.protocols import ActiveFeatures
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Sink
 from clew.model.language_model import LanguageModel

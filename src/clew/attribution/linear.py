@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from clew.attribution.bypass import Bypass
 from clew.attribution.frozen_attention import FrozenAttention
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Norm
 from clew.model.recording import Recording
 

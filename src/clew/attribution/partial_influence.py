@@ -20,7 +20,7 @@ from clew.attribution.selection import joined
 from clew.attribution.sources import Sources, Targets
 from clew.attribution.sweep import OnStep
 from clew.attribution.targets import OutputTargets
-from clew.dictionary.base import ActiveFeatures, Encoding
+from clew.dictionary.protocols import ActiveFeatures, Encoding
 
 ROUND = 2048
 """Features chosen between two updates of the influence: four batches of 512, as published."""

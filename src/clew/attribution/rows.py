@@ -17,7 +17,7 @@ from clew.attribution.linear import LinearMap
 from clew.attribution.sources import Sources, Targets, Writes
 from clew.attribution.sweep import OnStep, sweep
 from clew.attribution.targets import OutputTargets
-from clew.dictionary.base import ActiveFeatures, Encoding
+from clew.dictionary.protocols import ActiveFeatures, Encoding
 
 
 @dataclass(frozen=True)

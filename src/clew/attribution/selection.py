@@ -9,7 +9,7 @@ from torch import Tensor
 from clew.attribution.linear import LinearMap
 from clew.attribution.sweep import OnStep
 from clew.attribution.targets import OutputTargets
-from clew.dictionary.base import ActiveFeatures, Encoding
+from clew.dictionary.protocols import ActiveFeatures, Encoding
 
 
 @torch.no_grad()

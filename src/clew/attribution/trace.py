@@ -24,7 +24,7 @@ from clew.attribution.targets import (
     named_targets,
     output_targets,
 )
-from clew.dictionary.base import ActiveFeatures, Dictionary, Encoding
+from clew.dictionary.protocols import ActiveFeatures, Dictionary, Encoding
 from clew.graph.conservation import LARGEST_GAP, conservation_gap
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow

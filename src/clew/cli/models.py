@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from clew.model.inventory import ReadyModel
+    from clew.model.ready_models import ReadyModel
 
 USAGE = "[options]"
 EXAMPLE = """\
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.layout import page
-    from clew.model.inventory import ready_models
+    from clew.model.ready_models import ready_models
 
     models = ready_models()
     ready = [model for model in models if model.ready]
@@ -44,11 +44,11 @@ def _print_model(console: Console, model: ReadyModel) -> None:
     from rich.text import Text
 
     from clew.cli.spelling import size
-    from clew.model.known import KNOWN_MODELS
+    from clew.model.short_names import NAMED_MODELS
 
     facts = [model.licence, size(model.size) if model.size else ""]
     console.print("  ".join(["", model.name, *(fact for fact in facts if fact)]), soft_wrap=True)
-    known = KNOWN_MODELS.get(model.name)
+    known = NAMED_MODELS.get(model.name)
     for line in (
         model.description,
         f"in {model.folder}" if model.folder and str(model.folder) != model.name else "",

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.dictionary.base import ActiveFeatures
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.protocols import ActiveFeatures
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.anatomy import require_neurons
 from clew.model.language_model import LanguageModel, Layer, NeuronParts, Projection
 from clew.model.recording import Recording
@@ -100,7 +100,7 @@ def _linear(projection: Projection, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NeuronEncoding:
-    """The neurons on one prompt; see `clew.dictionary.base.Encoding` for what each method answers."""
+    """The neurons on one prompt; see `clew.dictionary.protocols.Encoding` for what each method answers."""
 
     model: LanguageModel
     recording: Recording

@@ -17,10 +17,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.dictionary.activation import TopK
-from clew.dictionary.base import ActiveFeatures
-from clew.dictionary.points import Point, ReadPoint, WritePoint, write_values
-from clew.dictionary.transcoders import TranscoderSet
-from clew.dictionary.transcoding import TranscoderDictionary
+from clew.dictionary.protocols import ActiveFeatures
+from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint, write_values
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.model.recording import record
 

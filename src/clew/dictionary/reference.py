@@ -8,13 +8,20 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from clew.dictionary.activation import TopK
-from clew.dictionary.formats import config
+from clew.dictionary.file_listing import (
+    SETTINGS,
+    FileListing,
+    fetch_file,
+    list_hub,
+    list_local,
+    parse_hub_path,
+)
+from clew.dictionary.formats import config_yaml
 from clew.dictionary.formats.registry import choose_weights, load
-from clew.dictionary.formats.source import Choice, Source
-from clew.dictionary.listing import SETTINGS, Listing, fetch_file, list_hub, list_local, parse_hub_path
-from clew.dictionary.mistakes import refuse_other_files, refuse_other_folders, refuse_several_sets
-from clew.dictionary.points import ReadPoint, WritePoint, point_named
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.formats.transcoder_files import Overrides, TranscoderFiles
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
+from clew.dictionary.transcoder_set import TranscoderSet
+from clew.dictionary.wrong_references import refuse_other_files, refuse_other_folders, refuse_several_sets
 from clew.errors import ClewError
 
 
@@ -52,8 +59,8 @@ def load_transcoders(
     points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
     try:
         listing = _listing(reference, note)
-        choice = Choice(*points, k)
-        found = load(_source(listing, choice, note), note)
+        overrides = Overrides(*points, k)
+        found = load(_source(listing, overrides, note), note)
     except OSError as error:
         raise ClewError(f"{reference} cannot be read ({error.strerror or error}).") from error
     for layer, part in found.layers.items():
@@ -96,7 +103,7 @@ def short_name(reference: str | Path) -> str:
     return str(replace(hub_path, revision=None)) if hub_path else text
 
 
-def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:
+def _listing(reference: str | Path, note: Callable[[str], None]) -> FileListing:
     text = str(reference).strip().removeprefix("https://huggingface.co/").replace("/tree/main", "")
     if not text:
         raise ClewError(f"No transcoders were named: give {_accepted()}.")
@@ -114,22 +121,22 @@ def _listing(reference: str | Path, note: Callable[[str], None]) -> Listing:
     return list_hub(hub_path)
 
 
-def _source(listing: Listing, choice: Choice, note: Callable[[str], None]) -> Source:
+def _source(listing: FileListing, overrides: Overrides, note: Callable[[str], None]) -> TranscoderFiles:
     said = None
-    if config.FILE in listing.files:
-        said = config.read_config(listing.fetch([config.FILE])[config.FILE])
+    if config_yaml.FILE in listing.files:
+        said = config_yaml.read_config(listing.fetch([config_yaml.FILE])[config_yaml.FILE])
     if said and said.links and listing.whole:
         linked = _linked(listing, said)
         numbers = {name: layer for layer, name in enumerate(linked)}
-        return Source(listing.name, linked, said, choice, numbers)
+        return TranscoderFiles(listing.name, linked, said, overrides, numbers)
     refuse_several_sets(listing)
     weights = choose_weights(listing.files, listing.name, note)
     refuse_other_folders(listing, weights)
     wanted = weights + [file for file in listing.files if _is_settings_of(file, weights)]
-    return Source(listing.name, listing.fetch(wanted), said, choice, whole=listing.whole)
+    return TranscoderFiles(listing.name, listing.fetch(wanted), said, overrides, whole=listing.whole)
 
 
-def _linked(listing: Listing, said: config.SetConfig) -> Mapping[str, Path]:
+def _linked(listing: FileListing, said: config_yaml.SetConfig) -> Mapping[str, Path]:
     """The files that config.yaml lists, fetched one by one, in its order."""
     found = {}
     for link in said.links:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import read_values
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.prediction import Place

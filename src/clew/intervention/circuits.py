@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import read_values
+from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import TEXT, WINDOW
+from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.again import check_same_model, place_of, recorded_again

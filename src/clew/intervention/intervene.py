@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.again import check_fits

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from clew.attribution.linear import LinearMap
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import WritePoint, values_at
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.intervention import Intervention
 from clew.intervention.overflow import Largest
 from clew.intervention.pending import Edits, Pending, changed_places

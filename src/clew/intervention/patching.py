@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import read_values
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.intervention.edits import positions_at, resolve
 from clew.intervention.intervention import Feature, Intervention, Source, as_source

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.intervention.overflow import Largest
 
 FEATURES_AT_ONCE = 256

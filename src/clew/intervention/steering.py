@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clew.attribution.linear import LinearMap
-from clew.dictionary.points import WritePoint, values_at
+from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.passes import Pass, Setting
 from clew.model.language_model import part_of
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clew.attribution.linear import LinearMap
 from clew.attribution.targets import output_targets
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.effects import direct_effects, total_effects
 from clew.graph.graph import Graph, NodeKind

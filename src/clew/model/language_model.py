@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from clew.errors import ClewError
 from clew.model.anatomy import Anatomy, Fused, Neurons, require_neurons
 from clew.model.architecture import anatomy_of_folder
-from clew.model.quiet import quiet_transformers
+from clew.model.transformers_logging import quiet_transformers
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.model.cache import CONVERSION_VERSION, conversions
-from clew.model.conversion import GgufSource, converted
+from clew.model.gguf import GgufSource, converted
 from clew.model.hub import fetch, is_hub_id
-from clew.model.known import KNOWN_MODELS, KnownModel, wheel_assembler, wheel_parts
+from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_assembler, wheel_parts
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def resolve(reference: str | Path, *, on_note: Callable[[str], None] | None = No
     note = on_note or _silent
     if isinstance(reference, str):
         reference = reference.strip()
-        if known := KNOWN_MODELS.get(reference.lower()):
+        if known := NAMED_MODELS.get(reference.lower()):
             return _known(known, note)
         if not reference:
             raise ClewError(f"No model was named: give {_accepted()}.")
@@ -53,7 +53,7 @@ def resolve(reference: str | Path, *, on_note: Callable[[str], None] | None = No
     raise ClewError(f"{text!r} is no model that clew knows: give {_accepted()}.")
 
 
-def _known(known: KnownModel, note: Callable[[str], None]) -> ModelFiles:
+def _known(known: NamedModel, note: Callable[[str], None]) -> ModelFiles:
     """The installed wheel first, then an earlier conversion, then the hub."""
     if parts := wheel_parts(known):
         folder = converted(GgufSource(known.name, parts, wheel_assembler(known)), note)
@@ -107,7 +107,7 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _accepted() -> str:
-    names = ", ".join(KNOWN_MODELS)
+    names = ", ".join(NAMED_MODELS)
     return f"a known name ({names}), a folder with config.json, a .gguf file, or a hub id such as org/name"
 
 

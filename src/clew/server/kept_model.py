@@ -103,7 +103,7 @@ def wanted_by(graph: Graph) -> dict[str, Any]:
 
 def check_known(wanted: Mapping[str, Any], known: set[tuple[str, str]]) -> None:
     """Refuse to load what only a file names: it could be any place on this machine or the network."""
-    from clew.model.inventory import ready_models
+    from clew.model.ready_models import ready_models
 
     model, dictionary = wanted["model"], wanted.get("dictionary", "neurons")
     if (model, dictionary) in known:

@@ -12,7 +12,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 
 D_MODEL, N_FEATURES, N_LAYERS = 6, 10, 3

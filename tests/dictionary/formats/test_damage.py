@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.dictionary.formats import arrays, finite
+from clew.dictionary.formats import array_file, nan_check
 from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from tests.dictionary.formats import published
@@ -142,14 +142,14 @@ def test_a_file_is_read_once_and_its_verdict_remembered(
     folder: Path, layers: list[Arrays], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    pieces = arrays.ArrayFile.pieces
+    pieces = array_file.ArrayFile.pieces
 
-    def counting(self: arrays.ArrayFile, name: str, size: int):
+    def counting(self: array_file.ArrayFile, name: str, size: int):
         read.append(f"{self.path.name}/{name}")
         return pieces(self, name, size)
 
-    monkeypatch.setattr(arrays.ArrayFile, "pieces", counting)
-    monkeypatch.setattr(finite, "LARGE", 0)
+    monkeypatch.setattr(array_file.ArrayFile, "pieces", counting)
+    monkeypatch.setattr(nan_check, "LARGE", 0)
     notes: list[str] = []
     load_transcoders(folder, on_note=notes.append)
     assert len(read) == len(set(read)) == 12
@@ -171,7 +171,7 @@ def test_a_cache_that_cannot_be_written_does_not_matter(
 
 
 def test_pieces_cover_an_array_of_any_length(folder: Path) -> None:
-    file = arrays.open_arrays(folder / "layer_0.safetensors")
+    file = array_file.open_arrays(folder / "layer_0.safetensors")
     whole = b"".join(file.pieces("W_enc", 1 << 20))
     for size in (1, 7, 64, 239, 240):
         assert b"".join(file.pieces("W_enc", size)) == whole

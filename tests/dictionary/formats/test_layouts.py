@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.dictionary.activation import JumpReLU, ReLU, TopK
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.reference import load_transcoders
 from clew.dictionary.weights import HeldWeights, StoredWeights
 from tests.dictionary.formats import published

@@ -13,8 +13,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from clew.dictionary.listing import HubPath, parse_hub_path
-from clew.dictionary.points import ReadPoint
+from clew.dictionary.file_listing import HubPath, parse_hub_path
+from clew.dictionary.read_write_points import ReadPoint
 from clew.dictionary.reference import load_transcoders, short_name
 from tests.dictionary.formats import published
 from tests.dictionary.formats.published import assert_same, random_layers, refusal

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from clew.dictionary.quality import LayerQuality, Quality
-    from clew.dictionary.transcoding import TranscoderDictionary
+    from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 
 USAGE = "REF [options]"
 EXAMPLE = """\
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.dictionary.quality import TEXT, measure_quality, misfit
     from clew.dictionary.reference import short_name
-    from clew.dictionary.transcoding import bind
+    from clew.dictionary.transcoder_dictionary import bind
     from clew.facade import load_model
 
     if arguments.reference == "neurons":

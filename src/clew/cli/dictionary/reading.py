@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
-    from clew.dictionary.transcoders import TranscoderSet
+    from clew.dictionary.transcoder_set import TranscoderSet
 
 
 def read_transcoders(arguments: argparse.Namespace, progress: Progress) -> TranscoderSet:
     """Finds or fetches `arguments.reference`, with what `add_overrides` added."""
-    from clew.dictionary.points import ReadPoint, WritePoint, point_named
+    from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
     from clew.dictionary.reference import load_transcoders
 
     progress.stage(f"Reading {arguments.reference}")

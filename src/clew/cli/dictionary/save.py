@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.dictionary.reading import read_transcoders
     from clew.cli.progress import Progress
     from clew.cli.spelling import size
-    from clew.dictionary.saving import save_transcoders
-    from clew.new_folder import check_new
+    from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
+    from clew.files import check_new_folder
 
-    folder = check_new(arguments.folder)
+    folder = check_new_folder(arguments.folder)
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)
         progress.stage(f"Writing {folder}")

@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 
 from clew.dictionary.activation import Activation, ReLU, TopK
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.layer import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.source import Format, Note, Source, require_all
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles, require_all
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 
 NAMES = ArrayNames(threshold="activation_function.threshold")
@@ -28,7 +28,7 @@ def holds(file: ArrayFile) -> bool:
     return "W_enc" in file and "W_dec" in file
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     """Raises ClewError for gaps between layers, since this format numbers all of a model's."""
     files = source.layers()
     if source.whole and not source.numbers and not (source.config and source.config.layers):
@@ -45,7 +45,9 @@ def load(source: Source) -> TranscoderSet:
     )
 
 
-def stated_activation(source: Source, layer: int, file: ArrayFile, threshold: str) -> Activation | None:
+def stated_activation(
+    source: TranscoderFiles, layer: int, file: ArrayFile, threshold: str
+) -> Activation | None:
     """What config.yaml or the caller says; None leaves it to the arrays.
 
     Raises ClewError for an activation that is not known, a TopK without k, and a statement that the arrays
@@ -53,7 +55,7 @@ def stated_activation(source: Source, layer: int, file: ArrayFile, threshold: st
     """
     config = source.config
     stated = (config.activation if config else "") or (
-        "topk" if source.choice.k and threshold not in file else ""
+        "topk" if source.overrides.k and threshold not in file else ""
     )
     where = config.path if config else file.path
     if stated not in ("", "relu", "topk", "jump_relu", "jumprelu"):
@@ -74,9 +76,9 @@ def stated_activation(source: Source, layer: int, file: ArrayFile, threshold: st
     return None
 
 
-def _k(source: Source, layer: int, file: ArrayFile) -> int:
-    if source.choice.k:
-        return source.choice.k
+def _k(source: TranscoderFiles, layer: int, file: ArrayFile) -> int:
+    if source.overrides.k:
+        return source.overrides.k
     if source.config and source.config.k_by_layer:
         numbers = source.config.layers or range(len(source.config.k_by_layer))
         by_layer = dict(zip(numbers, source.config.k_by_layer, strict=False))

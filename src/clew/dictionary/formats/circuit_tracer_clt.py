@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clew.dictionary.formats.arrays import ArrayFile
+from clew.dictionary.formats.array_file import ArrayFile
 from clew.dictionary.formats.circuit_tracer import stated_activation
-from clew.dictionary.formats.layer import (
+from clew.dictionary.formats.layer_arrays import (
     ArrayNames,
     check_widths,
     read_encoder,
     read_skip,
     threshold_activation,
 )
-from clew.dictionary.formats.source import Format, Note, Source, layer_in, require_all
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles, layer_in, require_all
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 
 FILE = re.compile(r"W_(enc|dec)_\d+\.safetensors")
@@ -34,7 +34,7 @@ def holds(file: ArrayFile) -> bool:
     return any(re.fullmatch(r"W_(enc|dec)_\d+", name) for name in file.entries)
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     """Raises ClewError unless every layer has its encoder and its decoder."""
     if not source.whole:
         raise ClewError(f"{source.name} is one part of a cross-layer transcoder: name its folder.")
@@ -56,12 +56,12 @@ def load(source: Source) -> TranscoderSet:
     )
 
 
-def _parts(source: Source, part: str) -> dict[int, str]:
+def _parts(source: TranscoderFiles, part: str) -> dict[int, str]:
     names = [name for name in source.weights if FILE.fullmatch(name) and name.startswith(f"W_{part}_")]
     return {layer: name for name in names if (layer := layer_in(name)) is not None}
 
 
-def _layer(source: Source, layer: int, encoder: str, decoder: str, n_layers: int) -> LayerTranscoder:
+def _layer(source: TranscoderFiles, layer: int, encoder: str, decoder: str, n_layers: int) -> LayerTranscoder:
     names = ArrayNames(
         encoder=f"W_enc_{layer}",
         encoder_bias=f"b_enc_{layer}",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.layer import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.source import Format, Note, Source
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 
 NAMES = ArrayNames(encoder_by_column=True, rectified=True)
@@ -45,7 +45,7 @@ def holds(file: ArrayFile) -> bool:
     return file.path.suffix == ".npz" and "W_enc" in file
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     files = source.layers()
     layers = {layer: read_layer(source.open(name), NAMES) for layer, name in files.items()}
     for layer, name in files.items():

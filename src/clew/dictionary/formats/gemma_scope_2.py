@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.hooks import layer_of_hook
-from clew.dictionary.formats.layer import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.source import Format, Note, Source, require_all
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.hook_names import layer_of_hook
+from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles, require_all
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 
 NAMES = ArrayNames(
@@ -49,7 +49,7 @@ def holds(file: ArrayFile) -> bool:
     return "w_enc" in file and "w_dec" in file
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     """Raises ClewError where per-layer and cross-layer files are mixed, and for a CLT with layers missing."""
     settings = {name: _settings(source, name) for name in source.weights}
     told = {
@@ -78,7 +78,7 @@ def load(source: Source) -> TranscoderSet:
     )
 
 
-def _settings(source: Source, name: str) -> dict[str, Any]:
+def _settings(source: TranscoderFiles, name: str) -> dict[str, Any]:
     folder = name.rpartition("/")[0]
     path = f"{folder}/config.json" if folder else "config.json"
     if path not in source.files:
@@ -92,12 +92,12 @@ def _settings(source: Source, name: str) -> dict[str, Any]:
     return said
 
 
-def _is_clt(source: Source, name: str) -> bool:
+def _is_clt(source: TranscoderFiles, name: str) -> bool:
     entry = source.open(name).entries.get(NAMES.decoder)
     return entry is not None and len(entry.shape) == 3
 
 
-def _layer(source: Source, layer: int, name: str, n_layers: int | None) -> LayerTranscoder:
+def _layer(source: TranscoderFiles, layer: int, name: str, n_layers: int | None) -> LayerTranscoder:
     file = source.open(name)
     file.weights(NAMES.threshold, file.length(NAMES.encoder_bias))
     transcoder = read_layer(file, NAMES, n_written=n_layers)
@@ -107,7 +107,7 @@ def _layer(source: Source, layer: int, name: str, n_layers: int | None) -> Layer
 
 
 def _points(
-    source: Source, files: Mapping[int, str], settings: Mapping[str, Mapping[str, Any]]
+    source: TranscoderFiles, files: Mapping[int, str], settings: Mapping[str, Mapping[str, Any]]
 ) -> tuple[ReadPoint, WritePoint]:
     """The same for every layer, or ClewError."""
     found = {}

@@ -13,10 +13,10 @@ from clew.dictionary.formats import (
     saelens,
     sparsify,
 )
-from clew.dictionary.formats.arrays import SUFFIXES
-from clew.dictionary.formats.finite import check_finite
-from clew.dictionary.formats.source import Format, Note, Source
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.formats.array_file import SUFFIXES
+from clew.dictionary.formats.nan_check import check_finite
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 
 FORMATS: tuple[Format, ...] = (
@@ -47,7 +47,7 @@ def choose_weights(files: Sequence[str], name: str, note: Note) -> list[str]:
     return [file for file in files if file.endswith(SUFFIXES)]
 
 
-def load(source: Source, note: Note) -> TranscoderSet:
+def load(source: TranscoderFiles, note: Note) -> TranscoderSet:
     """Reads a set whose files are on disk.
 
     Raises ClewError where no format has these arrays, where files do not belong together, and where a number
@@ -72,7 +72,7 @@ def layouts() -> str:
     return "; ".join(f"{known.name} ({known.layout})" for known in FORMATS)
 
 
-def _format_of(source: Source, name: str) -> Format:
+def _format_of(source: TranscoderFiles, name: str) -> Format:
     file = source.open(name)
     for known in FORMATS:
         if known.holds(file):
@@ -85,7 +85,7 @@ def _format_of(source: Source, name: str) -> Format:
     )
 
 
-def _part(source: Source, names: Sequence[str]) -> Source:
+def _part(source: TranscoderFiles, names: Sequence[str]) -> TranscoderFiles:
     others = {name: path for name, path in source.files.items() if not name.endswith(SUFFIXES)}
     return replace(source, files=others | {name: source.files[name] for name in names})
 
@@ -97,7 +97,7 @@ def _joined(parts: Sequence[TranscoderSet]) -> TranscoderSet:
     return replace(parts[0], layers=dict(sorted(layers.items())), format=names)
 
 
-def _check_decoders(source: Source, loaded: TranscoderSet) -> None:
+def _check_decoders(source: TranscoderFiles, loaded: TranscoderSet) -> None:
     """What config.yaml says against what was found, and one width for all."""
     widths = sorted({transcoder.d_model for transcoder in loaded.layers.values()})
     if len(widths) > 1:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.hooks import layer_of_hook
-from clew.dictionary.formats.layer import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.source import Format, Note, Source
-from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.hook_names import layer_of_hook
+from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 
 NAMES = ArrayNames(encoder_by_column=True, rectified=True)
@@ -46,7 +46,7 @@ def holds(file: ArrayFile) -> bool:
     return "W_enc" in file and (of_saelens or (file.path.parent / "cfg.json").is_file())
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     """Raises ClewError for what is an autoencoder and for settings that cannot be represented exactly."""
     settings = {name: _settings(source, name) for name in source.weights}
     told = {
@@ -79,7 +79,7 @@ def _said(settings: Mapping[str, Any], key: str) -> Any:
     return settings.get(key)
 
 
-def _settings(source: Source, name: str) -> dict[str, Any]:
+def _settings(source: TranscoderFiles, name: str) -> dict[str, Any]:
     folder = name.rpartition("/")[0]
     path = f"{folder}/cfg.json" if folder else "cfg.json"
     said = source.settings(path)

@@ -20,14 +20,13 @@ from typing import Any
 import torch
 
 from clew.dictionary.activation import TopK
-from clew.dictionary.composed import ScaledWeights, StackedWeights
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.layer import check_widths
-from clew.dictionary.formats.source import Format, Note, Source
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.layer_arrays import check_widths
 from clew.dictionary.formats.sparsify_coder import SparseCoder, open_coder
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
-from clew.dictionary.weights import HeldWeights, Weights
+from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.weights import HeldWeights, ScaledWeights, StackedWeights, Weights
 from clew.errors import ClewError
 
 HOOKPOINT = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.(\d+)\.(?:mlp|feed_forward)")
@@ -43,7 +42,7 @@ def holds(file: ArrayFile) -> bool:
     return "encoder.weight" in file
 
 
-def load(source: Source) -> TranscoderSet:
+def load(source: TranscoderFiles) -> TranscoderSet:
     """Raises ClewError for autoencoders, for other hookpoints than MLPs, and for settings that cannot be
     represented exactly."""
     files = source.layers({name: _hookpoint_layer(source, name) for name in source.weights})
@@ -61,7 +60,7 @@ def load(source: Source) -> TranscoderSet:
     )
 
 
-def _hookpoint_layer(source: Source, name: str) -> int:
+def _hookpoint_layer(source: TranscoderFiles, name: str) -> int:
     hookpoint = source.files[name].parent.name
     match = HOOKPOINT.fullmatch(hookpoint)
     if match is None:
@@ -72,7 +71,7 @@ def _hookpoint_layer(source: Source, name: str) -> int:
     return int(match[1])
 
 
-def _read_point(source: Source, run: Mapping[str, Any]) -> ReadPoint:
+def _read_point(source: TranscoderFiles, run: Mapping[str, Any]) -> ReadPoint:
     """Where the inputs came from: the MLP's own input unless the run names other modules."""
     stated = run.get("hookpoints_in") or []
     modules = [str(module) for module in (stated if isinstance(stated, list) else [stated])]
@@ -80,8 +79,8 @@ def _read_point(source: Source, run: Mapping[str, Any]) -> ReadPoint:
         return ReadPoint.MLP_INPUT
     if all(module.rpartition(".")[2] in BEFORE_NORM for module in modules):
         return ReadPoint.RESIDUAL
-    if source.choice.read_point:
-        return source.choice.read_point
+    if source.overrides.read_point:
+        return source.overrides.read_point
     raise ClewError(
         f"{source.files['config.json']} says hookpoints_in: {modules[0]}, which clew does not know: give "
         "--read-point (read_point in Python) if it is one of clew's."

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.source import Source
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.transcoder_files import TranscoderFiles
 from clew.dictionary.weights import Weights
 from clew.errors import ClewError
 
@@ -62,7 +62,7 @@ class SparseCoder:
         return norm
 
 
-def open_coder(source: Source, name: str) -> SparseCoder:
+def open_coder(source: TranscoderFiles, name: str) -> SparseCoder:
     """Raises ClewError for an autoencoder, and for settings or arrays that cannot be represented exactly."""
     file = source.open(name)
     folder = name.rpartition("/")[0]

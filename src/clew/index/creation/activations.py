@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.dictionary.base import Dictionary
 from clew.dictionary.neurons import NeuronDictionary, parts_of
-from clew.dictionary.points import values_at
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import values_at
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 

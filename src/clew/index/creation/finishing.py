@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 
 from clew.attribution.output_tokens import extreme_tokens
-from clew.dictionary.base import Dictionary
-from clew.dictionary.points import WritePoint
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import WritePoint
 from clew.index.creation.checkpoints import drop_unused_windows, token_ids_used, write_outputs
 from clew.index.storage.metadata import About, write_about
 from clew.index.storage.schema import changing

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.index.creation.activations import is_two_sided, read_activations
 from clew.index.creation.checkpoints import read_tally, write_tally, write_windows

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from clew.dictionary.base import Dictionary
+from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.index.creation.corpus import OnSkip
 from clew.index.creation.indexing import IndexSettings, OnProgress, index_texts

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.files import check_new_folder, new_folder
 from clew.index.exchange.feature_file import FeatureDetails
 from clew.index.exchange.packed import INDEX, read_packed, read_packed_index, write_packed
 from clew.index.exchange.per_feature import (
@@ -15,7 +16,6 @@ from clew.index.exchange.per_feature import (
     read_json_files,
     write_json_files,
 )
-from clew.new_folder import check_new, new_folder
 
 FOLDER = "features"
 MOST_FEATURES = 100_000_000
@@ -34,7 +34,7 @@ def write_details(details: Iterable[FeatureDetails], folder: str | Path, form: s
     """
     if form not in WRITERS:
         raise ClewError(f"There is no form {form!r}, only {' and '.join(WRITERS)}.")
-    with new_folder(check_new(folder)) as partial:
+    with new_folder(check_new_folder(folder)) as partial:
         features = partial / FOLDER
         features.mkdir()
         return WRITERS[form](details, features)

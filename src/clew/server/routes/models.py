@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from clew.model.inventory import ReadyModel, ready_models
-from clew.model.known import KNOWN_MODELS
+from clew.model.ready_models import ReadyModel, ready_models
+from clew.model.short_names import NAMED_MODELS
 from clew.server.look import look
 from clew.server.refusal import Refusal
 from clew.server.schemas import Info, ListedModel, Look, Seen
@@ -45,7 +45,7 @@ def models() -> list[dict[str, Any]]:
 
 def _note(model: ReadyModel) -> str:
     """What it is; and of one that is missing, what brings it."""
-    known = KNOWN_MODELS.get(model.name)
+    known = NAMED_MODELS.get(model.name)
     terms = known.terms if known and not model.ready else ""
     return " · ".join(fact for fact in (model.description, model.licence, model.command, terms) if fact)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clew.dictionary.composed import StackedWeights
-from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
+from clew.dictionary.weights import HeldWeights, StackedWeights, StoredWeights, Weights
 
 PIECE = 64 * 1024**2
 """Bytes of float32 that are held at once."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clew.dictionary.formats.arrays import SUFFIXES
+from clew.dictionary.file_listing import FileListing
+from clew.dictionary.formats.array_file import SUFFIXES
 from clew.dictionary.formats.registry import layouts
-from clew.dictionary.listing import Listing
 from clew.errors import ClewError
 
 PICKLED = (".pt", ".bin", ".pth", ".ckpt", ".pkl")
@@ -32,7 +32,7 @@ def refuse_other_files(path: Path) -> None:
         )
 
 
-def refuse_other_folders(listing: Listing, chosen: list[str]) -> None:
+def refuse_other_folders(listing: FileListing, chosen: list[str]) -> None:
     """Raises ClewError for a folder or repository that is a model, is pickled, or holds no weights."""
     top = [file for file in listing.files if "/" not in file]
     if any(MODEL_WEIGHTS.fullmatch(file) for file in top):
@@ -52,7 +52,7 @@ def refuse_other_folders(listing: Listing, chosen: list[str]) -> None:
     )
 
 
-def refuse_several_sets(listing: Listing) -> None:
+def refuse_several_sets(listing: FileListing) -> None:
     """Raises ClewError where several folders below have a config.yaml each and the place itself has none."""
     sets = sorted(file.rpartition("/")[0] for file in listing.files if file.endswith("/config.yaml"))
     if sets and "config.yaml" not in listing.files:

@@ -16,20 +16,19 @@ import yaml
 from torch import Tensor
 
 from clew.dictionary.activation import Activation, BatchTopK, JumpReLU, ReLU, TopK
-from clew.dictionary.composed import turned
-from clew.dictionary.formats import config
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.safetensors_writer import (
+from clew.dictionary.formats import config_yaml
+from clew.dictionary.formats.array_writer import (
     WrittenArray,
     dtype_of,
     rows_per_piece,
     whole,
     write_safetensors,
 )
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
-from clew.dictionary.weights import HeldWeights, Weights
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.weights import HeldWeights, Weights, transpose
 from clew.errors import ClewError
-from clew.new_folder import check_new, new_folder
+from clew.files import check_new_folder, new_folder
 
 READ_HOOKS = {
     ReadPoint.RESIDUAL: "hook_resid_mid",
@@ -49,11 +48,11 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
     Raises ClewError for a folder that holds something, for activations that one folder cannot mix, for a
     cross-layer set with layers missing, and for a disk that is full or cannot be written.
     """
-    target = check_new(folder)
+    target = check_new_folder(folder)
     settings = _settings(transcoder_set, model_name)
     with new_folder(target) as partial:
         _write_layers(transcoder_set, partial)
-        (partial / config.FILE).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+        (partial / config_yaml.FILE).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
 def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
@@ -73,9 +72,9 @@ def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
     }
     settings |= _activation_settings([transcoder_set.layers[number].activation for number in numbers])
     if transcoder_set.write_point is WritePoint.MLP_OUTPUT:
-        settings[config.WRITE_POINT] = transcoder_set.write_point.name.lower()
+        settings[config_yaml.WRITE_POINT] = transcoder_set.write_point.name.lower()
     if has_gaps:
-        settings[config.LAYERS] = numbers
+        settings[config_yaml.LAYERS] = numbers
     return settings
 
 
@@ -90,7 +89,7 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
         raise ClewError("A folder cannot mix TopK with other activations: save their layers apart.")
     if len(set(ks)) == 1:
         return {"activation": "topk", "k": ks[0]}
-    return {"activation": "topk", config.K_BY_LAYER: ks}  # without k, other tools stop and do not guess
+    return {"activation": "topk", config_yaml.K_BY_LAYER: ks}  # without k, other tools stop and do not guess
 
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
@@ -109,7 +108,7 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
             arrays["W_dec"] = _decoder_array(layer.decoder)
             write_safetensors(folder / f"layer_{number}.safetensors", arrays)
             continue
-        skip = None if layer.skip is None else turned(layer.skip)
+        skip = None if layer.skip is None else transpose(layer.skip)
         arrays = _layer_arrays(layer, threshold="threshold", skip=skip, with_threshold=with_threshold)
         named = {f"{name}_{number}": array for name, array in arrays.items()}
         write_safetensors(folder / f"W_enc_{number}.safetensors", named)

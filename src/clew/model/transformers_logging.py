@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 
 @contextlib.contextmanager
@@ -24,19 +23,3 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def quiet_gguf_reader() -> Iterator[None]:
-    """The GGUF reader's own bar, which does not heed transformers' switch."""
-    from transformers import modeling_gguf_pytorch_utils
-
-    reader: Any = modeling_gguf_pytorch_utils
-    bar = getattr(reader, "tqdm", None)
-    if bar is not None:
-        reader.tqdm = lambda items, **_: items
-    try:
-        yield
-    finally:
-        if bar is not None:
-            reader.tqdm = bar

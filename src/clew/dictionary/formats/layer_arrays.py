@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clew.dictionary.activation import Activation, JumpReLU, ReLU
-from clew.dictionary.composed import turned
-from clew.dictionary.formats.arrays import ArrayFile
-from clew.dictionary.formats.source import Source
-from clew.dictionary.transcoders import Decoder, LayerTranscoder
-from clew.dictionary.weights import HeldWeights, Weights
+from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.transcoder_files import TranscoderFiles
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder
+from clew.dictionary.weights import HeldWeights, Weights, transpose
 from clew.errors import ClewError
 
 
@@ -55,14 +54,14 @@ def read_layer(
 def read_encoder(file: ArrayFile, names: ArrayNames, n_features: int, d_model: int) -> Weights:
     """`[feature, d_model]`, whichever way round the file has it."""
     if names.encoder_by_column:
-        return turned(file.weights(names.encoder, d_model, n_features))
+        return transpose(file.weights(names.encoder, d_model, n_features))
     return file.weights(names.encoder, n_features, d_model)
 
 
 def read_skip(file: ArrayFile, names: ArrayNames, d_model: int) -> Weights | None:
     """`[d_model, d_model]`, to be applied as `skip @ x`."""
     skip = file.optional(names.skip, d_model, d_model)
-    return turned(skip) if skip and names.skip_by_column else skip
+    return transpose(skip) if skip and names.skip_by_column else skip
 
 
 def threshold_activation(file: ArrayFile, names: ArrayNames, n_features: int) -> Activation:
@@ -75,7 +74,9 @@ def threshold_activation(file: ArrayFile, names: ArrayNames, n_features: int) ->
     return JumpReLU(threshold)
 
 
-def check_widths(source: Source, layers: Mapping[int, LayerTranscoder], files: Mapping[int, str]) -> None:
+def check_widths(
+    source: TranscoderFiles, layers: Mapping[int, LayerTranscoder], files: Mapping[int, str]
+) -> None:
     """Raises ClewError where layers were not made for a stream of one width."""
     first = min(layers)
     for layer, transcoder in layers.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clew.dictionary.formats.arrays import FLOATS, ArrayFile
+from clew.dictionary.formats.array_file import FLOATS, ArrayFile
 from clew.errors import ClewError
 from clew.model.cache import checked_folder
 

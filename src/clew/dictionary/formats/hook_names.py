@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from clew.dictionary.points import Point, ReadPoint, WritePoint
+from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.errors import ClewError
 
 READS = {

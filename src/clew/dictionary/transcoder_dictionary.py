@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.dictionary.base import ActiveFeatures
-from clew.dictionary.points import ReadPoint, WritePoint, read_values
-from clew.dictionary.transcoders import LayerTranscoder, TranscoderSet
+from clew.dictionary.protocols import ActiveFeatures
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
@@ -124,7 +124,7 @@ class TranscoderDictionary:
 
 @dataclass(frozen=True)
 class TranscoderEncoding:
-    """Transcoders on one prompt; see `clew.dictionary.base.Encoding` for what each method answers."""
+    """Transcoders on one prompt; see `clew.dictionary.protocols.Encoding` for what each method answers."""
 
     dictionary: TranscoderDictionary
     recording: Recording

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from clew.dictionary import safetensors_writer, saving
 from clew.dictionary.activation import Activation, BatchTopK, JumpReLU, ReLU, TopK
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.formats import array_writer, circuit_tracer_writer
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.reference import load_transcoders
-from clew.dictionary.saving import save_transcoders
-from clew.dictionary.transcoders import Decoder, LayerTranscoder, TranscoderSet
+from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights
 from tests.dictionary.formats import published
 from tests.dictionary.formats.published import assert_same, random_layers, refusal, rows
@@ -104,7 +104,7 @@ def test_round_trip(
     made = replace(made, read_point=read_point, write_point=write_point)
     folder = tmp_path_factory.mktemp("saved") / "set"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(safetensors_writer, "PIECE", piece)
+        patch.setattr(array_writer, "PIECE", piece)
         save_transcoders(made, folder, "org/model")
     loaded = load_transcoders(folder)
     assert_equal_sets(loaded, made)
@@ -233,20 +233,20 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     ("trouble", "advice"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "make room there"),
-        (OSError(errno.EACCES, "Permission denied"), "give a folder that can be written"),
+        (OSError(errno.EACCES, "Permission denied"), "choose another place"),
     ],
 )
 def test_an_interrupted_save_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: OSError, advice: str
 ) -> None:
-    write = saving.write_safetensors
+    write = circuit_tracer_writer.write_safetensors
 
     def interrupt(path: Path, arrays) -> None:
         if path.name == "layer_1.safetensors":
             raise trouble
         write(path, arrays)
 
-    monkeypatch.setattr(saving, "write_safetensors", interrupt)
+    monkeypatch.setattr(circuit_tracer_writer, "write_safetensors", interrupt)
     assert advice in refusal(save_transcoders, held_set(random_layers()), tmp_path / "set", "m")
     assert list(tmp_path.iterdir()) == []
 
@@ -262,7 +262,7 @@ def test_no_more_than_a_piece_is_held(tmp_path: Path, monkeypatch: pytest.Monkey
         largest = max(largest, len(index))
         return read_rows(self, index, ahead)
 
-    monkeypatch.setattr(safetensors_writer, "PIECE", 10 * 3 * 6 * 4)
+    monkeypatch.setattr(array_writer, "PIECE", 10 * 3 * 6 * 4)
     monkeypatch.setattr(Decoder, "rows", watched)
     save_transcoders(load_transcoders(source), tmp_path / "set", "m")
     assert largest == 30  # the last layer's decoder writes to one layer, so three times as many features fit

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clew
-from clew.dictionary.points import ReadPoint, WritePoint, point_named
-from clew.dictionary.saving import save_transcoders
-from clew.dictionary.transcoding import bind
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
+from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
+from clew.dictionary.transcoder_dictionary import bind
 from clew.dictionary.weights import HeldWeights, StoredWeights
 from clew.errors import ClewError
 from clew.graph.graph import Graph
@@ -66,7 +66,7 @@ def test_what_features_write_adds_up_to_the_reconstruction(kind: str):
     encoding = random_transcoders(model, kind).encode(record(model, torch.tensor(IDS)))
     written = encoding.reconstructions()
     from clew.attribution.selection import joined
-    from clew.dictionary.points import read_values
+    from clew.dictionary.read_write_points import read_values
 
     everything = joined([encoding.active(layer) for layer in range(model.n_layers)])
     for layer in range(model.n_layers):

@@ -22,7 +22,7 @@ SETTINGS = ("config.yaml", "config.json", "cfg.json")
 
 
 @dataclass(frozen=True)
-class Listing:
+class FileListing:
     """Files below a place, by their names relative to it."""
 
     name: str
@@ -61,21 +61,23 @@ def parse_hub_path(reference: str) -> HubPath | None:
     return HubPath(match[1], (match[3] or "").strip("/"), stated or None)
 
 
-def list_local(path: Path) -> Listing | None:
+def list_local(path: Path) -> FileListing | None:
     """A folder's files, one file, or those that a pattern such as `layer_*/width_16k` leads to."""
     if path.is_file():
         beside = sorted(entry.name for entry in path.parent.iterdir())
-        return Listing(str(path), _with_settings(path.name, beside), _local_fetch(path.parent), whole=False)
+        return FileListing(
+            str(path), _with_settings(path.name, beside), _local_fetch(path.parent), whole=False
+        )
     root, pattern = _fixed_part(path)
     if not root.is_dir():
         return None
     files = below(_walk(root), pattern)
     if pattern and not files:
         return None
-    return Listing(str(path), files, _local_fetch(root))
+    return FileListing(str(path), files, _local_fetch(root))
 
 
-def list_hub(where: HubPath) -> Listing:
+def list_hub(where: HubPath) -> FileListing:
     """The files below a path of a repository, from the hub or, offline, from its cache.
 
     Raises ClewError for what is not there.
@@ -95,7 +97,7 @@ def list_hub(where: HubPath) -> Listing:
         fetched = _hub_fetch(where, [prefix + name for name in names])
         return {name: fetched[prefix + name] for name in names}
 
-    return Listing(str(where), [file.removeprefix(prefix) for file in found], fetch, whole=not one_file)
+    return FileListing(str(where), [file.removeprefix(prefix) for file in found], fetch, whole=not one_file)
 
 
 def fetch_file(where: HubPath) -> Path:

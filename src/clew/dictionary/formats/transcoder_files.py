@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clew.dictionary.formats.arrays import SUFFIXES, ArrayFile, open_arrays
-from clew.dictionary.formats.config import SetConfig
-from clew.dictionary.formats.hooks import read_point_of, write_point_of
-from clew.dictionary.points import ReadPoint, WritePoint
-from clew.dictionary.transcoders import TranscoderSet
+from clew.dictionary.formats.array_file import SUFFIXES, ArrayFile, open_arrays
+from clew.dictionary.formats.config_yaml import SetConfig
+from clew.dictionary.formats.hook_names import read_point_of, write_point_of
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 
 Note = Callable[[str], None]
@@ -22,7 +22,7 @@ PARENTS = 4
 
 
 @dataclass(frozen=True)
-class Choice:
+class Overrides:
     """What the caller decided, whatever the files say."""
 
     read_point: ReadPoint | None = None
@@ -31,7 +31,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Source:
+class TranscoderFiles:
     """Files that are on disk, by their names inside the folder or repository that was named."""
 
     name: str
@@ -39,7 +39,7 @@ class Source:
     files: Mapping[str, Path]
     """Weights and configurations; more may be here than belongs to the set."""
     config: SetConfig | None = None
-    choice: Choice = field(default_factory=Choice)
+    overrides: Overrides = field(default_factory=Overrides)
     numbers: Mapping[str, int] | None = None
     """The layer of each weight file, where config.yaml lists them in order."""
     whole: bool = True
@@ -101,8 +101,8 @@ class Source:
 
     def read_point(self, hook: str = "", *, where: str = "", default: ReadPoint | None = None) -> ReadPoint:
         """The caller's word, then config.yaml's, then what the file itself names, then the format's."""
-        if self.choice.read_point:
-            return self.choice.read_point
+        if self.overrides.read_point:
+            return self.overrides.read_point
         if self.config and self.config.read_hook:
             return read_point_of(self.config.read_hook, str(self.config.path))
         if hook:
@@ -119,8 +119,8 @@ class Source:
         self, hook: str = "", *, where: str = "", default: WritePoint | None = None
     ) -> WritePoint:
         """As `read_point`."""
-        if self.choice.write_point:
-            return self.choice.write_point
+        if self.overrides.write_point:
+            return self.overrides.write_point
         if self.config and self.config.write_point:
             return self.config.write_point
         if self.config and self.config.write_hook:
@@ -154,7 +154,7 @@ class Format:
     user must decide."""
     holds: Callable[[ArrayFile], bool]
     """Whether a file is of this format, told by its arrays."""
-    load: Callable[[Source], TranscoderSet]
+    load: Callable[[TranscoderFiles], TranscoderSet]
     """Reads the set. Raises ClewError for whatever is not as the format has it."""
 
 
@@ -164,7 +164,7 @@ def layer_in(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def require_all(source: Source, layers: Sequence[int], what: str) -> None:
+def require_all(source: TranscoderFiles, layers: Sequence[int], what: str) -> None:
     """Raises ClewError where layers are missing below the last one of a format that needs them all."""
     missing = sorted(set(range(max(layers) + 1)) - set(layers))
     if missing:

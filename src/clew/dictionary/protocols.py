@@ -13,7 +13,7 @@ from typing import Protocol
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.recording import Recording
 
 

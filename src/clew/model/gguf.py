@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from clew.errors import ClewError
 from clew.model.cache import conversion_folder, is_whole, models_folder
-from clew.model.quiet import quiet_gguf_reader, quiet_transformers
+from clew.model.transformers_logging import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -109,16 +109,21 @@ def _assemble(source: GgufSource, gguf: Path) -> None:
         ) from error
 
 
+def check_header(gguf: Path) -> None:
+    """Raise `ClewError` for a file that does not begin as a GGUF file does."""
+    with gguf.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise ClewError(f"{gguf.name} is not a GGUF file: it does not begin with the letters GGUF.")
+
+
 def write_safetensors(gguf: Path, folder: Path) -> None:
     """Reads a GGUF with transformers and saves model (float32) and tokenizer as a Hugging Face folder.
 
     Raises ClewError where the file is not a GGUF, is damaged, or lacks weights.
     """
-    with gguf.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise ClewError(f"{gguf.name} is not a GGUF file: it does not begin with the letters GGUF.")
+    check_header(gguf)
     try:
-        with quiet_transformers(), quiet_gguf_reader():
+        with quiet_transformers(), _quiet_reader():
             _load_and_save(gguf, folder)
     except ClewError:
         raise
@@ -128,6 +133,22 @@ def write_safetensors(gguf: Path, folder: Path) -> None:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise _unreadable(gguf, str(error).strip().split("\n")[0] or type(error).__name__) from error
+
+
+@contextlib.contextmanager
+def _quiet_reader() -> Iterator[None]:
+    """The GGUF reader's own bar, which does not heed transformers' switch."""
+    from transformers import modeling_gguf_pytorch_utils
+
+    reader: Any = modeling_gguf_pytorch_utils
+    bar = getattr(reader, "tqdm", None)
+    if bar is not None:
+        reader.tqdm = lambda items, **_: items
+    try:
+        yield
+    finally:
+        if bar is not None:
+            reader.tqdm = bar
 
 
 def _load_and_save(gguf: Path, folder: Path) -> None:

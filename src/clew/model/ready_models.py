@@ -14,7 +14,7 @@ from clew.model.cache import (
     is_whole,
     size_on_disk,
 )
-from clew.model.known import KNOWN_MODELS, KnownModel, wheel_parts
+from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_parts
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def ready_models() -> list[ReadyModel]:
     Imports neither torch nor transformers, and touches no network.
     """
     in_cache, on_hub = conversions(), _hub_models()
-    known = [_known(model, in_cache, on_hub) for model in KNOWN_MODELS.values()]
+    known = [_known(model, in_cache, on_hub) for model in NAMED_MODELS.values()]
     shown = {model.folder for model in known}
     others = [
         ReadyModel(
@@ -66,7 +66,7 @@ def ready_models() -> list[ReadyModel]:
     return [*known, *others, *on_hub]
 
 
-def _known(known: KnownModel, in_cache: list[Conversion], on_hub: list[ReadyModel]) -> ReadyModel:
+def _known(known: NamedModel, in_cache: list[Conversion], on_hub: list[ReadyModel]) -> ReadyModel:
     parts = wheel_parts(known)
     folder = _conversion_of(known, parts, in_cache)
     converted, size = folder is not None, 0
@@ -89,7 +89,7 @@ def _known(known: KnownModel, in_cache: list[Conversion], on_hub: list[ReadyMode
     )
 
 
-def _conversion_of(known: KnownModel, parts: tuple[Path, ...], in_cache: list[Conversion]) -> Path | None:
+def _conversion_of(known: NamedModel, parts: tuple[Path, ...], in_cache: list[Conversion]) -> Path | None:
     """The folder that `resolve` would use: that of the installed weights, or else the newest one."""
     if parts:
         folder = conversion_folder(known.name, parts)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.dictionary.activation import Activation
-from clew.dictionary.points import ReadPoint, WritePoint
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.weights import Weights
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from clew.dictionary.points import WritePoint
+from clew.dictionary.read_write_points import WritePoint
 from clew.errors import ClewError
 
 FILE = "config.yaml"
