@@ -13,7 +13,7 @@ from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
-from clew.graph.prune import prune_masks
+from clew.graph.pruning import prune_masks
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 
 WAYS: tuple[tuple[Literal["attribution", "influence"], int], ...] = (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
-from clew.graph.effects import direct_effects, total_effects
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import direct_effects, total_effects
 
 from .random_graphs import random_graph
 

@@ -156,7 +156,7 @@ def test_the_flow_through_all_edges_out_of_a_node_is_its_influence(**size):
     flow = measure_flow(graph)
     carried = np.abs(graph.edge_weight) * flow.per_weight[graph.edge_target]
     found = np.bincount(graph.edge_source, weights=carried, minlength=graph.n_nodes)
-    np.testing.assert_allclose(found, flow.found, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found, flow.influence, rtol=1e-9, atol=1e-12)
 
 
 def test_cumulative_share_grows_from_the_strongest_node_down():

@@ -19,7 +19,7 @@ from clew.graph.file import open_graph, save
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations, Scores, Sink, Target
 from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
-from clew.graph.neuronpedia.spelling import output_label, pair, read_output_label, sanitized
+from clew.graph.neuronpedia.format import output_label, pair, read_output_label, sanitized
 from tests.graph.random_graphs import random_graph
 
 

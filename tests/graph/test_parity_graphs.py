@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import cumulative_share, influence, measure_flow
 from clew.graph.info import GraphInfo, Target
-from clew.graph.prune import prune_masks
+from clew.graph.pruning import prune_masks
 from clew.graph.scores import scores
-from clew.graph.validate import validate
 from tests.parity import CASES, PARITY, require_parity
 
 
@@ -88,7 +88,7 @@ def graph_of(arrays: dict[str, np.ndarray]) -> Graph:
 
 
 def test_the_published_graph_is_a_sound_graph(case):
-    validate(case.graph)
+    check_consistency(case.graph)
 
 
 def test_influence_adds_up_as_published(case):

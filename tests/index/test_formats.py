@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
-from clew.graph.neuronpedia.spelling import pair, unpair
+from clew.graph.neuronpedia.format import pair, unpair
 from clew.index.exchange import packed
 from clew.index.exchange.feature_file import (
     Example,

@@ -42,7 +42,7 @@ def worded_graph(seed: int = 0, prompt: str = "The river flows into", **shape: i
 
 def with_true_influence(graph: Graph) -> Graph:
     """Stored influence as its edges make it, as every traced graph has it."""
-    return replace(graph, node_influence=measure_flow(graph).found.astype(np.float32))
+    return replace(graph, node_influence=measure_flow(graph).influence.astype(np.float32))
 
 
 def small_graph(seed: int = 0) -> Graph:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from clew.graph.compare import compare
+from clew.graph.comparison import compare
 from clew.graph.graph import NodeKind
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 

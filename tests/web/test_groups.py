@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
-from clew.graph.suggestions import suggest_groups
+from clew.graph.summary import suggest_groups
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 

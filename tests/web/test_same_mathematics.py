@@ -19,7 +19,7 @@ from clew.graph.influence import cumulative_share, edge_shares, measure_flow
 from clew.graph.info import Scores
 from clew.graph.order import topological_levels
 from clew.graph.paths import SignedPath, strongest_paths
-from clew.graph.prune import prune, prune_masks
+from clew.graph.pruning import prune, prune_masks
 from clew.graph.scores import scores_of_part
 from tests.graph.conftest import SHARED_GRAPHS
 from tests.graph.random_graphs import random_graph
@@ -142,11 +142,11 @@ def test_influence_is_the_same(pair):
     case, answer = pair
     flow = measure_flow(case.graph)
     assert answer["level"] == topological_levels(case.graph).tolist()
-    np.testing.assert_allclose(answer["influence"], flow.found, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(answer["influence"], flow.influence, rtol=1e-9, atol=1e-15)
     np.testing.assert_allclose(answer["shares"], edge_shares(case.graph), rtol=1e-9)
     # Where two nodes carry the same to the last bit, either may come first.
     np.testing.assert_allclose(
-        sorted(answer["cumulative"]), np.sort(cumulative_share(flow.found)), rtol=1e-9, atol=1e-15
+        sorted(answer["cumulative"]), np.sort(cumulative_share(flow.influence)), rtol=1e-9, atol=1e-15
     )
 
 

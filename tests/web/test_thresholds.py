@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from clew.graph.graph import Graph
 from clew.graph.influence import measure_flow
-from clew.graph.prune import prune, prune_masks
+from clew.graph.pruning import prune, prune_masks
 from clew.graph.scores import scores_of_part
 from tests.web.browsing import GraphPage
 

@@ -29,7 +29,7 @@ from clew.graph.conservation import LARGEST_GAP, conservation_gap
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
 from clew.graph.info import Target
-from clew.graph.prune import prune_masks
+from clew.graph.pruning import prune_masks
 from clew.graph.scores import scores
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
@@ -74,7 +74,7 @@ def trace(
         graph = build_graph(model, dictionary.name, encoded, recording, features, outputs, rows)
     with watch.phase("influence"):
         flow = measure_flow(graph)
-        graph = replace(graph, node_influence=flow.found.astype(np.float32))
+        graph = replace(graph, node_influence=flow.influence.astype(np.float32))
         gap = conservation_gap(graph)
         graph = graph.with_info(scores=scores(graph, flow), conservation=gap)
         if gap > LARGEST_GAP:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clew.cli.arguments import check_writable, file_ending_in
 from clew.errors import ClewError
+from clew.feature import Feature
 
 USAGE = "FILE [options]"
 EXAMPLE = """\
@@ -39,11 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
     destination: Path = arguments.out or Path(arguments.file).expanduser()
     from clew.graph.file import open_graph
-    from clew.graph.validate import FEATURE_NAME
 
     graph = open_graph(arguments.file)
     check_writable(destination)
-    features = {node: text for node, text in arguments.label if FEATURE_NAME.fullmatch(node)}
+    features = {node: text for node, text in arguments.label if Feature.match(node)}
     named = graph.annotate(
         labels={node: text for node, text in arguments.label if node not in features},
         feature_labels=features,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
+from clew.files import write_file
+from clew.graph.consistency import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, check_consistency
 from clew.graph.graph import Graph, OutputTokens
 from clew.graph.metadata import annotations_from_json, annotations_to_json, info_from_json, info_to_json
 from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
-from clew.graph.validate import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, validate
 
 FORMAT = 1
 """Version of the `.clew` format that this code writes, and the newest that it reads."""
@@ -38,10 +37,9 @@ def save(graph: Graph, path: str | Path) -> Path:
     `ClewError` when the graph is not sound or the file cannot be written.
     """
     path = Path(path).expanduser()
-    validate(graph)
+    check_consistency(graph)
     as_json = path.suffix.lower() == ".json"
-    write_atomically(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
-    return path
+    return write_file(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
 
 
 def open_graph(path: str | Path) -> Graph:
@@ -107,30 +105,6 @@ def _clew_bytes(graph: Graph) -> bytes:
         raise ClewError(f"The graph does not fit a .clew file ({error}); prune it first.") from error
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the destination, then rename; `open` (unlike `tempfile`) follows the umask."""
-    if path.is_dir():
-        raise ClewError(f"{path} is a folder; name a file in it.")
-    destination = Path(os.path.realpath(path))
-    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(destination)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except FileNotFoundError:
-        raise ClewError(
-            f"{path} cannot be written: there is no folder {path.parent}; make it first."
-        ) from None
-    except OSError as error:
-        raise ClewError(f"{path} cannot be written: {error.strerror}; choose another place.") from error
-
-
 def _open_clew(path: Path) -> Graph:
     types = ARRAY_TYPES | OPTIONAL_ARRAY_TYPES
     try:
@@ -183,7 +157,7 @@ def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dic
         **optional,
         foreign=json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None,
     )
-    validate(graph)
+    check_consistency(graph)
     _check_foreign(graph)
     return graph
 

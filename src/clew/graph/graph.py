@@ -18,10 +18,9 @@ from clew.graph.thresholds import Thresholds
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clew.graph.compare import Comparison
+    from clew.graph.comparison import Comparison
     from clew.graph.paths import SignedPath
-    from clew.graph.suggestions import Suggestion
-    from clew.graph.summary import Summary
+    from clew.graph.summary import Suggestion, Summary
 
 
 class NodeKind(IntEnum):
@@ -193,11 +192,11 @@ class Graph:
         pins: Iterable[str] = (),
         feature_labels: Mapping[str, str] | None = None,
     ) -> Graph:
-        """The same graph with labels, supernodes and pins added; see `clew.graph.annotate`.
+        """The same graph with labels, supernodes and pins added; see `clew.graph.annotation`.
 
         Nodes are named by id or by name: `graph.annotate(supernodes={"Say Paris": ["L24/1005@5"]})`.
         """
-        from clew.graph.annotate import annotate
+        from clew.graph.annotation import annotate
 
         return annotate(self, labels=labels, supernodes=supernodes, pins=pins, feature_labels=feature_labels)
 
@@ -225,8 +224,8 @@ class Graph:
         node_threshold: float = Thresholds.node_threshold,
         edge_threshold: float = Thresholds.edge_threshold,
     ) -> Graph:
-        """The smallest part that carries the given shares of the influence; see `clew.graph.prune`."""
-        from clew.graph.prune import prune
+        """The smallest part that carries the given shares of the influence; see `clew.graph.pruning`."""
+        from clew.graph.pruning import prune
 
         return prune(self, node_threshold, edge_threshold)
 
@@ -248,14 +247,14 @@ class Graph:
         return summarize(self, max_groups)
 
     def suggest_groups(self, count: int = 12) -> list[Suggestion]:
-        """Groups of features that a person may accept or decline; see `clew.graph.suggestions`."""
-        from clew.graph.suggestions import suggest_groups
+        """Groups of features that a person may accept or decline; see `clew.graph.summary`."""
+        from clew.graph.summary import suggest_groups
 
         return suggest_groups(self, count)
 
     def compare(self, other: Graph, edges: int = 200) -> Comparison:
-        """What this graph (left) and another (right) share, and what changed; see `clew.graph.compare`."""
-        from clew.graph.compare import compare
+        """What this graph (left) and another (right) share, and what changed; see `clew.graph.comparison`."""
+        from clew.graph.comparison import compare
 
         return compare(self, other, edges)
 

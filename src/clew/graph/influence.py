@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from clew.graph.graph import Graph
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
 from clew.graph.order import level_runs, topological_levels
 
 EDGES_AT_ONCE = 2**18
@@ -18,7 +19,7 @@ EDGES_AT_ONCE = 2**18
 class Flow:
     """How influence moves through a graph; an edge carries `|weight| * per_weight[target]`."""
 
-    found: Float64[np.ndarray, " node"]
+    influence: Float64[np.ndarray, " node"]
     """Influence of each node on the weighted targets."""
     row_total: Float64[np.ndarray, " node"]
     """Sum of the absolute weights into each node."""
@@ -28,12 +29,12 @@ class Flow:
 
     @property
     def per_weight(self) -> Float64[np.ndarray, " node"]:
-        return safe_divide(self.found + self.target_weight, self.row_total)
+        return safe_divide(self.influence + self.target_weight, self.row_total)
 
 
 def influence(graph: Graph) -> Float64[np.ndarray, " node"]:
     """Influence of every node on the weighted targets; see `measure_flow`."""
-    return measure_flow(graph).found
+    return measure_flow(graph).influence
 
 
 def measure_flow(graph: Graph) -> Flow:
@@ -47,7 +48,7 @@ def measure_flow(graph: Graph) -> Flow:
     level = topological_levels(graph)
     weight = graph.target_weight.astype(np.float64)
     found, total = node_influence(graph.edge_offset, graph.edge_source, graph.edge_weight, weight, level)
-    return Flow(found=found, row_total=total, target_weight=weight, level=level)
+    return Flow(influence=found, row_total=total, target_weight=weight, level=level)
 
 
 def node_influence(
@@ -77,6 +78,43 @@ def node_influence(
         carried *= np.repeat(per_weight, np.diff(begins))
         found += np.bincount(source[edges], weights=carried, minlength=n_nodes)
     return found, total
+
+
+def direct_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
+    """What every node adds to each target by an edge of its own; to remove it takes this away."""
+    targets = graph.of_kind(NodeKind.TARGET)
+    found = np.zeros((len(targets), graph.n_nodes))
+    for row, target in zip(found, targets, strict=True):
+        edges = slice(graph.edge_offset[target], graph.edge_offset[target + 1])
+        row[graph.edge_source[edges]] = graph.edge_weight[edges]
+    return found
+
+
+def total_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
+    """What every node adds to each target over all paths, signs and all; to remove it takes this away.
+
+    A feature passes on what it receives: with `w` the edge and `a` a feature's activation,
+    `effect(s) = sum over n of w(s -> n) effect(n) / a(n)`. Every edge is read once. Raises `ClewError` for a
+    graph without activations.
+    """
+    features, targets = graph.of_kind(NodeKind.FEATURE), graph.of_kind(NodeKind.TARGET)
+    activation = graph.node_activation[features].astype(np.float64)
+    if not np.isfinite(activation).all():
+        raise ClewError("This graph holds no activations, so it predicts nothing.")
+    per_unit = np.zeros(graph.n_nodes)
+    per_unit[features] = safe_divide(np.sign(activation), np.abs(activation))
+    found = np.zeros((len(targets), graph.n_nodes))
+    arriving = np.zeros_like(found)
+    arriving[np.arange(len(targets)), targets] = 1
+    for rows in level_runs(topological_levels(graph))[::-1]:
+        begins = graph.edge_offset[rows.start : rows.stop + 1]
+        edges = slice(begins[0], begins[-1])
+        source, weight = graph.edge_source[edges], graph.edge_weight[edges].astype(np.float64)
+        for effect, at_target in zip(found, arriving, strict=True):
+            passed_on = at_target[rows] + effect[rows] * per_unit[rows]
+            carried = weight * np.repeat(passed_on, np.diff(begins))
+            effect += np.bincount(source, weights=carried, minlength=graph.n_nodes)
+    return found
 
 
 def edge_shares(graph: Graph) -> Float64[np.ndarray, " edge"]:

@@ -24,9 +24,9 @@ def scores(graph: Graph, flow: Flow | None = None) -> Scores:
     if graph.node_left_out is not None:
         return scores_of_part(graph, np.ones(graph.n_nodes, dtype=bool), flow=flow)
     return _scores(
-        token=flow.found[graph.of_kind(NodeKind.TOKEN)].sum(),
-        error=flow.found[graph.of_kind(NodeKind.ERROR)].sum(),
-        everything=(flow.found + flow.target_weight).sum(),
+        token=flow.influence[graph.of_kind(NodeKind.TOKEN)].sum(),
+        error=flow.influence[graph.of_kind(NodeKind.ERROR)].sum(),
+        everything=(flow.influence + flow.target_weight).sum(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from clew.graph.file import write_atomically
+from clew.files import write_file
 from clew.intervention.intervention import Intervention, Source, as_source
 from clew.intervention.result import InterventionResult
 from clew.version import __version__
@@ -48,7 +48,7 @@ def save_results(results: Sequence[InterventionResult], path: str | Path) -> Pat
         "strengths": [result.strength for result in results],
     }
     metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    write_atomically(path, save({name: value.cpu().contiguous() for name, value in arrays.items()}, metadata))
+    write_file(path, save({name: value.cpu().contiguous() for name, value in arrays.items()}, metadata))
     return path
 
 

@@ -14,8 +14,8 @@ from clew.attribution.linear import LinearMap
 from clew.attribution.targets import output_targets
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
-from clew.graph.effects import direct_effects, total_effects
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import direct_effects, total_effects
 from clew.intervention.ablations import one_in_each_column
 from clew.intervention.again import check_fits, check_same_model, place_of, recorded_again
 from clew.intervention.passes import Setting, Spread, spread_along_edges

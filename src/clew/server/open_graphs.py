@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.file import open_graph
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.validate import ARRAY_TYPES
 
 MOST_BYTES = 2**30
 

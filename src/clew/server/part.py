@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow
-from clew.graph.prune import measured_part
+from clew.graph.pruning import measured_part
 from clew.server.bounds import Limits
 from clew.server.open_graphs import OpenGraph
 
@@ -40,7 +40,7 @@ def most_influential_part(graph: Graph, most_nodes: int, most_edges: int) -> Gra
 
 
 def _strongest_nodes(graph: Graph, flow: Flow, count: int) -> Bool[np.ndarray, " node"]:
-    rank = flow.found.copy()
+    rank = flow.influence.copy()
     rank[graph.node_kind == NodeKind.TOKEN] += 1e18
     rank[graph.node_kind == NodeKind.TARGET] += 2e18
     return _strongest(rank, count)

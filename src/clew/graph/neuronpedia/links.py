@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from clew.errors import ClewError
-from clew.graph.neuronpedia.checks import LINK_FIELDS, check_fields
+from clew.graph.neuronpedia.fields import LINK_FIELDS, check_fields
 from clew.graph.neuronpedia.nodes import FileNode
 
 

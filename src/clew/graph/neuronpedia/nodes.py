@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from clew.errors import ClewError
 from clew.graph.graph import NodeKind
-from clew.graph.neuronpedia.checks import NODE_FIELDS, check_fields
-from clew.graph.neuronpedia.spelling import FEATURE_TYPES, index_in_id
+from clew.graph.neuronpedia.fields import NODE_FIELDS, check_fields
+from clew.graph.neuronpedia.format import FEATURE_TYPES, index_in_id
 
 LARGEST_LAYER = 2**15 - 2
 LARGEST_FEATURE = 2**62

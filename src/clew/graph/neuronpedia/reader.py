@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
+from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
 from clew.graph.metadata import annotations_from_json, info_from_json
-from clew.graph.neuronpedia.checks import METADATA_FIELDS, TOP_FIELDS, check_fields
-from clew.graph.neuronpedia.links import read_links
-from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
-from clew.graph.neuronpedia.spelling import (
+from clew.graph.neuronpedia.fields import METADATA_FIELDS, TOP_FIELDS, check_fields
+from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     KEPT_ANNOTATIONS,
     KEPT_FACTS,
     SETTINGS,
     read_output_label,
 )
-from clew.graph.validate import validate
+from clew.graph.neuronpedia.links import read_links
+from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
 
 
 def from_neuronpedia(data: Any) -> Graph:
@@ -49,7 +49,7 @@ def from_neuronpedia(data: Any) -> Graph:
         annotations=_annotations(data.get("qParams") or {}, nodes, graph),
         foreign=_foreign(data, nodes, special_links),
     )
-    validate(graph)
+    check_consistency(graph)
     return replace(graph, node_influence=influence(graph).astype(np.float32))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.metadata import annotations_to_json, info_to_json, plain
-from clew.graph.neuronpedia.spelling import (
+from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     KEPT_ANNOTATIONS,
     KEPT_FACTS,

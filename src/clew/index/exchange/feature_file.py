@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clew.errors import ClewError
-from clew.graph.neuronpedia.spelling import pair
+from clew.graph.neuronpedia.format import pair
 
 TOP, BOTTOM, INTERVAL = "Top activations", "Bottom activations", "Subsample Interval"
 """Names of the groups of examples; an interval has a number after it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.graph.neuronpedia.spelling import pair, unpair
+from clew.graph.neuronpedia.format import pair, unpair
 from clew.index.exchange.feature_file import FeatureDetails, decode, encode
 
 LONGEST_FILE = 32 * 1024**2

@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from clew.graph.graph import quote
-from clew.graph.words import begins_word, is_nameable, stem
+from clew.graph.summary.words import begins_word, is_nameable, stem
 from clew.index.labels.evidence import Evidence, Window
 from clew.index.labels.prompts import LONGEST_TOKEN, clean
 

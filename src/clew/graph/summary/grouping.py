@@ -9,10 +9,10 @@ from jaxtyping import Int64
 
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow
-from clew.graph.last_steps import last_steps_of
-from clew.graph.regions import regions_of
-from clew.graph.topics import topics_of
-from clew.graph.words import Words
+from clew.graph.summary.clustering import regions_of
+from clew.graph.summary.last_steps import last_steps_of
+from clew.graph.summary.topics import topics_of
+from clew.graph.summary.words import Words
 
 MOST_FEATURES = 20_000
 """Less influential features of a still larger graph are in no group."""
@@ -95,7 +95,7 @@ def _tokens(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> list[Mem
     first = graph.info.tokens[0] if graph.info.tokens else ""
     has_sink = graph.info.sink is not None or (first.startswith("<") and first.endswith(">"))
     alone = graph.node_position[nodes] >= has_sink
-    return _alone_and_rest(nodes, flow.found[nodes], alone, NodeKind.TOKEN, count)
+    return _alone_and_rest(nodes, flow.influence[nodes], alone, NodeKind.TOKEN, count)
 
 
 def _alone_and_rest(
@@ -115,11 +115,11 @@ def _features(graph: Graph, nodes: np.ndarray, flow: Flow, words: Words, count: 
     """Topics first, then last steps, then regions of all other features."""
     if not len(nodes) or count < 1:
         return []
-    nodes = np.sort(nodes[np.argsort(-flow.found[nodes], kind="stable")][:MOST_FEATURES])
+    nodes = np.sort(nodes[np.argsort(-flow.influence[nodes], kind="stable")][:MOST_FEATURES])
     n_topics = max(0, min(MOST_TOPICS, count - FEWEST_REGIONS - 2))
     groups = [
         Members(topic.members, NodeKind.FEATURE, words=topic.words)
-        for topic in topics_of(graph, nodes, flow.found, words, n_topics)
+        for topic in topics_of(graph, nodes, flow.influence, words, n_topics)
     ]
     rest = _without(nodes, groups)
     if count - len(groups) > FEWEST_REGIONS:
@@ -136,5 +136,5 @@ def _without(nodes: np.ndarray, groups: list[Members]) -> np.ndarray:
 
 
 def _mean_layer(graph: Graph, flow: Flow, nodes: np.ndarray) -> float:
-    mass = flow.found[nodes] if flow.found[nodes].any() else np.ones(len(nodes))
+    mass = flow.influence[nodes] if flow.influence[nodes].any() else np.ones(len(nodes))
     return float(graph.node_layer[nodes] @ mass / mass.sum())

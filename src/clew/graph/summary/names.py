@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from clew.graph.graph import Graph, NodeKind, quote
-from clew.graph.grouping import Members
 from clew.graph.influence import Flow
 from clew.graph.info import Target
-from clew.graph.last_steps import flow_to_outputs
+from clew.graph.summary.grouping import Members
+from clew.graph.summary.last_steps import flow_to_outputs
 
 MOSTLY = 0.7
 """A group lies on a token if so much of its influence does."""
@@ -89,9 +89,9 @@ def _labels(graph: Graph, group: Members, flow: Flow) -> str:
     found: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
         if label := graph.label(node, by_rule=False):
-            found[label] += float(flow.found[node])
+            found[label] += float(flow.influence[node])
     strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
-    half = flow.found[group.nodes].sum() / 2
+    half = flow.influence[group.nodes].sum() / 2
     if strongest and found[strongest[0]] > half:
         return _cut(strongest[0])
     listed = "; ".join(strongest)
@@ -104,7 +104,7 @@ def _cut(label: str) -> str:
 
 def _place(graph: Graph, group: Members, flow: Flow) -> str:
     """`on " France", early`: the token that carries most, or the strongest few."""
-    mass = flow.found[group.nodes]
+    mass = flow.influence[group.nodes]
     mass = mass if mass.sum() > 0 else np.ones(len(mass))
     at = np.bincount(graph.node_position[group.nodes], mass) / mass.sum()
     order = np.argsort(-at, kind="stable")
@@ -129,7 +129,7 @@ def layer_span(graph: Graph, group: Members, flow: Flow) -> tuple[int, int]:
     """The layers between which the middle four fifths of a group's influence lie."""
     layer = graph.node_layer[group.nodes]
     order = np.argsort(layer, kind="stable")
-    mass = flow.found[group.nodes][order]
+    mass = flow.influence[group.nodes][order]
     share = np.cumsum(mass) / mass.sum() if mass.sum() > 0 else np.linspace(0, 1, len(mass))
     low, high = np.minimum(np.searchsorted(share, (0.1, 0.9)), len(layer) - 1)
     return int(layer[order][low]), int(layer[order][high])
@@ -137,7 +137,7 @@ def layer_span(graph: Graph, group: Members, flow: Flow) -> tuple[int, int]:
 
 def _says(graph: Graph, group: Members, flow: Flow) -> bool:
     """Whether a group lies at the end, and enough of what flows out of it goes straight to the outputs."""
-    mass = flow.found[group.nodes]
+    mass = flow.influence[group.nodes]
     at_end = graph.node_position[group.nodes] == len(graph.info.tokens) - 1
     direct = flow_to_outputs(graph, flow)[group.nodes].sum()
     return bool(direct > SAYS * mass.sum() and mass[at_end].sum() >= MOSTLY * mass.sum())

@@ -10,11 +10,11 @@ from jaxtyping import Float64, Int64
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.group_names import layer_span, names_of
-from clew.graph.grouping import Members, group_nodes
 from clew.graph.influence import Flow, measure_flow, safe_divide
-from clew.graph.topics import shared_words
-from clew.graph.words import Words, words_of
+from clew.graph.summary.grouping import Members, group_nodes
+from clew.graph.summary.names import layer_span, names_of
+from clew.graph.summary.topics import shared_words
+from clew.graph.summary.words import Words, words_of
 
 MAX_GROUPS = 12
 
@@ -129,7 +129,7 @@ def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
     flow, words = measure_flow(graph), words_of(graph)
     found = group_nodes(graph, flow, words, max_groups)
     names = names_of(graph, found, flow)
-    everything = float(flow.found.sum()) or 1.0
+    everything = float(flow.influence.sum()) or 1.0
     groups = tuple(
         _group(graph, flow, words, members, name, everything)
         for members, name in zip(found, names, strict=True)
@@ -140,7 +140,7 @@ def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
         edges=tuple(_edges(graph, flow, found, everything)),
         shown=shown,
         in_no_group=max(0.0, 1 - shown),
-        through_errors=float(flow.found[graph.of_kind(NodeKind.ERROR)].sum() / everything),
+        through_errors=float(flow.influence[graph.of_kind(NodeKind.ERROR)].sum() / everything),
         pruned=graph.info.influence_left_out,
         node_ids=tuple(graph.node_ids),
     )
@@ -148,20 +148,20 @@ def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
 
 def _group(graph: Graph, flow: Flow, words: Words, members: Members, name: str, everything: float) -> Group:
     nodes = members.nodes
-    mass = flow.found[nodes] + flow.target_weight[nodes]
+    mass = flow.influence[nodes] + flow.target_weight[nodes]
     mass = mass / mass.sum() if mass.sum() > 0 else np.full(len(nodes), 1 / len(nodes))
     position = graph.node_position[nodes]
     return Group(
         name=name,
         kind=members.kind,
         members=tuple(nodes.tolist()),
-        share=float(flow.found[nodes].sum() / everything),
+        share=float(flow.influence[nodes].sum() / everything),
         weight=float(flow.target_weight[nodes].sum()),
         layer=float(graph.node_layer[nodes] @ mass),
         layers=layer_span(graph, members, flow),
         position=float(position @ mass),
         positions=(int(position.min()), int(position.max())),
-        words=members.words or shared_words(nodes, flow.found, words),
+        words=members.words or shared_words(nodes, flow.influence, words),
         own=members.own_name is not None,
         color=graph.annotations.supernode_colors.get(name) if members.own_name is not None else None,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.graph.clusters import ward_clusters
+from clew.graph.summary.clustering import ward_clusters
 
 
 def plain_ward(points: np.ndarray, mass: np.ndarray, count: int) -> set[frozenset[int]]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations
-from clew.graph.suggestions import suggest_groups
+from clew.graph.summary import suggest_groups
 from tests.graph.random_graphs import random_graph
-from tests.graph.test_summary import with_words
+from tests.graph.summary.test_summary import with_words
 
 
 @given(seed=st.integers(0, 2**32), per_cell=st.integers(0, 5), count=st.integers(1, 12))

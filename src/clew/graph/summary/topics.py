@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.alike import word_rows
-from clew.graph.gather import gather
 from clew.graph.graph import Graph
-from clew.graph.words import Words, stem
+from clew.graph.summary.clustering import gather
+from clew.graph.summary.similarity import word_rows
+from clew.graph.summary.words import Words, stem
 
 COMPARED = 5_000
 """So many of the most influential features are compared; it bounds memory to some 500 MB."""

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations
 from clew.graph.order import topological_levels
@@ -28,11 +29,10 @@ ARRAY_TYPES: dict[str, str] = {
 OPTIONAL_NODE_ARRAYS = ("node_constant", "node_total", "node_left_out")
 """One float32 a node, where they are known."""
 
-FEATURE_NAME = re.compile(r"[LA]\d+/\d+")
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def validate(graph: Graph) -> None:
+def check_consistency(graph: Graph) -> None:
     """Raise `ClewError` that names the first thing wrong with the graph; return nothing if it is sound."""
     _check_types(graph)
     _check_nodes(graph)
@@ -165,7 +165,7 @@ def _check_described(graph: Graph) -> None:
 
 def _check_annotations(annotations: Annotations) -> None:
     for name in annotations.feature_labels:
-        if not FEATURE_NAME.fullmatch(name):
+        if Feature.match(name) is None:
             raise ClewError(f"A label is given to the feature {name!r}; expected a name such as L12/4031.")
     for name, color in annotations.supernode_colors.items():
         if not COLOR.fullmatch(color):

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from clew.graph.alike import profiles
-from clew.graph.gather import gather
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.graph.influence import Flow, measure_flow
-from clew.graph.topics import topics_of
-from clew.graph.words import words_of
+from clew.graph.summary.clustering import gather
+from clew.graph.summary.similarity import profiles
+from clew.graph.summary.topics import topics_of
+from clew.graph.summary.words import words_of
 
 COMPARED = 1024
 """So many of the most influential features are compared by their edges."""
@@ -50,10 +50,10 @@ def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
     features = graph.of_kind(NodeKind.FEATURE)
     free = np.array([node for node in features.tolist() if graph.node_id(node) not in taken], dtype=np.int64)
     found: list[Suggestion] = []
-    everything = float(flow.found.sum()) or 1.0
+    everything = float(flow.influence.sum()) or 1.0
     for suggest in (_by_words, _by_feature, _by_edges):
         for name, members, reason in suggest(graph, free, flow, count):
-            share = float(flow.found[members].sum() / everything)
+            share = float(flow.influence[members].sum() / everything)
             nodes = tuple(sorted(members.tolist()))
             found.append(Suggestion(name, nodes, tuple(map(graph.node_id, nodes)), reason, share))
             free = np.setdiff1d(free, members)
@@ -67,7 +67,7 @@ def _by_words(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
     known = words_of(graph)
     reason = "have labels with the same words" if known.from_labels else "promote the same output tokens"
     found = []
-    for topic in topics_of(graph, nodes, flow.found, known, count):
+    for topic in topics_of(graph, nodes, flow.influence, known, count):
         words = ", ".join(topic.words)
         found.append((words, topic.members, f"These features {reason}: {words}."))
     return found
@@ -78,7 +78,7 @@ def _by_feature(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Foun
     for node in nodes.tolist():
         places.setdefault(graph.feature_name(node), []).append(node)
     several = [(name, np.array(members)) for name, members in places.items() if len(members) > 1]
-    several.sort(key=lambda item: -flow.found[item[1]].sum())
+    several.sort(key=lambda item: -flow.influence[item[1]].sum())
     return [
         (
             graph.label(int(members[0]), by_rule=False) or name,
@@ -90,11 +90,11 @@ def _by_feature(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Foun
 
 
 def _by_edges(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
-    nodes = nodes[np.argsort(-flow.found[nodes], kind="stable")][:COMPARED]
+    nodes = nodes[np.argsort(-flow.influence[nodes], kind="stable")][:COMPARED]
     inputs, outputs = profiles(graph, nodes, flow)
     alike = (inputs @ inputs.T >= SAME_EDGES) & (outputs @ outputs.T >= SAME_EDGES)
     found = []
-    for members in gather(alike, flow.found[nodes], lambda members: len(members) > 1, count):
+    for members in gather(alike, flow.influence[nodes], lambda members: len(members) > 1, count):
         chosen = nodes[members]
         positions = np.unique(graph.node_position[chosen]).tolist()
         where = quote(graph.info.tokens[positions[0]]) if len(positions) == 1 else f"{len(positions)} tokens"

@@ -90,7 +90,7 @@ def test_edges_between_groups_are_the_graphs_edges_added_up(max_groups, inside, 
         graph.edge_source.tolist(), graph.edge_target.tolist(), graph.edge_weight.tolist(), strict=True
     ):
         pair = group_of.get(source), group_of.get(target)
-        flows = abs(weight) * flow.per_weight[target] / flow.found.sum() if flow.found.any() else 0.0
+        flows = abs(weight) * flow.per_weight[target] / flow.influence.sum() if flow.influence.any() else 0.0
         sign = np.sign(weight) * (-1 if graph.node_activation[target] < 0 else 1)
         carried[pair] = carried.get(pair, 0.0) + flows
         effect[pair] = effect.get(pair, 0.0) + flows * sign

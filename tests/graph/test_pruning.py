@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
+from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import influence, measure_flow
 from clew.graph.info import Scores
-from clew.graph.prune import prune, prune_masks, smallest_kept
+from clew.graph.pruning import prune, prune_masks, smallest_kept
 from clew.graph.scores import scores, scores_of_part
 from clew.graph.subgraph import subgraph
-from clew.graph.validate import validate
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import (
     dense_influence,
@@ -123,7 +123,7 @@ def test_thresholds_of_one_keep_everything_with_influence(seed, n_layers, n_posi
     flow = measure_flow(graph)
     keep_node, keep_edge = prune_masks(graph, flow, 1.0, 1.0)
     fixed = np.isin(graph.node_kind, [NodeKind.TOKEN, NodeKind.TARGET])
-    np.testing.assert_array_equal(keep_node, fixed | (flow.found > 0))
+    np.testing.assert_array_equal(keep_node, fixed | (flow.influence > 0))
     np.testing.assert_array_equal(keep_edge, flow.per_weight[graph.edge_target] > 0)
 
 
@@ -150,7 +150,7 @@ def test_tokens_and_targets_always_stay(node_threshold, edge_threshold, **size):
 def test_a_pruned_graph_is_a_sound_graph_with_the_same_edges(node_threshold, edge_threshold, **size):
     graph = random_graph(**size)
     pruned = prune(graph, node_threshold, edge_threshold)
-    validate(pruned)
+    check_consistency(pruned)
     where = {name: node for node, name in enumerate(graph.node_ids)}
     kept = np.array([where[name] for name in pruned.node_ids])
     weights, before = dense_weights(pruned), dense_weights(graph)[np.ix_(kept, kept)]
@@ -230,7 +230,7 @@ def test_pruning_again_has_scores_unless_an_older_clew_pruned_first():
 def test_pruning_a_pruned_graph_leaves_out_more():
     once = prune(random_graph(), 0.8, 0.98)
     twice = prune(once, 0.5, 0.8)
-    validate(twice)
+    check_consistency(twice)
     assert set(twice.node_ids) < set(once.node_ids)
     assert twice.info.influence_left_out > once.info.influence_left_out
     assert twice.info.settings["node_threshold"] == 0.5
@@ -258,13 +258,13 @@ def test_edges_of_a_node_that_is_left_out_go_with_it():
     keep_node = graph.node_kind != NodeKind.ERROR
     keep_node[graph.of_kind(NodeKind.FEATURE)[::2]] = False
     part = subgraph(graph, keep_node, np.ones(graph.n_edges, dtype=bool))
-    validate(part)
+    check_consistency(part)
     np.testing.assert_array_equal(dense_weights(part), dense_weights(graph)[np.ix_(keep_node, keep_node)])
 
 
 def test_a_graph_without_targets_has_nothing_to_prune_by():
     pruned = prune(random_graph(n_targets=0))
-    validate(pruned)
+    check_consistency(pruned)
     assert pruned.info.influence_left_out == 0
 
 

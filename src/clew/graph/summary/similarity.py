@@ -9,14 +9,14 @@ from jaxtyping import Float64, Int64
 
 from clew.graph.graph import Graph
 from clew.graph.influence import Flow, safe_divide
-from clew.graph.words import Words
+from clew.graph.summary.words import Words
 
 COORDINATES = 384
 """So many of the most influential nodes stand for all that a feature reads from and writes to."""
 
 
 @dataclass(frozen=True)
-class Weights:
+class SimilarityWeights:
     """How much each kind of likeness counts; together they make 1."""
 
     words: float = 0.3
@@ -60,10 +60,10 @@ def traits_of(graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow, wo
 
 
 def likeness(
-    traits: Traits, rows: slice, columns: slice, weights: Weights | None = None
+    traits: Traits, rows: slice, columns: slice, weights: SimilarityWeights | None = None
 ) -> Float64[np.ndarray, "row column"]:
     """How alike features are: 1 for one and the same, 0 for nothing in common, below for opposites."""
-    weights = weights or Weights()
+    weights = weights or SimilarityWeights()
     found = weights.words * (traits.words[rows] @ traits.words[columns].T)
     found += weights.edges / 2 * (traits.inputs[rows] @ traits.inputs[columns].T)
     found += weights.edges / 2 * (traits.outputs[rows] @ traits.outputs[columns].T)
@@ -81,7 +81,7 @@ def profiles(
 
     A sign says whether an edge makes its target more active than it is, whatever the sign of that.
     """
-    strongest = np.argsort(-(flow.found + flow.target_weight), kind="stable")[:COORDINATES]
+    strongest = np.argsort(-(flow.influence + flow.target_weight), kind="stable")[:COORDINATES]
     coordinate = np.full(graph.n_nodes, -1)
     coordinate[strongest] = np.arange(len(strongest))
     row = np.full(graph.n_nodes, -1)

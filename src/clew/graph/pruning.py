@@ -41,7 +41,7 @@ def measured_part(
     """The kept nodes and edges as a graph that says, as `prune` does, how much of the whole it carries."""
     part = subgraph(graph, keep_node, keep_edge)
     carried = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
-    everything = flow.found.sum()
+    everything = flow.influence.sum()
     share = float(carried / everything) if everything > 0 else 1.0
     info = replace(
         graph.info,
@@ -62,7 +62,7 @@ def prune_masks(
     until nothing changes.
     """
     fixed = graph.node_kind >= NodeKind.TOKEN
-    keep_node = fixed | (flow.found >= smallest_kept(flow.found, node_threshold))
+    keep_node = fixed | (flow.influence >= smallest_kept(flow.influence, node_threshold))
 
     edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
     edges = edges[keep_node[graph.edge_source[edges]]]

@@ -36,11 +36,11 @@ def last_steps_of(graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow
     main = int(targets[np.argmax(graph.target_weight[targets])])
     edges = slice(graph.edge_offset[main], graph.edge_offset[main + 1])
     effect = np.bincount(graph.edge_source[edges], graph.edge_weight[edges], graph.n_nodes)[nodes]
-    last = (flow.found[nodes] > 0) & (graph.node_position[nodes] == graph.node_position[main])
-    last &= flow_to_outputs(graph, flow)[nodes] >= MOST * flow.found[nodes]
+    last = (flow.influence[nodes] > 0) & (graph.node_position[nodes] == graph.node_position[main])
+    last &= flow_to_outputs(graph, flow)[nodes] >= MOST * flow.influence[nodes]
     sides = [nodes[last & (effect > 0)], nodes[last & (effect < 0)]]
-    least = LEAST_SHARE * flow.found.sum()
-    return LastSteps(*(side if flow.found[side].sum() >= least else nothing for side in sides))
+    least = LEAST_SHARE * flow.influence.sum()
+    return LastSteps(*(side if flow.influence[side].sum() >= least else nothing for side in sides))
 
 
 def flow_to_outputs(graph: Graph, flow: Flow) -> Float64[np.ndarray, " node"]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.aligned import Pairs, aligned_positions, matched_nodes
+from clew.graph.alignment import Pairs, aligned_positions, matched_nodes
 from clew.graph.graph import Graph
 
 SHOWN_EDGES = 200

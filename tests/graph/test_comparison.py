@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.graph.aligned import aligned_positions
-from clew.graph.compare import Comparison, compare
+from clew.graph.alignment import aligned_positions
+from clew.graph.comparison import Comparison, compare
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Target
 from clew.graph.subgraph import subgraph

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
+from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo, Target
 from clew.graph.order import topological_levels
-from clew.graph.validate import validate
 from tests.graph.random_graphs import random_graph
 
 
@@ -45,7 +45,7 @@ def same_layer_graph(edges: list[tuple[int, int]], n_features: int = 4) -> Graph
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
 def test_every_layered_graph_is_sound(seed, n_layers, n_positions, per_cell, n_targets):
-    validate(random_graph(seed, n_layers, n_positions, per_cell, n_targets))
+    check_consistency(random_graph(seed, n_layers, n_positions, per_cell, n_targets))
 
 
 def test_levels_of_a_layered_graph_are_its_layers():
@@ -74,12 +74,12 @@ def test_a_long_chain_takes_one_step_a_node():
 
 def test_a_cycle_is_named_by_its_nodes():
     with pytest.raises(ClewError, match="0_12_0 -> 0_11_0 -> 0_12_0 form a cycle"):
-        validate(same_layer_graph([(0, 1), (1, 2), (2, 1), (2, 4)]))
+        check_consistency(same_layer_graph([(0, 1), (1, 2), (2, 1), (2, 4)]))
 
 
 def test_an_edge_to_itself_is_a_cycle():
     with pytest.raises(ClewError, match="0_10_0 -> 0_10_0 form a cycle"):
-        validate(same_layer_graph([(0, 0)]))
+        check_consistency(same_layer_graph([(0, 0)]))
 
 
 REFUSED = {
@@ -177,4 +177,4 @@ def test_an_unsound_graph_is_refused_by_name(name):
     change, message = REFUSED[name]
     graph = random_graph(n_layers=3, n_positions=4, per_cell=3, n_targets=2)
     with pytest.raises(ClewError, match=message):
-        validate(replace(graph, **change(graph)))
+        check_consistency(replace(graph, **change(graph)))

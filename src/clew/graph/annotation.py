@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from clew.errors import ClewError
+from clew.feature import Feature, suggestion
 from clew.graph.graph import Graph
-from clew.graph.validate import FEATURE_NAME
 
 
 def annotate(
@@ -38,7 +37,7 @@ def annotate(
         groups[name] = tuple(dict.fromkeys(node_id(nodes, member) for member in members))
     features = dict(notes.feature_labels)
     for name, text in _pairs("feature_labels", feature_labels):
-        if not FEATURE_NAME.fullmatch(str(name)):
+        if Feature.match(str(name)) is None:
             raise ClewError(
                 f"{name!r} is no feature such as L24/1005; labels gives one to a node at a position."
             )
@@ -64,12 +63,9 @@ def node_id(ids: Mapping[str, str], node: str) -> str:
     """The id of a node that is named by id or by name; `ids` are those of `_ids`."""
     if isinstance(node, str) and node in ids:
         return ids[node]
-    slip = re.fullmatch(r"[lL]?(\d+)/(\d+)@(\d+)", node) if isinstance(node, str) else None
-    meant = f"L{slip[1]}/{slip[2]}@{slip[3]}" if slip else ""
-    hint = f" Did you mean {meant}?" if meant in ids else ""
     raise ClewError(
         f"The graph has no node {node!r}; give an id such as 24_1005_5 or a name such as L24/1005@5 (a "
-        f"pruned graph has lost some).{hint}"
+        f"pruned graph has lost some).{suggestion(str(node))}"
     )
 
 
