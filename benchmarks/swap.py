@@ -10,7 +10,7 @@ import numpy as np
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.again import place_of
+from clew.intervention.graph_compatibility import place_of
 from clew.intervention.intervene import intervene
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.prediction import Place

@@ -26,11 +26,11 @@ from clew.attribution.trace import TraceSettings, trace
 from clew.cli.validation import drawing
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind, quote
-from clew.intervention.again import place_of
 from clew.intervention.circuits import measure_circuit
+from clew.intervention.graph_compatibility import place_of
 from clew.intervention.prediction import Place
-from clew.intervention.validated import Validation
 from clew.intervention.validation import validate_graph
+from clew.intervention.validation_result import Validation
 from clew.model.language_model import LanguageModel
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 

@@ -21,16 +21,15 @@ from clew.index.creation.indexing import IndexSettings
 from clew.index.creation.new_index import make_index
 from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
+from clew.intervention.feature_names import PlaceLike, with_names_resolved
 from clew.intervention.generation import Generation, Sampling, check_count, generate_tokens
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Features, Intervention, Positions, Source
-from clew.intervention.naming import with_names_resolved
-from clew.intervention.passes import Regime
 from clew.intervention.patching import with_patches_resolved
-from clew.intervention.places import PlaceLike
+from clew.intervention.regimes import Regime
 from clew.intervention.result import InterventionResult
-from clew.intervention.validated import Validation
 from clew.intervention.validation import validate_graph
+from clew.intervention.validation_result import Validation
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve

@@ -11,6 +11,9 @@ from typing import TypeAlias
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done, and how much there is."""
 
+OnStep: TypeAlias = Callable[[int, int], None]
+"""An `OnProgress` within one phase: called with how much is done, and how much there is."""
+
 OnNote: TypeAlias = Callable[[str], None]
 """Called with a sentence for a person; one that ends in "..." tells of something that takes long."""
 
@@ -24,6 +27,10 @@ PHASES = {
 
 def ignore_progress(phase: str, done: int, total: int) -> None:
     """An `OnProgress` that does nothing."""
+
+
+def ignore_step(done: int, total: int) -> None:
+    """An `OnStep` that does nothing."""
 
 
 def ignore_note(text: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.attribution import chunks, frozen_attention, sweep
+from clew.attribution import batches, edge_weights, frozen_attention
 from clew.attribution.trace import GapWarning, TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
@@ -182,8 +182,8 @@ def test_both_directions_and_any_chunking_give_the_same_rows(architecture, direc
     dictionary = dictionary_for(model, architecture)
     either = trace(model, dictionary, ids, chosen)
     other = "forward_work" if direction == "backward" else "backward_work"
-    monkeypatch.setattr(sweep, other, lambda nodes: 10**12)
-    monkeypatch.setattr(chunks, "PREFERRED_COLUMNS", 4)
+    monkeypatch.setattr(edge_weights, other, lambda nodes: 10**12)
+    monkeypatch.setattr(batches, "PREFERRED_COLUMNS", 4)
     one_way = trace(model, dictionary, ids, chosen)
     np.testing.assert_array_equal(either.edge_source, one_way.edge_source)
     np.testing.assert_allclose(either.edge_weight, one_way.edge_weight, atol=1e-5)
@@ -203,7 +203,7 @@ def test_rows_that_do_not_add_up_are_warned_about(monkeypatch):
 def test_long_prompts_mix_positions_in_causal_blocks(direction, monkeypatch):
     monkeypatch.setattr(frozen_attention, "CAUSAL_BLOCK", 4)
     monkeypatch.setattr(
-        sweep, "forward_work" if direction == "backward" else "backward_work", lambda nodes: 10**12
+        edge_weights, "forward_work" if direction == "backward" else "backward_work", lambda nodes: 10**12
     )
     model = tiny_model("Qwen3ForCausalLM")
     graph = trace(model, NeuronDictionary(model), random_ids(15).tolist(), TraceSettings(max_nodes=40))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from clew.attribution.linear import LinearMap
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.selection import select_features, total_attribution
 from clew.attribution.targets import named_targets, output_targets
 from clew.attribution.trace import TraceSettings, trace

@@ -59,7 +59,7 @@ def test_limits_out_of_range_are_refused(count, probability):
 
 
 def test_a_soft_cap_is_left_out_of_the_row():
-    from clew.attribution.linear import LinearMap
+    from clew.attribution.linear_map import LinearMap
     from clew.attribution.targets import output_targets
 
     model = tiny_model("Gemma2ForCausalLM")

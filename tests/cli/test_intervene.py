@@ -232,7 +232,7 @@ def test_a_disk_that_fills_up_costs_the_file_and_not_the_report(
     def refuse(*arguments: object) -> None:
         raise clew.ClewError("a.safetensors cannot be written: No space left on device.")
 
-    monkeypatch.setattr("clew.intervention.saving.save_results", refuse)
+    monkeypatch.setattr("clew.intervention.result.save_results", refuse)
     outcome = intervene(PROMPT, "--ablate", "L1/3@2", "--save", tmp_path / "a.safetensors")
     assert "Next token" in outcome.out
     assert outcome.err == "clew: a.safetensors cannot be written: No space left on device.\n"
@@ -365,7 +365,7 @@ def test_defaults_are_those_of_the_library():
 
     from clew.cli.intervene import REGIMES
     from clew.facade import Model
-    from clew.intervention.passes import Regime
+    from clew.intervention.regimes import Regime
 
     assert tuple(regime.value for regime in Regime) == REGIMES
     assert inspect.signature(Model.intervene).parameters["regime"].default == "free"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clew.attribution.linear import LinearMap
-from clew.attribution.rows import gather_sources
+from clew.attribution.linear_map import LinearMap
+from clew.attribution.sources import gather_sources
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import ActiveFeatures
 from clew.errors import ClewError

@@ -10,8 +10,8 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.facade import Model
 from clew.graph.graph import NodeKind
-from clew.intervention.again import place_of
 from clew.intervention.circuits import mean_activations, measure_circuit
+from clew.intervention.graph_compatibility import place_of
 from clew.intervention.intervene import intervene
 from clew.intervention.intervention import Feature, Intervention
 from clew.intervention.prediction import Place
@@ -81,7 +81,7 @@ def test_decoder_rows_may_be_read_a_few_at_a_time(monkeypatch: pytest.MonkeyPatc
     dictionary = random_transcoders(model, "CLT ReLU")
     places = all_places(dictionary)[::2]
     together = measure_circuit(model, dictionary, IDS, places)
-    monkeypatch.setattr("clew.intervention.pending.FEATURES_AT_ONCE", 2)
+    monkeypatch.setattr("clew.intervention.residual_writes.FEATURES_AT_ONCE", 2)
     apart = measure_circuit(model, dictionary, IDS, places)
     for name in ("whole", "without", "alone", "nothing"):
         assert getattr(apart, name) == pytest.approx(getattr(together, name), rel=1e-5)

@@ -14,8 +14,8 @@ from clew.dictionary.protocols import Dictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervene import intervene, own_changes, prepare
 from clew.intervention.intervention import Intervention
-from clew.intervention.passes import run_direct
 from clew.intervention.prediction import feature_nodes
+from clew.intervention.regimes import run_direct
 from clew.model.language_model import LanguageModel
 from tests.attribution.test_rows import dense_row
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_changes, random_places

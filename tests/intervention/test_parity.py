@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import clew
 from clew.intervention.intervene import RUN, prepare
-from clew.intervention.passes import Regime
+from clew.intervention.regimes import Regime
 from tests.attribution.test_parity_rows import CASES, PARITY
 
 

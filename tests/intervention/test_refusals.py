@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clew.errors import ClewError
-from clew.intervention.edits import resolve
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Feature, From, Intervention
-from clew.intervention.pending import changed_places
+from clew.intervention.layer_interventions import resolve
+from clew.intervention.residual_writes import changed_places
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

@@ -9,11 +9,11 @@ import torch
 
 from clew.attribution.trace import TraceSettings, trace
 from clew.errors import ClewError
-from clew.intervention.edits import resolve
 from clew.intervention.intervene import RUN, intervene, prepare
 from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.passes import Regime, Setting
-from clew.intervention.pending import changed_places
+from clew.intervention.layer_interventions import resolve
+from clew.intervention.regimes import Regime, Setting
+from clew.intervention.residual_writes import changed_places
 from clew.model.recording import record
 from tests.intervention.oracle import changed_run
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_places

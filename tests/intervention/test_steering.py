@@ -7,9 +7,9 @@ import threading
 import pytest
 import torch
 
+from clew.intervention.hooks import steered
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.steering import steered
 from clew.model.language_model import LanguageModel
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model

@@ -14,13 +14,12 @@ from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.subgraph import subgraph
-from clew.intervention.ablations import one_in_each_column
+from clew.intervention.hooks import run_free
 from clew.intervention.intervene import intervene
 from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.passes import Setting, run_direct, run_with_frozen_attention
-from clew.intervention.steering import run_free
-from clew.intervention.validated import group
-from clew.intervention.validation import validate_graph
+from clew.intervention.regimes import Setting, run_direct, run_with_frozen_attention
+from clew.intervention.validation import one_in_each_column, validate_graph
+from clew.intervention.validation_result import agreement
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record
 from tests.random_transcoders import KINDS, random_transcoders
@@ -135,7 +134,7 @@ def test_groups_hold_the_correlations_of_their_nodes():
     predicted = [node.predicted for node in found.top]
     measured = [node.measured for node in found.top]
     assert top.prediction_and_effect.pearson == pytest.approx(np.corrcoef(predicted, measured)[0, 1])
-    few = group("few", found.nodes[:2])
+    few = agreement("few", found.nodes[:2])
     assert few.influence_and_kl.spearman is None
     assert "Spearman of influence and KL" in repr(found)
     for node in found.disappointments():

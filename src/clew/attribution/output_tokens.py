@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.sweep import OnStep
 from clew.graph.graph import Graph, OutputTokens
 from clew.model.language_model import LanguageModel
+from clew.progress import OnStep, ignore_step
 
 SHOWN = 10
 MOST_AT_ONCE = 2**26
@@ -24,7 +24,7 @@ def describe(
     nodes: np.ndarray,
     model: LanguageModel,
     decoder: Float[Tensor, "described d_model"],
-    on_progress: OnStep = lambda done, total: None,
+    on_progress: OnStep = ignore_step,
 ) -> Graph:
     """The graph with the ten highest and lowest output tokens of some feature nodes.
 
@@ -45,7 +45,7 @@ def describe(
 def extreme_tokens(
     model: LanguageModel,
     decoder: Float[Tensor, "feature d_model"],
-    on_progress: OnStep = lambda done, total: None,
+    on_progress: OnStep = ignore_step,
 ) -> tuple[Int[Tensor, "feature shown"], Float[Tensor, "feature shown"]]:
     """The tokens whose logits vectors raise most (`SHOWN` of them), then those they lower most, with these
     logits, leaving the final norm's scale out."""

@@ -13,14 +13,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from clew.attribution.backward import sweep_backward
-from clew.attribution.linear import LinearMap
-from clew.attribution.rows import feature_reads, gather_sources
+from clew.attribution.backward_sweep import sweep_backward
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.selection import joined
-from clew.attribution.sources import Sources, Targets
-from clew.attribution.sweep import OnStep
-from clew.attribution.targets import OutputTargets
+from clew.attribution.sources import Sources, gather_sources
+from clew.attribution.targets import OutputTargets, Targets, feature_reads
 from clew.dictionary.protocols import ActiveFeatures, Encoding
+from clew.progress import OnStep, ignore_step
 
 ROUND = 2048
 """Features chosen between two updates of the influence: four batches of 512, as published."""
@@ -35,7 +34,7 @@ def select_by_influence(
     max_nodes: int,
     first_position: int,
     memory: int,
-    on_progress: OnStep = lambda done, total: None,
+    on_progress: OnStep = ignore_step,
 ) -> ActiveFeatures:
     """The `max_nodes` features that influence the outputs most, over paths through those chosen before.
 

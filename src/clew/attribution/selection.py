@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from clew.attribution.linear import LinearMap
-from clew.attribution.sweep import OnStep
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.protocols import ActiveFeatures, Encoding
+from clew.progress import OnStep, ignore_step
 
 
 @torch.no_grad()
@@ -20,7 +20,7 @@ def select_features(
     *,
     max_nodes: int,
     first_position: int,
-    on_progress: OnStep = lambda done, total: None,
+    on_progress: OnStep = ignore_step,
 ) -> ActiveFeatures:
     """All active features from `first_position` on, or the `max_nodes` with the largest total attribution.
 
@@ -63,7 +63,7 @@ def total_attribution(
     linear: LinearMap,
     encoding: Encoding,
     outputs: OutputTargets,
-    on_progress: OnStep = lambda done, total: None,
+    on_progress: OnStep = ignore_step,
 ) -> list[Float[Tensor, " feature"]]:
     """By layer, the weighted magnitude of every active feature's attribution over all paths."""
     model, n_positions = linear.model, linear.recording.n_positions

@@ -1,4 +1,4 @@
-"""The two sides of a row: what the residual stream is made of, and what reads it."""
+"""Sources of edges: everything that the residual stream is the sum of."""
 
 from __future__ import annotations
 
@@ -9,41 +9,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.bypass import Bypass
+from clew.attribution.linear_map import LinearMap
+from clew.attribution.skip_connection import SkipConnection
+from clew.dictionary.protocols import ActiveFeatures, Encoding
 
 
 @dataclass(frozen=True)
-class Targets:
-    """What is explained: directions that read the stream before a layer's MLP.
-
-    Output targets read the final stream and have `layer = n_layers`. Sorted by layer, then position.
-    """
-
-    direction: Float[Tensor, "target d_model"]
-    layer: Int[Tensor, " target"]
-    position: Int[Tensor, " target"]
-    before_attention: bool
-    """Whether they read the stream before the layer's attention, because the MLP runs beside it."""
-
-    def __len__(self) -> int:
-        return len(self.layer)
-
-    @cached_property
-    def cells(self) -> list[list[tuple[int, slice]]]:
-        """For each layer the positions that have targets, each with its run of targets."""
-        found: list[list[tuple[int, slice]]] = [[] for _ in range(int(self.layer.max()) + 1)]
-        keys = torch.stack([self.layer, self.position])
-        unique, counts = torch.unique_consecutive(keys, dim=1, return_counts=True)
-        begin = 0
-        for layer, position, count in zip(*unique.tolist(), counts.tolist(), strict=True):
-            found[layer].append((position, slice(begin, begin + count)))
-            begin += count
-        return found
-
-
-@dataclass(frozen=True)
-class Writes:
-    """What the chosen features add to the stream at one layer, sorted by position."""
+class FeatureWrites:
+    """Writes of the chosen features to the stream at one layer, sorted by position."""
 
     feature: Int[Tensor, " writer"]
     position: Int[Tensor, " writer"]
@@ -61,29 +34,29 @@ class Writes:
 
 @dataclass(frozen=True)
 class Sources:
-    """All that the stream is made of; columns are features, then errors (layer-major), then tokens.
+    """All terms of the stream; columns are features, then errors (layer-major), then tokens.
 
     Positions before `first_position` (the sink) have no feature and error columns: their whole
-    remainder counts into the constant.
+    remainder is part of the constant.
     """
 
     feature_layer: Int[Tensor, " feature"]
     feature_position: Int[Tensor, " feature"]
-    writes: tuple[Writes, ...]
+    writes: tuple[FeatureWrites, ...]
     """Per layer."""
     remainder: Float[Tensor, "layer position d_model"]
-    """What each MLP wrote less the chosen features and constants: the error nodes' vectors."""
+    """The MLP's output less the chosen features and constants: the error nodes' vectors."""
     constant: tuple[Float[Tensor, "position d_model"] | None, ...]
     attention_constant: tuple[Float[Tensor, "position d_model"] | None, ...]
-    bypass: tuple[Bypass | None, ...]
-    """Skip connections by layer: no sources, but ways for those below."""
+    skip: tuple[SkipConnection | None, ...]
+    """Skip connections by layer: no sources, but they pass on the sources below."""
     embedding: Float[Tensor, "position d_model"]
     first_position: int
 
     @property
-    def bypass_floats(self) -> int:
-        """How many floats a bypass needs to work in, for each position and column."""
-        return self.embedding.shape[1] if any(self.bypass) else 0
+    def skip_floats(self) -> int:
+        """Number of floats that a skip connection needs to work in, for each position and column."""
+        return self.embedding.shape[1] if any(self.skip) else 0
 
     @property
     def n_layers(self) -> int:
@@ -121,12 +94,50 @@ class Sources:
         return slice(start, start + n_positions)
 
 
-@dataclass(frozen=True)
-class Block:
-    """Finished direct effects of some sources on some targets, zero outside the causal cone."""
+def gather_sources(
+    linear: LinearMap, encoding: Encoding, features: ActiveFeatures, first_position: int
+) -> Sources:
+    """The sources of all edges; active features that were not chosen are part of the errors."""
+    recording = linear.recording
+    remainder = recording.mlp_write.clone()
+    writes, constants, attention_constants, skips = [], [], [], []
+    for layer in range(linear.model.n_layers):
+        writers, decoder = encoding.writes(features, layer)
+        position = features.position[writers]
+        vector = linear.write_to_stream(encoding.write_point, layer, position, decoder)
+        vector = vector * features.activation[writers, None]
+        remainder[layer].index_add_(0, position, vector, alpha=-1)
+        matrix = encoding.skip(layer)
+        skip = linear.skip_connection(encoding.read_point, encoding.write_point, layer, matrix)
+        if skip is not None:
+            remainder[layer] -= skip.written(recording.residual_mid[layer])
+        skips.append(skip)
+        offset = _offset(linear, encoding, layer, matrix)
+        constant = linear.write_constant(encoding.write_point, layer, offset)
+        if constant is not None:
+            constant = constant.clone()
+            constant[:first_position] = 0
+            remainder[layer] -= constant
+        order = torch.argsort(position, stable=True)
+        writes.append(FeatureWrites(writers[order], position[order], vector[order]))
+        constants.append(constant)
+        attention_constants.append(linear.attention_constant(layer))
+    return Sources(
+        feature_layer=features.layer,
+        feature_position=features.position,
+        writes=tuple(writes),
+        remainder=remainder,
+        constant=tuple(constants),
+        attention_constant=tuple(attention_constants),
+        skip=tuple(skips),
+        embedding=recording.embedding,
+        first_position=first_position,
+    )
 
-    target: Int[Tensor, " row"]
-    column: Int[Tensor, " column"]
-    weight: Float[Tensor, "row column"]
-    constant: Float[Tensor, " row"]
-    """What the constants add to these rows, as far as this block knows: to be summed over blocks."""
+
+def _offset(linear: LinearMap, encoding: Encoding, layer: int, skip: Tensor | None) -> Tensor | None:
+    """The vector that the dictionary adds at the write point for every stream."""
+    offset, bias = encoding.offset(layer), linear.read_bias(encoding.read_point, layer)
+    if skip is None or bias is None:
+        return offset
+    return skip @ bias if offset is None else offset + skip @ bias

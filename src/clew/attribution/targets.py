@@ -4,18 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.linear import LinearMap
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.settings import TargetRequest
+from clew.dictionary.protocols import ActiveFeatures, Encoding
 from clew.errors import ClewError
 from clew.graph.graph import quote
 from clew.graph.info import Target
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of edges: directions that read the stream before a layer's MLP.
+
+    Output targets read the final stream and have `layer = n_layers`. Sorted by layer, then position.
+    """
+
+    direction: Float[Tensor, "target d_model"]
+    layer: Int[Tensor, " target"]
+    position: Int[Tensor, " target"]
+    before_attention: bool
+    """True where the MLP runs beside the attention, so that both read the same stream."""
+
+    def __len__(self) -> int:
+        return len(self.layer)
+
+    @cached_property
+    def cells(self) -> list[list[tuple[int, slice]]]:
+        """For each layer the positions that have targets, each with its run of targets."""
+        cells: list[list[tuple[int, slice]]] = [[] for _ in range(int(self.layer.max()) + 1)]
+        keys = torch.stack([self.layer, self.position])
+        unique, counts = torch.unique_consecutive(keys, dim=1, return_counts=True)
+        begin = 0
+        for layer, position, count in zip(*unique.tolist(), counts.tolist(), strict=True):
+            cells[layer].append((position, slice(begin, begin + count)))
+            begin += count
+        return cells
 
 
 @dataclass(frozen=True)
@@ -27,6 +58,21 @@ class OutputTargets:
     offset: Float[Tensor, " target"]
     total: Float[Tensor, " target"]
     """The centred logit (before a soft-cap), or the difference of two logits."""
+
+
+def feature_reads(
+    linear: LinearMap, encoding: Encoding, features: ActiveFeatures
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Directions on the stream, constants and totals of the chosen features' rows."""
+    direction, offset, total = encoding.reads(features)
+    direction, offset = direction.clone(), offset.clone()
+    for layer in features.layer.unique().tolist():
+        chosen = torch.nonzero(features.layer == layer).squeeze(1)
+        offset[chosen] += linear.read_constant(encoding.read_point, layer, direction[chosen])
+        direction[chosen] = linear.read_from_stream(
+            encoding.read_point, layer, features.position[chosen], direction[chosen]
+        )
+    return direction, offset, total
 
 
 def likeliest_targets(

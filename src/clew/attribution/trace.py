@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clew.attribution.build import build_graph
-from clew.attribution.linear import LinearMap
+from clew.attribution.edge_weights import compute_edge_weights
+from clew.attribution.graph_builder import build_graph
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.output_tokens import describe
 from clew.attribution.partial_influence import select_by_influence
-from clew.attribution.rows import compute_rows
 from clew.attribution.selection import select_features
 from clew.attribution.settings import TraceSettings
 from clew.attribution.targets import (
@@ -68,10 +68,10 @@ def trace(
         outputs = output_targets(linear, _chosen_targets(model, recording, settings))
         features = _chosen_features(linear, encoding, outputs, settings, first, on_progress)
     with watch.phase("rows"):
-        rows = compute_rows(
+        edges = compute_edge_weights(
             linear, encoding, features, outputs, first, settings.memory, partial(on_progress, "rows")
         )
-        graph = build_graph(model, dictionary.name, encoded, recording, features, outputs, rows)
+        graph = build_graph(model, dictionary.name, encoded, recording, features, outputs, edges)
     with watch.phase("influence"):
         flow = measure_flow(graph)
         graph = replace(graph, node_influence=flow.influence.astype(np.float32))

@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.layout import page
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
-    from clew.intervention.naming import names_of
-    from clew.intervention.saving import save_results
+    from clew.intervention.feature_names import names_of
+    from clew.intervention.result import save_results
 
     saved, failure = None, None
     try:

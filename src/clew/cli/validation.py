@@ -14,7 +14,7 @@ from clew.cli.validation_plot import FEWEST_IN_LAYER, drawing
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
 from clew.intervention.circuits import Circuit, count
-from clew.intervention.validated import Group, NodeCheck, Validation
+from clew.intervention.validation_result import Agreement, NodeCheck, Validation
 
 __all__ = ["drawing", "print_circuit", "print_validation"]
 
@@ -65,8 +65,8 @@ def _correlations(found: Validation) -> Table:
     return table
 
 
-def _cells(group: Group) -> list[str]:
-    pairs = (group.influence_and_kl, group.influence_and_size, group.prediction_and_effect)
+def _cells(agreement: Agreement) -> list[str]:
+    pairs = (agreement.influence_and_kl, agreement.influence_and_size, agreement.prediction_and_effect)
     return [f"{_number(pair.spearman)} {_number(pair.pearson)}" for pair in pairs]
 
 

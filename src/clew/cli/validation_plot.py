@@ -9,7 +9,7 @@ from clew.cli.axes import LinearAxis, LogAxis, SignedLogAxis
 from clew.cli.scatter import Panel, Plot, Point, scatter_svg
 from clew.cli.spelling import main_target, readable, token
 from clew.graph.graph import Graph
-from clew.intervention.validated import Correlation, Group, Validation
+from clew.intervention.validation_result import Agreement, Correlation, Validation
 
 FEWEST_IN_LAYER = 3
 """Layers with fewer tested features have no correlations."""
@@ -88,7 +88,7 @@ def _by_layer(found: Validation, n_layers: int) -> Panel:
     )
 
 
-def _caption(found: Validation, pair: Callable[[Group], Correlation]) -> str:
+def _caption(found: Validation, pair: Callable[[Agreement], Correlation]) -> str:
     """Ranks alone: a logarithmic axis leaves them as they are."""
     parts = []
     for group, name in zip(found.groups, ("all", "top", "random"), strict=True):

@@ -14,11 +14,11 @@ from clew.dictionary.quality import TEXT, WINDOW
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind, quote
-from clew.intervention.again import check_same_model, place_of, recorded_again
+from clew.intervention.feature_names import PlaceLike, places_named
+from clew.intervention.graph_compatibility import check_same_model, place_of, recorded_again
 from clew.intervention.intervention import Feature
-from clew.intervention.passes import Setting
-from clew.intervention.places import PlaceLike, places_named
 from clew.intervention.prediction import Place
+from clew.intervention.regimes import Setting
 from clew.intervention.validation import last_logits
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.graph.graph import quote
-from clew.intervention.edits import is_number
-from clew.intervention.passes import Setting
-from clew.intervention.steering import steered
+from clew.intervention.hooks import steered
+from clew.intervention.layer_interventions import is_number
+from clew.intervention.regimes import Setting
 
 
 @dataclass(frozen=True)

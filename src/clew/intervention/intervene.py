@@ -14,14 +14,15 @@ from torch import Tensor
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.again import check_fits
-from clew.intervention.edits import LayerEdits, is_number, resolve
+from clew.intervention.feature_names import with_names_resolved
+from clew.intervention.graph_compatibility import check_fits
+from clew.intervention.hooks import run_free
 from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.naming import with_names_resolved
-from clew.intervention.passes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
+from clew.intervention.layer_interventions import LayerEdits, is_number, resolve
 from clew.intervention.patching import with_patches_resolved
-from clew.intervention.pending import changed_places
 from clew.intervention.prediction import Place, feature_nodes, predicted_changes
+from clew.intervention.regimes import Pass, Regime, Setting, run_direct, run_with_frozen_attention
+from clew.intervention.residual_writes import changed_places
 from clew.intervention.result import (
     FeatureChanges,
     InterventionResult,
@@ -29,7 +30,6 @@ from clew.intervention.result import (
     kl_divergence,
     token_changes,
 )
-from clew.intervention.steering import run_free
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import record

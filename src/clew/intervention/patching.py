@@ -11,8 +11,8 @@ from torch import Tensor
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
-from clew.intervention.edits import positions_at, resolve
 from clew.intervention.intervention import Feature, Intervention, Source, as_source
+from clew.intervention.layer_interventions import positions_at, resolve
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from clew.files import write_file
 from clew.graph.frames import import_pandas
 from clew.graph.graph import quote
-from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.passes import Regime
+from clew.intervention.intervention import Feature, Intervention, Source, as_source
+from clew.intervention.regimes import Regime
+from clew.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,9 +150,7 @@ class InterventionResult:
     """Changed features that the graph does not hold: what they do is in no prediction."""
 
     def save(self, path: str | Path) -> Path:
-        """Write logits and features as safetensors; see `clew.intervention.saving`."""
-        from clew.intervention.saving import save_results
-
+        """Write logits and features as safetensors; see `save_results`."""
         return save_results([self], path)
 
     def __repr__(self) -> str:
@@ -194,3 +195,55 @@ def kl_divergence(before: Float[Tensor, " vocabulary"], after: Float[Tensor, " v
     """KL(after || before) in nats."""
     p, q = after.double().log_softmax(-1), before.double().log_softmax(-1)
     return float((p.exp() * (p - q)).sum().clamp(min=0))
+
+
+def save_results(results: Sequence[InterventionResult], path: str | Path) -> Path:
+    """Write logits and features of one run's results, one for each strength; returns the path.
+
+    `logits_before` is `[position, vocabulary]`. So is `logits_after` of one result; of several it is
+    `[strength, position, vocabulary]`, their features stand one after the other, and `feature_strength` says
+    which strength each belongs to, counted from 0. The metadata say what was done, as JSON. Raises
+    `ClewError` where it cannot be written.
+    """
+    from safetensors.torch import save
+
+    path, first, several = Path(path).expanduser(), results[0], len(results) > 1
+    after = [result.logits_after for result in results]
+    arrays = {
+        "logits_before": first.logits_before,
+        "logits_after": torch.stack(after) if several else after[0],
+    }
+    for name in vars(first.features):
+        arrays[f"feature_{name}"] = torch.cat([getattr(result.features, name) for result in results])
+    if several:
+        counts = torch.tensor([len(result.features) for result in results])
+        arrays["feature_strength"] = torch.repeat_interleave(torch.arange(len(results)), counts)
+    facts: dict[str, Any] = {
+        "clew": __version__,
+        "model": first.model,
+        "dictionary": first.dictionary,
+        "tokens": first.tokens,
+        "token_ids": first.token_ids,
+        "interventions": [_facts(each) for each in first.interventions],
+        "regime": first.regime.value,
+        "layers": None if first.layers is None else [first.layers.start, first.layers.stop],
+        "strengths": [result.strength for result in results],
+    }
+    metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    write_file(path, save({name: value.cpu().contiguous() for name, value in arrays.items()}, metadata))
+    return path
+
+
+def _facts(intervention: Intervention) -> dict[str, Any]:
+    """What was asked for: names of features, positions as on the command line, how, and the value."""
+    value = intervention.value
+    if intervention.how == "patch":
+        source: Source = as_source(value)
+        prompt = source.prompt if isinstance(source.prompt, str) else [int(token) for token in source.prompt]
+        value = {"prompt": prompt, "position": source.position}
+    return {
+        "features": [str(each) for each in intervention.given],
+        "positions": intervention.place.removeprefix("@") or None,
+        "how": intervention.how,
+        "value": value if value is None or isinstance(value, dict) else float(value),  # type: ignore[arg-type]
+    }

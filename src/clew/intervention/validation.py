@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from clew.attribution.linear import LinearMap
+from clew.attribution.linear_map import LinearMap
 from clew.attribution.targets import output_targets
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import direct_effects, total_effects
-from clew.intervention.ablations import one_in_each_column
-from clew.intervention.again import check_fits, check_same_model, place_of, recorded_again
-from clew.intervention.passes import Setting, Spread, spread_along_edges
-from clew.intervention.steering import steered
-from clew.intervention.validated import NodeCheck, Validation
+from clew.intervention.graph_compatibility import check_fits, check_same_model, place_of, recorded_again
+from clew.intervention.hooks import steered
+from clew.intervention.prediction import Place
+from clew.intervention.regimes import Setting, Spread, spread_along_edges
+from clew.intervention.validation_result import NodeCheck, Validation
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with a phase, how much of it is done, and how much there is."""
+from clew.progress import OnProgress, ignore_progress
 
 MOST_COLUMNS = 32
 DEFAULT_MEMORY = 512 * 2**20
@@ -42,7 +40,7 @@ def validate_graph(
     random_count: int | None = None,
     seed: int = 0,
     memory: int = DEFAULT_MEMORY,
-    on_progress: OnProgress = lambda phase, done, total: None,
+    on_progress: OnProgress = ignore_progress,
 ) -> Validation:
     """Ablate the `count` most influential features one by one, and as many others at random.
 
@@ -160,6 +158,39 @@ class _Run:
         np.maximum.at(worst, column, np.abs(measured + graph.edge_weight[edges]))
         np.maximum.at(largest, column, np.abs(graph.edge_weight[edges]))
         return np.divide(worst, largest, out=np.zeros(len(nodes)), where=largest > 0)
+
+
+@dataclass(frozen=True)
+class SingleAblations:
+    """Features of one layer set to zero at one position each, each in a column of its own."""
+
+    index: Int[Tensor, " edit"]
+    position: Int[Tensor, " edit"]
+    column: Int[Tensor, " edit"]
+
+    def change(
+        self, activation: Float[Tensor, "column position edit"], start: int = 0
+    ) -> Float[Tensor, "column position edit"]:
+        """What to add to the activations of these features, from position `start` on."""
+        changed = torch.zeros_like(activation)
+        here = torch.nonzero((self.position >= start) & (self.position < start + activation.shape[1]))[:, 0]
+        at = self.column[here], self.position[here] - start, here
+        changed[at] = -activation[at]
+        return changed
+
+    def where(self, start: int, count: int) -> Bool[Tensor, "edit position"]:
+        """Which positions from `start` on each edit changes."""
+        return self.position[:, None] == torch.arange(start, start + count)
+
+
+def one_in_each_column(places: Sequence[Place]) -> dict[int, SingleAblations]:
+    """Ablations by layer, the first place in column 1 and so on: column 0 stays as it was."""
+    by_layer: dict[int, list[tuple[int, int, int]]] = {}
+    for column, (layer, position, index) in enumerate(places, start=1):
+        by_layer.setdefault(layer, []).append((index, position, column))
+    return {
+        layer: SingleAblations(*torch.tensor(rows).T.unbind()) for layer, rows in sorted(by_layer.items())
+    }
 
 
 def last_logits(setting: Setting) -> Tensor:

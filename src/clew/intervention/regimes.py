@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from clew.attribution.linear import LinearMap
+from clew.attribution.linear_map import LinearMap
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.intervention import Intervention
 from clew.intervention.overflow import Largest
-from clew.intervention.pending import Edits, Pending, changed_places
+from clew.intervention.residual_writes import Edits, Pending, changed_places
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
@@ -121,9 +121,11 @@ def spread_along_edges(setting: Setting) -> Spread:
         if (edits := setting.edits.get(layer)) is not None:
             follows &= ~changed_places(edits, *activation.shape).to(follows.device)
         activations.append(changed + change * follows)
-        bypass = linear.bypass(dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer))
-        if bypass is not None:
-            stream = stream + bypass.forward(read, torch.empty_like(read).flatten())
+        skip = linear.skip_connection(
+            dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer)
+        )
+        if skip is not None:
+            stream = stream + skip.forward(read, torch.empty_like(read).flatten())
         if (added := pending.take(layer, normed=False)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
     found = (tuple(values) for values in (pre_activations, reads, activations))

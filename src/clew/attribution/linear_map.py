@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.attribution.bypass import Bypass
 from clew.attribution.frozen_attention import FrozenAttention
+from clew.attribution.skip_connection import SkipConnection
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.language_model import LanguageModel, Norm
 from clew.model.recording import Recording
@@ -129,9 +129,9 @@ class LinearMap:
         written = self.write_to_stream(point, layer, everywhere, offset.expand(n_positions, -1))
         return written if constant is None else written + constant
 
-    def bypass(
+    def skip_connection(
         self, read: ReadPoint, write: WritePoint, layer: int, skip: Float[Tensor, "d_model d_model"] | None
-    ) -> Bypass | None:
+    ) -> SkipConnection | None:
         """A skip connection (`skip @ x` from read point to write point) as a map on the stream."""
         if skip is None:
             return None
@@ -143,7 +143,7 @@ class LinearMap:
         if write is WritePoint.MLP_OUTPUT and post_norm and self.recording.mlp_post_scale is not None:
             skip = _through_post_norm(post_norm, skip.T).T
             scale = scale * self.recording.mlp_post_scale[layer]
-        return Bypass(skip, scale)
+        return SkipConnection(skip, scale)
 
     def read_bias(self, point: ReadPoint, layer: int) -> Float[Tensor, " d_model"] | None:
         """What stands at a read point where the stream is zero."""

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clew.attribution.linear import LinearMap
+from clew.attribution.linear_map import LinearMap
 from clew.dictionary.read_write_points import WritePoint, values_at
-from clew.intervention.passes import Pass, Setting
+from clew.intervention.regimes import Pass, Setting
 from clew.model.language_model import part_of
 
 

@@ -13,64 +13,65 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.chunks import joined_by, plan_chunks
+from clew.attribution.batches import EdgeBlock, joined_by, plan_batches
 from clew.attribution.frozen_attention import FrozenAttention
-from clew.attribution.sources import Block, Sources, Targets
+from clew.attribution.sources import Sources
+from clew.attribution.targets import Targets
 
 
 def sweep_backward(
     targets: Targets, sources: Sources, attention: Callable[[int], FrozenAttention], memory: int
-) -> Iterator[Block]:
+) -> Iterator[EdgeBlock]:
     """Yield blocks of whole rows, working in about `memory` bytes."""
     d_model = targets.direction.shape[1]
-    chunks = plan_chunks(
+    batches = plan_batches(
         reach=targets.position + 1,
         depth=targets.layer,
         floats=2 * sources.n_columns,
-        floats_per_position=d_model + attention(0).scratch_floats(1, 1) + sources.bypass_floats,
+        floats_per_position=d_model + attention(0).scratch_floats(1, 1) + sources.skip_floats,
         memory=memory,
     )
-    for chunk in chunks:
-        yield _sweep_chunk(chunk, targets, sources, attention)
+    for batch in batches:
+        yield _sweep_batch(batch, targets, sources, attention)
 
 
-def _sweep_chunk(
-    chunk: Int[Tensor, " row"],
+def _sweep_batch(
+    batch: Int[Tensor, " row"],
     targets: Targets,
     sources: Sources,
     attention: Callable[[int], FrozenAttention],
-) -> Block:
-    direction, position = targets.direction[chunk], targets.position[chunk]
-    n_positions, n_rows = int(position.max()) + 1, len(chunk)
+) -> EdgeBlock:
+    direction, position = targets.direction[batch], targets.position[batch]
+    n_positions, n_rows = int(position.max()) + 1, len(batch)
     gradient = direction.new_zeros(n_positions, direction.shape[1], n_rows)
     weight = direction.new_zeros(sources.n_columns, n_rows)
     constant = direction.new_zeros(n_rows)
     scratch = direction.new_empty(attention(0).scratch_floats(n_positions, n_rows))
-    buffer = direction.new_empty(sources.bypass_floats * n_positions * n_rows)
-    reading_at_or_above = [*joined_by(targets.layer[chunk], sources.n_layers), 0]
+    buffer = direction.new_empty(sources.skip_floats * n_positions * n_rows)
+    reading_at_or_above = [*joined_by(targets.layer[batch], sources.n_layers), 0]
 
     for layer in range(sources.n_layers, -1, -1):
         above, here = reading_at_or_above[layer + 1], reading_at_or_above[layer]
-        bypassed = None
+        skipped = None
         if layer < sources.n_layers and above:
             active = gradient[:, :, :above]
             _read_off(layer, active, sources, weight[:, :above], constant[:above])
-            if bypass := sources.bypass[layer]:
-                bypassed = bypass.backward(active, buffer)
+            if skip := sources.skip[layer]:
+                skipped = skip.backward(active, buffer)
                 if not targets.before_attention:
-                    active += bypassed
-        joining = torch.arange(above, here, device=chunk.device)
+                    active += skipped
+        joining = torch.arange(above, here, device=batch.device)
         gradient[position[joining], :, joining] += direction[joining]
         through = above if targets.before_attention else here
         if layer < sources.n_layers and through:
             active = gradient[:, :, :through]
             _add_constant(sources.attention_constant[layer], active, constant[:through])
             attention(layer).add_backward(active, scratch)
-        if bypassed is not None and targets.before_attention:
-            gradient[:, :, :above] += bypassed
+        if skipped is not None and targets.before_attention:
+            gradient[:, :, :above] += skipped
     weight[sources.token_columns(n_positions)] = _dot(sources.embedding[:n_positions], gradient)
-    every_column = torch.arange(sources.n_columns, device=chunk.device)
-    return Block(target=chunk, column=every_column, weight=weight.T, constant=constant)
+    every_column = torch.arange(sources.n_columns, device=batch.device)
+    return EdgeBlock(target=batch, column=every_column, weight=weight.T, constant=constant)
 
 
 def _read_off(

@@ -13,71 +13,72 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.chunks import joined_by, plan_chunks
+from clew.attribution.batches import EdgeBlock, joined_by, plan_batches
 from clew.attribution.frozen_attention import FrozenAttention
-from clew.attribution.sources import Block, Sources, Targets
+from clew.attribution.sources import Sources
+from clew.attribution.targets import Targets
 
 
 def sweep_forward(
     targets: Targets, sources: Sources, attention: Callable[[int], FrozenAttention], memory: int
-) -> Iterator[Block]:
+) -> Iterator[EdgeBlock]:
     """Yield blocks of whole columns, working in about `memory` bytes."""
     # The constants go through everything, as the first token does.
     layer = torch.cat([sources.layer, sources.layer.new_tensor([-1])])
     position = torch.cat([sources.position, sources.position.new_tensor([0])])
     depth = sources.n_layers - 1 - layer
-    chunks = plan_chunks(
+    batches = plan_batches(
         reach=sources.n_positions - position,
         depth=depth,
         floats=2 * len(targets),
         floats_per_position=targets.direction.shape[1]
         + attention(0).scratch_floats(1, 1)
-        + sources.bypass_floats,
+        + sources.skip_floats,
         memory=memory,
     )
     every_row = torch.arange(len(targets), device=layer.device)
-    for chunk in chunks:
-        first = int(position[chunk].min())
-        weight = _sweep_chunk(
-            chunk, first, joined_by(depth[chunk], sources.n_layers), targets, sources, attention
+    for batch in batches:
+        first = int(position[batch].min())
+        weight = _sweep_batch(
+            batch, first, joined_by(depth[batch], sources.n_layers), targets, sources, attention
         )
-        is_source = chunk < sources.n_columns
-        yield Block(every_row, chunk[is_source], weight[:, is_source], weight[:, ~is_source].sum(dim=1))
+        is_source = batch < sources.n_columns
+        yield EdgeBlock(every_row, batch[is_source], weight[:, is_source], weight[:, ~is_source].sum(dim=1))
 
 
-def _sweep_chunk(
-    chunk: Int[Tensor, " column"],
+def _sweep_batch(
+    batch: Int[Tensor, " column"],
     first: int,
     at_least_as_deep: list[int],
     targets: Targets,
     sources: Sources,
     attention: Callable[[int], FrozenAttention],
 ) -> Float[Tensor, "target column"]:
-    """Effects of the chunk's columns, whose streams start at position `first`, on all targets."""
-    n_positions, n_columns = sources.n_positions - first, len(chunk)
+    """Effects of the batch's columns, whose streams start at position `first`, on all targets."""
+    n_positions, n_columns = sources.n_positions - first, len(batch)
     stream = sources.embedding.new_zeros(n_positions, sources.embedding.shape[1], n_columns)
     weight = stream.new_zeros(len(targets), n_columns)
     scratch = stream.new_empty(attention(0).scratch_floats(n_positions, n_columns))
-    buffer = stream.new_empty(sources.bypass_floats * n_positions * n_columns)
-    slot = torch.full((sources.n_columns + 1,), -1, device=chunk.device)
-    slot[chunk] = torch.arange(n_columns, device=chunk.device)
+    buffer = stream.new_empty(sources.skip_floats * n_positions * n_columns)
+    slot = torch.full((sources.n_columns + 1,), -1, device=batch.device)
+    slot[batch] = torch.arange(n_columns, device=batch.device)
     constants = int(slot[-1])
 
     _add_run(stream, first, slot[sources.token_columns(sources.n_positions)], sources.embedding)
-    bypassed = None
+    skipped = None
     for layer in range(sources.n_layers):
         under_way = at_least_as_deep[sources.n_layers - layer]
         active = stream[:, :, :under_way]
         if targets.before_attention:
-            bypassed = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
+            skipped = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
         if under_way:
             attention(layer).add_forward(active, scratch)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.attention_constant[layer])
         if not targets.before_attention:
-            bypassed = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
-        if bypassed is not None:
-            active += bypassed
+            skipped = _read_at_mlp(layer, active, first, targets, sources, weight, buffer)
+        if skipped is not None:
+            active += skipped
         _write_at(layer, stream, first, slot, sources)
         if constants >= 0:
             _add_constant(stream[:, :, constants], sources.constant[layer])
@@ -99,8 +100,8 @@ def _read_at_mlp(
     if not active.shape[2]:
         return None
     _read_at(layer, active, first, targets, weight[:, : active.shape[2]])
-    bypass = sources.bypass[layer]
-    return None if bypass is None else bypass.forward(active, buffer)
+    skip = sources.skip[layer]
+    return None if skip is None else skip.forward(active, buffer)
 
 
 def _read_at(

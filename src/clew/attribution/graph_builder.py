@@ -1,4 +1,4 @@
-"""A graph around computed rows: nodes in file order, what the prompt and the model are called."""
+"""A graph around computed edges: nodes in file order, what the prompt and the model are called."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from clew.attribution.rows import Rows
+from clew.attribution.edge_weights import EdgeWeights
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.protocols import ActiveFeatures
 from clew.graph.graph import Graph, NodeKind
@@ -26,15 +26,15 @@ def build_graph(
     recording: Recording,
     features: ActiveFeatures,
     outputs: OutputTargets,
-    rows: Rows,
+    edges: EdgeWeights,
 ) -> Graph:
-    """Nodes in file order around the rows; influence and scores are left to fill in."""
+    """Nodes in file order around the edges; influence and scores are left to fill in."""
     n_features, n_outputs = len(features), len(outputs.targets)
-    n_sources = rows.sources.n_columns
+    sources, n_sources = edges.sources, edges.sources.n_columns
     n_tokens = recording.n_positions
     n_errors = n_sources - n_features - n_tokens
     output_ids = [t.token_id if t.minus_id is None else -1 for t in outputs.targets]
-    counts = np.diff(rows.adjacency.offset)
+    counts = np.diff(edges.adjacency.offset)
     row_length = np.concatenate(
         [counts[:n_features], np.zeros(n_errors + n_tokens, int), counts[n_features:]]
     )
@@ -42,8 +42,8 @@ def build_graph(
     last = recording.n_positions - 1
     return Graph(
         node_kind=np.repeat(np.array([*NodeKind], np.uint8), [n_features, n_errors, n_tokens, n_outputs]),
-        node_layer=np.append(rows.sources.layer.cpu().numpy(), [model.n_layers] * n_outputs).astype(np.int16),
-        node_position=np.append(rows.sources.position.cpu().numpy(), [last] * n_outputs).astype(np.int32),
+        node_layer=np.append(sources.layer.cpu().numpy(), [model.n_layers] * n_outputs).astype(np.int16),
+        node_position=np.append(sources.position.cpu().numpy(), [last] * n_outputs).astype(np.int32),
         node_feature=np.concatenate(
             [features.index.cpu().numpy(), np.full(n_errors, -1), prompt.token_ids.numpy(), output_ids]
         ).astype(np.int64),
@@ -52,11 +52,11 @@ def build_graph(
         ).astype(np.float32),
         node_influence=np.zeros(n_sources + n_outputs, np.float32),
         edge_offset=np.concatenate([[0], np.cumsum(row_length)]).astype(np.int64),
-        edge_source=rows.adjacency.source,
-        edge_weight=rows.adjacency.weight,
+        edge_source=edges.adjacency.source,
+        edge_weight=edges.adjacency.weight,
         token_ids=prompt.token_ids.numpy().astype(np.int64),
-        node_constant=_around(rows.adjacency.constant, n_features, gap),
-        node_total=_around(rows.total, n_features, gap),
+        node_constant=_around(edges.adjacency.constant, n_features, gap),
+        node_total=_around(edges.total, n_features, gap),
         info=GraphInfo(
             prompt=prompt.text,
             tokens=prompt.tokens,

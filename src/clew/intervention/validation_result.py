@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
-from clew.intervention.correlation import pearson, spearman
+FEWEST = 3
+"""Points below which a correlation says nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Correlation:
 
 
 @dataclass(frozen=True)
-class Group:
+class Agreement:
     """How prediction and measurement go together over some of the tested features."""
 
     name: str
@@ -89,20 +91,20 @@ class Validation:
         return tuple(node for node in self.nodes if not node.is_top)
 
     @property
-    def everything(self) -> Group:
-        return group("all", self.nodes)
+    def everything(self) -> Agreement:
+        return agreement("all", self.nodes)
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[Agreement, ...]:
         """All, the most influential, those at random."""
-        return (self.everything, group("top", self.top), group("random", self.random))
+        return (self.everything, agreement("top", self.top), agreement("random", self.random))
 
     @property
-    def layers(self) -> tuple[Group, ...]:
+    def layers(self) -> tuple[Agreement, ...]:
         """One for each layer that has tested features."""
         numbers = sorted({node.layer for node in self.nodes})
         return tuple(
-            group(f"layer {number}", [node for node in self.nodes if node.layer == number])
+            agreement(f"layer {number}", [node for node in self.nodes if node.layer == number])
             for number in numbers
         )
 
@@ -125,7 +127,7 @@ class Validation:
         )
 
 
-def group(name: str, nodes: Sequence[NodeCheck]) -> Group:
+def agreement(name: str, nodes: Sequence[NodeCheck]) -> Agreement:
     """The correlations over some nodes."""
 
     def series(field: str) -> np.ndarray:
@@ -135,7 +137,7 @@ def group(name: str, nodes: Sequence[NodeCheck]) -> Group:
         x, y = series(one), series(other)
         return Correlation(spearman(x, y), pearson(x, y))
 
-    return Group(
+    return Agreement(
         name=name,
         count=len(nodes),
         influence_and_kl=together("influence", "kl"),
@@ -143,3 +145,30 @@ def group(name: str, nodes: Sequence[NodeCheck]) -> Group:
         prediction_and_effect=together("predicted", "measured"),
         prediction_and_size=together("predicted_size", "measured_size"),
     )
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Correlation of the values; None for fewer than `FEWEST` points or a constant series."""
+    if len(x) < FEWEST or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    # Scaled first, so that squares of tiny numbers do not vanish.
+    x, y = (_unit(np.asarray(values, dtype=np.float64)) for values in (x, y))
+    return float(np.clip(x @ y, -1, 1))
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Correlation of the ranks, equal values sharing theirs; None as for `pearson`."""
+    return pearson(ranks(x), ranks(y))
+
+
+def ranks(values: np.ndarray) -> Float64[np.ndarray, " value"]:
+    """Ranks from 1, smallest first; equal values get the mean of the ranks that they take up."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - (count - 1) / 2)[place]
+
+
+def _unit(values: Float64[np.ndarray, " value"]) -> Float64[np.ndarray, " value"]:
+    centred = values / np.abs(values).max()
+    centred = centred - centred.mean()
+    return centred / np.linalg.norm(centred)

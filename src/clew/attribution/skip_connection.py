@@ -10,8 +10,8 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Bypass:
-    """What a transcoder's skip connection adds to the stream: `scale * (matrix @ stream)`."""
+class SkipConnection:
+    """A transcoder's skip connection on the stream: it adds `scale * (matrix @ stream)`."""
 
     matrix: Float[Tensor, "d_model d_model"]
     """The skip, with the gains of the norm that it reads through and the post-norm that it writes through."""
@@ -32,6 +32,6 @@ class Bypass:
 
     @staticmethod
     def _product(matrix: Tensor, scale: Tensor, columns: Tensor, buffer: Tensor) -> Tensor:
-        found = buffer[: columns.numel()].view(columns.shape)
-        torch.bmm(matrix.expand(len(columns), -1, -1), columns, out=found)
-        return found.mul_(scale[:, None, None])
+        product = buffer[: columns.numel()].view(columns.shape)
+        torch.bmm(matrix.expand(len(columns), -1, -1), columns, out=product)
+        return product.mul_(scale[:, None, None])
