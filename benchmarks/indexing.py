@@ -18,10 +18,11 @@ import torch
 from clew.dictionary.neurons import NeuronDictionary
 from clew.index.creation.activations import read_activations
 from clew.index.creation.corpus import Piece
-from clew.index.creation.indexing import WINDOW, WINDOWS_AT_ONCE, IndexSettings, index_texts
+from clew.index.creation.indexing import WINDOWS_AT_ONCE, index_texts
 from clew.index.creation.side import SPAN, Seen
 from clew.index.creation.statistics import Tally
 from clew.index.creation.windows import Batch, choose_sink, cut_batches
+from clew.index.settings import IndexSettings
 from clew.index.storage.blobs import pack_activations, pack_drawn, pack_histogram, pack_scored, pack_tokens
 from clew.index.storage.histogram import N_BINS
 from clew.index.storage.index import open_index
@@ -32,6 +33,7 @@ from tests.real import real_model
 
 TOKENS = 49_152
 """Of Python's own documentation, which comes with every Python."""
+WINDOW = IndexSettings().window
 SYNTHETIC = 500_000
 EXAMPLES = 36
 WINDOWS, VOCABULARY = 50_000, 40_000

@@ -17,8 +17,8 @@ from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.graph.graph import Graph
-from clew.index.creation.indexing import IndexSettings
 from clew.index.creation.new_index import make_index
+from clew.index.settings import IndexCall
 from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.feature_names import PlaceLike, with_names_resolved
@@ -212,34 +212,23 @@ class Model:
         """
         return measure_circuit(self.language_model, self.dictionary, prompt, features, outside=outside)
 
-    def index(
-        self,
-        data: str | Path | Sequence[str | Path],
-        *,
-        tokens: int = 0,
-        out: str | Path | None = None,
-        resume: bool = False,
-        replace: bool = False,
-        on_progress: OnProgress = ignore_progress,
-    ) -> Index:
-        """Read texts (files and folders) and find out on what every feature fires; see docs/examples.md.
+    @takes_options_of(IndexCall)
+    def index(self, data: str | Path | Sequence[str | Path], call: IndexCall) -> Index:
+        """Read texts and record what every feature fires on.
 
-        Reads at most so many `tokens` (0: all). The index goes to `out`, by default the usual place, where
-        the page and `clew show` find it. `resume` goes on with an unfinished one, `replace` puts a new one in
-        place of another, whose labels it keeps. Raises `ClewError` for texts that are not there, an index
-        that is there already, and a disk that is full.
+        The page and `clew show` find the index in its usual place.
+
+        Args:
+            data: Files and folders with texts.
+
+        Returns:
+            The index, open to read.
+
+        Raises:
+            ClewError: The texts do not exist, the index exists already, or the disk is full.
         """
         paths = [data] if isinstance(data, str | Path) else data
-        settings = IndexSettings(tokens=tokens, resume=resume)
-        made = make_index(
-            self.language_model,
-            self.dictionary,
-            paths,
-            out,
-            settings,
-            replace=replace,
-            on_progress=on_progress,
-        )
+        made = make_index(self.language_model, self.dictionary, paths, call, on_progress=call.on_progress)
         return open_index(made.path)
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -24,6 +25,7 @@ from typing import (
     Literal,
     ParamSpec,
     TypeVar,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -49,7 +51,7 @@ class Option:
 
     name: str
     type: Any
-    """Its annotation without bounds."""
+    """Its annotation without bounds and without None."""
     default: Any
     """`dataclasses.MISSING` where it must be given."""
     sentence: str
@@ -57,6 +59,8 @@ class Option:
     above: float | None
     at_most: float | None
     choices: tuple[Any, ...]
+    optional: bool = False
+    """None is allowed."""
 
     def expected(self, unit: int = 1) -> str:
         """Its values for a person: `a whole number from 1`, `attribution or influence`; "" for any.
@@ -73,6 +77,8 @@ class Option:
         return " ".join(["a whole number" if self.type is int else "a number", *bounds])
 
     def allows(self, value: Any) -> bool:
+        if value is None and self.optional:
+            return True
         if self.choices:
             return value in self.choices
         if self.type not in (int, float):
@@ -132,7 +138,10 @@ def takes_options_of(
         options = options_of(settings).values()  # type: ignore[arg-type]
         keywords = [
             inspect.Parameter(
-                option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=option.type
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=option.type | None if option.optional else option.type,
             )
             for option in options
         ]
@@ -143,13 +152,19 @@ def takes_options_of(
 
 
 def _option(name: str, hint: Any, default: Any, sentence: str) -> Option:
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    optional = NoneType in parts
+    match [part for part in parts if part is not NoneType]:
+        case [hint]:
+            pass
     kind, *facts = get_args(hint) if get_origin(hint) is Annotated else (hint,)
 
     def bound(kind: type, attribute: str) -> Any:
         return next((getattr(fact, attribute) for fact in facts if isinstance(fact, kind)), None)
 
     choices = get_args(kind) if get_origin(kind) is Literal else ()
-    return Option(name, kind, default, sentence, bound(Ge, "ge"), bound(Gt, "gt"), bound(Le, "le"), choices)
+    bounds = bound(Ge, "ge"), bound(Gt, "gt"), bound(Le, "le")
+    return Option(name, kind, default, sentence, *bounds, choices, optional)
 
 
 def _sentences(owner: type) -> dict[str, str]:

@@ -12,8 +12,9 @@ from clew.attribution.output_tokens import SHOWN as OUTPUTS
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
 from clew.index.creation.corpus import find_files, read_pieces
-from clew.index.creation.indexing import IndexSettings, index_texts
+from clew.index.creation.indexing import index_texts
 from clew.index.creation.windows import cut_batches
+from clew.index.settings import IndexSettings
 from clew.index.storage.blobs import unpack_drawn, unpack_histogram
 from clew.index.storage.histogram import N_BINS, bin_of
 from clew.index.storage.index import Index, open_index

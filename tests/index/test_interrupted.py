@@ -16,8 +16,9 @@ import pytest
 from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.index.creation import indexing
-from clew.index.creation.indexing import IndexSettings, index_texts
+from clew.index.creation.indexing import index_texts
 from clew.index.creation.shards import merge_shards
+from clew.index.settings import IndexSettings
 from clew.index.storage.index import open_index
 from clew.index.storage.metadata import About
 from tests.tiny import tiny_model
@@ -29,6 +30,7 @@ import os, signal, sys
 from pathlib import Path
 from clew.dictionary.neurons import NeuronDictionary
 from clew.index.creation import indexing
+from clew.index.settings import IndexSettings
 from tests.tiny import tiny_model
 texts, out, mode = sys.argv[1:]
 asked = 0
@@ -43,7 +45,7 @@ if mode == "kill":
     indexing.SECONDS_BETWEEN_CHECKPOINTS = indexing.SHARE_OF_CHECKPOINTS = 0
     indexing.SHARE_OF_CHECKPOINTS = float("inf")
 model = tiny_model("LlamaForCausalLM")
-settings = indexing.IndexSettings(window=16, shard=shard)
+settings = IndexSettings(window=16, shard=shard)
 indexing.index_texts(model, NeuronDictionary(model), [texts], Path(out), settings, should_stop=stop)
 """
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.index.creation import indexing
-from clew.index.creation.indexing import IndexSettings, index_texts
+from clew.index.creation.indexing import index_texts
 from clew.index.creation.statistics import Tally
 from clew.index.creation.top_k import Best
+from clew.index.settings import IndexSettings
 from clew.index.storage.index import open_index
 from tests.random_transcoders import random_transcoders
 from tests.tiny import tiny_model

@@ -19,20 +19,17 @@ def add_option(
 ) -> None:
     """Add `--max-nodes` for the option `max_nodes` of a settings class.
 
-    Type, default and help come from the class; `details` of argparse go before. With `unit` `MEBIBYTE` the
-    command line counts in MiB what the class counts in bytes.
+    Type, default and help come from the class; `details` of argparse go before. A bool becomes a flag. With
+    `unit` `MEBIBYTE` the command line counts in MiB what the class counts in bytes.
     """
     option = options_of(settings)[name]
     sentence = option.sentence.removesuffix(".").replace("Bytes", "MiB")
     sentence = sentence if unit > 1 else sentence[:1].lower() + sentence[1:]
-    default = "" if option.default is None else f" (default: {_spelled(option.default, unit)})"
-    details = {
-        "type": _reader(option, unit),
-        "default": option.default,
-        "help": (sentence + default).replace("%", "%%"),
-        **details,
-    }
-    group.add_argument(f"--{name.replace('_', '-')}", **details)
+    without_default = option.default is None or option.type is bool
+    default = "" if without_default else f" (default: {_spelled(option.default, unit)})"
+    kind = {"action": "store_true"} if option.type is bool else {"type": _reader(option, unit)}
+    given = {"default": option.default, "help": (sentence + default).replace("%", "%%"), **kind, **details}
+    group.add_argument(f"--{name.replace('_', '-')}", **given)
 
 
 def settings_of(arguments: argparse.Namespace, settings: type[Settings], **more: Any) -> Settings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.cli.arguments import add_dictionary, add_machine, whole_number
+from clew.cli.options import settings_of
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,8 +82,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.loading import load_model_asked_for
     from clew.cli.progress import Progress
     from clew.index.creation.corpus import find_files
-    from clew.index.creation.indexing import IndexSettings
     from clew.index.creation.new_index import make_index
+    from clew.index.settings import IndexSettings
     from clew.index.storage.locations import check_place
 
     find_files(arguments.data)
@@ -101,9 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
             model.language_model,
             model.dictionary,
             arguments.data,
-            arguments.out,
-            IndexSettings(tokens=arguments.tokens, shard=arguments.shard, resume=arguments.resume),
-            replace=arguments.replace,
+            settings_of(arguments, IndexSettings),
             on_progress=_reporter(progress),
             on_skip=skip,
             should_stop=should_stop,

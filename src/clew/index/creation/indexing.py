@@ -24,13 +24,15 @@ from clew.index.creation.finishing import finish, spell
 from clew.index.creation.side import Seen
 from clew.index.creation.statistics import Tally
 from clew.index.creation.windows import Batch, choose_sink, cut_batches
+from clew.index.settings import IndexSettings
 from clew.index.storage.locations import check_place
 from clew.index.storage.metadata import About, read_about, write_about
 from clew.index.storage.schema import changing, connect
 from clew.model.language_model import LanguageModel
+from clew.options import check_options
+from clew.progress import OnProgress, ignore_progress
 from clew.version import __version__
 
-WINDOW = 128
 WINDOWS_AT_ONCE = 16
 ACTIVATIONS_AT_ONCE = 2**24
 """Numbers of one layer in memory together; wider dictionaries read fewer windows at once."""
@@ -39,22 +41,6 @@ SHARE_OF_CHECKPOINTS = 0.02
 """Of the time, at most."""
 WINDOWS_HELD = 2**17
 """Between checkpoints; 64 MB of tokens."""
-
-OnProgress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class IndexSettings:
-    """What to read, and which part of it."""
-
-    tokens: int = 0
-    """How many, the sink not counted; 0 for all that there are."""
-    window: int = WINDOW
-    """Tokens of a window, the sink included."""
-    shard: tuple[int, int] = (1, 1)
-    """This worker's number and how many there are; all read the same texts."""
-    resume: bool = False
-    """Go on with an unfinished index in place of refusing that it is there."""
 
 
 @dataclass
@@ -74,7 +60,7 @@ def index_texts(
     out: Path,
     settings: IndexSettings = IndexSettings(),
     *,
-    on_progress: OnProgress = lambda phase, done, total: None,
+    on_progress: OnProgress = ignore_progress,
     on_skip: OnSkip = lambda reason, path: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> About:
@@ -127,9 +113,8 @@ def _planned(
     settings: IndexSettings,
 ) -> About:
     """The facts of an index before anything is read."""
+    check_options(settings)
     window = min(settings.window, model.context_length)
-    if window < 2:
-        raise ClewError(f"A window has at least two tokens, not {window}.")
     worker, workers = settings.shard
     if not 1 <= worker <= workers:
         raise ClewError(f"There is no shard {worker} of {workers}; give --shard 1/{workers} and so on.")

@@ -10,12 +10,14 @@ from pathlib import Path
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.index.creation.corpus import OnSkip
-from clew.index.creation.indexing import IndexSettings, OnProgress, index_texts
+from clew.index.creation.indexing import index_texts
 from clew.index.creation.replacing import being_made, check_replaceable, replace_index
+from clew.index.settings import IndexSettings
 from clew.index.storage.locations import default_place
 from clew.index.storage.metadata import About, read_about
 from clew.index.storage.schema import connect
 from clew.model.language_model import LanguageModel
+from clew.progress import OnProgress, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,24 @@ def make_index(
     model: LanguageModel,
     dictionary: Dictionary,
     data: Sequence[str | Path],
-    out: str | Path | None,
     settings: IndexSettings,
     *,
-    replace: bool = False,
-    on_progress: OnProgress = lambda phase, done, total: None,
+    on_progress: OnProgress = ignore_progress,
     on_skip: OnSkip = lambda reason, path: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> MadeIndex:
-    """`index_texts` to `out` (None: the usual place), which with `replace` may be there already.
+    """`index_texts` to `settings.out`, which with `settings.replace` may be there already.
 
     The old index stays until the new one is complete, and its labels go over; so does a copy of the small one
     that comes with clew, without being told. Raises `ClewError` as `index_texts` and `replace_index` do, and
     for an old index of other features.
     """
-    final = Path(out).expanduser() if out is not None else _usual_place(model, dictionary, settings.shard)
+    usual = _usual_place(model, dictionary, settings.shard)
+    final = usual if settings.out is None else Path(settings.out).expanduser()
     known = _known(final) if final.is_file() else None
-    if known and known.complete and not known.partial and settings.resume and not replace:
+    if known and known.complete and not known.partial and settings.resume and not settings.replace:
         return MadeIndex(final, known, read=False)
-    replaces = known is not None and (replace or known.bundled)
+    replaces = known is not None and (settings.replace or known.bundled)
     path = being_made(final) if replaces else final
     if known and replaces:
         check_replaceable(known, final, model.name, dictionary.name)
