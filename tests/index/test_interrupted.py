@@ -205,7 +205,7 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
     assert refusal(lambda: index(texts, tmp_path)) == f"{tmp_path} is a folder; name a file in it."
     short = replace(SETTINGS, window=1)
     assert refusal(lambda: index(texts, tmp_path / "new", short)) == (
-        "A window has at least two tokens, not 1."
+        "window must be a whole number from 2, not 1."
     )
     none = replace(SETTINGS, shard=(3, 2))
     assert refusal(lambda: index(texts, tmp_path / "new", none)) == (
