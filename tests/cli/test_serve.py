@@ -18,7 +18,7 @@ def served(monkeypatch):
         address.listening.close()
         library.close()
 
-    monkeypatch.setattr("clew.server.serving.serve", serve)
+    monkeypatch.setattr("clew.server.http_server.serve", serve)
     return seen
 
 

@@ -10,11 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from clew.server.app import make_app, make_service
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.page_files import PageFile
 from clew.server.security import access_to
-from clew.server.service import Service
+from clew.server.state import ServerState
 from tests.graph.random_graphs import random_graph
 
 HOME = "http://localhost:8417"
@@ -50,16 +50,16 @@ def library(tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.fixture
-def service(library: Library) -> Iterator[Service]:
+def service(library: Library) -> Iterator[ServerState]:
     """Everything behind the routes, with a small page."""
-    service = make_service(library, KeptModel())
+    service = make_service(library, ModelCache())
     service.page.update(PAGE)
     yield service
     service.jobs.stop()
 
 
 @pytest.fixture
-def client(service: Service) -> Iterator[TestClient]:
+def client(service: ServerState) -> Iterator[TestClient]:
     """A browser's own page, as far as the server can tell."""
     with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=HOME) as client:
         yield client

@@ -14,10 +14,10 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from clew.server.app import make_app, make_service
 from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs, Outcome
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
-from clew.server.service import Service
+from clew.server.state import ServerState
 from tests.graph.random_graphs import random_graph
 from tests.index.some_index import make_index
 from tests.server.conftest import PAGE
@@ -42,11 +42,11 @@ def graph_with_index():
 def served(tmp_path_factory):
     """A library of one graph with an index, behind a server whose jobs do nothing."""
     library = Library(tmp_path_factory.mktemp("library"))
-    made = make_service(library, KeptModel())
+    made = make_service(library, ModelCache())
     made.jobs.stop()
     jobs = Jobs(library.database, made.events, lambda request, progress: Outcome(None))
     indexes = Indexes([make_index(tmp_path_factory.mktemp("index"))])
-    service = Service(library, made.events, jobs, made.kept, dict(PAGE), indexes)
+    service = ServerState(library, made.events, jobs, made.kept, dict(PAGE), indexes)
     library.add(graph_with_index())
     yield service
     service.close()

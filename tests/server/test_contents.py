@@ -12,8 +12,8 @@ import clew
 from clew.graph.graph import NodeKind
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, Size
-from clew.server.bounds import Limits
-from clew.server.part import most_influential_part
+from clew.server.limits import FileLimits
+from clew.server.page_graph import most_influential_part
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 
@@ -36,7 +36,7 @@ def test_the_arrays_are_the_graphs_own(client, graph, tmp_path):
 
 
 def test_of_a_large_graph_the_page_gets_the_most_influential_part(client, library, graph, tmp_path):
-    library.limits = Limits(page_nodes=30, page_edges=100)
+    library.limits = FileLimits(page_nodes=30, page_edges=100)
     answer = client.get(f"/api/graphs/{graph}/arrays")
     assert answer.headers["clew-nodes-total"] == str(GRAPH.n_nodes)
     part = opened(tmp_path, answer.content)

@@ -15,7 +15,7 @@ from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo
 from clew.graph.neuronpedia import to_neuronpedia
-from clew.server.bounds import Limits
+from clew.server.limits import FileLimits
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 
@@ -142,14 +142,14 @@ def test_a_graph_of_very_many_nodes_is_served_in_part(client, library):
 
 
 def test_an_upload_above_the_limit_is_refused_while_it_comes(client, library):
-    library.limits = Limits(upload=1000)
+    library.limits = FileLimits(upload=1000)
     chunks = (bytes(100) for _ in range(100))
     assert "A file may have" in refused(client, library, chunks, 413)
     assert "A file may have" in refused(client, library, bytes(2000), 413)
 
 
 def test_json_above_its_own_limit_is_not_parsed(client, library):
-    library.limits = Limits(upload=80_000)
+    library.limits = FileLimits(upload=80_000)
     assert "A JSON file may have" in refused(client, library, b'{"a":"' + b"x" * 20_000 + b'"}', 413)
 
 

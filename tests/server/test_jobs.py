@@ -48,7 +48,7 @@ def events():
 
 
 def waiting_for(event):
-    """Work that is not done before the event."""
+    """JobRunner that is not done before the event."""
 
     def run(request, progress):
         event.wait(10)

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 import clew
 from clew.server.app import make_app, make_service
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ def test_an_index_opens_with_its_labels(tmp_path):
 
 def test_a_library_opens_with_its_graphs_and_their_annotations(tmp_path):
     library = Library(Path(shutil.copytree(HERE / "library", tmp_path / "library")))
-    service = make_service(library, KeptModel())
+    service = make_service(library, ModelCache())
     try:
         home = "http://localhost:8417"
         with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=home) as client:

@@ -15,7 +15,7 @@ example:
   clew serve paris.clew --port 9000"""
 
 PORT = 8417
-"""As `clew.server.serving` has it; said here again so that --help need not import a server."""
+"""As `clew.server.http_server` has it; said here again so that --help need not import a server."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +67,7 @@ def gibibytes(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from clew.server.serving import listen
+    from clew.server.http_server import listen
 
     address = listen(arguments.host, arguments.port)
     library = opened_library(arguments.library)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clew.facade import Model
+    from clew.server.http_server import Address
     from clew.server.library import Library
-    from clew.server.serving import Address
 
 
 def add_library(group: argparse._ActionsContainer) -> None:
@@ -43,9 +43,9 @@ def serve_until_stopped(
 ) -> None:
     """Say where the page is, open it at a graph or at the library, and serve; Ctrl-C ends it quietly."""
     from clew.cli.layout import page
+    from clew.server.http_server import serve
     from clew.server.indexes import Indexes
-    from clew.server.kept_model import KeptModel
-    from clew.server.serving import serve
+    from clew.server.model_cache import ModelCache
 
     known = Indexes([path.expanduser() for path in indexes])
     count = len(library.entries())
@@ -61,6 +61,6 @@ def serve_until_stopped(
     if open_browser:  # it may take its time, and the socket already listens
         threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
     try:
-        serve(address, library, KeptModel(memory, model), known)
+        serve(address, library, ModelCache(memory, model), known)
     except KeyboardInterrupt:
         return

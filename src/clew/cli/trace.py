@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _show(library: Library, graph: str, model: Model) -> None:
-    from clew.server.serving import listen
+    from clew.server.http_server import listen
 
     print()
     serve_until_stopped(listen(), library, graph=graph, model=model)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clew.errors import ClewError
-from clew.server.bounds import MOST_TEXT
+from clew.graph.info import Annotations
 from clew.server.database import Database, now
+from clew.server.errors import RequestError, no_graph
+from clew.server.limits import MOST_TEXT
 from clew.server.open_graphs import OpenGraph
-from clew.server.refusal import Refusal, no_graph
 
 Values = dict[str, Any]
 """Texts, true, or a group `{name, members, color}`; None where a value was taken back."""
@@ -57,7 +58,7 @@ class AnnotationRows:
         with self._database.changing() as connection:
             before = _revision(connection)
             if base > before:
-                raise Refusal(
+                raise RequestError(
                     409, f"This library has no revision {base} yet (it has {before}); reload the page."
                 )
             rows = _rows(connection, graph, opened)
@@ -89,6 +90,37 @@ class AnnotationRows:
                 _scope(connection, graph),
             )
             return [row["id"] for row in found] or [graph]
+
+
+def values_of(annotations: Annotations, opened: OpenGraph) -> Values:
+    """What a file's annotations say about nodes and features that the graph has."""
+    nodes, features, colors = opened.nodes, opened.features, annotations.supernode_colors
+    values: Values = {f"label:{node}": text for node, text in annotations.labels.items() if node in nodes}
+    values |= {f"pin:{node}": True for node in annotations.pins if node in nodes}
+    values |= {
+        f"feature:{name}": text for name, text in annotations.feature_labels.items() if name in features
+    }
+    for number, (name, members) in enumerate(annotations.supernodes, start=1):
+        kept = list(dict.fromkeys(member for member in members if member in nodes))
+        if kept:
+            values[f"group:{number:04}"] = {"name": name, "members": kept, "color": colors.get(name)}
+    return values
+
+
+def annotations_of(values: Values) -> Annotations:
+    """The inverse of `values_of`, save for the ids of groups."""
+    found: dict[str, dict[str, Any]] = {"label": {}, "pin": {}, "feature": {}, "group": {}}
+    for key in sorted(values):
+        kind, _, name = key.partition(":")
+        found[kind][name] = values[key]
+    groups = list(found["group"].values())
+    return Annotations(
+        labels=found["label"],
+        supernodes=tuple((group["name"], tuple(group["members"])) for group in groups),
+        pins=tuple(found["pin"]),
+        feature_labels=found["feature"],
+        supernode_colors={group["name"]: group["color"] for group in groups if group["color"]},
+    )
 
 
 def check_change(key: str, value: Any, opened: OpenGraph) -> None:

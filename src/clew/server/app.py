@@ -13,14 +13,14 @@ from starlette.responses import JSONResponse
 from clew.errors import ClewError
 from clew.server.events import Events
 from clew.server.indexes import Indexes
+from clew.server.job_runner import JobRunner
 from clew.server.jobs import Jobs
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.page_files import page_router, read_page
 from clew.server.routes import annotations, contents, features, graphs, jobs, models
 from clew.server.security import Access, Guard
-from clew.server.service import ALWAYS, Service
-from clew.server.work import Work
+from clew.server.state import ALWAYS, ServerState
 from clew.version import __version__
 
 ABOUT = """\
@@ -34,14 +34,14 @@ WORDS = {
 }
 
 
-def make_service(library: Library, kept: KeptModel, indexes: Indexes | None = None) -> Service:
+def make_service(library: Library, kept: ModelCache, indexes: Indexes | None = None) -> ServerState:
     """What routes work with; the worker of the jobs starts with the first one."""
     events = Events()
-    jobs = Jobs(library.database, events, Work(library, events, kept).run)
-    return Service(library, events, jobs, kept, read_page(), indexes or Indexes())
+    jobs = Jobs(library.database, events, JobRunner(library, events, kept).run)
+    return ServerState(library, events, jobs, kept, read_page(), indexes or Indexes())
 
 
-def make_app(service: Service, access: Access) -> Guard:
+def make_app(service: ServerState, access: Access) -> Guard:
     """The application, to be run by any ASGI server; whoever made the service ends it afterwards."""
     app = FastAPI(
         title="clew",

@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from clew.server.embedded_index import embedded_index
-from clew.server.part import bytes_for_page
-from clew.server.self_contained import self_contained
-from clew.server.service import Service
+from clew.server.html_file import self_contained
+from clew.server.index_excerpt import index_excerpt
+from clew.server.page_graph import bytes_for_page
+from clew.server.state import ServerState
 
 Format = Literal["clew", "json", "html"]
 TYPES: dict[Format, str] = {
@@ -20,7 +20,7 @@ TYPES: dict[Format, str] = {
 }
 
 
-def export(service: Service, graph: str, kind: Format) -> tuple[str, bytes]:
+def export(service: ServerState, graph: str, kind: Format) -> tuple[str, bytes]:
     """A file name and its content; raises `ClewError` for a graph that is not there."""
     entry = service.library.entry(graph)
     name = f"{file_name(entry['name'])}.{kind}"
@@ -36,7 +36,7 @@ def file_name(name: str) -> str:
     return plain[:60].strip("-") or "graph"
 
 
-def _page(service: Service, entry: dict[str, Any]) -> bytes:
+def _page(service: ServerState, entry: dict[str, Any]) -> bytes:
     library, graph = service.library, entry["id"]
     opened = library.opened(graph)
     annotated = service.graph(graph)
@@ -45,7 +45,7 @@ def _page(service: Service, entry: dict[str, Any]) -> bytes:
         "entry": entry,
         "annotations": {"revision": revision, "values": values},
         "summary": annotated.summarize().as_json(),
-        "index": embedded_index(annotated, service.indexes.readable(opened.graph)),
+        "index": index_excerpt(annotated, service.indexes.readable(opened.graph)),
         "nodes_total": opened.graph.n_nodes,
         "edges_total": opened.graph.n_edges,
     }

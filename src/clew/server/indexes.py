@@ -12,7 +12,7 @@ from clew.graph.graph import Graph
 from clew.index.labels.graph_features import with_index_labels
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.locations import find_index
-from clew.server.refusal import Refusal
+from clew.server.errors import RequestError
 
 Pair = tuple[str, str]
 """A model's name and a dictionary's."""
@@ -49,10 +49,10 @@ class Indexes:
             return known[1]
 
     def needed(self, graph: Graph) -> Index:
-        """The same; raises `Refusal` where there is none."""
+        """The same; raises `RequestError` where there is none."""
         found = self.of(graph)
         if found is None:
-            raise Refusal(404, no_index(graph))
+            raise RequestError(404, no_index(graph))
         return found
 
     def readable(self, graph: Graph) -> Index | None:

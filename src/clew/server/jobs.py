@@ -15,9 +15,9 @@ from typing import Any
 
 from clew.errors import ClewError
 from clew.server.database import Database, now
+from clew.server.errors import RequestError
 from clew.server.events import Events
-from clew.server.progress import Cancelled, Progress
-from clew.server.refusal import Refusal
+from clew.server.job_progress import Cancelled, JobProgress
 
 MOST_WAITING = 100
 LEAST_PAUSE = 0.1
@@ -35,7 +35,7 @@ class Outcome:
     graph: str | None = None
 
 
-Run = Callable[[dict[str, Any], Progress], Outcome]
+Run = Callable[[dict[str, Any], JobProgress], Outcome]
 
 
 class Jobs:
@@ -44,7 +44,7 @@ class Jobs:
     def __init__(self, database: Database, events: Events, run: Run) -> None:
         self._database, self._events, self._run = database, events, run
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._running: dict[str, Progress] = {}
+        self._running: dict[str, JobProgress] = {}
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
         self._fail_what_was_active()
@@ -55,7 +55,7 @@ class Jobs:
         with self._database.changing() as connection:
             waiting = connection.execute("SELECT count(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]
             if waiting >= MOST_WAITING:
-                raise Refusal(409, f"{waiting} jobs are waiting already; cancel some, or wait.")
+                raise RequestError(409, f"{waiting} jobs are waiting already; cancel some, or wait.")
             connection.execute(
                 "INSERT INTO jobs (id, kind, state, phase, done, total, created, request, graph) "
                 "VALUES (?, ?, 'waiting', '', 0, 0, ?, ?, ?)",
@@ -70,7 +70,7 @@ class Jobs:
         with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", [job]).fetchone()
         if row is None:
-            raise Refusal(404, f"There is no job {job[:40]!r}; it may have been forgotten.")
+            raise RequestError(404, f"There is no job {job[:40]!r}; it may have been forgotten.")
         return self._told(row)
 
     def list(self, graph: str | None = None) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ class Jobs:
                 log.exception("A job could not be recorded")
 
     def _do(self, job: str) -> None:
-        progress = self._running[job] = Progress(self._teller(job))
+        progress = self._running[job] = JobProgress(self._teller(job))
         try:
             if not self._change(job, "waiting", state="running", started=now()):
                 return  # cancelled meanwhile
@@ -137,7 +137,7 @@ class Jobs:
         finally:
             del self._running[job]
 
-    def _outcome(self, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    def _outcome(self, request: dict[str, Any], progress: JobProgress) -> dict[str, Any]:
         try:
             outcome = self._run(request, progress)
         except Cancelled:

@@ -19,16 +19,15 @@ from filelock import FileLock, Timeout
 from clew.errors import ClewError
 from clew.graph.file import open_graph
 from clew.graph.graph import Graph
-from clew.server.annotations import AnnotationRows
-from clew.server.bounds import DEFAULT_LIMITS, Limits, check_file, check_graph
+from clew.server.annotations import AnnotationRows, annotations_of, values_of
 from clew.server.database import Database, now
-from clew.server.documents import annotations_of, values_of
-from clew.server.entry import columns_of, entry_of
+from clew.server.errors import RequestError, no_graph
+from clew.server.limits import DEFAULT_LIMITS, FileLimits, check_file, check_graph
 from clew.server.open_graphs import OpenGraph, OpenGraphs
-from clew.server.refusal import Refusal, no_graph
 
 KEPT_DELETED = timedelta(days=30)
 """How long a deleted graph can be brought back."""
+SHOWN_OF_PROMPT, SHOWN_OF_NAME = 2_000, 80
 OWN_FILE = re.compile(r"([0-9a-f]{32})\.clew")
 
 
@@ -44,7 +43,7 @@ class Library:
     for a folder that cannot be used, or that another server uses.
     """
 
-    def __init__(self, folder: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, folder: Path, limits: FileLimits = DEFAULT_LIMITS) -> None:
         self.folder, self.limits = folder.expanduser().absolute(), limits
         self._lock = _locked(self.folder)
         try:
@@ -78,7 +77,9 @@ class Library:
         with self.database.reading() as connection:
             path = self.folder / f"{_row(connection, graph)['id']}.clew"
         if not path.is_file():
-            raise Refusal(404, "The file of this graph is gone from the library's folder; import it again.")
+            raise RequestError(
+                404, "The file of this graph is gone from the library's folder; import it again."
+            )
         return path
 
     def opened(self, graph: str) -> OpenGraph:
@@ -101,7 +102,7 @@ class Library:
                 check_graph(graph, self.limits)
             except ClewError as error:
                 sentence = str(error).replace(str(path), called)
-                raise Refusal(getattr(error, "status", 422), sentence) from error
+                raise RequestError(getattr(error, "status", 422), sentence) from error
             return self.add(graph, name, content=content_of(path))
 
     def take_in_once(self, path: Path) -> dict[str, Any]:
@@ -182,6 +183,44 @@ class Library:
             self._add_row(graph, open_graph(path), path, None, "")
         except ClewError:
             return  # left where it is
+
+
+def columns_of(graph_id: str, graph: Graph, name: str | None) -> dict[str, Any]:
+    """What a row says about a graph; a file's size and content come beside."""
+    info = graph.info
+    answer = max(info.targets, key=lambda target: target.weight, default=None)
+    scores = info.pruned_scores or info.scores
+    time = now()
+    return {
+        "id": graph_id,
+        "name": name or _shortened(" ".join(info.prompt.split()), SHOWN_OF_NAME) or "a graph",
+        "prompt": _shortened(info.prompt, SHOWN_OF_PROMPT),
+        "model": info.model,
+        "dictionary": info.dictionary,
+        "answer_text": answer and answer.text,
+        "answer_probability": answer and answer.probability,
+        **vars(graph.size),
+        "replacement": scores and scores.replacement,
+        "completeness": scores and scores.completeness,
+        "created": time,
+        "modified": time,
+    }
+
+
+def entry_of(row: sqlite3.Row) -> dict[str, Any]:
+    """As the API says it."""
+    same = "id", "name", "prompt", "model", "dictionary", "nodes", "features", "edges", "size"
+    answer = {"text": row["answer_text"], "probability": row["answer_probability"]}
+    scores = {"replacement": row["replacement"], "completeness": row["completeness"]}
+    return {
+        **{name: row[name] for name in (*same, "created", "modified")},
+        "answer": None if row["answer_text"] is None else answer,
+        "scores": None if row["replacement"] is None else scores,
+    }
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def content_of(path: Path) -> str:

@@ -7,12 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.file import open_graph
 from clew.graph.graph import Graph, NodeKind
+from clew.server.errors import RequestError
 
 MOST_BYTES = 2**30
 
@@ -77,3 +79,31 @@ class OpenGraphs:
     def _make_room(self) -> None:
         while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._most_bytes:
             self._held.popitem(last=False)
+
+
+def edges_of(opened: OpenGraph, node_id: str, direction: Literal["in", "out"], count: int) -> dict[str, Any]:
+    """The strongest edges into or out of a node, and what the others come to."""
+    graph, node = opened.graph, opened.nodes.get(node_id)
+    if node is None:
+        raise RequestError(404, f"The graph has no node {node_id[:60]!a}.")
+    if direction == "in":
+        edges = np.arange(graph.edge_offset[node], graph.edge_offset[node + 1])
+        others = graph.edge_source[edges]
+    else:
+        edges = np.flatnonzero(graph.edge_source == node)
+        others = np.searchsorted(graph.edge_offset, edges, side="right") - 1
+    size = np.abs(graph.edge_weight[edges])
+    order = np.argsort(-size, kind="stable")
+    shown, rest = order[:count], order[count:]
+    return {
+        "total": len(edges),
+        "edges": [
+            {
+                "node": opened.node_ids[others[edge]],
+                "name": graph.node_name(int(others[edge])),
+                "weight": float(graph.edge_weight[edges[edge]]),
+            }
+            for edge in shown.tolist()
+        ],
+        "rest": {"count": len(rest), "weight_absolute": float(size[rest].sum(dtype=np.float64))},
+    }

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Path, Query, Response
 from clew.graph.graph import Graph
 from clew.graph.summary import Summary as GraphSummary
 from clew.server.export import TYPES, Format, export
-from clew.server.graph_schemas import Comparison, Edges, Suggestion, Summary
-from clew.server.neighbours import edges_of
-from clew.server.part import bytes_for_page
-from clew.server.schemas import GRAPH_ID
-from clew.server.service import CONFLICT, NOT_FOUND, GraphId, Responses, Served
+from clew.server.open_graphs import edges_of
+from clew.server.page_graph import bytes_for_page
+from clew.server.schemas.base import GRAPH_ID
+from clew.server.schemas.graphs import Comparison, NodeEdges, Suggestion, Summary
+from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, Served
 
 router = APIRouter(tags=["contents"])
 
@@ -25,7 +25,7 @@ ARRAYS: Responses = {
         "content": {CLEW: {"schema": {"type": "string", "format": "binary"}}},
         "headers": {
             "clew-nodes-total": {"description": "Nodes of the stored graph.", "required": True, **COUNT},
-            "clew-edges-total": {"description": "Edges of the stored graph.", "required": True, **COUNT},
+            "clew-edges-total": {"description": "NodeEdges of the stored graph.", "required": True, **COUNT},
         },
     }
 }
@@ -75,15 +75,15 @@ def export_graph(
     return Response(content, headers={"content-type": TYPES[format], **disposition})
 
 
-@router.get("/graphs/{graph}/nodes/{node}/edges", response_model=Edges, responses=NOT_FOUND)
+@router.get("/graphs/{graph}/nodes/{node}/edges", response_model=NodeEdges, responses=NOT_FOUND)
 def edges(
     served: Served,
     graph: GraphId,
     node: Annotated[str, Path(max_length=100, description="A node's id.")],
-    direction: Annotated[Literal["in", "out"], Query(description="Edges into the node, or out of it.")],
+    direction: Annotated[Literal["in", "out"], Query(description="NodeEdges into the node, or out of it.")],
     count: Annotated[int, Query(ge=1, le=10_000, description="At most so many.")] = 200,
 ) -> dict[str, Any]:
-    """Edges into or out of a node of the stored (whole) graph, the strongest first."""
+    """NodeEdges into or out of a node of the stored (whole) graph, the strongest first."""
     return edges_of(served.library.opened(graph), node, direction, count)
 
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query
 
 from clew.errors import ClewError
 from clew.index.labels.graph_features import features_of, labels_of
-from clew.index.storage.record import FeatureRecord
-from clew.server.index_schemas import FeatureDetails, GraphIndex, LabelNow, LabelText, TextHit
-from clew.server.refusal import Refusal
-from clew.server.service import NOT_FOUND, GraphId, Served
+from clew.index.storage import record
+from clew.server.errors import RequestError
+from clew.server.schemas.features import FeatureRecord, GraphIndex, LabelNow, LabelText, TextHit
+from clew.server.state import NOT_FOUND, GraphId, Served
 
 router = APIRouter(prefix="/graphs/{graph}", tags=["features"], responses=NOT_FOUND)
 
@@ -31,14 +31,14 @@ def index_of_graph(served: Served, graph: GraphId) -> dict[str, Any]:
     return {"index": index and index.about, "problem": None, "labels": labels}
 
 
-@router.get("/features/{layer}/{feature}", response_model=FeatureDetails)
-def feature(served: Served, graph: GraphId, layer: Layer, feature: Feature) -> FeatureRecord:
+@router.get("/features/{layer}/{feature}", response_model=FeatureRecord)
+def feature(served: Served, graph: GraphId, layer: Layer, feature: Feature) -> record.FeatureRecord:
     """All that the index knows of one feature."""
     index = served.indexes.needed(served.library.opened(graph).graph)
-    record = index.feature(layer, feature)
-    if record is None:
+    found = index.feature(layer, feature)
+    if found is None:
         raise _no_feature(layer, feature)
-    return record
+    return found
 
 
 @router.put("/features/{layer}/{feature}/label", response_model=LabelNow)
@@ -68,5 +68,5 @@ def features_by_text(
     return [{"feature": f"L{hit.layer}/{hit.feature}", "snippet": hit.snippet} for hit in hits]
 
 
-def _no_feature(layer: int, feature: int) -> Refusal:
-    return Refusal(404, f"The index has no feature L{layer}/{feature}.")
+def _no_feature(layer: int, feature: int) -> RequestError:
+    return RequestError(404, f"The index has no feature L{layer}/{feature}.")

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from clew.server.bounds import too_large
-from clew.server.schemas import Entry, Rename
-from clew.server.service import NOT_FOUND, GraphId, Served, Service
+from clew.server.limits import too_large
+from clew.server.schemas.library import GraphEntry, Rename
+from clew.server.state import NOT_FOUND, GraphId, Served, ServerState
 
 router = APIRouter(prefix="/graphs", tags=["library"])
 
@@ -22,19 +22,19 @@ BODY = {
 }
 
 
-@router.get("", response_model=list[Entry])
+@router.get("", response_model=list[GraphEntry])
 def list_graphs(served: Served) -> list[dict[str, Any]]:
     """All graphs, the newest first."""
     return served.library.entries()
 
 
-@router.get("/{graph}", response_model=Entry, responses=NOT_FOUND)
+@router.get("/{graph}", response_model=GraphEntry, responses=NOT_FOUND)
 def one_graph(served: Served, graph: GraphId) -> dict[str, Any]:
     """One graph's entry."""
     return served.library.entry(graph)
 
 
-@router.post("", status_code=201, response_model=Entry, openapi_extra=BODY)
+@router.post("", status_code=201, response_model=GraphEntry, openapi_extra=BODY)
 async def import_graph(
     served: Served,
     request: Request,
@@ -63,13 +63,13 @@ def _announced(request: Request) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _taken_in(served: Service, path: Any, name: str | None) -> dict[str, Any]:
+def _taken_in(served: ServerState, path: Any, name: str | None) -> dict[str, Any]:
     entry = served.library.take_in(path, name)
     served.events.publish("library", graph=entry["id"], what="added")
     return entry
 
 
-@router.patch("/{graph}", response_model=Entry, responses=NOT_FOUND)
+@router.patch("/{graph}", response_model=GraphEntry, responses=NOT_FOUND)
 def rename_graph(served: Served, graph: GraphId, body: Rename) -> dict[str, Any]:
     """Give a graph another name."""
     entry = served.library.rename(graph, body.name)
@@ -84,7 +84,7 @@ def delete_graph(served: Served, graph: GraphId) -> None:
     served.events.publish("library", graph=graph, what="deleted")
 
 
-@router.post("/{graph}/restore", response_model=Entry, responses=NOT_FOUND)
+@router.post("/{graph}/restore", response_model=GraphEntry, responses=NOT_FOUND)
 def restore_graph(served: Served, graph: GraphId) -> dict[str, Any]:
     """Bring a deleted graph back; one that is there stays as it is."""
     entry = served.library.restore(graph)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from clew.server.job_schemas import InterveneRequest, Job, JobRequest
-from clew.server.schemas import GRAPH_ID
-from clew.server.service import CONFLICT, NOT_FOUND, JobId, Served
+from clew.server.schemas.base import GRAPH_ID
+from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest
+from clew.server.state import CONFLICT, NOT_FOUND, JobId, Served
 
 router = APIRouter(tags=["jobs"])
 

@@ -8,16 +8,16 @@ from fastapi import APIRouter
 
 from clew.model.ready_models import ReadyModel, ready_models
 from clew.model.short_names import NAMED_MODELS
-from clew.server.look import look
-from clew.server.refusal import Refusal
-from clew.server.schemas import Info, ListedModel, Look, Seen
-from clew.server.service import CONFLICT, Served
+from clew.server.errors import RequestError
+from clew.server.prompt_preview import look
+from clew.server.schemas.models import ListedModel, PreviewRequest, PromptPreview, ServerInfo
+from clew.server.state import CONFLICT, Served
 from clew.version import __version__
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/info", response_model=Info)
+@router.get("/info", response_model=ServerInfo)
 def info(served: Served) -> dict[str, Any]:
     """Version, library, limits, and which model is loaded."""
     return {
@@ -50,10 +50,12 @@ def _note(model: ReadyModel) -> str:
     return " · ".join(fact for fact in (model.description, model.licence, model.command, terms) if fact)
 
 
-@router.post("/look", response_model=Seen, responses=CONFLICT)
-def look_at_prompt(served: Served, body: Look) -> dict[str, Any]:
+@router.post("/look", response_model=PromptPreview, responses=CONFLICT)
+def look_at_prompt(served: Served, body: PreviewRequest) -> dict[str, Any]:
     """Tokens and likeliest next tokens, from the loaded model."""
     model = served.kept.ready({"model": body.model, "dictionary": body.dictionary})
     if model is None:
-        raise Refusal(409, f"The model {body.model!r} with {body.dictionary!r} is not loaded; load it first.")
+        raise RequestError(
+            409, f"The model {body.model!r} with {body.dictionary!r} is not loaded; load it first."
+        )
     return look(model, body.prompt, body.sink)

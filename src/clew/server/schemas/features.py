@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from clew.index.storage.label import LONGEST
-from clew.server.schemas import Body
+from clew.server.schemas.base import Body, FromAttributes
 
 
-class FromAttributes(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class IndexLabel(FromAttributes):
+class FeatureLabel(FromAttributes):
     """What a feature is called, and by whom."""
 
     text: str
@@ -42,7 +38,7 @@ class GraphIndex(BaseModel):
 
     index: IndexAbout | None
     problem: str | None = Field(description="Why an index that is there cannot be used.")
-    labels: dict[str, IndexLabel] = Field(description="By name: `L12/4031`.")
+    labels: dict[str, FeatureLabel] = Field(description="By name: `L12/4031`.")
 
 
 class Example(FromAttributes):
@@ -78,12 +74,12 @@ class TokenValue(FromAttributes):
     value: float = Field(description="A logit, a share or an activation.")
 
 
-class FeatureDetails(FromAttributes):
+class FeatureRecord(FromAttributes):
     """All that an index knows of one feature."""
 
     layer: int
     feature: int
-    label: IndexLabel | None
+    label: FeatureLabel | None
     positions: int
     frequency: float = Field(description="Share of positions at which it is not zero.")
     mean: float | None
@@ -110,7 +106,7 @@ class LabelText(Body):
 class LabelNow(BaseModel):
     """What counts now."""
 
-    label: IndexLabel | None
+    label: FeatureLabel | None
 
 
 class TextHit(BaseModel):
@@ -124,5 +120,5 @@ class EmbeddedIndex(BaseModel):
     """What a graph's page carries of an index where there is no server."""
 
     index: IndexAbout
-    labels: dict[str, IndexLabel]
-    features: dict[str, FeatureDetails] = Field(description="Of the most influential ones alone.")
+    labels: dict[str, FeatureLabel]
+    features: dict[str, FeatureRecord] = Field(description="Of the most influential ones alone.")

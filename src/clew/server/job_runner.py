@@ -8,20 +8,20 @@ from typing import Any
 
 from clew.server.database import Database
 from clew.server.events import Events
-from clew.server.intervening import intervene
+from clew.server.interventions import intervene
+from clew.server.job_progress import JobProgress
 from clew.server.jobs import Outcome
-from clew.server.kept_model import KeptModel, check_known, wanted_by
 from clew.server.library import Library
-from clew.server.progress import Progress
+from clew.server.model_cache import ModelCache, check_known, wanted_by
 
 
-class Work:
+class JobRunner:
     """Runs requests with the kept model on the library's graphs."""
 
-    def __init__(self, library: Library, events: Events, kept: KeptModel) -> None:
+    def __init__(self, library: Library, events: Events, kept: ModelCache) -> None:
         self._library, self._events, self._kept = library, events, kept
 
-    def run(self, request: dict[str, Any], progress: Progress) -> Outcome:
+    def run(self, request: dict[str, Any], progress: JobProgress) -> Outcome:
         match request["kind"]:
             case "load":
                 self._load(request, progress)
@@ -32,12 +32,12 @@ class Work:
             case _:
                 return Outcome(self._intervene(request, progress), request["graph"])
 
-    def _load(self, request: Mapping[str, Any], progress: Progress) -> Any:
+    def _load(self, request: Mapping[str, Any], progress: JobProgress) -> Any:
         progress.note(f"Loading {request['model']}")
         wanted = {name: request[name] for name in ("model", "dictionary")}
         return self._kept.get(wanted, progress.note, progress.check)
 
-    def _trace(self, request: Mapping[str, Any], progress: Progress) -> str:
+    def _trace(self, request: Mapping[str, Any], progress: JobProgress) -> str:
         model = self._load(request, progress)
         from clew.attribution.trace import GapWarning
 
@@ -57,7 +57,7 @@ class Work:
         self._events.publish("library", graph=entry["id"], what="added")
         return entry["id"]
 
-    def _intervene(self, request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    def _intervene(self, request: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
         progress.note("Opening the graph")
         opened = self._library.opened(request["graph"])
         wanted = wanted_by(opened.graph)

@@ -12,11 +12,11 @@ from jaxtyping import Bool
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import Flow, measure_flow
 from clew.graph.pruning import measured_part
-from clew.server.bounds import Limits
+from clew.server.limits import FileLimits
 from clew.server.open_graphs import OpenGraph
 
 
-def bytes_for_page(opened: OpenGraph, path: Path, limits: Limits) -> bytes:
+def bytes_for_page(opened: OpenGraph, path: Path, limits: FileLimits) -> bytes:
     """A stored graph as a `.clew` file that a page can hold: itself, or its most influential part."""
     graph = opened.graph
     if graph.n_nodes <= limits.page_nodes and graph.n_edges <= limits.page_edges:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clew.errors import ClewError
 
 
-class Refusal(ClewError):
+class RequestError(ClewError):
     """A `ClewError` with an HTTP status; any other `ClewError` is answered with 422."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -13,5 +13,5 @@ class Refusal(ClewError):
         self.status = status
 
 
-def no_graph(graph: str) -> Refusal:
-    return Refusal(404, f"There is no graph {graph[:40]!r} in this library; it may have been deleted.")
+def no_graph(graph: str) -> RequestError:
+    return RequestError(404, f"There is no graph {graph[:40]!r} in this library; it may have been deleted.")

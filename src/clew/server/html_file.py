@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from clew.errors import ClewError
+from clew.server.errors import RequestError
 from clew.server.page_files import PageFile
-from clew.server.refusal import Refusal
 
 SCRIPT = re.compile(r'<script\b[^>]*\bsrc="([^"]+)"[^>]*>\s*</script>')
 LINK = re.compile(r'<link\b[^>]*\bhref="([^"]+)"[^>]*>')
@@ -26,7 +26,7 @@ def self_contained(page: Mapping[str, PageFile], graph: bytes, document: Any, na
     `ClewError` where the page is not built.
     """
     if "/index.html" not in page:
-        raise Refusal(409, "The page is not built here, so there is nothing to put the graph into.")
+        raise RequestError(409, "The page is not built here, so there is nothing to put the graph into.")
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     scripts: list[str] = []
 

@@ -12,7 +12,7 @@ from clew.graph.graph import Graph, NodeKind
 from clew.index.labels.graph_features import labels_of
 from clew.index.storage.index import Index
 from clew.index.storage.record import BOTTOM, TOP, Example, ExampleGroup, FeatureRecord
-from clew.server.index_schemas import EmbeddedIndex
+from clew.server.schemas.features import EmbeddedIndex
 
 FEATURES = 300
 """The most influential ones; what a person pinned, grouped or labelled comes besides."""
@@ -24,7 +24,7 @@ DIGITS = 3
 """Significant ones of activations, which are kept to 1/254 of the largest in any case."""
 
 
-def embedded_index(graph: Graph, index: Index | None) -> dict[str, Any] | None:
+def index_excerpt(graph: Graph, index: Index | None) -> dict[str, Any] | None:
     """As JSON; None where there is no index, or one that cannot be read."""
     if index is None:
         return None

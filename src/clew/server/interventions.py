@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervention import Feature, From, Intervention, Positions
-from clew.server.look import likeliest
+from clew.server.job_progress import JobProgress
 from clew.server.open_graphs import OpenGraph
-from clew.server.progress import Progress
-from clew.server.snippet import python_for
+from clew.server.prompt_preview import likeliest
+from clew.server.python_code import python_for
 
 if TYPE_CHECKING:
     from clew.facade import Model
@@ -27,7 +27,7 @@ def intervene(
     opened: OpenGraph,
     path: Path,
     request: Mapping[str, Any],
-    progress: Progress,
+    progress: JobProgress,
 ) -> dict[str, Any]:
     """What the changes of a request do; raises `ClewError` for changes that make no sense together."""
     graph = opened.graph

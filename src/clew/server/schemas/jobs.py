@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from clew.server.schemas import GRAPH_ID, Body, Prediction
+from clew.server.schemas.base import GRAPH_ID, Body
+from clew.server.schemas.models import TokenProbability
 
 
 class LoadRequest(Body):
@@ -37,7 +38,7 @@ class TraceRequest(Body):
     name: str | None = Field(default=None, max_length=200)
 
 
-class Source(Body):
+class PatchSource(Body):
     """Where a swap takes its values from."""
 
     prompt: str = Field(min_length=1, max_length=1_000_000)
@@ -49,7 +50,7 @@ class Source(Body):
     )
 
 
-class Change(Body):
+class FeatureChange(Body):
     """One way of changing some of a graph's features."""
 
     nodes: list[str] = Field(min_length=1, max_length=10_000, description="Ids of feature nodes.")
@@ -60,7 +61,7 @@ class Change(Body):
         description="The node's own position, all positions, or its own and all after it; generated "
         "tokens belong to the last two.",
     )
-    source: Source | None = Field(default=None, description="For `swap` alone.")
+    source: PatchSource | None = Field(default=None, description="For `swap` alone.")
 
 
 class InterveneRequest(Body):
@@ -68,7 +69,7 @@ class InterveneRequest(Body):
 
     kind: Literal["intervene"]
     graph: str = Field(pattern=GRAPH_ID)
-    changes: list[Change] = Field(min_length=1, max_length=1000)
+    changes: list[FeatureChange] = Field(min_length=1, max_length=1000)
     regime: Literal["direct", "frozen-attention", "free"] = "free"
     strengths: list[Annotated[float, Field(ge=-1e6, le=1e6)]] = Field(
         default=[1.0], min_length=1, max_length=50
@@ -109,8 +110,8 @@ class TargetEffect(BaseModel):
     before: float | None = Field(description="Probability; null for a difference of two tokens.")
     after: float | None
     logit_change: float = Field(description="Of its logit (a difference: of the difference).")
-    predicted: float | None = Field(description="Change of the centred logit, as the graph says.")
-    measured: float = Field(description="Change of the centred logit.")
+    predicted: float | None = Field(description="FeatureChange of the centred logit, as the graph says.")
+    measured: float = Field(description="FeatureChange of the centred logit.")
 
 
 class ChangedFeature(BaseModel):
@@ -130,8 +131,8 @@ class Effect(BaseModel):
 
     strength: float
     kl: float = Field(description="KL divergence (nats) of the next token's distribution from that before.")
-    before: list[Prediction]
-    after: list[Prediction]
+    before: list[TokenProbability]
+    after: list[TokenProbability]
     targets: list[TargetEffect]
     changed: list[ChangedFeature] = Field(description="Those changed by hand, then the 200 most changed.")
     not_in_graph: int = Field(description="Changed features that the graph does not hold.")

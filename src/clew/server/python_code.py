@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clew.intervention.intervention import Feature, From, Positions
 
 if TYPE_CHECKING:
-    from clew.server.intervening import Places
+    from clew.server.interventions import Places
 
 
 def python_for(

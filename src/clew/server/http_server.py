@@ -14,10 +14,10 @@ import uvicorn
 from clew.errors import ClewError
 from clew.server.app import make_app, make_service
 from clew.server.indexes import Indexes
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.security import access_to, is_loopback
-from clew.server.service import Service
+from clew.server.state import ServerState
 
 HOST, PORT = "127.0.0.1", 8417
 TRIED = 50
@@ -61,7 +61,7 @@ def listen(host: str = HOST, port: int | None = None) -> Address:
     raise ClewError(f"None of the ports {PORT} to {PORT + TRIED - 1} is free; name one with --port.")
 
 
-def serve(address: Address, library: Library, kept: KeptModel, indexes: Indexes | None = None) -> None:
+def serve(address: Address, library: Library, kept: ModelCache, indexes: Indexes | None = None) -> None:
     """Serve the library until Ctrl-C; closes it."""
     service = make_service(library, kept, indexes)
     app = make_app(service, access_to(address.host, address.token))
@@ -82,7 +82,7 @@ def serve(address: Address, library: Library, kept: KeptModel, indexes: Indexes 
 class _Server(uvicorn.Server):
     """Ends the streams of events when it is told to stop: it would wait for them for ever."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: ServerState) -> None:
         super().__init__(config)
         self._service = service
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph
-from clew.server.refusal import Refusal
+from clew.server.errors import RequestError
 
 MOST_TEXT = 2_000
 """Characters of a label, a name or a token."""
@@ -20,7 +20,7 @@ MOST_DEPTH = 64
 
 
 @dataclass(frozen=True)
-class Limits:
+class FileLimits:
     """What the server takes in, and what it gives a page at once."""
 
     upload: int = 512 * 2**20
@@ -34,10 +34,10 @@ class Limits:
         return self.upload // 8
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = FileLimits()
 
 
-def check_file(path: Path, limits: Limits) -> None:
+def check_file(path: Path, limits: FileLimits) -> None:
     """Raise `ClewError` for a file that is too large to open; reads no more than its head."""
     size = path.stat().st_size
     if size == 0:
@@ -50,29 +50,29 @@ def check_file(path: Path, limits: Limits) -> None:
         raise too_large("A JSON file", size, limits.json)
 
 
-def too_large(what: str, size: int, most: int) -> Refusal:
-    return Refusal(
+def too_large(what: str, size: int, most: int) -> RequestError:
+    return RequestError(
         413, f"{what} may have {most / 2**20:,.0f} MiB here; this one has {size / 2**20:,.0f} MiB."
     )
 
 
-def _check_node_count(path: Path, limits: Limits) -> None:
+def _check_node_count(path: Path, limits: FileLimits) -> None:
     try:
         with safe_open(path, framework="numpy") as file:
             shape = file.get_slice("node_kind").get_shape()
     except (SafetensorError, TypeError, OSError):
         return  # opening the graph says what is wrong
     if shape and shape[0] > limits.nodes:
-        raise Refusal(
+        raise RequestError(
             413,
             f"The graph has {shape[0]:,} nodes; the library takes up to {limits.nodes:,}. Prune it first.",
         )
 
 
-def check_graph(graph: Graph, limits: Limits) -> None:
+def check_graph(graph: Graph, limits: FileLimits) -> None:
     """Raise `ClewError` for texts that no page could show."""
     if graph.n_nodes > limits.nodes:
-        raise Refusal(
+        raise RequestError(
             413, f"The graph has {graph.n_nodes:,} nodes; the library takes up to {limits.nodes:,}."
         )
     info, annotations = graph.info, graph.annotations

@@ -11,20 +11,20 @@ from clew.graph.graph import Graph
 from clew.server.events import Events
 from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.page_files import PageFile
-from clew.server.schemas import GRAPH_ID, Problem
+from clew.server.schemas.base import GRAPH_ID, Problem
 
 
 @dataclass(frozen=True)
-class Service:
+class ServerState:
     """What the server holds while it runs."""
 
     library: Library
     events: Events
     jobs: Jobs
-    kept: KeptModel
+    kept: ModelCache
     page: dict[str, PageFile]
     indexes: Indexes
 
@@ -39,11 +39,11 @@ class Service:
         self.library.close()
 
 
-def _service(request: Request) -> Service:
+def _service(request: Request) -> ServerState:
     return request.app.state.service
 
 
-Served = Annotated[Service, Depends(_service)]
+Served = Annotated[ServerState, Depends(_service)]
 GraphId = Annotated[str, Path(pattern=GRAPH_ID, description="A graph's id.")]
 JobId = Annotated[str, Path(pattern=GRAPH_ID, description="A job's id.")]
 

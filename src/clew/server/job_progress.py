@@ -17,7 +17,7 @@ PHASES = {
 }
 
 
-class Progress:
+class JobProgress:
     """Phase, done and total of one running job; every word about it is a place where it may stop."""
 
     def __init__(self, tell: Callable[[], None]) -> None:

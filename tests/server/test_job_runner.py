@@ -14,8 +14,8 @@ import clew
 from clew import ClewError, Feature, From, Intervention
 from clew.graph.graph import NodeKind
 from clew.server.app import make_app, make_service
-from clew.server.kept_model import KeptModel
 from clew.server.library import Library
+from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import HOME, brought, sentence
@@ -27,7 +27,7 @@ PROMPT = "w3 w4 w5"
 def home(tmp_path_factory):
     """One server for all of these tests, so that the model is loaded once."""
     library = Library(tmp_path_factory.mktemp("library"))
-    service = make_service(library, KeptModel())
+    service = make_service(library, ModelCache())
     with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=HOME) as client:
         yield client
     service.close()
@@ -187,7 +187,7 @@ def test_several_changes_at_once(home, traced):
 
 
 def test_a_feature_at_several_nodes_counts_once_onwards(home, traced, library, model):
-    from clew.server.intervening import places_of
+    from clew.server.interventions import places_of
     from clew.server.open_graphs import OpenGraph
 
     graph = stored(home, traced)
@@ -266,7 +266,7 @@ def test_an_intervention_on_a_deleted_graph_is_refused(home):
 
 
 def test_a_model_above_its_budget_is_refused(model_folder):
-    kept = KeptModel(budget=1000)
+    kept = ModelCache(budget=1000)
     with pytest.raises(
         ClewError, match=r"tiny and its dictionary need .* is its budget here \(--memory-budget\)"
     ):
@@ -275,7 +275,7 @@ def test_a_model_above_its_budget_is_refused(model_folder):
 
 
 def test_a_load_that_was_cancelled_is_dropped_when_it_is_done(model_folder):
-    kept = KeptModel()
+    kept = ModelCache()
 
     def too_late():
         raise InterruptedError
@@ -286,6 +286,6 @@ def test_a_load_that_was_cancelled_is_dropped_when_it_is_done(model_folder):
 
 
 def test_a_graph_of_another_dtype_wants_another_model(model_folder, model):
-    kept = KeptModel(model=model)
+    kept = ModelCache(model=model)
     assert kept.ready({"model": str(model_folder)}) is model
     assert kept.ready({"model": str(model_folder), "dtype": "bfloat16"}) is None

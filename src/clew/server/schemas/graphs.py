@@ -10,7 +10,7 @@ Pair = tuple[float, float]
 Ids = tuple[str, str]
 
 
-class Edge(BaseModel):
+class NodeEdge(BaseModel):
     """An edge of the node that was asked about."""
 
     node: str = Field(description="Id of the node at the other end.")
@@ -25,11 +25,11 @@ class RestOfEdges(BaseModel):
     weight_absolute: float = Field(description="Sum of their absolute weights.")
 
 
-class Edges(BaseModel):
-    """Edges into or out of one node of the stored graph, the strongest first."""
+class NodeEdges(BaseModel):
+    """NodeEdges into or out of one node of the stored graph, the strongest first."""
 
     total: int
-    edges: list[Edge]
+    edges: list[NodeEdge]
     rest: RestOfEdges
 
 
@@ -97,7 +97,7 @@ class ComparedEdge(BaseModel):
     weight: Pair
 
 
-class Difference(BaseModel):
+class LogitDifference(BaseModel):
     """How much likelier one next token is than another, in each prompt."""
 
     first: str
@@ -117,4 +117,4 @@ class Comparison(BaseModel):
     n_edges: int
     edges_only_left: int
     edges_only_right: int
-    difference: Difference | None
+    difference: LogitDifference | None

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from clew import ClewError
-from clew.server.serving import PORT, listen
+from clew.server.http_server import PORT, listen
 from tests.graph.random_graphs import random_graph
 
 GRAPH = random_graph()

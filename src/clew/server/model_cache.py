@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph
-from clew.server.refusal import Refusal
+from clew.server.errors import RequestError
 
 if TYPE_CHECKING:
     from clew.facade import Model
@@ -21,7 +21,7 @@ OPTIONS = "model", "dictionary", "dtype", "read_point", "write_point", "k"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
-class KeptModel:
+class ModelCache:
     """A model in memory; another one takes its place, never a place beside it.
 
     `budget` is how many bytes of weights it may have; None for as much memory as is free.
@@ -110,7 +110,7 @@ def check_known(wanted: Mapping[str, Any], known: set[tuple[str, str]]) -> None:
         return
     ready = {listed.name for listed in ready_models() if listed.ready}
     if model not in ready or dictionary != "neurons":
-        raise Refusal(
+        raise RequestError(
             409,
             f"The graph's file names the model {model!r} with {dictionary!r}, which nobody has used here "
             "yet; load it yourself first (New graph), if you know where it is from.",
