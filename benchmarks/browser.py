@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from clew.graph.file import save
 from clew.graph.graph import Graph
+from clew.graph.writer import save
 from tests.web.conftest import ARGUMENTS, DEBIANS, PROMPT
 from tests.web.graphs import large_graph
 from tests.web.serving import Server

@@ -20,8 +20,8 @@ from clew.version import __version__
 
 if TYPE_CHECKING:
     from clew.facade import Model, load
-    from clew.graph.file import open_graph as open
     from clew.graph.graph import Graph
+    from clew.graph.reader import open_graph as open
     from clew.index.storage.index import Index, open_index
     from clew.intervention.intervention import Feature, From, Intervention, Source
 
@@ -49,7 +49,7 @@ _HOME = {
     "Index": ("clew.index.storage.index", "Index"),
     "Model": ("clew.facade", "Model"),
     "load": ("clew.facade", "load"),
-    "open": ("clew.graph.file", "open_graph"),
+    "open": ("clew.graph.reader", "open_graph"),
     "open_index": ("clew.index.storage.index", "open_index"),
 }
 

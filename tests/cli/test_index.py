@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.graph.file import open_graph
+from clew.graph.reader import open_graph
 from clew.index.labels.graph_features import features_of
 from clew.index.storage import locations as places
 from clew.index.storage.index import open_index

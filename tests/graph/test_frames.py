@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from clew.errors import ClewError
-from clew.graph.file import open_graph
 from clew.graph.info import Annotations
+from clew.graph.reader import open_graph
 from tests.graph.random_graphs import random_graph
 
 

@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
-from clew.graph.file import open_graph, save
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations, Scores, Sink, Target
-from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
 from clew.graph.neuronpedia.format import output_label, pair, read_output_label, sanitized
+from clew.graph.neuronpedia.reader import from_neuronpedia
+from clew.graph.neuronpedia.writer import to_neuronpedia
+from clew.graph.reader import open_graph
+from clew.graph.writer import save
 from tests.graph.random_graphs import random_graph
 
 

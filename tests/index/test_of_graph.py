@@ -11,8 +11,8 @@ import pytest
 
 import clew
 from clew.errors import ClewError
-from clew.graph.file import open_graph
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.reader import open_graph
 from clew.index.labels.graph_features import features_of, with_index_labels
 from clew.index.storage.index import open_index
 from tests.graph.random_graphs import random_graph

@@ -11,10 +11,10 @@ import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clew.graph.consistency import ARRAY_TYPES
+from clew.graph.arrays import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo
-from clew.graph.neuronpedia import to_neuronpedia
+from clew.graph.neuronpedia.writer import to_neuronpedia
 from clew.server.limits import FileLimits
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence

@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
-from clew.graph.file import open_graph, save
 from clew.graph.graph import Graph
+from clew.graph.reader import open_graph
+from clew.graph.writer import save
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
 

@@ -9,7 +9,7 @@ import struct
 import pytest
 from playwright.sync_api import expect
 
-from clew.graph.file import open_graph
+from clew.graph.reader import open_graph
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 from tests.web.serving import Server

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from clew.graph.file import save
+from clew.graph.writer import save
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of, hostile, small_graph
 

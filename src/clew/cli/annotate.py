@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not (arguments.label or arguments.group or arguments.pin):
         raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
     destination: Path = arguments.out or Path(arguments.file).expanduser()
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
 
     graph = open_graph(arguments.file)
     check_writable(destination)

@@ -167,7 +167,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _graph(arguments: argparse.Namespace, progress: Progress) -> Graph | None:
     if arguments.graph is None:
         return None
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
 
     progress.stage(f"Opening {arguments.graph}")
     return open_graph(arguments.graph)

@@ -149,7 +149,7 @@ def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
         return dict.fromkeys(named)
     if arguments.graph is None:
         return dict.fromkeys(index.most_frequent(arguments.limit + index.count_labelled()))
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
 
     sides = features_of_graph(open_graph(arguments.graph))
     known = [place for place in sides if index.about.feature_id(*place) is not None]

@@ -60,7 +60,7 @@ def feature_here(text: str) -> tuple[tuple[int, int], int | None]:
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.indexes import index_for
     from clew.cli.progress import Progress
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
 
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")

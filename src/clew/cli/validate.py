@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.layout import page
     from clew.cli.progress import Progress
     from clew.cli.validation import drawing, print_circuit, print_validation
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
 
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")

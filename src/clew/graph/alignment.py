@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -25,7 +25,7 @@ def aligned_positions(left: Sequence[str], right: Sequence[str]) -> Pairs:
     return tuple(found)
 
 
-def matched_nodes(left: Graph, right: Graph, positions: Pairs) -> Pairs:
+def matched_nodes(left: GraphArrays, right: GraphArrays, positions: Pairs) -> Pairs:
     """Pairs of nodes, in the order of the left graph; none is in two of them.
 
     Features are the same in the same layer and at aligned positions, where model and dictionary are the
@@ -44,7 +44,7 @@ def matched_nodes(left: Graph, right: Graph, positions: Pairs) -> Pairs:
     return tuple(found)
 
 
-def _keys(graph: Graph, place: dict[int, int]) -> list[tuple | None]:
+def _keys(graph: GraphArrays, place: dict[int, int]) -> list[tuple | None]:
     """What tells a node apart, at its position in the other prompt; None where it has none there."""
     first = graph.n_nodes - len(graph.info.targets)
     keys: list[tuple | None] = []

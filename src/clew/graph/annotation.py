@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from clew.errors import ClewError
 from clew.feature import Feature, suggestion
-from clew.graph.graph import Graph
+from clew.graph.arrays import G, GraphArrays
 
 
 def annotate(
-    graph: Graph,
+    graph: G,
     *,
     labels: Mapping[str, str] | None = None,
     supernodes: Mapping[str, Sequence[str]] | None = None,
     pins: Iterable[str] = (),
     feature_labels: Mapping[str, str] | None = None,
-) -> Graph:
+) -> G:
     """The same graph with these notes added to its own; one of the same name is replaced.
 
     Nodes are named by id (`24_1005_5`) or by name (`L24/1005@5`), those of `feature_labels` without a
@@ -69,7 +69,7 @@ def node_id(ids: Mapping[str, str], node: str) -> str:
     )
 
 
-def _ids(graph: Graph) -> dict[str, str]:
+def _ids(graph: GraphArrays) -> dict[str, str]:
     """Every id by itself and by its node's name."""
     ids = graph.node_ids
     names = {graph.node_name(node): given for node, given in enumerate(ids)}

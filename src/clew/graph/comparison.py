@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from clew.graph.alignment import Pairs, aligned_positions, matched_nodes
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 
 SHOWN_EDGES = 200
 
@@ -121,7 +121,7 @@ class Comparison:
         )
 
 
-def compare(left: Graph, right: Graph, edges: int = SHOWN_EDGES) -> Comparison:
+def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> Comparison:
     """Both graphs, nodes matched by feature and aligned token; of changed edges the `edges` strongest.
 
     Positions correspond where tokens are the same, or where equally many stand in each other's place
@@ -146,7 +146,7 @@ def compare(left: Graph, right: Graph, edges: int = SHOWN_EDGES) -> Comparison:
     )
 
 
-def _node_pairs(left: Graph, right: Graph, matched: Pairs) -> tuple[NodePair, ...]:
+def _node_pairs(left: GraphArrays, right: GraphArrays, matched: Pairs) -> tuple[NodePair, ...]:
     influence = _influence(left), _influence(right)
     pairs = [
         NodePair(
@@ -160,7 +160,7 @@ def _node_pairs(left: Graph, right: Graph, matched: Pairs) -> tuple[NodePair, ..
     return tuple(sorted(pairs, key=lambda pair: -abs(pair.influence[1] - pair.influence[0])))
 
 
-def _influence(graph: Graph) -> np.ndarray:
+def _influence(graph: GraphArrays) -> np.ndarray:
     found = np.nan_to_num(graph.node_influence.astype(np.float64))
     return found / (float(found.sum()) or 1.0)
 
@@ -169,13 +169,13 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _others(graph: Graph, matched: np.ndarray) -> tuple[int, ...]:
+def _others(graph: GraphArrays, matched: np.ndarray) -> tuple[int, ...]:
     others = np.setdiff1d(np.arange(graph.n_nodes), matched)
     return tuple(others[np.argsort(-_influence(graph)[others], kind="stable")].tolist())
 
 
 def _edges_in_both(
-    left: Graph, right: Graph, left_of: np.ndarray, right_of: np.ndarray
+    left: GraphArrays, right: GraphArrays, left_of: np.ndarray, right_of: np.ndarray
 ) -> tuple[Int64[np.ndarray, " both"], Int64[np.ndarray, " both"]]:
     """Indices of the edges, in each graph, that connect the same two nodes."""
     to_right = np.full(left.n_nodes, -1)
@@ -191,21 +191,21 @@ def _edges_in_both(
     return inside[one], other
 
 
-def _n_between(graph: Graph, nodes: np.ndarray) -> int:
+def _n_between(graph: GraphArrays, nodes: np.ndarray) -> int:
     inside = np.zeros(graph.n_nodes, dtype=bool)
     inside[nodes] = True
     return int((inside[graph.edge_source] & inside[graph.edge_target]).sum())
 
 
 def _strongest(
-    left: Graph, right: Graph, one: np.ndarray, other: np.ndarray, count: int
+    left: GraphArrays, right: GraphArrays, one: np.ndarray, other: np.ndarray, count: int
 ) -> list[tuple[int, int]]:
     change = np.abs(right.edge_weight[other].astype(np.float64) - left.edge_weight[one])
     chosen = np.argsort(-change, kind="stable")[:count]
     return list(zip(one[chosen].tolist(), other[chosen].tolist(), strict=True))
 
 
-def _edge_pair(left: Graph, right: Graph, one: int, other: int) -> EdgePair:
+def _edge_pair(left: GraphArrays, right: GraphArrays, one: int, other: int) -> EdgePair:
     into = [
         int(np.searchsorted(graph.edge_offset, edge, side="right")) - 1
         for graph, edge in ((left, one), (right, other))
@@ -217,7 +217,7 @@ def _edge_pair(left: Graph, right: Graph, one: int, other: int) -> EdgePair:
     )
 
 
-def _difference(left: Graph, right: Graph) -> TargetDifference | None:
+def _difference(left: GraphArrays, right: GraphArrays) -> TargetDifference | None:
     probabilities = _probabilities(left), _probabilities(right)
     shared = [text for text in probabilities[0] if text in probabilities[1]]
     ranked = [max(side, key=side.__getitem__, default="") for side in probabilities]
@@ -233,7 +233,7 @@ def _difference(left: Graph, right: Graph) -> TargetDifference | None:
     return TargetDifference(first, second, (logits[0], logits[1]))
 
 
-def _probabilities(graph: Graph) -> dict[str, float]:
+def _probabilities(graph: GraphArrays) -> dict[str, float]:
     """Of next tokens, as far as the graph tells them."""
     known = {target.text: target.probability for target in graph.info.targets if target.probability}
     return {text: probability for text, probability in graph.info.predictions if probability > 0} | known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 from clew.graph.influence import row_sums
 
 LARGEST_GAP = 1e-3
@@ -16,7 +16,7 @@ NEARLY_NOTHING = 0.01
 """A value that is less than this share of the terms that made it carries their rounding, not its own."""
 
 
-def conservation_gap(graph: Graph) -> float:
+def conservation_gap(graph: GraphArrays) -> float:
     """The worst gap between a row's edges plus its constant and the row's total, relative to that total.
 
     A total that nearly cancels counts as `NEARLY_NOTHING` of the magnitudes that went into it: a feature

@@ -8,31 +8,14 @@ import numpy as np
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, GraphArrays, NodeKind
 from clew.graph.info import Annotations
 from clew.graph.order import topological_levels
-
-ARRAY_TYPES: dict[str, str] = {
-    "node_kind": "uint8",
-    "node_layer": "int16",
-    "node_position": "int32",
-    "node_feature": "int64",
-    "node_activation": "float32",
-    "node_influence": "float32",
-    "edge_offset": "int64",
-    "edge_source": "int32",
-    "edge_weight": "float32",
-    "token_ids": "int64",
-}
-"""The arrays that every graph has, and their types (formats: "The `.clew` file")."""
-
-OPTIONAL_NODE_ARRAYS = ("node_constant", "node_total", "node_left_out")
-"""One float32 a node, where they are known."""
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def check_consistency(graph: Graph) -> None:
+def check_consistency(graph: GraphArrays) -> None:
     """Raise `ClewError` that names the first thing wrong with the graph; return nothing if it is sound."""
     _check_types(graph)
     _check_nodes(graph)
@@ -43,7 +26,7 @@ def check_consistency(graph: Graph) -> None:
     topological_levels(graph)
 
 
-def _check_types(graph: Graph) -> None:
+def _check_types(graph: GraphArrays) -> None:
     for name, dtype in ARRAY_TYPES.items():
         array = getattr(graph, name)
         if array.dtype != dtype or array.ndim != 1:
@@ -61,7 +44,7 @@ def _check_types(graph: Graph) -> None:
             )
 
 
-def _check_nodes(graph: Graph) -> None:
+def _check_nodes(graph: GraphArrays) -> None:
     kind, layer, position = graph.node_kind, graph.node_layer, graph.node_position
     _refuse_nodes(kind > max(NodeKind), "has kind {}; known kinds are 0 to 3", kind)
     _refuse_nodes(
@@ -97,7 +80,7 @@ def _refuse_nodes(wrong: np.ndarray, problem: str, values: np.ndarray) -> None:
         raise ClewError(f"Node {node} {problem.format(values[node])}.")
 
 
-def _check_edges(graph: Graph) -> None:
+def _check_edges(graph: GraphArrays) -> None:
     offset, source, weight = graph.edge_offset, graph.edge_source, graph.edge_weight
     if offset[0] != 0 or offset[-1] != graph.n_edges:
         raise ClewError(
@@ -124,7 +107,7 @@ def _check_edges(graph: Graph) -> None:
         )
 
 
-def _check_duplicate_nodes(graph: Graph) -> None:
+def _check_duplicate_nodes(graph: GraphArrays) -> None:
     """Two nodes of one id; differences are exempt, because their rank tells them apart."""
     named = np.flatnonzero((graph.node_kind != NodeKind.TARGET) | (graph.node_feature >= 0))
     is_error = graph.node_kind == NodeKind.ERROR
@@ -139,7 +122,7 @@ def _check_duplicate_nodes(graph: Graph) -> None:
         )
 
 
-def _check_described(graph: Graph) -> None:
+def _check_described(graph: GraphArrays) -> None:
     """The arrays that not every graph has."""
     for name in OPTIONAL_NODE_ARRAYS:
         array = getattr(graph, name)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import edge_shares
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def node_frame(graph: Graph) -> pd.DataFrame:
+def node_frame(graph: GraphArrays) -> pd.DataFrame:
     """One row a node, in node order.
 
     Columns: id, name, kind (feature, error, token or target), layer, position, token (the string at
@@ -41,7 +41,7 @@ def node_frame(graph: Graph) -> pd.DataFrame:
     )
 
 
-def edge_frame(graph: Graph) -> pd.DataFrame:
+def edge_frame(graph: GraphArrays) -> pd.DataFrame:
     """One row an edge, in CSR order over targets.
 
     Columns: source and target (node indices), source_id and target_id, weight, share (the part of
@@ -61,7 +61,7 @@ def edge_frame(graph: Graph) -> pd.DataFrame:
     )
 
 
-def _output_column(graph: Graph) -> list[str]:
+def _output_column(graph: GraphArrays) -> list[str]:
     column = [""] * graph.n_nodes
     if graph.output_tokens is not None:
         for node in graph.output_tokens.node.tolist():

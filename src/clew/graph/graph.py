@@ -1,188 +1,31 @@
-"""The attribution graph: nodes and edges as plain arrays, and what is known about where they come from."""
+"""`Graph`: an attribution graph, and what can be done with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from jaxtyping import Float32, Int16, Int32, Int64, UInt8
-
-from clew.feature import Feature, FeatureAt
-from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size
+from clew.graph.annotation import annotate
+from clew.graph.arrays import GraphArrays, NodeKind, OutputTokens, quote
+from clew.graph.comparison import Comparison, compare
+from clew.graph.frames import edge_frame, node_frame
+from clew.graph.paths import SignedPath, strongest_paths
+from clew.graph.pruning import prune
+from clew.graph.summary import Suggestion, Summary, suggest_groups, summarize
 from clew.graph.thresholds import Thresholds
+from clew.graph.writer import save
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clew.graph.comparison import Comparison
-    from clew.graph.paths import SignedPath
-    from clew.graph.summary import Suggestion, Summary
-
-
-class NodeKind(IntEnum):
-    """What a node stands for; the numbers are those of the `.clew` file."""
-
-    FEATURE = 0
-    ERROR = 1
-    TOKEN = 2
-    TARGET = 3
-
-
-@dataclass(frozen=True)
-class OutputTokens:
-    """The tokens that features write towards: unembedding times decoder, through the final gain.
-
-    For feature node `node[k]`, `token[k]` holds the ten highest (descending), then the ten lowest
-    (ascending); `logit[k]` their values per unit of activation, before the final norm's scale.
-    """
-
-    node: Int32[np.ndarray, " described"]
-    token: Int32[np.ndarray, "described twenty"]
-    logit: Float32[np.ndarray, "described twenty"]
+__all__ = ["Graph", "NodeKind", "OutputTokens", "quote"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Graph:
-    """An attribution graph: `edge_weight` is the direct, linear effect of one node on another.
-
-    Nodes are ordered features, errors, tokens, targets, each by layer, position and index. Edges
-    are in CSR order over their targets: those into node `t` are `edge_offset[t]:edge_offset[t+1]`.
-    Arrays and meanings follow the `.clew` format; `node_constant` and `node_total` let anyone
-    check a whole graph: a row's edges plus its constant add up to its total.
-    """
-
-    node_kind: UInt8[np.ndarray, " node"]
-    node_layer: Int16[np.ndarray, " node"]
-    """-1 for tokens, the number of layers for targets."""
-    node_position: Int32[np.ndarray, " node"]
-    node_feature: Int64[np.ndarray, " node"]
-    """Feature index; token id for tokens and targets; -1 for errors and differences.
-
-    Imported graphs may hold more, so spelled that ids stay unique: attention ("lorsa") features
-    are even, `-2 * (index + 1)`; among errors, attention errors are -3 and biases -5, -7, ...
-    """
-    node_activation: Float32[np.ndarray, " node"]
-    """Activation of a feature, weight of a target, NaN otherwise."""
-    node_influence: Float32[np.ndarray, " node"]
-    """Influence on the weighted targets, computed on the whole graph."""
-    edge_offset: Int64[np.ndarray, " node_plus_1"]
-    edge_source: Int32[np.ndarray, " edge"]
-    edge_weight: Float32[np.ndarray, " edge"]
-    token_ids: Int64[np.ndarray, " position"]
-    info: GraphInfo
-    annotations: Annotations = field(default_factory=Annotations)
-    output_tokens: OutputTokens | None = None
-    node_constant: Float32[np.ndarray, " node"] | None = None
-    """What biases and the sink position add to a row; NaN for nodes without a row."""
-    node_total: Float32[np.ndarray, " node"] | None = None
-    """What a row adds up to (pre-activation or centred logit); NaN for nodes without a row."""
-    node_left_out: Float32[np.ndarray, " node"] | None = None
-    """Where something was pruned: how much of each row counts as error, its error nodes included.
-
-    The sum over (layer, position) of the absolute net contribution of error nodes and of all that was left
-    out. Scores take it in place of the edges from error nodes.
-    """
-    index_labels: Mapping[str, IndexLabel] = field(default_factory=dict)
-    """What an index of the dictionary calls features, by `feature_name`; files do not hold it."""
-    foreign: dict[str, Any] | None = None
-    """Fields of an imported file that clew has no use for, kept so that exporting loses nothing."""
-
-    @property
-    def n_nodes(self) -> int:
-        return len(self.node_kind)
-
-    @property
-    def n_edges(self) -> int:
-        return len(self.edge_source)
-
-    @property
-    def size(self) -> Size:
-        return Size(self.n_nodes, len(self.of_kind(NodeKind.FEATURE)), self.n_edges)
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers of the model, as the targets know it."""
-        return int(self.node_layer.max()) if self.n_nodes else 0
-
-    @property
-    def edge_target(self) -> Int32[np.ndarray, " edge"]:
-        """The target node of each edge, spelled out from the CSR offsets."""
-        counts = np.diff(self.edge_offset)
-        return np.repeat(np.arange(self.n_nodes, dtype=np.int32), counts)
-
-    @property
-    def target_weight(self) -> Float32[np.ndarray, " node"]:
-        """Weight of each node as an explained output: zero for all but targets."""
-        return np.where(self.node_kind == NodeKind.TARGET, self.node_activation, 0).astype(np.float32)
-
-    def of_kind(self, kind: NodeKind) -> Int64[np.ndarray, " chosen"]:
-        """Indices of the nodes of one kind, in node order."""
-        return np.flatnonzero(self.node_kind == kind)
-
-    @property
-    def node_ids(self) -> list[str]:
-        """Neuronpedia's spelling: `{layer}_{feature}_{position}`, `E_{token}_{position}` for tokens."""
-        return [self.node_id(node) for node in range(self.n_nodes)]
-
-    def node_id(self, node: int) -> str:
-        kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
-        feature, position = int(self.node_feature[node]), int(self.node_position[node])
-        match kind:
-            case NodeKind.TOKEN:
-                return f"E_{feature}_{position}"
-            case NodeKind.TARGET if feature < 0:
-                rank = node - int(self.of_kind(NodeKind.TARGET)[0])
-                return f"{layer + 1}_-{rank + 1}_{position}"
-            case NodeKind.TARGET:
-                return f"{layer + 1}_{feature}_{position}"
-            case _:
-                return f"{layer}_{feature}_{position}"
-
-    def node_name(self, node: int) -> str:
-        """A short name for a person: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`."""
-        kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
-        position = int(self.node_position[node])
-        match kind:
-            case NodeKind.FEATURE:
-                return str(self.feature_at(node))
-            case NodeKind.ERROR:
-                source = {-1: "error", -3: "attention error"}.get(int(self.node_feature[node]), "bias")
-                return f"{source} L{layer}@{position}"
-            case NodeKind.TOKEN:
-                return f"{quote(self.info.tokens[position])}@{position}"
-            case NodeKind.TARGET:
-                target = self.info.targets[node - int(self.of_kind(NodeKind.TARGET)[0])]
-                return f"{quote(target.text)} ({target.weight:.2f})"
-
-    def feature(self, node: int) -> Feature:
-        """The feature that a feature node is of."""
-        return Feature(int(self.node_layer[node]), int(self.node_feature[node]))
-
-    def feature_at(self, node: int) -> FeatureAt:
-        """The feature and position that a feature node stands for."""
-        return self.feature(node).at(int(self.node_position[node]))
-
-    def feature_name(self, node: int) -> str:
-        """A feature wherever it appears: `L12/4031`, or `A12/31` for one of attention."""
-        return str(self.feature(node))
-
-    def label(self, node: int, *, by_rule: bool = True) -> str | None:
-        """What a node is called: its own label, else that of its feature, else what an index calls that.
-
-        None where nobody called it anything; labels made by rule count unless `by_rule` is False.
-        """
-        own = self.annotations.labels.get(self.node_id(node))
-        if own or self.node_kind[node] != NodeKind.FEATURE:
-            return own or None
-        name = self.feature_name(node)
-        if given := self.annotations.feature_labels.get(name):
-            return given
-        known = self.index_labels.get(name)
-        return known.text if known and (by_rule or not known.by_rule) else None
+class Graph(GraphArrays):
+    """An attribution graph with all that can be done with it; its arrays are those of `GraphArrays`."""
 
     def annotate(
         self,
@@ -196,28 +39,7 @@ class Graph:
 
         Nodes are named by id or by name: `graph.annotate(supernodes={"Say Paris": ["L24/1005@5"]})`.
         """
-        from clew.graph.annotation import annotate
-
         return annotate(self, labels=labels, supernodes=supernodes, pins=pins, feature_labels=feature_labels)
-
-    def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
-        """Spellings of the tokens that a feature promotes most (or least); empty when not stored."""
-        if self.output_tokens is None:
-            return []
-        row = np.flatnonzero(self.output_tokens.node == node)
-        if not len(row):
-            return []
-        tokens = self.output_tokens.token[row[0]]
-        half = len(tokens) // 2
-        chosen = tokens[half:] if bottom else tokens[:half]
-        return [self.info.token_text.get(int(token), f"<{token}>") for token in chosen[:count]]
-
-    def promoted(self, node: int, count: int = 10) -> list[str]:
-        """Spellings of the tokens that a feature pushes up on this prompt; empty when not stored.
-
-        A neuron's activation may be negative; what it then promotes is what it writes against.
-        """
-        return self.output_texts(node, count, bottom=bool(self.node_activation[node] < 0))
 
     def prune(
         self,
@@ -225,8 +47,6 @@ class Graph:
         edge_threshold: float = Thresholds.edge_threshold,
     ) -> Graph:
         """The smallest part that carries the given shares of the influence; see `clew.graph.pruning`."""
-        from clew.graph.pruning import prune
-
         return prune(self, node_threshold, edge_threshold)
 
     def paths(
@@ -236,51 +56,33 @@ class Graph:
 
         The target is by default the output that weighs most; see `clew.graph.paths.strongest_paths`.
         """
-        from clew.graph.paths import strongest_paths
-
         return strongest_paths(self, sources=sources, target=target, count=count)
 
     def summarize(self, max_groups: int = 12) -> Summary:
         """About a dozen named groups that carry most of the influence; see `clew.graph.summary`."""
-        from clew.graph.summary import summarize
-
         return summarize(self, max_groups)
 
     def suggest_groups(self, count: int = 12) -> list[Suggestion]:
         """Groups of features that a person may accept or decline; see `clew.graph.summary`."""
-        from clew.graph.summary import suggest_groups
-
         return suggest_groups(self, count)
 
     def compare(self, other: Graph, edges: int = 200) -> Comparison:
         """What this graph (left) and another (right) share, and what changed; see `clew.graph.comparison`."""
-        from clew.graph.comparison import compare
-
         return compare(self, other, edges)
 
     def save(self, path: str | Path) -> Path:
         """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""
-        from clew.graph.file import save
-
         return save(self, path)
 
     @property
     def nodes(self) -> pd.DataFrame:
         """One row a node (needs pandas); see `clew.graph.frames`."""
-        from clew.graph.frames import node_frame
-
         return node_frame(self)
 
     @property
     def edges(self) -> pd.DataFrame:
         """One row an edge (needs pandas); see `clew.graph.frames`."""
-        from clew.graph.frames import edge_frame
-
         return edge_frame(self)
-
-    def with_info(self, **changes: Any) -> Graph:
-        """The same graph with some fields of `info` replaced."""
-        return replace(self, info=replace(self.info, **changes))
 
     def __repr__(self) -> str:
         answer = ""
@@ -293,9 +95,3 @@ class Graph:
         if scores:
             parts.append(f"replacement {scores.replacement:.2f}")
         return f"Graph({', '.join(parts)})"
-
-
-def quote(text: str) -> str:
-    """A token in quotes, so that its spaces show; what a terminal would not print, as its escape."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in escaped) + '"'

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.order import level_runs, topological_levels
 
 EDGES_AT_ONCE = 2**18
@@ -32,12 +32,12 @@ class Flow:
         return safe_divide(self.influence + self.target_weight, self.row_total)
 
 
-def influence(graph: Graph) -> Float64[np.ndarray, " node"]:
+def influence(graph: GraphArrays) -> Float64[np.ndarray, " node"]:
     """Influence of every node on the weighted targets; see `measure_flow`."""
     return measure_flow(graph).influence
 
 
-def measure_flow(graph: Graph) -> Flow:
+def measure_flow(graph: GraphArrays) -> Flow:
     """Influence of every node on the weighted targets, and what it was computed from.
 
     With `N` the absolute edge weights, each target's row divided by its sum, influence is
@@ -80,7 +80,7 @@ def node_influence(
     return found, total
 
 
-def direct_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
+def direct_effects(graph: GraphArrays) -> Float64[np.ndarray, "target node"]:
     """What every node adds to each target by an edge of its own; to remove it takes this away."""
     targets = graph.of_kind(NodeKind.TARGET)
     found = np.zeros((len(targets), graph.n_nodes))
@@ -90,7 +90,7 @@ def direct_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
     return found
 
 
-def total_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
+def total_effects(graph: GraphArrays) -> Float64[np.ndarray, "target node"]:
     """What every node adds to each target over all paths, signs and all; to remove it takes this away.
 
     A feature passes on what it receives: with `w` the edge and `a` a feature's activation,
@@ -117,7 +117,7 @@ def total_effects(graph: Graph) -> Float64[np.ndarray, "target node"]:
     return found
 
 
-def edge_shares(graph: Graph) -> Float64[np.ndarray, " edge"]:
+def edge_shares(graph: GraphArrays) -> Float64[np.ndarray, " edge"]:
     """`N`: each edge's share of its target's input, by absolute weight; rows of zeros stay zero."""
     total = row_sums(np.abs(graph.edge_weight), graph.edge_offset)
     inverse = safe_divide(np.ones_like(total), total)

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 
 
-def topological_levels(graph: Graph) -> Int64[np.ndarray, " node"]:
+def topological_levels(graph: GraphArrays) -> Int64[np.ndarray, " node"]:
     """A level from 0 for every node, such that every edge goes from a lower level to a higher one.
 
     That is the layer plus one where all edges already go up the layers (so in every graph that clew
@@ -20,7 +20,7 @@ def topological_levels(graph: Graph) -> Int64[np.ndarray, " node"]:
     return level if _goes_up(graph, level) else _longest_path_lengths(graph)
 
 
-def _goes_up(graph: Graph, level: Int64[np.ndarray, " node"]) -> bool:
+def _goes_up(graph: GraphArrays, level: Int64[np.ndarray, " node"]) -> bool:
     """Whether every edge leads to a higher level; a run of rows at a time, to need little memory."""
     for rows in level_runs(level):
         sources = graph.edge_source[graph.edge_offset[rows.start] : graph.edge_offset[rows.stop]]
@@ -39,7 +39,7 @@ def level_runs(level: Int64[np.ndarray, " node"]) -> list[slice]:
     return [slice(begins[run], ends[run]) for run in np.argsort(level[begins], kind="stable")]
 
 
-def _longest_path_lengths(graph: Graph) -> Int64[np.ndarray, " node"]:
+def _longest_path_lengths(graph: GraphArrays) -> Int64[np.ndarray, " node"]:
     """Kahn's algorithm, one whole level at a time."""
     per_source = np.bincount(graph.edge_source, minlength=graph.n_nodes)
     out_offset = np.concatenate([[0], np.cumsum(per_source)])
@@ -67,7 +67,7 @@ def _rows_of(values: np.ndarray, offset: np.ndarray, rows: np.ndarray) -> np.nda
     return values[np.repeat(shift, counts) + np.arange(counts.sum())]
 
 
-def _describe_cycle(graph: Graph, unsettled: np.ndarray) -> str:
+def _describe_cycle(graph: GraphArrays, unsettled: np.ndarray) -> str:
     """Every unsettled node has an unsettled source, so walking backwards must come round."""
     node, walked = int(np.flatnonzero(unsettled)[0]), {}
     while node not in walked:

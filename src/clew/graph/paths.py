@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import row_sums, safe_divide
 from clew.graph.order import level_runs, topological_levels
 
@@ -30,7 +30,7 @@ class SignedPath:
 
 
 def strongest_paths(
-    graph: Graph, *, sources: Sequence[int] | None = None, target: int | None = None, count: int = 10
+    graph: GraphArrays, *, sources: Sequence[int] | None = None, target: int | None = None, count: int = 10
 ) -> list[SignedPath]:
     """The `count` paths with the largest share, strongest first; exact.
 
@@ -46,14 +46,14 @@ def strongest_paths(
     return list(_descend(graph, reach, begins, target, count))
 
 
-def _default_target(graph: Graph) -> int:
+def _default_target(graph: GraphArrays) -> int:
     targets = graph.of_kind(NodeKind.TARGET)
     if not len(targets):
         raise ClewError("The graph has no output node, so name the node that paths should lead to.")
     return int(targets[np.argmax(graph.node_activation[targets])])
 
 
-def _best_share_from(graph: Graph, begins: np.ndarray) -> np.ndarray:
+def _best_share_from(graph: GraphArrays, begins: np.ndarray) -> np.ndarray:
     """For each node the largest share of any path from a source up to it (1 for a source, 0 if none)."""
     best = np.zeros(graph.n_nodes)
     best[begins] = 1.0
@@ -73,7 +73,7 @@ def _best_share_from(graph: Graph, begins: np.ndarray) -> np.ndarray:
 
 
 def _descend(
-    graph: Graph, reach: np.ndarray, begins: np.ndarray, target: int, count: int
+    graph: GraphArrays, reach: np.ndarray, begins: np.ndarray, target: int, count: int
 ) -> Iterator[SignedPath]:
     """Grow paths downward from the target, most promising first (A* with the exact remaining share)."""
     is_source = np.zeros(graph.n_nodes, dtype=bool)
@@ -101,7 +101,9 @@ def _descend(
             heapq.heappush(queue, step)
 
 
-def _best_inputs(graph: Graph, reach: np.ndarray, node: int, count: int) -> Iterator[tuple[int, float, int]]:
+def _best_inputs(
+    graph: GraphArrays, reach: np.ndarray, node: int, count: int
+) -> Iterator[tuple[int, float, int]]:
     """Source, share and sign of the `count` edges into a node that the strongest paths come through."""
     edges = slice(graph.edge_offset[node], graph.edge_offset[node + 1])
     source, weight = graph.edge_source[edges], graph.edge_weight[edges].astype(np.float64)

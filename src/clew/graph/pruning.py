@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import G, GraphArrays, NodeKind
 from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
 from clew.graph.scores import scores
 from clew.graph.subgraph import subgraph
@@ -16,10 +16,10 @@ from clew.options import check_options
 
 
 def prune(
-    graph: Graph,
+    graph: G,
     node_threshold: float = Thresholds.node_threshold,
     edge_threshold: float = Thresholds.edge_threshold,
-) -> Graph:
+) -> G:
     """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
 
     Nodes keep the influence that they had on the whole graph; `info.pruned_scores` counts all that
@@ -36,8 +36,8 @@ def prune(
 
 
 def measured_part(
-    graph: Graph, flow: Flow, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
-) -> Graph:
+    graph: G, flow: Flow, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
+) -> G:
     """The kept nodes and edges as a graph that says, as `prune` does, how much of the whole it carries."""
     part = subgraph(graph, keep_node, keep_edge)
     carried = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
@@ -53,7 +53,7 @@ def measured_part(
 
 
 def prune_masks(
-    graph: Graph, flow: Flow, node_threshold: float, edge_threshold: float
+    graph: GraphArrays, flow: Flow, node_threshold: float, edge_threshold: float
 ) -> tuple[Bool[np.ndarray, " node"], Bool[np.ndarray, " edge"]]:
     """Which nodes and edges survive, in the published order of steps.
 
@@ -86,7 +86,7 @@ def prune_masks(
     return keep_node, keep_edge
 
 
-def _flow_within(graph: Graph, edges: np.ndarray, flow: Flow) -> Float64[np.ndarray, " edge"]:
+def _flow_within(graph: GraphArrays, edges: np.ndarray, flow: Flow) -> Float64[np.ndarray, " edge"]:
     """Influence that each of the given edges (sorted) carries in the graph of these edges alone."""
     weight, source = graph.edge_weight[edges], graph.edge_source[edges]
     offset = np.searchsorted(edges, graph.edge_offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow, measure_flow, node_influence, safe_divide
 from clew.graph.info import Scores
 
@@ -13,7 +13,7 @@ MOST_CELLS_AT_ONCE = 4_000_000
 """Bounds the scratch memory of `scores_of_part` to some 32 MB."""
 
 
-def scores(graph: Graph, flow: Flow | None = None) -> Scores:
+def scores(graph: GraphArrays, flow: Flow | None = None) -> Scores:
     """Both scores of a graph as it stands; definitions in `Scores`.
 
     Completeness weighs each node by its influence plus its target weight; nodes without inputs
@@ -31,7 +31,7 @@ def scores(graph: Graph, flow: Flow | None = None) -> Scores:
 
 
 def scores_of_part(
-    graph: Graph,
+    graph: GraphArrays,
     keep_node: Bool[np.ndarray, " node"],
     keep_edge: Bool[np.ndarray, " edge"] | None = None,
     flow: Flow | None = None,
@@ -64,7 +64,9 @@ def scores_of_part(
 
 
 def error_of_part(
-    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None = None
+    graph: GraphArrays,
+    keep_node: Bool[np.ndarray, " node"],
+    keep_edge: Bool[np.ndarray, " edge"] | None = None,
 ) -> Float64[np.ndarray, " node"]:
     """What counts as error in each row of a chosen part (zero for rows that are not kept).
 
@@ -79,7 +81,7 @@ def error_of_part(
 
 
 def _edges_of_part(
-    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None
+    graph: GraphArrays, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None
 ) -> tuple[Int64[np.ndarray, " kept"], Int64[np.ndarray, " left_out"]]:
     """Edges into kept nodes: those from kept features and tokens, and all the others (both sorted)."""
     edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
@@ -89,7 +91,7 @@ def _edges_of_part(
     return edges[kept], edges[~kept]
 
 
-def _error_by_row(graph: Graph, edges: Int64[np.ndarray, " left_out"]) -> Float64[np.ndarray, " node"]:
+def _error_by_row(graph: GraphArrays, edges: Int64[np.ndarray, " left_out"]) -> Float64[np.ndarray, " node"]:
     """Sum over (layer, position) of the absolute net contribution of the given edges (sorted), per row."""
     n_positions = int(graph.node_position.max(initial=0)) + 1
     cell = (graph.node_layer.astype(np.int64) + 1) * n_positions + graph.node_position

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from clew.graph.graph import Graph, OutputTokens
+from clew.graph.arrays import G, GraphArrays, OutputTokens
 from clew.graph.scores import error_of_part
 
 
-def subgraph(
-    graph: Graph, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
-) -> Graph:
+def subgraph(graph: G, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]) -> G:
     """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were.
 
     `node_left_out` says how much of each row is missing, unless that is not known of the graph itself.
@@ -42,7 +40,7 @@ def subgraph(
     )
 
 
-def _left_out(graph: Graph, keep_node: np.ndarray, keep_edge: np.ndarray) -> np.ndarray | None:
+def _left_out(graph: GraphArrays, keep_node: np.ndarray, keep_edge: np.ndarray) -> np.ndarray | None:
     """Unknown where an older clew pruned before, which did not say."""
     if graph.info.whole is not None and graph.node_left_out is None:
         return None

@@ -17,8 +17,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from clew.errors import ClewError
-from clew.graph.file import open_graph
 from clew.graph.graph import Graph
+from clew.graph.reader import open_graph
 from clew.server.annotations import AnnotationRows, annotations_of, values_of
 from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clew.graph.consistency import ARRAY_TYPES
-from clew.graph.file import open_graph
+from clew.graph.arrays import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.reader import open_graph
 from clew.server.errors import RequestError
 
 MOST_BYTES = 2**30

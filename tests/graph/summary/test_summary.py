@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
-from clew.graph.file import open_graph
 from clew.graph.graph import Graph, NodeKind, OutputTokens
 from clew.graph.influence import influence, measure_flow
 from clew.graph.info import Annotations
+from clew.graph.reader import open_graph
 from clew.graph.summary import Summary, summarize
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import with_edges_inside_layers

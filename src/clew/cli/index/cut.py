@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.spelling import size
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
     from clew.index.labels.graph_features import features_of
     from clew.index.storage.subset import cut_index
 

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _of_graphs(index: Index, files: list[str]) -> set[tuple[int, int]]:
-    from clew.graph.file import open_graph
+    from clew.graph.reader import open_graph
     from clew.index.labels.graph_features import features_of
 
     found: set[tuple[int, int]] = set()

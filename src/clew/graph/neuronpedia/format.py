@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from clew.graph.graph import NodeKind
+from clew.graph.arrays import NodeKind
 
 FEATURE_TYPES: dict[str, NodeKind] = {
     "cross layer transcoder": NodeKind.FEATURE,

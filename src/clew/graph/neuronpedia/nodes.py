@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from clew.errors import ClewError
-from clew.graph.graph import NodeKind
+from clew.graph.arrays import NodeKind
 from clew.graph.neuronpedia.fields import NODE_FIELDS, check_fields
 from clew.graph.neuronpedia.format import FEATURE_TYPES, index_in_id
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
+from clew.graph.arrays import NodeKind
 from clew.graph.consistency import check_consistency
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.graph import Graph
+from clew.graph.influence import influence
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
 from clew.graph.metadata import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.fields import METADATA_FIELDS, TOP_FIELDS, check_fields
@@ -32,8 +34,6 @@ def from_neuronpedia(data: Any) -> Graph:
     Nodes are put into clew's order; influence is computed from the links; what clew has no use for
     is kept in `Graph.foreign`. Raises `ClewError` that names the offending item.
     """
-    from clew.graph.influence import influence
-
     check_fields("the file", data, TOP_FIELDS)
     check_fields("metadata", data["metadata"], METADATA_FIELDS)
     tokens = data["metadata"]["prompt_tokens"]

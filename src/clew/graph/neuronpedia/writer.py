@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.metadata import annotations_to_json, info_to_json, plain
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
@@ -25,7 +25,7 @@ from clew.graph.neuronpedia.format import (
 GENERATOR_URL = "https://pypi.org/project/clew"
 
 
-def to_neuronpedia(graph: Graph, slug: str | None = None) -> dict[str, Any]:
+def to_neuronpedia(graph: GraphArrays, slug: str | None = None) -> dict[str, Any]:
     """The graph as JSON values; `slug` is its name there (by default made from the prompt).
 
     A graph that was imported keeps every field it came with, except what has changed since:
@@ -47,7 +47,7 @@ def to_neuronpedia(graph: Graph, slug: str | None = None) -> dict[str, Any]:
     }
 
 
-def _metadata(graph: Graph, slug: str | None) -> dict[str, Any]:
+def _metadata(graph: GraphArrays, slug: str | None) -> dict[str, Any]:
     info = graph.info
     original = (graph.foreign or {}).get("metadata")
     metadata = _new_metadata(graph) if original is None else deepcopy(original)
@@ -72,7 +72,7 @@ def _metadata(graph: Graph, slug: str | None) -> dict[str, Any]:
     return metadata
 
 
-def _new_metadata(graph: Graph) -> dict[str, Any]:
+def _new_metadata(graph: GraphArrays) -> dict[str, Any]:
     info = graph.info
     about: dict[str, Any] = {
         "generator": {"name": "clew", "version": _own_version(), "url": GENERATOR_URL},
@@ -104,7 +104,7 @@ def _milliseconds(created: str) -> int | None:
         return None
 
 
-def _q_params(graph: Graph, file_id: dict[str, str]) -> dict[str, Any]:
+def _q_params(graph: GraphArrays, file_id: dict[str, str]) -> dict[str, Any]:
     original = (graph.foreign or {}).get("qParams", {"linkType": "both", "clickedId": "", "sg_pos": ""})
     pins, supernodes = graph.annotations.pins, graph.annotations.supernodes
     return {
@@ -116,7 +116,7 @@ def _q_params(graph: Graph, file_id: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _nodes(graph: Graph, ids: list[str], imported: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
+def _nodes(graph: GraphArrays, ids: list[str], imported: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
     share = cumulative_share(graph)
     written = []
     for node, (node_id, original) in enumerate(zip(ids, imported, strict=True)):
@@ -139,7 +139,7 @@ def _changed_label(kind: int, label: str, original: str | None) -> str | None:
     return original if kind == NodeKind.TARGET else label or original
 
 
-def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | None) -> dict[str, Any]:
+def _new_node(graph: GraphArrays, node: int, node_id: str, label: str, share: float | None) -> dict[str, Any]:
     kind = NodeKind(graph.node_kind[node])
     layer, position = int(graph.node_layer[node]), int(graph.node_position[node])
     feature, activation = int(graph.node_feature[node]), float(graph.node_activation[node])
@@ -177,7 +177,7 @@ def _new_node(graph: Graph, node: int, node_id: str, label: str, share: float | 
     }
 
 
-def cumulative_share(graph: Graph) -> list[float | None]:
+def cumulative_share(graph: GraphArrays) -> list[float | None]:
     """Share of the influence that is reached with each node, from the most influential down.
 
     A low value is an influential node; targets have none.
@@ -194,7 +194,7 @@ def cumulative_share(graph: Graph) -> list[float | None]:
     return share
 
 
-def _links(graph: Graph, file_ids: list[str]) -> list[dict[str, Any]]:
+def _links(graph: GraphArrays, file_ids: list[str]) -> list[dict[str, Any]]:
     """Weights in the shortest spelling that reads back as the same float32; imported ones exactly."""
     edges = zip(
         graph.edge_source.tolist(), graph.edge_target.tolist(), graph.edge_weight.tolist(), strict=True

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 from clew.graph.influence import Flow
 from clew.graph.summary.similarity import SimilarityWeights, likeness, traits_of
 from clew.graph.summary.words import Words
@@ -20,7 +20,7 @@ REGION_WEIGHTS = SimilarityWeights(words=0.1, edges=0.15, position=0.45, layer=0
 
 
 def regions_of(
-    graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow, words: Words, count: int
+    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow, words: Words, count: int
 ) -> list[Int64[np.ndarray, " member"]]:
     """Feature nodes divided into at most `count` regions, so that each is alike and weighs something."""
     if not len(nodes) or count < 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow
 from clew.graph.summary.clustering import regions_of
 from clew.graph.summary.last_steps import last_steps_of
@@ -41,7 +41,7 @@ class Members:
     """A person's group."""
 
 
-def group_nodes(graph: Graph, flow: Flow, words: Words, max_groups: int) -> list[Members]:
+def group_nodes(graph: GraphArrays, flow: Flow, words: Words, max_groups: int) -> list[Members]:
     """A person's groups, and beside them at most `max_groups` suggested ones of what they leave."""
     own = own_groups(graph)
     free = np.ones(graph.n_nodes, dtype=bool)
@@ -58,7 +58,7 @@ def group_nodes(graph: Graph, flow: Flow, words: Words, max_groups: int) -> list
     return [*own, *tokens, *features, *errors, *outputs]
 
 
-def own_groups(graph: Graph) -> list[Members]:
+def own_groups(graph: GraphArrays) -> list[Members]:
     """A person's supernodes as far as their nodes are there; a node of several belongs to the first."""
     where = (
         {node_id: node for node, node_id in enumerate(graph.node_ids)} if graph.annotations.supernodes else {}
@@ -84,13 +84,13 @@ def _budget(n_nodes: dict[NodeKind, int], count: int) -> dict[NodeKind, int]:
     return {kind: min(given, n_nodes[kind]) for kind, given in budget.items()}
 
 
-def _outputs(graph: Graph, nodes: np.ndarray, count: int) -> list[Members]:
+def _outputs(graph: GraphArrays, nodes: np.ndarray, count: int) -> list[Members]:
     """The likeliest few alone, if they weigh enough, and the rest together."""
     weight = graph.target_weight[nodes]
     return _alone_and_rest(nodes, weight, weight >= LEAST_OUTPUT * weight.sum(), NodeKind.TARGET, count)
 
 
-def _tokens(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> list[Members]:
+def _tokens(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> list[Members]:
     """The most influential alone, but the sink, and the rest together."""
     first = graph.info.tokens[0] if graph.info.tokens else ""
     has_sink = graph.info.sink is not None or (first.startswith("<") and first.endswith(">"))
@@ -111,7 +111,7 @@ def _alone_and_rest(
     return [*groups, Members(nodes[rest], kind, is_rest=len(rest) > 1)] if len(rest) else groups
 
 
-def _features(graph: Graph, nodes: np.ndarray, flow: Flow, words: Words, count: int) -> list[Members]:
+def _features(graph: GraphArrays, nodes: np.ndarray, flow: Flow, words: Words, count: int) -> list[Members]:
     """Topics first, then last steps, then regions of all other features."""
     if not len(nodes) or count < 1:
         return []
@@ -135,6 +135,6 @@ def _without(nodes: np.ndarray, groups: list[Members]) -> np.ndarray:
     return np.setdiff1d(nodes, np.concatenate([group.nodes for group in groups])) if groups else nodes
 
 
-def _mean_layer(graph: Graph, flow: Flow, nodes: np.ndarray) -> float:
+def _mean_layer(graph: GraphArrays, flow: Flow, nodes: np.ndarray) -> float:
     mass = flow.influence[nodes] if flow.influence[nodes].any() else np.ones(len(nodes))
     return float(graph.node_layer[nodes] @ mass / mass.sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow
 
 MOST = 0.5
@@ -24,7 +24,7 @@ class LastSteps:
     against: Int64[np.ndarray, " member"]
 
 
-def last_steps_of(graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow) -> LastSteps:
+def last_steps_of(graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow) -> LastSteps:
     """Those of the given feature nodes at the outputs' position that act mostly on outputs.
 
     A side that carries less than `LEAST_SHARE` is empty.
@@ -43,7 +43,7 @@ def last_steps_of(graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow
     return LastSteps(*(side if flow.influence[side].sum() >= least else nothing for side in sides))
 
 
-def flow_to_outputs(graph: Graph, flow: Flow) -> Float64[np.ndarray, " node"]:
+def flow_to_outputs(graph: GraphArrays, flow: Flow) -> Float64[np.ndarray, " node"]:
     """What each node's own edges to targets carry of the influence."""
     targets = graph.of_kind(NodeKind.TARGET)
     if not len(targets):

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.arrays import GraphArrays, NodeKind, quote
 from clew.graph.influence import Flow
 from clew.graph.info import Target
 from clew.graph.summary.grouping import Members
@@ -24,7 +24,7 @@ LONGEST_TOKEN = 24
 DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
 
 
-def names_of(graph: Graph, groups: list[Members], flow: Flow) -> list[str]:
+def names_of(graph: GraphArrays, groups: list[Members], flow: Flow) -> list[str]:
     """A name for each group, no two the same: a person's own, else one made from tokens and labels."""
     names = [_name(graph, group, flow) for group in groups]
     places = [_telling_apart(graph, group, flow) for group in groups]
@@ -48,7 +48,7 @@ def _quoted(text: str) -> str:
     return quote(text if len(text) <= LONGEST_TOKEN else f"{text[: LONGEST_TOKEN - 1]}…")
 
 
-def _name(graph: Graph, group: Members, flow: Flow) -> str:
+def _name(graph: GraphArrays, group: Members, flow: Flow) -> str:
     if group.own_name is not None:
         return group.own_name
     match group.kind:
@@ -74,7 +74,7 @@ def _name(graph: Graph, group: Members, flow: Flow) -> str:
     return f"say {words}" if said else words
 
 
-def _main_output(graph: Graph) -> str:
+def _main_output(graph: GraphArrays) -> str:
     return target_text(max(graph.info.targets, key=lambda target: target.weight))
 
 
@@ -84,7 +84,7 @@ def _listed(texts: list[str], otherwise: str) -> str:
     return listed if len(listed) <= LONGEST else f"{len(texts)} {otherwise}"
 
 
-def _labels(graph: Graph, group: Members, flow: Flow) -> str:
+def _labels(graph: GraphArrays, group: Members, flow: Flow) -> str:
     """The label that carries most of a group, or few and short ones that do; else nothing."""
     found: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
@@ -102,7 +102,7 @@ def _cut(label: str) -> str:
     return label if len(label) <= LONGEST else f"{label[: LONGEST - 1].rstrip()}…"
 
 
-def _place(graph: Graph, group: Members, flow: Flow) -> str:
+def _place(graph: GraphArrays, group: Members, flow: Flow) -> str:
     """`on " France", early`: the token that carries most, or the strongest few."""
     mass = flow.influence[group.nodes]
     mass = mass if mass.sum() > 0 else np.ones(len(mass))
@@ -117,7 +117,7 @@ def _place(graph: Graph, group: Members, flow: Flow) -> str:
     return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"
 
 
-def _telling_apart(graph: Graph, group: Members, flow: Flow) -> str:
+def _telling_apart(graph: GraphArrays, group: Members, flow: Flow) -> str:
     """What tells a group from another of its name."""
     if group.kind == NodeKind.TOKEN:
         return f"position {int(graph.node_position[group.nodes].min())}"
@@ -125,7 +125,7 @@ def _telling_apart(graph: Graph, group: Members, flow: Flow) -> str:
     return f"layer {low}" if low == high else f"layers {low}-{high}"
 
 
-def layer_span(graph: Graph, group: Members, flow: Flow) -> tuple[int, int]:
+def layer_span(graph: GraphArrays, group: Members, flow: Flow) -> tuple[int, int]:
     """The layers between which the middle four fifths of a group's influence lie."""
     layer = graph.node_layer[group.nodes]
     order = np.argsort(layer, kind="stable")
@@ -135,7 +135,7 @@ def layer_span(graph: Graph, group: Members, flow: Flow) -> tuple[int, int]:
     return int(layer[order][low]), int(layer[order][high])
 
 
-def _says(graph: Graph, group: Members, flow: Flow) -> bool:
+def _says(graph: GraphArrays, group: Members, flow: Flow) -> bool:
     """Whether a group lies at the end, and enough of what flows out of it goes straight to the outputs."""
     mass = flow.influence[group.nodes]
     at_end = graph.node_position[group.nodes] == len(graph.info.tokens) - 1

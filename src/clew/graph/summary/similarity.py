@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 from clew.graph.influence import Flow, safe_divide
 from clew.graph.summary.words import Words
 
@@ -44,7 +44,7 @@ class Traits:
     """A number for each feature of the dictionary."""
 
 
-def traits_of(graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow, words: Words) -> Traits:
+def traits_of(graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow, words: Words) -> Traits:
     """What feature nodes are compared by."""
     by_edges = profiles(graph, nodes, flow)
     layer, feature = graph.node_layer[nodes], graph.node_feature[nodes]
@@ -75,7 +75,7 @@ def likeness(
 
 
 def profiles(
-    graph: Graph, nodes: Int64[np.ndarray, " feature"], flow: Flow
+    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow
 ) -> tuple[Float64[np.ndarray, "feature coordinate"], Float64[np.ndarray, "feature coordinate"]]:
     """Of each feature the signed shares of its input, and of what flows out of it, as unit vectors.
 
@@ -99,7 +99,7 @@ def profiles(
 
 
 def word_rows(
-    graph: Graph, nodes: Int64[np.ndarray, " feature"], words: Words
+    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], words: Words
 ) -> Float64[np.ndarray, "feature word"]:
     """The words that say something about each feature; length 1 if all that it promotes does, 0 if none."""
     row = np.full(graph.n_nodes, -1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.arrays import GraphArrays, NodeKind, quote
 from clew.graph.influence import Flow, measure_flow
 from clew.graph.summary.clustering import gather
 from clew.graph.summary.similarity import profiles
@@ -39,7 +39,7 @@ class Suggestion:
         return {"name": self.name, "members": list(self.ids), "reason": self.reason, "share": self.share}
 
 
-def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
+def suggest_groups(graph: GraphArrays, count: int = 12) -> list[Suggestion]:
     """At most `count` groups of features, the most influential first; no node is in two of them.
 
     Features that promote the same words, the same feature at several positions, and features with the
@@ -63,7 +63,7 @@ def suggest_groups(graph: Graph, count: int = 12) -> list[Suggestion]:
 Found = list[tuple[str, np.ndarray, str]]
 
 
-def _by_words(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
+def _by_words(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
     known = words_of(graph)
     reason = "have labels with the same words" if known.from_labels else "promote the same output tokens"
     found = []
@@ -73,7 +73,7 @@ def _by_words(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
     return found
 
 
-def _by_feature(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
+def _by_feature(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
     places: dict[str, list[int]] = {}
     for node in nodes.tolist():
         places.setdefault(graph.feature_name(node), []).append(node)
@@ -89,7 +89,7 @@ def _by_feature(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Foun
     ]
 
 
-def _by_edges(graph: Graph, nodes: np.ndarray, flow: Flow, count: int) -> Found:
+def _by_edges(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
     nodes = nodes[np.argsort(-flow.influence[nodes], kind="stable")][:COMPARED]
     inputs, outputs = profiles(graph, nodes, flow)
     alike = (inputs @ inputs.T >= SAME_EDGES) & (outputs @ outputs.T >= SAME_EDGES)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from clew.errors import ClewError
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow, measure_flow, safe_divide
 from clew.graph.summary.grouping import Members, group_nodes
 from clew.graph.summary.names import layer_span, names_of
@@ -115,7 +115,7 @@ class Summary:
         return f"Summary({len(self.groups)} groups: {names})"
 
 
-def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
+def summarize(graph: GraphArrays, max_groups: int = MAX_GROUPS) -> Summary:
     """The (pruned) graph in at most `max_groups` groups that carry most of the influence, and a person's own.
 
     A person's supernodes come first and stay as they are; they take no room from the others. Then the
@@ -146,7 +146,9 @@ def summarize(graph: Graph, max_groups: int = MAX_GROUPS) -> Summary:
     )
 
 
-def _group(graph: Graph, flow: Flow, words: Words, members: Members, name: str, everything: float) -> Group:
+def _group(
+    graph: GraphArrays, flow: Flow, words: Words, members: Members, name: str, everything: float
+) -> Group:
     nodes = members.nodes
     mass = flow.influence[nodes] + flow.target_weight[nodes]
     mass = mass / mass.sum() if mass.sum() > 0 else np.full(len(nodes), 1 / len(nodes))
@@ -167,7 +169,7 @@ def _group(graph: Graph, flow: Flow, words: Words, members: Members, name: str, 
     )
 
 
-def _edges(graph: Graph, flow: Flow, groups: list[Members], everything: float) -> list[GroupEdge]:
+def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], everything: float) -> list[GroupEdge]:
     """One for each pair of groups that some edge connects, the strongest first."""
     n_groups = len(groups)
     group = np.full(graph.n_nodes, n_groups)
@@ -186,7 +188,7 @@ def _edges(graph: Graph, flow: Flow, groups: list[Members], everything: float) -
 
 
 def flow_between(
-    graph: Graph, flow: Flow, group: Int64[np.ndarray, " node"], n_groups: int
+    graph: GraphArrays, flow: Flow, group: Int64[np.ndarray, " node"], n_groups: int
 ) -> tuple[Float64[np.ndarray, "source target"], Float64[np.ndarray, "source target"]]:
     """What the edges from each group to each other carry, without signs and with them; see `GroupEdge`."""
     target = graph.edge_target

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.graph import Graph
+from clew.graph.arrays import GraphArrays
 from clew.graph.summary.clustering import gather
 from clew.graph.summary.similarity import word_rows
 from clew.graph.summary.words import Words, stem
@@ -35,7 +35,7 @@ class Topic:
 
 
 def topics_of(
-    graph: Graph,
+    graph: GraphArrays,
     nodes: Int64[np.ndarray, " feature"],
     influence: Float64[np.ndarray, " node"],
     words: Words,
@@ -63,7 +63,7 @@ def topics_of(
     return sorted(strong, key=lambda topic: -topic.strength)[:count]
 
 
-def _topic(graph: Graph, members: np.ndarray, influence: np.ndarray, words: Words) -> Topic | None:
+def _topic(graph: GraphArrays, members: np.ndarray, influence: np.ndarray, words: Words) -> Topic | None:
     """None where one feature is alone, or what they share is a single word of no concern here."""
     if len({graph.feature_name(node) for node in members.tolist()}) < 2:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from clew.graph.graph import Graph, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import safe_divide
 
 HALF_RANK = 5.0
@@ -57,7 +57,7 @@ class Words:
         return len(self.text)
 
 
-def words_of(graph: Graph) -> Words:
+def words_of(graph: GraphArrays) -> Words:
     """The words of all features that have any."""
     described = graph.output_tokens
     if described is None or not len(described.node):
@@ -81,7 +81,7 @@ def words_of(graph: Graph) -> Words:
     return Words(node, word, weight, spelled, worth, rarity)
 
 
-def _words_of_labels(graph: Graph) -> Words:
+def _words_of_labels(graph: GraphArrays) -> Words:
     """Each word of a label counts the same; nothing is known of what a feature demotes."""
     notes = graph.annotations
     if not notes.labels and not notes.feature_labels and not graph.index_labels:
@@ -110,7 +110,9 @@ def _words_of_labels(graph: Graph) -> Words:
     return Words(node, number, weight, spelled, worth, rarity, from_labels=True)
 
 
-def _may_name(graph: Graph, numbers: dict[str, int], rarity: np.ndarray, begins: set[str]) -> np.ndarray:
+def _may_name(
+    graph: GraphArrays, numbers: dict[str, int], rarity: np.ndarray, begins: set[str]
+) -> np.ndarray:
     """Which words may stand in a name: whole ones, of the prompt's scripts, and not too common."""
     own_texts = [target.text for target in graph.info.targets] + list(graph.info.tokens)
     named, scripts = set(map(stem, own_texts)), set(map(script, own_texts))
@@ -123,7 +125,7 @@ def _may_name(graph: Graph, numbers: dict[str, int], rarity: np.ndarray, begins:
 
 
 def _worth(
-    graph: Graph, node: np.ndarray, up: np.ndarray, down: np.ndarray, n_words: int
+    graph: GraphArrays, node: np.ndarray, up: np.ndarray, down: np.ndarray, n_words: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Worth and rarity of each word; a feature counts once, at however many positions it is active."""
     place = graph.node_layer[node].astype(np.int64), graph.node_feature[node]

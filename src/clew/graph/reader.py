@@ -1,4 +1,4 @@
-"""Graphs on disk: write a `.clew` file or Neuronpedia's JSON, and open either."""
+"""Graphs read from disk: a `.clew` file or Neuronpedia's JSON, told apart by content."""
 
 from __future__ import annotations
 
@@ -7,39 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
-from clew.files import write_file
-from clew.graph.consistency import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, check_consistency
-from clew.graph.graph import Graph, OutputTokens
-from clew.graph.metadata import annotations_from_json, annotations_to_json, info_from_json, info_to_json
-from clew.graph.neuronpedia import from_neuronpedia, to_neuronpedia
-
-FORMAT = 1
-"""Version of the `.clew` format that this code writes, and the newest that it reads."""
-
-OPTIONAL_ARRAY_TYPES: dict[str, str] = {
-    **dict.fromkeys(OPTIONAL_NODE_ARRAYS, "float32"),
-    "output_node": "int32",
-    "output_token": "int32",
-    "output_logit": "float32",
-}
+from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, OutputTokens
+from clew.graph.consistency import check_consistency
+from clew.graph.graph import Graph
+from clew.graph.metadata import annotations_from_json, info_from_json
+from clew.graph.neuronpedia.reader import from_neuronpedia
+from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES
 
 ADVICE = "Copy it again from where it came, or make it anew."
-
-
-def save(graph: Graph, path: str | Path) -> Path:
-    """Write the graph: Neuronpedia's JSON where the name ends in `.json`, a `.clew` file otherwise.
-
-    The file appears whole or not at all, and an older one of that name stays until then. Raises
-    `ClewError` when the graph is not sound or the file cannot be written.
-    """
-    path = Path(path).expanduser()
-    check_consistency(graph)
-    as_json = path.suffix.lower() == ".json"
-    return write_file(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))
 
 
 def open_graph(path: str | Path) -> Graph:
@@ -68,41 +46,6 @@ def open_graph(path: str | Path) -> Graph:
         f"{path} is neither a .clew file nor a Neuronpedia graph in JSON, or was cut off at its very start. "
         f"{ADVICE}"
     )
-
-
-def _strict_json(value: Any) -> bytes:
-    try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-    except ValueError as error:
-        raise ClewError(f"The graph holds a number that JSON cannot write: {error}.") from error
-
-
-def _clew_bytes(graph: Graph) -> bytes:
-    arrays = {name: getattr(graph, name) for name in ARRAY_TYPES}
-    arrays |= {name: getattr(graph, name) for name in OPTIONAL_NODE_ARRAYS}
-    if (described := graph.output_tokens) is not None:
-        arrays |= {
-            "output_node": described.node,
-            "output_token": described.token,
-            "output_logit": described.logit,
-        }
-    types = ARRAY_TYPES | OPTIONAL_ARRAY_TYPES
-    stored = {
-        name: np.ascontiguousarray(array, dtype=types[name])
-        for name, array in arrays.items()
-        if array is not None
-    }
-    texts = {
-        "clew": {"format": FORMAT, **info_to_json(graph.info)},
-        "annotations": annotations_to_json(graph.annotations),
-    }
-    if graph.foreign is not None:
-        texts["neuronpedia"] = graph.foreign
-    metadata = {name: _strict_json(value).decode() for name, value in texts.items()}
-    try:
-        return safetensors.numpy.save(stored, metadata=metadata)
-    except SafetensorError as error:
-        raise ClewError(f"The graph does not fit a .clew file ({error}); prune it first.") from error
 
 
 def _open_clew(path: Path) -> Graph:
