@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from clew.attribution.trace import trace
-from clew.cli.report import print_report
+from clew.cli.reports.graph import print_report
 from clew.dictionary.neurons import NeuronDictionary
 from tests.real import real_model
 

@@ -23,7 +23,7 @@ from benchmarks.swap import (
     swapped,
 )
 from clew.attribution.trace import TraceSettings, trace
-from clew.cli.validation import drawing
+from clew.cli.reports.validation import drawing
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.circuits import measure_circuit

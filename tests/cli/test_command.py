@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.cli.main import ACTIONS, COMMANDS, build_parser
+from clew.cli.parser import COMMANDS, CommandGroup, build_parser
 from clew.version import __version__
 
 from .conftest import Run
@@ -21,7 +21,15 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEW = [sys.executable, "-m", "clew.cli.main"]
 
 
-EVERY = [*COMMANDS, *(f"{command} {action}" for command in ACTIONS for action in ACTIONS[command])]
+EVERY = [
+    *COMMANDS,
+    *(
+        f"{name} {action}"
+        for name, group in COMMANDS.items()
+        if isinstance(group, CommandGroup)
+        for action in group.actions
+    ),
+]
 """All that can follow `clew`."""
 
 
@@ -66,11 +74,11 @@ def test_every_option_is_documented(command: str):
 
 
 def test_defaults_and_limits_are_those_of_the_library():
-    from clew.cli import arguments
+    from clew.cli import model_options
     from clew.facade import Model, load
     from clew.model.language_model import DTYPES
 
-    assert set(arguments.DTYPES) == set(DTYPES)
+    assert set(model_options.DTYPES) == set(DTYPES)
     given = vars(build_parser().parse_args(["trace"]))
     for function in (Model.trace, load):
         for name, parameter in inspect.signature(function).parameters.items():

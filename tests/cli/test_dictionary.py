@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import clew
-from clew.cli.spelling import size
+from clew.cli.terminal import size
 from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.dictionary.quality import TEXT, text_windows
 from clew.dictionary.read_write_points import ReadPoint

@@ -220,7 +220,7 @@ def test_ctrl_c_names_what_was_written(intervene: Run, tmp_path: Path, monkeypat
         raise KeyboardInterrupt
 
     path = tmp_path / "a.safetensors"
-    monkeypatch.setattr("clew.cli.intervention_report.print_intervention", interrupt)
+    monkeypatch.setattr("clew.cli.reports.intervention.print_intervention", interrupt)
     outcome = intervene(PROMPT, "--ablate", "L1/3@2", "--save", path)
     assert (outcome.code, outcome.err) == (130, f"clew: stopped; {path} had been written.\n")
     assert intervene(PROMPT, "--ablate", "L1/3@2").err == "clew: stopped; nothing was written.\n"
@@ -363,7 +363,7 @@ def test_what_the_model_does_not_have(intervene: Run, graph_file: Path):
 def test_defaults_are_those_of_the_library():
     import inspect
 
-    from clew.cli.intervene import REGIMES
+    from clew.cli.commands.intervene import REGIMES
     from clew.facade import Model
     from clew.intervention.regimes import Regime
 

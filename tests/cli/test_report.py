@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clew.cli.features import promoted
-from clew.cli.spelling import lines_of, percent, readable, shortened, size, token
+from clew.cli.terminal import lines_of, percent, promoted, readable, shortened, size, token
 from clew.graph.graph import Graph, NodeKind, OutputTokens
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
 

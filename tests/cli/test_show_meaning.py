@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clew.cli.example_texts import examples_of_side, known_features
+from clew.cli.reports.influential_features import examples_of_side, known_features
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_place

@@ -133,7 +133,7 @@ def test_ctrl_c_after_saving_names_the_file(trace: Run, tmp_path: Path, monkeypa
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clew.cli.report.print_report", interrupt)
+    monkeypatch.setattr("clew.cli.reports.graph.print_report", interrupt)
     path = tmp_path / "a.clew"
     outcome = trace(PROMPT, "--out", path)
     assert (outcome.code, outcome.err) == (130, f"clew: stopped; {path} had been written.\n")

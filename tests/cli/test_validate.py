@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import clew
-from clew.cli.axes import LinearAxis, LogAxis, SignedLogAxis
-from clew.cli.scatter import Panel, Plot, Point, color, scatter_svg
+from clew.cli.reports.plot_axes import LinearAxis, LogAxis, SignedLogAxis
+from clew.cli.reports.scatter_plot import Panel, Plot, Point, color, scatter_svg
 
 from .conftest import Run
 from .test_errors import refused

@@ -1,0 +1,80 @@
+"""`clew annotate`: name nodes of a graph, and put some of them together as a supernode."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+
+from clew.cli.arguments import file_ending_in
+from clew.errors import ClewError
+from clew.files import check_writable
+
+SUMMARY = "name nodes of a graph, and group them as supernodes"
+USAGE = "FILE [options]"
+EXAMPLE = """\
+example:
+  clew annotate paris.clew --group "Say Paris=L24/1005@5,L28/1095@5"
+  clew validate paris.clew --nodes "Say Paris" --circuit zero"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
+    what = parser.add_argument_group("what to add (each may be repeated)")
+    for option, metavar, read, text in (
+        ("--label", "NODE=TEXT", _label, "call a node TEXT; L24/1005, a feature wherever it appears"),
+        ("--group", "NAME=NODE,...", _group, "make these nodes the supernode NAME"),
+        ("--pin", "NODE", str, "pin a node"),
+    ):
+        what.add_argument(option, action="append", default=[], type=read, metavar=metavar, help=text)
+    parser.add_argument_group("where it goes").add_argument(
+        "--out",
+        type=_graph_file,
+        metavar="FILE",
+        help="save the graph here, as .clew or .json (default: where it is)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if not (arguments.label or arguments.group or arguments.pin):
+        raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
+    destination: Path = arguments.out or Path(arguments.file).expanduser()
+    from clew.feature import Feature
+    from clew.graph.reader import open_graph
+
+    graph = open_graph(arguments.file)
+    check_writable(destination)
+    features = {node: text for node, text in arguments.label if Feature.match(node)}
+    named = graph.annotate(
+        labels={node: text for node, text in arguments.label if node not in features},
+        feature_labels=features,
+        supernodes=dict(arguments.group),
+        pins=arguments.pin,
+    )
+    if arguments.out and destination.suffix.lower() == ".json":
+        from clew.cli.graph_index import with_labels_found
+
+        named = with_labels_found(named)
+    print(f"Saved  {named.save(destination)}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    node, equals, label = text.partition("=")
+    if not (node and equals):
+        raise ArgumentTypeError(f"expected a node and its label such as L24/1005@5='a capital', not {text!r}")
+    return node, label
+
+
+def _group(text: str) -> tuple[str, list[str]]:
+    name, equals, nodes = text.rpartition("=")
+    if not (name and equals):
+        raise ArgumentTypeError(
+            f"expected a name and nodes such as 'Say Paris=L24/1005@5,L28/1095@5', not {text!r}"
+        )
+    return name, [node.strip() for node in nodes.split(",") if node.strip()]
+
+
+def _graph_file(text: str) -> Path:
+    readers: list[Callable[[str], Path]] = [file_ending_in(suffix) for suffix in (".clew", ".json")]
+    return readers[text.lower().endswith(".json")](text)

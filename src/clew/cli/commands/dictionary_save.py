@@ -1,0 +1,39 @@
+"""`clew dictionary save`: write transcoders anew, in the format that most tools read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clew.cli.model_options import add_overrides, read_transcoders
+from clew.files import check_new_folder
+
+SUMMARY = "write transcoders anew, as a circuit-tracer folder"
+USAGE = "REF FOLDER [options]"
+EXAMPLE = """\
+example:
+  clew dictionary save org/name/width_16k my-transcoders
+  clew dictionary save coder.safetensors my-coder --read-point residual"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="REF", help="a folder, a file or a hub reference")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to write, new or empty")
+    add_overrides(parser.add_argument_group("what the files say wrong, or do not say"))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Refuse a folder that holds something before anything is read."""
+    from clew.cli.progress import Progress
+    from clew.cli.terminal import size
+    from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
+
+    folder = check_new_folder(arguments.folder)
+    with Progress() as progress:
+        transcoders = read_transcoders(arguments, progress)
+        progress.stage(f"Writing {folder}")
+        save_transcoders(transcoders, folder, transcoders.trained_on)
+    n_layers = len(transcoders.layers)
+    n_bytes = sum(path.stat().st_size for path in folder.iterdir())
+    layers = f"{n_layers} layer{'s' * (n_layers > 1)}"
+    print(f"Saved  {folder} ({transcoders.kind}, {layers}, {size(n_bytes)})")

@@ -1,0 +1,37 @@
+"""`clew index cut`: a small index of the features of some graphs, to give away."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from clew.cli.arguments import whole_number
+
+SUMMARY = "write a small index of the features of some graphs"
+USAGE = "INDEX --graph FILE ... --out SMALL [options]"
+EXAMPLE = """\
+example:
+  clew index cut smollm2.sqlite3 --graph paris.clew --out paris.sqlite3
+  clew serve paris.clew --index paris.sqlite3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="INDEX", type=Path, help="an index")
+    parser.add_argument(
+        "--graph", metavar="FILE", nargs="+", required=True, help="keep the features of these graphs"
+    )
+    parser.add_argument("--out", metavar="SMALL", type=Path, required=True, help="the index to write")
+    parser.add_argument(
+        "--examples", type=whole_number(0), metavar="N", help="of each kind at most so many (default: all)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from clew.cli.terminal import size
+    from clew.graph.reader import open_graph
+    from clew.index.labels.graph_features import features_of
+    from clew.index.storage.subset import cut_index
+
+    features = {place for path in arguments.graph for place in features_of(open_graph(path))}
+    count = cut_index(arguments.file, arguments.out, features, arguments.examples)
+    print(f"Saved  {arguments.out} ({count:,} features, {size(arguments.out.stat().st_size)})")

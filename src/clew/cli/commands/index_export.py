@@ -1,0 +1,76 @@
+"""`clew index export`: an index as files of details that other tools read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.arguments import one_of, whole_number
+from clew.errors import ClewError
+
+if TYPE_CHECKING:
+    from clew.index.storage.index import Index
+
+SUMMARY = "write an index as files of details that other tools read"
+USAGE = "INDEX --out DIR [options]"
+EXAMPLE = """\
+example:
+  clew index export mine.sqlite3 --out for-others
+  clew index export mine.sqlite3 --graph paris.clew --examples 5 --out paris"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="INDEX", type=Path, help="an index that clew made")
+    parser.add_argument(
+        "--format",
+        type=one_of("json", "packed"),
+        default="json",
+        metavar="FORM",
+        help="json (a file a feature) or packed (a file a layer; default: %(default)s)",
+    )
+    parser.add_argument(
+        "--graph", metavar="FILE", nargs="+", help="only the features of these graphs (default: all seen)"
+    )
+    parser.add_argument(
+        "--examples", type=whole_number(0), metavar="N", help="at most so many of each kind (default: all)"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="the folder to write, new or empty"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Features that were never seen are left out, unless a graph has them."""
+    from clew.cli.progress import Progress
+    from clew.index.exchange.exporting import export_index
+    from clew.index.storage.index import open_index
+
+    with open_index(arguments.file) as index, Progress() as progress:
+        wanted = None if arguments.graph is None else _of_graphs(index, arguments.graph)
+        count = export_index(
+            index,
+            arguments.out,
+            arguments.format,
+            on_progress=lambda done, total: progress.work("Writing features", done, total),
+            features=wanted,
+            examples=arguments.examples,
+        )
+    print(f"Saved  {arguments.out} ({count:,} features)")
+    if wanted is not None and len(wanted) > count:
+        print(f"       of {len(wanted) - count:,} more the index knows nothing")
+
+
+def _of_graphs(index: Index, files: list[str]) -> set[tuple[int, int]]:
+    from clew.graph.reader import open_graph
+    from clew.index.labels.graph_features import features_of
+
+    found: set[tuple[int, int]] = set()
+    for file in files:
+        features = features_of(open_graph(file))
+        if features and not any(index.about.feature_id(*place) is not None for place in features):
+            raise ClewError(f"{index.path} has no feature of {file}: it is of another dictionary.")
+        found |= set(features)
+    if not found:
+        raise ClewError(f"There are no features in {', '.join(files)}.")
+    return found

@@ -1,0 +1,34 @@
+"""`clew index merge`: join what several workers made."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "join what several workers made"
+USAGE = "OUT SHARD ..."
+EXAMPLE = """\
+example:
+  clew index --data texts --shard 1/2 --out part1.sqlite3
+  clew index merge whole.sqlite3 part1.sqlite3 part2.sqlite3"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", metavar="OUT", type=Path, help="the index to write")
+    parser.add_argument("shards", metavar="SHARD", type=Path, nargs="+", help="all the parts")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from clew.cli.progress import Progress
+    from clew.cli.terminal import size
+    from clew.index.creation.shards import merge_shards
+
+    with Progress() as progress:
+        progress.stage(f"Merging {len(arguments.shards)} shards")
+        about = merge_shards(
+            arguments.out, arguments.shards, lambda phase, done, total: progress.work("Merging", done, total)
+        )
+    print(
+        f"Saved  {arguments.out} ({about.n_features:,} features on {about.positions:,} tokens, "
+        f"{size(arguments.out.stat().st_size)})"
+    )

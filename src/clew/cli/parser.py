@@ -1,0 +1,188 @@
+"""All commands, and the parser of their arguments; imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from clew.cli.commands import (
+    annotate,
+    dictionary_inspect,
+    dictionary_save,
+    index_cut,
+    index_export,
+    index_import,
+    index_make,
+    index_merge,
+    index_show,
+    intervene,
+    label,
+    models,
+    serve,
+    show,
+    trace,
+    validate,
+)
+from clew.errors import ClewError
+from clew.version import __version__
+
+
+class Command(Protocol):
+    """A module of `clew.cli.commands`; that of `clew index make` is `index_make`."""
+
+    @property
+    def SUMMARY(self) -> str: ...
+    @property
+    def USAGE(self) -> str: ...
+    @property
+    def EXAMPLE(self) -> str: ...
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+    def run(self, arguments: argparse.Namespace, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class CommandGroup:
+    """A command that has commands of its own."""
+
+    SUMMARY: str
+    USAGE: str
+    EXAMPLE: str
+    actions: Mapping[str, Command]
+    default: str = ""
+    """The action that runs where none is named."""
+
+
+COMMANDS: Mapping[str, Command | CommandGroup] = {
+    "trace": trace,
+    "intervene": intervene,
+    "dictionary": CommandGroup(
+        "look at published transcoders, or save them in one format",
+        "ACTION ...",
+        """\
+example:
+  clew dictionary inspect my-transcoders --model smollm2
+  clew dictionary save org/name/width_16k my-transcoders""",
+        {"inspect": dictionary_inspect, "save": dictionary_save},
+    ),
+    "index": CommandGroup(
+        "find out from texts on what every feature fires",
+        "[make | merge | show | cut | export | import] ...",
+        """\
+example:
+  clew index --data texts --tokens 1000000 --out smollm2.sqlite3
+  clew index show smollm2.sqlite3 L12/403""",
+        {
+            "make": index_make,
+            "merge": index_merge,
+            "show": index_show,
+            "cut": index_cut,
+            "export": index_export,
+            "import": index_import,
+        },
+        default="make",
+    ),
+    "label": label,
+    "show": show,
+    "annotate": annotate,
+    "validate": validate,
+    "serve": serve,
+    "models": models,
+}
+EXAMPLE = """\
+example:
+  clew trace "The capital of France is" --out paris.clew
+  clew show paris.clew"""
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Options and their explanations side by side, examples as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
+        # argparse measures options alone; the longest command should not need a line of its own either.
+        self._action_max_length = max(map(len, COMMANDS)) + 4
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose complaints are `ClewError`s of one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ClewError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands and options."""
+    parser = Parser(
+        prog="clew",
+        description="A circuit tracer for language models: which features led to the next token.",
+        epilog=EXAMPLE,
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"clew {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where an error arose")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, command in COMMANDS.items():
+        _add_command(commands, name, command)
+    return parser
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The arguments of one command; raises `ClewError` for any slip."""
+    parser = build_parser()
+    arguments = _with_default_action(arguments)
+    first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
+    if first and first not in COMMANDS:
+        raise ClewError(f"there is no command {first!r}, only {', '.join(COMMANDS)}; see clew --help")
+    group = COMMANDS.get(first)
+    if isinstance(group, CommandGroup) and second and second not in group.actions:
+        actions = " or ".join(group.actions)
+        raise ClewError(f"{first} can {actions}, not {second!r}; see clew {first} --help")
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        words = parsed.command, getattr(parsed, "action", None)
+        command = "".join(f"{word} " for word in words if word)
+        hint = "" if unknown[0].startswith("-") else " (a text with spaces needs quotes)"
+        raise ClewError(f"{command}does not know {unknown[0]!r}{hint}; see clew {command}--help")
+    if parsed.command is None:
+        parsed.run = lambda _: parser.print_help()
+    return parsed
+
+
+def _add_command(commands: argparse._SubParsersAction, words: str, command: Command | CommandGroup) -> None:
+    """The command `clew WORDS`, with its options or its actions."""
+    summary = command.SUMMARY
+    parser: argparse.ArgumentParser = commands.add_parser(
+        words.split()[-1],
+        prog=f"clew {words}",
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        usage=f"clew {words} {command.USAGE}",
+        epilog=command.EXAMPLE,
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    if isinstance(command, CommandGroup):
+        parser.set_defaults(run=lambda _: parser.print_help())
+        actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
+        for name, action in command.actions.items():
+            _add_command(actions, f"{words} {name}", action)
+    else:
+        command.add_arguments(parser)
+        parser.set_defaults(run=command.run)
+
+
+def _with_default_action(arguments: list[str]) -> list[str]:
+    """`clew index --data ...` as `clew index make --data ...`."""
+    place = next((place for place, word in enumerate(arguments) if not word.startswith("-")), None)
+    if place is None:
+        return arguments
+    group, following = COMMANDS.get(arguments[place]), arguments[place + 1 : place + 2]
+    if not isinstance(group, CommandGroup) or not group.default or not following:
+        return arguments
+    if not following[0].startswith("-") or following[0] in ("-h", "--help"):
+        return arguments
+    return [*arguments[: place + 1], group.default, *arguments[place + 1 :]]

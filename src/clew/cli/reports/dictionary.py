@@ -1,0 +1,96 @@
+"""What a dictionary is, and how well it explains a model, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clew.cli.terminal import percent, size, table
+from clew.dictionary.quality import LayerQuality, Quality, layers_named, numbers_joined
+from clew.dictionary.transcoder_dictionary import TranscoderDictionary
+
+
+def print_dictionary(
+    console: Console, reference: str, dictionary: TranscoderDictionary, quality: Quality, warning: str
+) -> None:
+    """Facts, a table of layers, a warning where there is one, and the sum of it all."""
+    _print_facts(console, reference, dictionary)
+    console.print()
+    console.print(_layer_table(dictionary, quality))
+    console.print()
+    if warning:
+        console.print(f"Warning: {warning}\n", style="bold red")
+    console.print(
+        "FVU: share of the MLP's variance left unexplained; 1 is what the mean leaves.", style="dim"
+    )
+    console.print(str(quality), style="bold")
+
+
+def _print_facts(console: Console, reference: str, dictionary: TranscoderDictionary) -> None:
+    """The reference alone on its line, so that it can be copied; then what it leads to."""
+    found, model = dictionary.transcoders, dictionary.model
+    activations = list(dict.fromkeys(part.activation.name for part in found.layers.values()))
+    reach = max(part.decoder.n_written for part in found.layers.values())
+    missing = [layer for layer in range(model.n_layers) if layer not in found.layers]
+    facts = {
+        "kind": found.kind,
+        "format": found.format + (f", made for {found.trained_on}" if found.trained_on else ""),
+        "reads": f"{found.read_point.option}: {found.read_point.value}",
+        "writes": f"{found.write_point.option}: {found.write_point.value}",
+        "reach": f"a feature's own layer and up to {reach - 1} above" if reach > 1 else "",
+        "activation": activations[0] if len(activations) == 1 else "by layer",
+        "model": f"{model.name}, {model.n_layers} layers"
+        + (f"; none for {layers_named(missing)}" if missing else ""),
+        "size": size(sum(part.n_bytes for part in found.layers.values())),
+    }
+    console.print(Text(reference, style="bold"), soft_wrap=True)
+    for name, fact in ((name, fact) for name, fact in facts.items() if fact):
+        console.print(Text.assemble((f"  {name:10}  ", "dim"), fact), soft_wrap=True)
+
+
+def _layer_table(dictionary: TranscoderDictionary, quality: Quality) -> Table:
+    """A line for each layer of the model; neighbours without a transcoder share one."""
+    parts = dictionary.transcoders.layers
+    by_layer = len({part.activation.name for part in parts.values()}) > 1
+    numbers = ("layer", "features", "size", "FVU", "L0", "never active")
+    rows = table("", *numbers, *(["activation"] if by_layer else []), "")
+    for column in rows.columns[1:]:
+        column.no_wrap = True
+    for column in rows.columns[1 : 1 + len(numbers)]:
+        column.justify = "right"
+    for name, layer in _lines(dictionary.model.n_layers, quality):
+        if layer is None:
+            rows.add_row("", name, "none", style="dim")
+            continue
+        part, weak = parts[layer.layer], layer.fvu > 1
+        rows.add_row(
+            "",
+            name,
+            f"{part.n_features:,}",
+            size(part.n_bytes),
+            _fvu(layer.fvu),
+            f"{layer.l0:,.1f}",
+            percent(layer.dead),
+            *([part.activation.name] if by_layer else []),
+            "worse than the mean" if weak else "",
+            style="red" if weak else "",
+        )
+    return rows
+
+
+def _lines(n_layers: int, quality: Quality) -> Iterator[tuple[str, LayerQuality | None]]:
+    measured = {layer.layer: layer for layer in quality.layers}
+    for has_one, layers in groupby(range(n_layers), key=lambda layer: layer in measured):
+        if has_one:
+            yield from ((str(layer), measured[layer]) for layer in layers)
+        else:
+            yield numbers_joined(layers), None
+
+
+def _fvu(fvu: float) -> str:
+    """Three decimals one below the other; what is far off needs none."""
+    return f"{fvu:.3f}" if fvu < 1000 else f"{fvu:.1e}"

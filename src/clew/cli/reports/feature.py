@@ -1,0 +1,224 @@
+"""One feature: where it is active in a graph, and what an index knows of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from clew.cli.terminal import percent, print_indented, print_title, promoted, readable, table, token
+from clew.errors import ClewError
+from clew.graph.graph import Graph, NodeKind
+from clew.index.storage.index import Index
+from clew.index.storage.label import Label
+from clew.index.storage.record import Example, FeatureRecord, Histogram, TokenValue
+
+MOST_ROWS = 20
+"""Positions that are listed, the most influential ones."""
+SAMPLED = "share of a sample that favours strong peaks"
+BLOCKS = " ▁▂▃▄▅▆▇█"
+LEFT = 0.7
+"""Share of a line that may stand before a peak: what follows it changed nothing."""
+
+
+def print_feature(
+    console: Console,
+    graph: Graph,
+    index: Index | None,
+    place: tuple[int, int],
+    position: int | None = None,
+    n_examples: int = 5,
+) -> None:
+    """What the graph says of it, then what the index does; raises `ClewError` where neither knows it."""
+    nodes = _nodes(graph, place, position)
+    record = index.feature(*place) if index else None
+    name = f"L{place[0]}/{place[1]}"
+    if not nodes and record is None:
+        raise ClewError(f"The graph has no feature {name}, and {_not_told(graph, index)}.")
+    if index and record:
+        print_heading(console, index, record)
+    else:
+        console.print(Text(name, style="bold"))
+    _print_here(console, graph, nodes, record)
+    if record:
+        low_first = bool(nodes) and bool(graph.node_activation[nodes[0]] < 0)
+        print_facts(console, record, n_examples, low_first=low_first)
+    else:
+        print_title(console, "No example texts")
+        print_indented(console, f"{_not_told(graph, index)[0].upper()}{_not_told(graph, index)[1:]}.")
+
+
+def _nodes(graph: Graph, place: tuple[int, int], position: int | None) -> list[int]:
+    """The feature's nodes, the most influential first; raises `ClewError` where it is at other positions."""
+    chosen = (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == place[0])
+    found = (chosen & (graph.node_feature == place[1])).nonzero()[0].tolist()
+    nodes = [node for node in found if position in (None, graph.node_position[node])]
+    if found and not nodes:
+        at = ", ".join(str(graph.node_position[node]) for node in found)
+        raise ClewError(f"The graph has L{place[0]}/{place[1]} at position {at}, not at {position}.")
+    return sorted(nodes, key=lambda node: -graph.node_influence[node])
+
+
+def _print_here(console: Console, graph: Graph, nodes: list[int], record: FeatureRecord | None) -> None:
+    if not nodes:
+        print_title(console, "Not in this graph")
+        return
+    called = graph.label(nodes[0])
+    known = record.label.text if record and record.label else None
+    print_title(console, "In this graph", f"called {readable(called)}" if called and called != known else "")
+    rows = table("position", "token", "influence", "activation", *[""] * (record is not None))
+    for column in rows.columns:
+        column.no_wrap = True
+    for column in (0, 2, 3):
+        rows.columns[column].justify = "right"
+    weight = float(graph.target_weight.sum()) or 1.0
+    for node in nodes[:MOST_ROWS]:
+        position, activation = int(graph.node_position[node]), float(graph.node_activation[node])
+        rows.add_row(
+            str(position),
+            token(graph.info.tokens[position]),
+            percent(float(graph.node_influence[node]) / weight),
+            f"{activation:.2f}",
+            *([] if record is None else [_beyond(record, activation)]),
+        )
+    print_indented(console, rows)
+    if len(nodes) > MOST_ROWS:
+        print_indented(console, f"and at {len(nodes) - MOST_ROWS:,} more positions")
+    if record is None and (words := promoted(graph, nodes[0])):
+        print_indented(console, f"promotes {', '.join(words)}")
+
+
+def _beyond(record: FeatureRecord, activation: float) -> str:
+    """How rare so strong an activation is in the texts of the index."""
+    below = record.histogram.share_below(activation)
+    if below is None:
+        return ""
+    share = 1 - below if activation < 0 else below
+    return f"beyond {'all' if share >= 1 else percent(share, 2)} of the texts' tokens"
+
+
+def _not_told(graph: Graph, index: Index | None) -> str:
+    if index is not None:
+        return f"{index.path} knows nothing of it"
+    whose = f"{graph.info.model} with {graph.info.dictionary}"
+    return f"there is no index of {whose} (clew index --data TEXTS makes one)"
+
+
+def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
+    """Name, label, and of what the index is."""
+
+    about = index.about
+    title = Text(record.name, style="bold")
+    if record.label:
+        title.append(f"  {readable(record.label.text)}", style="bold italic")
+        title.append(f"  ({_made_by(record.label)})", style="dim")
+    console.print(title, soft_wrap=True)
+    state = "" if about.complete else ", unfinished"
+    tokens = f"{record.positions:,} tokens{state}" if record.positions else ""
+    facts = [readable(fact) for fact in (about.model, about.dictionary, tokens) if fact]
+    console.print(Text(" · ".join(facts), style="dim"), soft_wrap=True)
+
+
+def _made_by(label: Label) -> str:
+    """`person Ada`, `model llama3.2, 90% sure`, `by rule`."""
+    if label.source == "tokens":
+        return "by rule"
+    sure = "" if label.confidence is None else f", {label.confidence:.0%} sure"
+    return f"{label.source} {readable(label.author)}".rstrip() + sure
+
+
+def print_facts(console: Console, record: FeatureRecord, n_examples: int, *, low_first: bool = False) -> None:
+    """Distribution, tokens, examples; those of the negative side first where that is what matters."""
+    if record.never_seen:
+        print_title(console, "Never active in these texts")
+    else:
+        often = f"not zero at {percent(record.frequency)} of tokens; both scales logarithmic"
+        print_title(console, "Activations", often)
+        for line in histogram_lines(record):
+            print_indented(console, line)
+    for name, tokens, remark in (
+        ("Writes towards", record.top_outputs, "logit for each unit"),
+        ("and away from", record.bottom_outputs, "logit for each unit"),
+        *_peaks(record, low_first),
+    ):
+        if tokens:
+            print_title(console, name, remark)
+            print_indented(console, _tokens(tokens[:10], as_share=remark == SAMPLED))
+    for group in sorted(record.groups, key=lambda group: (group.kind < 0) != low_first):
+        print_title(console, group.name[0].upper() + group.name[1:])
+        for example in group.examples[:n_examples]:
+            print_example(console, example)
+    console.print()
+
+
+Tokens = tuple[str, "tuple[TokenValue, ...]", str]
+"""A title, tokens, and what their numbers are."""
+
+
+def _peaks(record: FeatureRecord, low_first: bool) -> list[Tokens]:
+    """The tokens on which it peaks, side by side."""
+    low: list[Tokens] = [
+        ("Most negative most often on", record.frequent_low, SAMPLED),
+        ("Most negative on", record.strongest_low, "activation"),
+    ]
+    high: list[Tokens] = [
+        ("Peaks most often on", record.frequent_tokens, SAMPLED),
+        ("Peaks highest on", record.strongest_tokens, "activation"),
+    ]
+    return low + high if low_first else high + low
+
+
+def print_example(console: Console, example: Example, indent: int = 2) -> None:
+    """Its peak, then the text around it, on one line."""
+    line = Text(f"{' ' * indent}{example.peak:8.3f}  ", style="dim")
+    console.print(line + example_line(example, console.width - indent - 12), no_wrap=True, crop=False)
+
+
+def histogram_lines(record: FeatureRecord) -> Iterable[str]:
+    """Counts as blocks (their height is logarithmic), and some values."""
+    shown = record.histogram
+    if shown.counts and record.minimum is not None and record.maximum is not None:
+        yield f"{record.minimum:.3g} ▕{blocks(shown)}▏ {record.maximum:.3g}"
+    facts = [f"mean {record.mean:.3g}"] if record.mean is not None else []
+    facts += [f"{100 * share:g}%: {value:.3g}" for share, value in record.quantiles]
+    yield "  ".join(facts)
+
+
+def blocks(histogram: Histogram) -> str:
+    """One block for each bin, its height the logarithm of the count."""
+    highest = math.log1p(max(histogram.counts))
+    steps = (len(BLOCKS) - 1) / highest if highest else 0
+    return "".join(BLOCKS[math.ceil(math.log1p(count) * steps)] for count in histogram.counts)
+
+
+def _tokens(tokens: tuple[TokenValue, ...], *, as_share: bool) -> str:
+    """Tokens with their numbers, which other tools' files may not tell."""
+    if not any(each.value for each in tokens):
+        return "  ".join(token(each.text) for each in tokens)
+
+    return "  ".join(
+        f"{token(each.text)} {f'{each.value:.0%}' if as_share else f'{each.value:.3g}'}" for each in tokens
+    )
+
+
+def example_line(example: Example, width: int) -> Text:
+    """The text around a peak on one line: shaded by activation, the peak in angles."""
+
+    spelled = [readable(token) for token in example.tokens]
+    peak = example.peak_at
+    spelled[peak] = f"«{spelled[peak]}»"
+    first = last = peak
+    room = width - cell_len(spelled[peak])
+    while first > 0 and cell_len("".join(spelled[first - 1 : peak])) <= LEFT * room:
+        first -= 1
+    while last + 1 < len(spelled) and cell_len("".join(spelled[first : last + 2])) <= width:
+        last += 1
+    line, largest = Text(), max(map(abs, example.activations), default=0.0) or 1.0
+    for place in range(first, last + 1):
+        share = abs(example.activations[place]) / largest
+        style = "bold reverse" if place == peak else "bold" if share > 0.5 else "" if share > 0.1 else "dim"
+        line.append(spelled[place], style=style)
+    return line

@@ -1,0 +1,277 @@
+"""The report of a graph: prompt, next token, groups, scores, features, paths, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clew.cli.reports.influential_features import Known, feature_table, print_texts
+from clew.cli.terminal import (
+    AsManyAsFit,
+    bar,
+    lines_of,
+    node_name,
+    percent,
+    print_indented,
+    print_title,
+    readable,
+    shortened,
+    size,
+    table,
+    target_name,
+    token,
+)
+from clew.graph.conservation import LARGEST_GAP
+from clew.graph.graph import Graph, NodeKind
+from clew.graph.info import GraphInfo, Scores, Sink, Size
+from clew.graph.summary import MAX_GROUPS, GroupEdge, Summary, summarize
+
+SHOWN_FRONT, SHOWN_END = 8, 40
+"""Of a long prompt, so many tokens from the front and from the end."""
+LEAST_LEFT_OUT = 0.001
+"""Share of the influence; what is less is not worth naming."""
+SHORTEST_PHASE = 0.05
+"""Seconds; what took less is not worth naming."""
+WIDEST_NAME = 30
+LEAST_SOURCE = 0.03
+"""Of what flows into a group; less is not worth naming."""
+ONE_SIDED = 0.2
+"""An effect has a sign if so much of it is left after cancelling."""
+
+
+def print_report(
+    console: Console,
+    graph: Graph,
+    *,
+    groups: int = MAX_GROUPS,
+    top: int = 15,
+    paths: int = 8,
+    texts: tuple[Sequence[Known], int] = ((), 0),
+) -> None:
+    """Everything about a (pruned) graph; `texts` are what an index knows, and how many lines of each."""
+    _print_question(console, graph)
+    _print_answer(console, graph.info)
+    if groups:
+        _print_summary(console, summarize(graph, groups))
+    _print_scores(console, graph)
+    if top:
+        _print_features(console, graph, top)
+    print_texts(console, graph, *texts)
+    if paths and len(graph.of_kind(NodeKind.TARGET)):
+        _print_paths(console, graph, paths)
+    console.print()
+    _print_time(console, graph.info)
+
+
+def print_file(console: Console, title: str, path: Path, graph: Graph) -> None:
+    """Where a graph lies and how large it is; the path stays in one piece."""
+    facts = f"{graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {size(path.stat().st_size)}"
+    console.print(Text.assemble((title, "bold"), f"  {path} ({facts})"), soft_wrap=True)
+
+
+def _print_question(console: Console, graph: Graph) -> None:
+    info = graph.info
+    answer = ""
+    if info.targets:
+        answer = " → " + target_name(max(info.targets, key=lambda target: target.weight))
+    prompt = shortened(token(info.prompt), max(20, console.width - cell_len(answer)))
+    console.print(Text(prompt + answer, style="bold"))
+    traced = f"traced {info.created[:16].replace('T', ' ')}" if info.created else ""
+    facts = [info.model, info.dictionary, " by ".join(part for part in (traced, info.generator) if part)]
+    for line in lines_of((readable(fact) for fact in facts if fact), console.width, gap=" · "):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    print_title(console, "Prompt")
+    if info.sink:
+        _print_sink(console, info.sink)
+    _print_tokens(console, info, first=1 if info.sink else 0)
+    if not info.sink and graph.foreign is None:
+        print_indented(console, "No sink: the first position is an ordinary one.", style="dim")
+
+
+def _print_sink(console: Console, sink: Sink) -> None:
+    """On one line where it fits, else with the reason below."""
+    kl = "" if sink.kl is None else f" (KL {sink.kl:.3f} nats)"
+    front, reason = f"0 {token(sink.text)}  ", readable(sink.reason)
+    line = f"{front}the sink{kl}" + (f": {reason}" if reason else "")
+    if cell_len(line) > console.width - 2 and reason:
+        line = f"{front}the sink{kl}:\n{' ' * cell_len(front)}{reason}"
+    print_indented(console, line)
+
+
+def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
+    """Tokens with their positions, side by side; of a long prompt its beginning and its end."""
+    shown = [f"{position} {token(info.tokens[position])}" for position in range(first, len(info.tokens))]
+    left_out = len(shown) - SHOWN_FRONT - SHOWN_END
+    if left_out > 0:
+        shown[SHOWN_FRONT:-SHOWN_END] = [f"… {left_out:,} more …"]
+    for line in lines_of(shown, console.width - 2):
+        print_indented(console, line)
+
+
+def _print_answer(console: Console, info: GraphInfo) -> None:
+    """The likeliest tokens, then the targets that are not among them."""
+    targets = sorted(info.targets, key=lambda target: -target.weight)
+    explained = {target.text for target in targets if target.probability is not None}
+    likely = {text for text, _ in info.predictions}
+    rows = table("", "", "", "")
+    rows.columns[2].justify = "right"
+    for text, probability in info.predictions:
+        is_target = text in explained
+        style = "" if is_target else "dim"
+        rows.add_row(
+            "●" if is_target else "", token(text), percent(probability), bar(probability), style=style
+        )
+    for target in targets:
+        if target.probability is None or target.text not in likely:
+            probability = target.probability
+            amount = "" if probability is None else percent(probability)
+            rows.add_row("●", target_name(target), amount, bar(probability or 0))
+    rows.show_header = False
+    if rows.row_count:
+        print_title(console, "Next token", "● explained here")
+        print_indented(console, rows)
+
+
+def _print_summary(console: Console, summary: Summary) -> None:
+    """Nothing for a graph through which nothing flows."""
+    if not summary.shown:
+        return
+    print_title(console, "In short", "shares of the influence; + strengthens, - weakens, ± both")
+    print_indented(console, group_table(summary))
+    if summary.in_no_group >= LEAST_LEFT_OUT:
+        print_indented(console, f"In no group: {percent(summary.in_no_group)} of the influence.")
+
+
+def _print_scores(console: Console, graph: Graph) -> None:
+    info = graph.info
+    headers = ["nodes", "features", "edges"] + ["replacement", "completeness"] * (info.scores is not None)
+    rows = table("", *headers)
+    for column in rows.columns[1:]:
+        column.justify = "right"
+    if info.whole:
+        rows.add_row("whole", *_counts(info.whole), *_scores(info.scores))
+        rows.add_row("kept", *_counts(graph.size), *_scores(info.pruned_scores))
+    else:
+        rows.add_row("in the file", *_counts(graph.size), *_scores(info.scores))
+    print_title(console, "Graph")
+    print_indented(console, rows)
+    if info.pruned_scores:
+        thresholds = [
+            f"{kind} {info.settings.get(f'{kind[:4]}_threshold', '?')}" for kind in ("nodes", "edges")
+        ]
+        left_out = percent(info.influence_left_out)
+        print_indented(
+            console, f"Left out by pruning ({', '.join(thresholds)}): {left_out} of the influence."
+        )
+    _print_quality(console, info)
+    gap = info.conservation
+    if gap is not None and not gap <= LARGEST_GAP:
+        print_indented(console, _gap_warning(gap), style="bold red")
+    elif gap is not None:
+        print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
+
+
+def _print_quality(console: Console, info: GraphInfo) -> None:
+    """How well the dictionary stood in for the MLPs, which no score of the graph tells."""
+    quality = info.settings.get("quality")
+    if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
+        return
+    fvu = quality["fvu"]
+    line = f"Dictionary: FVU {fvu:.3g}, the share of the MLPs' variance that it leaves unexplained."
+    if fvu > 1:
+        line = f"Warning: {line} The mean alone would leave 1: do not rely on its features."
+    print_indented(console, line, style="bold red" if fvu > 1 else "")
+
+
+def _gap_warning(gap: float) -> str:
+    return (
+        f"Warning: rows do not add up to what they explain: the worst is off by {percent(gap)} "
+        f"(conservation gap {gap:.1e}, at most {LARGEST_GAP:.0e} is sound). Do not rely on this graph; "
+        "--dtype float32 is the most exact."
+    )
+
+
+def _counts(size: Size) -> list[str]:
+    return [f"{number:,}" for number in (size.nodes, size.features, size.edges)]
+
+
+def _scores(scores: Scores | None) -> list[str]:
+    return [] if scores is None else [f"{scores.replacement:.2f}", f"{scores.completeness:.2f}"]
+
+
+def _print_features(console: Console, graph: Graph, count: int) -> None:
+    n_features = len(graph.of_kind(NodeKind.FEATURE))
+    if n_features:
+        shown = f"all {n_features:,}" if n_features <= count else f"{count:,} of {n_features:,}"
+        print_title(console, "Most influential features", shown)
+        print_indented(console, feature_table(graph, count))
+
+
+def _print_paths(console: Console, graph: Graph, count: int) -> None:
+    """Signed paths from tokens to the output that weighs most."""
+    paths = graph.paths(count=count)
+    if not paths:
+        return
+    rows = table("", "", "")
+    rows.show_header = False
+    rows.columns[0].justify = "right"
+    rows.columns[0].no_wrap = rows.columns[1].no_wrap = True
+    for path in paths:
+        names = [node_name(graph, node) for node in path.nodes]
+        sign = Text("+", style="green") if path.sign > 0 else Text("-", style="red")
+        # Names keep their spaces, so the lines break at arrows only.
+        lines = lines_of([names[0], *(f"→ {name}" for name in names[1:])], console.width - 14, gap=" ")
+        rows.add_row(percent(path.share, 2), sign, "\n".join(lines))
+    end = node_name(graph, paths[0].nodes[-1])
+    print_title(console, f"Strongest paths to {end}", "share of its input; + raises, - lowers")
+    print_indented(console, rows)
+
+
+def _print_time(console: Console, info: GraphInfo) -> None:
+    if not info.timing:
+        return
+    phases = [f"{name} {seconds:.1f}" for name, seconds in info.timing.items() if seconds >= SHORTEST_PHASE]
+    whole = f"{sum(info.timing.values()):.1f} s" + (": " if phases else "")
+    lines = lines_of(
+        [f"{phase}," for phase in phases[:-1]] + phases[-1:], console.width - 8 - len(whole), gap=" "
+    )
+    console.print(Text.assemble(("Time", "bold"), f"  {whole}", ("\n" + " " * (6 + len(whole))).join(lines)))
+
+
+def group_table(summary: Summary) -> Table:
+    """One group a line, from tokens up to outputs, by number; `8 +26%`: of what flows in, from group 8."""
+    rows = table("", "group", "share", "layers", "fed by group")
+    rows.columns[0].justify = rows.columns[2].justify = "right"
+    rows.columns[0].style = "dim"
+    for column in rows.columns[:4]:
+        column.no_wrap = True
+    for number, group in enumerate(summary.groups):
+        is_inner = group.kind in (NodeKind.FEATURE, NodeKind.ERROR)
+        low, high = group.layers
+        edges = [edge for edge in summary.edges_into(number) if edge.share >= LEAST_SOURCE]
+        rows.add_row(
+            str(number + 1),
+            _cut(readable(group.name)),
+            "" if group.kind == NodeKind.TARGET else percent(group.share),
+            (f"{low}" if low == high else f"{low}-{high}") if is_inner else "",
+            AsManyAsFit("", [f"{edge.source + 1} {_sign(edge)}{percent(edge.share, 0)}" for edge in edges]),
+            style="dim" if group.kind == NodeKind.ERROR else "",
+        )
+    return rows
+
+
+def _sign(edge: GroupEdge) -> str:
+    if abs(edge.effect) < ONE_SIDED * edge.carried:
+        return "±"
+    return "+" if edge.effect > 0 else "-"
+
+
+def _cut(name: str) -> Text:
+    text = Text(name)
+    text.truncate(WIDEST_NAME, overflow="ellipsis")
+    return text

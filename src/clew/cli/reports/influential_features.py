@@ -1,0 +1,119 @@
+"""The most influential features of a graph: a table of them, and texts on which they are active."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clew.cli.reports.feature import print_example
+from clew.cli.terminal import AsManyAsFit, percent, print_indented, print_title, promoted, readable, token
+from clew.graph.graph import Graph, NodeKind
+from clew.index.storage.index import Index
+from clew.index.storage.record import Example, FeatureRecord
+
+WIDEST_TOKEN = 18
+FEATURES = 5
+"""Whose texts are shown."""
+LOOKED_AT = 50
+"""So many of the most influential nodes, until enough are found that the index knows."""
+
+
+def most_influential(graph: Graph, count: int) -> list[int]:
+    """Feature nodes, the most influential first."""
+    features = graph.of_kind(NodeKind.FEATURE)
+    order = np.argsort(-graph.node_influence[features], kind="stable")
+    return features[order[:count]].tolist()
+
+
+def feature_table(graph: Graph, count: int) -> Table:
+    """Name, token, influence, activation and what it promotes, one feature a line."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("feature", no_wrap=True)
+    table.add_column("token", no_wrap=True)
+    table.add_column("influence", justify="right", no_wrap=True)
+    table.add_column("activation", justify="right", no_wrap=True)
+    table.add_column(_last_title(graph))  # the one that gives way where it is narrow
+    weight = float(graph.target_weight.sum()) or 1.0
+    for node in most_influential(graph, count):
+        activation = float(graph.node_activation[node])
+        table.add_row(
+            graph.node_name(node),
+            _cut(token(graph.info.tokens[graph.node_position[node]])),
+            percent(float(graph.node_influence[node]) / weight),
+            "" if np.isnan(activation) else f"{activation:.2f}",
+            AsManyAsFit(readable(graph.label(node) or ""), promoted(graph, node)),
+        )
+    return table
+
+
+def _cut(text: str) -> Text:
+    cut = Text(text)
+    cut.truncate(WIDEST_TOKEN, overflow="ellipsis")
+    return cut
+
+
+def _last_title(graph: Graph) -> str:
+    if graph.output_tokens is None:
+        return "label"
+    labelled = graph.annotations.labels or graph.annotations.feature_labels or graph.index_labels
+    return "label: promotes" if labelled else "promotes"
+
+
+class Known(NamedTuple):
+    """A feature at the position where it has most influence, and what an index knows of it."""
+
+    node: int
+    record: FeatureRecord
+
+
+def known_features(graph: Graph, index: Index, count: int = FEATURES) -> list[Known]:
+    """The most influential features that an index knows, each once."""
+    found: dict[str, Known] = {}
+    for node in most_influential(graph, LOOKED_AT):
+        name = graph.feature_name(node)
+        if len(found) == count:
+            break
+        if name not in found:
+            record = index.feature(int(graph.node_layer[node]), int(graph.node_feature[node]))
+            if record is not None:
+                found[name] = Known(node, record)
+    return list(found.values())
+
+
+def examples_of_side(record: FeatureRecord, *, negative: bool, count: int) -> list[Example]:
+    """Its strongest examples with activations of one sign, from different texts."""
+    examples = [example for group in record.groups for example in group.examples]
+    examples = [example for example in examples if (example.peak < 0) == negative]
+    of_window: dict[int, Example] = {}
+    for example in sorted(examples, key=lambda example: -abs(example.peak)):
+        of_window.setdefault(example.window, example)
+    return list(of_window.values())[:count]
+
+
+def print_texts(console: Console, graph: Graph, known: Sequence[Known], count: int) -> None:
+    """So many lines of text for each feature, on the side on which it is active in the graph."""
+    if not known:
+        return
+    positions = known[0].record.positions
+    of = f"of {positions:,} tokens" if positions else "texts"
+    print_title(console, "What they fire on", f"the strongest {of}, of the same sign")
+    for node, record in known:
+        negative = bool(graph.node_activation[node] < 0)
+        name = readable(graph.node_name(node))
+        print_indented(console, f"{name}  {graph.node_activation[node]:.2f} here, {_reach(record, negative)}")
+        for example in examples_of_side(record, negative=negative, count=count):
+            print_example(console, example, indent=4)
+
+
+def _reach(record: FeatureRecord, negative: bool) -> str:
+    extreme = (record.minimum if negative else record.maximum) or 0.0
+    if record.never_seen:
+        return "never active in these texts"
+    if extreme == 0 or (extreme < 0) != negative:
+        return f"never {'below' if negative else 'above'} zero in these texts"
+    return f"{'down' if negative else 'up'} to {extreme:.2f} in these texts"

@@ -1,0 +1,159 @@
+"""Parts of reports on a terminal: pages, titles, tables, bars; tokens, names and numbers as text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.info import Target
+
+BAR = 24
+"""Cells of the bar that stands for certainty."""
+FEWEST_CELLS = 16
+"""What the last column gets at least."""
+LEAST_WIDTH = 72
+"""Narrower terminals wrap by themselves: no name is ever cut."""
+
+
+@contextmanager
+def page() -> Iterator[Console]:
+    """Stdout, with no text taken for markup and no number coloured; written at once, lines trimmed."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    console.width = max(console.width, LEAST_WIDTH)
+    with console.capture() as captured:
+        yield console
+    sys.stdout.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
+    sys.stdout.flush()
+
+
+def bar(share: float) -> str:
+    """As many cells as a share fills."""
+    eighths = round(share * BAR * 8)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def table(*headers: str) -> Table:
+    """Columns two cells apart, without lines."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for header in headers:
+        made.add_column(header)
+    return made
+
+
+class AsManyAsFit:
+    """A label and tokens on one line: as many whole ones as there is room for."""
+
+    def __init__(self, label: str, tokens: list[str]) -> None:
+        self.label, self.tokens = label, tokens
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        whole = cell_len(self.label) + sum(cell_len(word) + 2 for word in self.tokens)
+        return Measurement(min(whole, FEWEST_CELLS), min(whole, options.max_width))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text().append(self.label, style="italic")
+        for number, word in enumerate(self.tokens):
+            gap = ", " if number else ": " if self.label else ""
+            longer = line + Text(gap + word)
+            if number and longer.cell_len > options.max_width:
+                break
+            line = longer
+        line.truncate(options.max_width, overflow="ellipsis")
+        yield line
+
+
+def print_title(console: Console, title: str, remark: str = "") -> None:
+    console.print()
+    console.print(Text.assemble((title, "bold"), (f"  ({remark})" if remark else "", "dim")))
+
+
+def print_indented(console: Console, content: Table | str, style: str = "") -> None:
+    shown = Text(content, style=style) if isinstance(content, str) else content
+    console.print(Padding(shown, (0, 0, 0, 2), expand=False))
+
+
+def readable(text: str) -> str:
+    """Whatever a terminal could take for a command, or not show at all, as its escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def token(text: str) -> str:
+    """A token in quotes, so that its spaces show."""
+    return readable(quote(text))
+
+
+def target_name(target: Target) -> str:
+    """`" Paris"`, or `" cold" minus " warm"` for a difference."""
+    return target_text(target.text, is_difference=target.probability is None)
+
+
+def main_target(graph: Graph) -> str:
+    """The name of the target that weighs most."""
+    return target_name(max(graph.info.targets, key=lambda target: target.weight))
+
+
+def target_text(text: str, *, is_difference: bool) -> str:
+    """The same from a target's text alone."""
+    if is_difference and " minus " in text:
+        return " minus ".join(token(side) for side in text.split(" minus ", 1))
+    return token(text)
+
+
+def node_name(graph: Graph, node: int) -> str:
+    """As `Graph.node_name`, but an output without its weight."""
+    if graph.node_kind[node] == NodeKind.TARGET:
+        return target_name(graph.info.targets[node - int(graph.of_kind(NodeKind.TARGET)[0])])
+    return readable(graph.node_name(node))
+
+
+def promoted(graph: Graph, node: int) -> list[str]:
+    """Output tokens that a feature pushes up here, without their spaces, each once."""
+    texts = graph.promoted(node)
+    words = (token(text) if text.strip() in ("", ",") else readable(text.strip()) for text in texts)
+    return list(dict.fromkeys(words))
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """`80.6%`; what would round to nothing but is something becomes `<0.1%`."""
+    least = 10.0**-decimals
+    return f"<{least:g}%" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f}%"
+
+
+def size(n_bytes: int) -> str:
+    """`93 MB`, `1.2 GB`."""
+    number, unit = float(n_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 999.5:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"
+
+
+def lines_of(items: Iterable[str], width: int, gap: str = "  ") -> list[str]:
+    """Items side by side in lines of at most `width` cells; none is broken."""
+    lines: list[str] = []
+    for item in items:
+        if lines and cell_len(lines[-1]) + len(gap) + cell_len(item) <= width:
+            lines[-1] += gap + item
+        else:
+            lines.append(item)
+    return lines
+
+
+def shortened(text: str, width: int) -> str:
+    """The end of a text too long for `width` cells: of a prompt, that is what matters."""
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return "…" + text
