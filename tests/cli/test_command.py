@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import os
 import re
@@ -17,7 +16,6 @@ from clew.version import __version__
 
 from .conftest import Run
 
-ROOT = Path(__file__).resolve().parents[2]
 CLEW = [sys.executable, "-m", "clew.cli.main"]
 
 
@@ -33,23 +31,6 @@ EVERY = [
 """All that can follow `clew`."""
 
 
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    found = (dict(a.choices) for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return next(found, {})
-
-
-def own_options(parser: argparse.ArgumentParser) -> list[str]:
-    return [
-        option for action in parser._actions for option in action.option_strings if option.startswith("--")
-    ]
-
-
-def options(parser: argparse.ArgumentParser) -> list[str]:
-    """Its own and those of the commands below it."""
-    below = (option for command in subcommands(parser).values() for option in options(command))
-    return [*own_options(parser), *below]
-
-
 def test_version_and_help(run: Run):
     assert run("--version").out == f"clew {__version__}\n"
     assert run().out == run("--help").out
@@ -60,17 +41,6 @@ def test_version_and_help(run: Run):
         assert outcome.out.startswith(f"usage: clew {command} ")
         assert len(outcome.out.split("example:\n")[1].splitlines()) == 2
         assert max(map(len, outcome.out.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_is_documented(command: str):
-    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
-    section = page.split(f"\n## `clew {command}")[1].split("\n## ")[0]
-    missing = [
-        option for option in options(subcommands(build_parser())[command]) if f"`{option}" not in section
-    ]
-    assert [option for option in missing if option not in ("--help", "--debug")] == []
-    assert all(f"`{option}`" in page for option in own_options(build_parser()))
 
 
 def test_defaults_and_limits_are_those_of_the_library():
