@@ -23,13 +23,17 @@ ALLOWED = {
     "attribution": GROUND | {"model", "dictionary", "graph"},
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
-    "facade": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "index"},
+    "load_settings": GROUND | {"dictionary"},
+    "facade": GROUND
+    | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"},
     "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
-    "server": GROUND | {"model", "index", "graph", "facade", "attribution", "intervention", "__init__"},
+    "server": GROUND
+    | {"model", "index", "graph", "facade", "attribution", "intervention", "__init__"}
+    | {"load_settings"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
-    | {"server", "__init__"},
+    | {"server", "load_settings", "__init__"},
 }
 
 
@@ -55,7 +59,13 @@ def test_lower_rooms_do_not_know_higher_ones(path):
 
 @pytest.mark.parametrize(
     "statement",
-    ["import clew", "from clew import open", "import clew.graph.frames", "import clew.index.storage.index"],
+    [
+        "import clew",
+        "from clew import open",
+        "import clew.graph.frames",
+        "import clew.index.storage.index",
+        "import clew.intervention.settings, clew.load_settings",
+    ],
 )
 def test_light_imports_leave_torch_alone(statement):
     check = f"import sys; {statement}; assert not {{'torch', 'transformers', 'pandas'}} & set(sys.modules)"

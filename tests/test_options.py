@@ -7,11 +7,16 @@ import inspect
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from annotated_types import Ge, Le
 
+from clew.attribution.settings import TraceCall
 from clew.cli.options import MEBIBYTE, add_option, settings_of
 from clew.errors import ClewError
+from clew.index.settings import IndexCall
+from clew.intervention.settings import CircuitSettings, GenerateCall, InterveneCall, ValidateCall
+from clew.load_settings import LoadCall
 from clew.options import Share, check_options, options_of, takes_options_of
 
 
@@ -38,8 +43,27 @@ class Example(Base):
 class Owner:
     @takes_options_of(Example)
     def work(self, prompt: str, settings: Example) -> tuple[str, Example]:
-        """Work on a prompt."""
+        """Work on a prompt.
+
+        Args:
+            prompt: A text.
+
+        Returns:
+            What was given.
+        """
         return prompt, settings
+
+
+@dataclass(frozen=True)
+class WithPosition(Base):
+    name: str = "neurons"
+    """A name."""
+
+
+@takes_options_of(WithPosition)
+def load(settings: WithPosition) -> WithPosition:
+    """Load by name."""
+    return settings
 
 
 def test_options_are_read_with_those_of_base_classes():
@@ -74,6 +98,43 @@ def test_a_method_takes_options_as_keywords():
     assert parameters["most"].annotation == int | None
     with pytest.raises(TypeError, match="nothing"):
         Owner().work("p", nothing=1)  # type: ignore[call-arg]
+
+
+def test_a_function_takes_options_by_position_where_they_are_not_keywords_alone():
+    assert load() == WithPosition()
+    assert load("other", share=0.1) == load(name="other", share=0.1) == WithPosition("other", share=0.1)
+    assert list(inspect.signature(load).parameters) == ["name", "share"]
+    with pytest.raises(TypeError):
+        load("other", 0.1)  # type: ignore[call-arg]
+
+
+def test_the_docstring_lists_options_with_sentences_bounds_and_defaults():
+    *_, arguments, returns = inspect.getdoc(Owner.work).split("\n\n")  # type: ignore[union-attr]
+    assert returns.startswith("Returns:")
+    assert arguments.splitlines()[:5] == [
+        "Args:",
+        "    prompt: A text.",
+        "    share: A share. A number above 0 and at most 1; default 0.5.",
+        "    count: How many there are. A whole number from 1 to 9; default 3.",
+        "    how: The way that it is done. One of fast or well; default 'fast'.",
+    ]
+    assert inspect.getdoc(load) == (
+        "Load by name.\n\nArgs:\n    name: A name. Default 'neurons'.\n"
+        "    share: A share. A number above 0 and at most 1; default 0.5."
+    )
+
+
+@pytest.mark.parametrize(
+    "settings", [TraceCall, InterveneCall, GenerateCall, ValidateCall, CircuitSettings, LoadCall, IndexCall]
+)
+def test_every_option_has_a_sentence(settings):
+    assert all(option.sentence.endswith(".") for option in options_of(settings).values())
+
+
+def test_numbers_of_numpy_are_numbers_and_infinity_is_none():
+    check_options(Example(count=np.int64(3), share=np.float32(0.5)))  # type: ignore[arg-type]
+    with pytest.raises(ClewError, match="memory must be"):
+        check_options(Example(memory=float("inf")))  # type: ignore[arg-type]
 
 
 def test_the_command_line_reads_them():

@@ -14,9 +14,12 @@ import ast
 import dataclasses
 import functools
 import inspect
+import math
+import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -24,11 +27,13 @@ from typing import (
     Concatenate,
     Literal,
     ParamSpec,
+    Protocol,
     TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
+    overload,
 )
 
 from annotated_types import Ge, Gt, Le
@@ -39,7 +44,7 @@ Share = Annotated[float, Gt(0), Le(1)]
 """A number above 0 and at most 1."""
 
 Keywords = ParamSpec("Keywords")
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", covariant=True)
 Owner = TypeVar("Owner")
 First = TypeVar("First")
 Result = TypeVar("Result")
@@ -68,7 +73,8 @@ class Option:
         Numbers are counted in units of `unit`.
         """
         if self.choices:
-            return " or ".join(str(choice) for choice in self.choices)
+            *others, last = map(str, self.choices)
+            return f"{', '.join(others)} or {last}" if others else last
         if self.type not in (int, float):
             return ""
         most = "to" if self.at_least is not None else "and at most" if self.above is not None else "up to"
@@ -83,7 +89,10 @@ class Option:
             return value in self.choices
         if self.type not in (int, float):
             return True
-        if isinstance(value, bool) or not isinstance(value, int if self.type is int else int | float):
+        if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
+            return False
+        value = float(value)
+        if not math.isfinite(value):
             return False
         return (
             (self.at_least is None or value >= self.at_least)
@@ -113,42 +122,64 @@ def check_options(settings: Any) -> None:
             raise ClewError(f"{option.name} must be {option.expected()}, not {value!r}.")
 
 
-def takes_options_of(
-    settings: Callable[Keywords, Settings],
-) -> Callable[
-    [Callable[[Owner, First, Settings], Result]], Callable[Concatenate[Owner, First, Keywords], Result]
-]:
-    """Turn a method's last parameter, a settings object, into one keyword for each of its options.
+class TakesOptions(Protocol[Keywords, Settings]):
+    """A decorator of functions (`load(settings)`) and of methods (`trace(self, prompt, settings)`)."""
+
+    @overload
+    def __call__(
+        self, function: Callable[[Owner, First, Settings], Result], /
+    ) -> Callable[Concatenate[Owner, First, Keywords], Result]: ...
+
+    @overload
+    def __call__(self, function: Callable[[Settings], Result], /) -> Callable[Keywords, Result]: ...
+
+
+def takes_options_of(settings: Callable[Keywords, Settings]) -> TakesOptions[Keywords, Settings]:
+    """Turn a function's last parameter, a settings object, into the parameters of the settings class.
 
     `def trace(self, prompt, settings: TraceSettings)` is then called as `trace(prompt, max_nodes=64)`. Its
-    signature and the end of its docstring list the options.
+    signature and the `Args:` of its docstring list the options. Fields that are not keyword-only may be given
+    by position.
     """
 
-    def decorate(
-        method: Callable[[Owner, First, Settings], Result],
-    ) -> Callable[Concatenate[Owner, First, Keywords], Result]:
-        owner, first, _ = inspect.signature(method).parameters.values()
-
-        @functools.wraps(method)
-        def call(self: Owner, /, *args: Any, **keywords: Any) -> Result:
-            given = keywords.pop(first.name) if not args and first.name in keywords else None
-            (given,) = args or (given,)
-            return method(self, given, settings(**keywords))  # type: ignore[call-arg]
-
-        options = options_of(settings).values()  # type: ignore[arg-type]
-        keywords = [
-            inspect.Parameter(
-                option.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=option.default,
-                annotation=option.type | None if option.optional else option.type,
-            )
-            for option in options
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        *leading, last = inspect.signature(function).parameters.values()
+        options = options_of(settings)  # type: ignore[arg-type]
+        own = [
+            parameter.replace(annotation=_annotation(options[parameter.name]))
+            for parameter in inspect.signature(settings).parameters.values()
         ]
-        call.__signature__ = inspect.Signature([owner, first, *keywords])  # type: ignore[attr-defined]
-        return call  # type: ignore[return-value]
+        signature = inspect.Signature([*leading, *own])
 
-    return decorate
+        @functools.wraps(function)
+        def call(*args: Any, **keywords: Any) -> Any:
+            given = signature.bind(*args, **keywords).arguments
+            chosen = {name: given.pop(name) for name in options if name in given}
+            return function(**given, **{last.name: settings(**chosen)})  # type: ignore[call-arg]
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__doc__ = _with_options(function.__doc__ or "", [options[parameter.name] for parameter in own])
+        return call
+
+    return decorate  # type: ignore[return-value]
+
+
+def _annotation(option: Option) -> Any:
+    return option.type | None if option.optional else option.type
+
+
+def _with_options(docstring: str, options: Sequence[Option]) -> str:
+    """A docstring whose section `Args:` (made where there is none) ends with the options."""
+    prose, *sections = re.split(r"\n\n(?=(?:Args|Returns|Raises):\n)", inspect.cleandoc(docstring))
+    arguments = sections.pop(0) if sections and sections[0].startswith("Args:") else "Args:"
+    for option in options:
+        expected = option.expected()
+        facts = [f"One of {expected}" if option.choices else expected.capitalize()] if expected else []
+        if option.default is not dataclasses.MISSING and not callable(option.default):
+            facts.append(f"default {option.default!r}" if facts else f"Default {option.default!r}")
+        values = f" {'; '.join(facts)}." if facts else ""
+        arguments += f"\n    {option.name}: {' '.join(option.sentence.split())}{values}"
+    return "\n\n".join([prose, arguments, *sections])
 
 
 def _option(name: str, hint: Any, default: Any, sentence: str) -> Option:

@@ -17,7 +17,15 @@ TargetRequest: TypeAlias = str | int
 
 
 @dataclass(frozen=True, kw_only=True)
-class TraceSettings(Thresholds):
+class PromptSettings:
+    """How a prompt becomes tokens."""
+
+    sink: str | None = None
+    """Text of the first token, which soaks up attention; "none" for none (by default chosen)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceSettings(PromptSettings, Thresholds):
     """What to trace; every default is a recommendation.
 
     Features that pruning at the thresholds keeps get output tokens; the graph stays whole.
@@ -33,8 +41,6 @@ class TraceSettings(Thresholds):
     """At most so many features become nodes; the rest counts into the error nodes."""
     selection: Literal["attribution", "influence"] = "attribution"
     """Choose features by their total attribution, or (as published, and slower) by influence."""
-    sink: str | None = None
-    """Text of the first token, which soaks up attention; "none" for none (by default chosen)."""
     memory: Annotated[int, Ge(16 * 2**20)] = 96 * 2**20
     """Bytes that the sweep may work in, besides the model and the result."""
 

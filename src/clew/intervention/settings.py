@@ -1,0 +1,109 @@
+"""Settings of interventions, generated text, validations and circuits; nothing here needs torch.
+
+Classes called `...Call` hold all parameters of a method of `Model` behind its first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Literal, TypeAlias
+
+from annotated_types import Ge
+
+from clew.attribution.settings import PromptSettings
+from clew.graph.graph import Graph
+from clew.intervention.intervention import Intervention
+from clew.progress import OnProgress, ignore_progress
+
+Regime: TypeAlias = Literal["direct", "frozen-attention", "free"]
+
+REGIMES: dict[Regime, str] = {
+    "direct": "Attention, norms and MLPs are held fixed, as an edge assumes.",
+    "frozen-attention": "Attention patterns are held fixed; norms and MLPs respond.",
+    "free": "Nothing is held fixed: the real model.",
+}
+"""Each regime, and what responds in it."""
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Multiples of a change."""
+
+    _: KW_ONLY
+    strengths: Sequence[float] | None = None
+    """Make all changes so many times: a becomes a + S (changed - a); 0 is no change, 1 the change."""
+
+
+@dataclass(frozen=True)
+class InterventionSettings(Strengths):
+    """How the model responds to changes of features."""
+
+    regime: Regime = "free"
+    """What responds: direct (as edges predict), frozen-attention or free (the real model)."""
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How text is generated."""
+
+    max_tokens: Annotated[int, Ge(1)] = 20
+    """Generate at most so many tokens."""
+    _: KW_ONLY
+    temperature: Annotated[float, Ge(0)] = 0.0
+    """Draw tokens at random at this temperature; 0 takes the likeliest."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Seed of the random numbers, which are the same for every strength."""
+    cache: bool = True
+    """Keep keys and values of earlier positions; without, the result is the same, only later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationSettings:
+    """Which features of a graph are tested by ablation."""
+
+    count: Annotated[int, Ge(0)] = 50
+    """Ablate so many of the most influential features, one by one."""
+    random_count: Annotated[int, Ge(0)] | None = None
+    """Ablate so many others, drawn at random (by default as many as `count`)."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Seed of the draw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CircuitSettings:
+    """How a circuit is tested."""
+
+    outside: Literal["zero", "mean"] = "zero"
+    """Put features outside the circuit to zero, or to their mean over a built-in text."""
+
+
+@dataclass(frozen=True)
+class _ChangeCall(PromptSettings):
+    interventions: Intervention | Sequence[Intervention] = ()
+    """The changes to make, one or several."""
+    _: KW_ONLY
+    graph: Graph | None = None
+    """A graph of this prompt: its supernodes and labels name features."""
+
+
+@dataclass(frozen=True)
+class InterveneCall(InterventionSettings, _ChangeCall):
+    """Parameters of `Model.intervene`."""
+
+    _: KW_ONLY
+    layers: range | None = None
+    """Write changes at these layers only, and hold their MLPs fixed."""
+
+
+@dataclass(frozen=True)
+class GenerateCall(GenerationSettings, Strengths, _ChangeCall):
+    """Parameters of `Model.generate`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateCall(ValidationSettings):
+    """Parameters of `Model.validate`."""
+
+    on_progress: OnProgress = ignore_progress
+    """Called with a phase, how much of it is done, and how much there is."""

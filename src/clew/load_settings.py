@@ -1,0 +1,50 @@
+"""Settings of `clew.load`; nothing here needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from clew.progress import OnNote, ignore_note
+
+if TYPE_CHECKING:
+    from clew.dictionary.transcoder_set import TranscoderSet
+else:
+    TranscoderSet = Any  # options are read without torch
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """A model, its dictionary of features, and how they are computed."""
+
+    reference: str | Path = "smollm2"
+    """Short name (see clew models), folder, .gguf file or hub id (`org/name[@revision]`)."""
+    _: KW_ONLY
+    dictionary: str | Path | TranscoderSet | None = "neurons"
+    """The features: neurons (the model's own), or transcoders: folder, file or hub reference."""
+    read_point: Literal["residual", "normalized", "mlp-input"] | None = None
+    """Where transcoders read the stream (by default as their files say)."""
+    write_point: Literal["mlp-output", "stream"] | None = None
+    """Where transcoders write to the stream (by default as their files say)."""
+    k: Annotated[int, Ge(1)] | None = None
+    """Features of a layer active together, for TopK transcoders whose files do not say."""
+    low_memory: bool = False
+    """Read encoders from disk whenever they are needed."""
+    check: bool = True
+    """Refuse transcoders that explain nothing of the model's MLPs (FVU above 1)."""
+    device: str = "auto"
+    """Where to compute: auto (CUDA where there is one), cpu, cuda, cuda:1, mps."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the model's weights."""
+
+
+@dataclass(frozen=True)
+class LoadCall(LoadSettings):
+    """Parameters of `clew.load`."""
+
+    _: KW_ONLY
+    on_note: OnNote = ignore_note
+    """Called with a sentence about what takes long (a conversion, a download) or was measured."""
