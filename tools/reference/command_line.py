@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from clew.cli.main import build_parser
+from clew.cli.parser import build_parser
 
 HEAD = """\
 # The command line
