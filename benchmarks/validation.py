@@ -23,7 +23,7 @@ from benchmarks.swap import (
     swapped,
 )
 from clew.attribution.trace import TraceSettings, trace
-from clew.cli.reports.validation import drawing
+from clew.cli.reports.validation_plot import validation_svg
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.circuits import measure_circuit
@@ -80,7 +80,7 @@ def validated(model: LanguageModel, prompt: str) -> Validation:
     found = validate_graph(model, NeuronDictionary(model), graph, count=TESTED)
     print(prompt, found, flush=True)
     if prompt == SMOLLM2_ANSWERS[0][0]:
-        Path("docs/measurements", PICTURE).write_text(drawing(graph, found), encoding="utf-8")
+        Path("docs/measurements", PICTURE).write_text(validation_svg(graph, found), encoding="utf-8")
     return found
 
 

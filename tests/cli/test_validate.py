@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,7 @@ from pathlib import Path
 import pytest
 
 import clew
-from clew.cli.reports.plot_axes import LinearAxis, LogAxis, SignedLogAxis
-from clew.cli.reports.scatter_plot import Panel, Plot, Point, color, scatter_svg
+from clew.cli.reports.validation_plot import validation_svg
 
 from .conftest import Run
 from .test_errors import refused
@@ -48,53 +48,39 @@ def test_a_circuit_of_what_pruning_keeps(run: Run, whole: Path):
         assert re.search(r"^  the whole model +0\.\d", outcome.out, re.MULTILINE)
 
 
-def test_the_scatter_plot_is_a_small_svg(run: Run, whole: Path, model_folder: Path, tmp_path: Path):
+def test_the_scatter_plot_is_a_small_svg(run: Run, whole: Path, tmp_path: Path):
     drawn = tmp_path / "a.svg"
     outcome = run("validate", whole, "--top", 20, "--random", 15, "--svg", drawn)
     assert outcome.out.endswith(f"Saved  {drawn}\n")
     root = ET.fromstring(drawn.read_text(encoding="utf-8"))
-    circles = [element for element in root.iter() if element.tag.endswith("circle")]
-    layers = sum(
-        group.count >= 3
-        for group in clew.load(model_folder).validate(clew.open(whole), count=20, random_count=15).layers
-    )
-    assert len(circles) == 2 + 2 * 35 + layers
     texts = " ".join("".join(element.itertext()) for element in root.iter())
     for fact in (
         "tiny · neurons · 20 most influential features and 15 at random",
         "worst gap",
         "Spearman: all ",
+        "Influence and KL by layer",
     ):
         assert fact in texts
+    assert len(set(re.findall(r"L\d+/\d+@\d+", texts))) >= 4
     assert drawn.stat().st_size < 200_000
     assert "prefers-color-scheme: dark" in drawn.read_text(encoding="utf-8")
 
 
-def test_many_points_and_zeros_stay_a_small_svg():
-    points = [Point(f"<{n}>", 10.0 ** -(n % 30), float(n % 5 == 0), n % 30, n % 2 == 0) for n in range(5000)]
-    axis = LogAxis.over([point.x for point in points])
-    signed = SignedLogAxis.over([point.y for point in points])
-    panels = [
-        Panel("t", "c", "x", "y", axis, axis, points, points[:9], diagonal=True),
-        Panel("t", "c", "x", "y", signed, LinearAxis(0, 1, (0, 0.5)), points),
-    ]
-    drawn = scatter_svg(Plot("a & b", ["<c>"], ("one", "other"), 30, panels))
-    ET.fromstring(drawn)
-    assert len(drawn) < 300_000
-    assert "nan" not in drawn
-    empty = Panel("t", "c", "x", "y", LogAxis.over([]), SignedLogAxis.over([0.0]), [])
-    ET.fromstring(scatter_svg(Plot("none", [], ("one", "other"), 1, [empty])))
+def test_equal_points_and_zeros_are_drawn(whole: Path, model_folder: Path):
+    graph = clew.open(whole)
+    result = clew.load(model_folder).validate(graph, count=2, random_count=1)
+    zeros = [replace(node, influence=0, kl=0, predicted=0, measured=0) for node in result.nodes]
+    for nodes in ([], zeros[:1], zeros):
+        ET.fromstring(validation_svg(graph, replace(result, nodes=tuple(nodes))))
 
 
-def test_axes_place_values_and_zeros():
-    log = LogAxis.over([0.0, 0.02, 3.0])
-    assert (log.low, log.high) == (-2, 1)
-    assert (log.share(0), log.share(0.01), log.share(10), log.share(1e9)) == (0, 0, 1, 1)
-    assert log.ticks[0] == (0.01, "0.01")
-    signed = SignedLogAxis.over([-4.0, 0.5, 0.0])
-    assert [signed.share(value) for value in (-10, -0.01, 0, 0.01, 10)] == [0, 0.375, 0.5, 0.625, 1]
-    assert [text for _, text in signed.ticks] == ["-10", "-1", "-0.1", "-0.01", "0", "0.01", "0.1", "1", "10"]
-    assert [color(layer, 3) for layer in range(3)] == ["#2f7ed8", "#b14fc5", "#e8710a"]
+def test_without_matplotlib_the_message_says_how_to_get_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert refused(run("validate", "a.clew", "--svg", tmp_path / "a.svg")) == (
+        "--svg needs matplotlib, which is not installed: pip install matplotlib."
+    )
 
 
 def test_the_same_seed_prints_the_same(run: Run, whole: Path):

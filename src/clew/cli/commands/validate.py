@@ -73,6 +73,12 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Refuse what cannot work before a model is loaded; save before printing."""
+    from clew.cli.progress import Progress
+    from clew.cli.reports.validation import print_circuit, print_validation
+    from clew.cli.reports.validation_plot import check_matplotlib, validation_svg
+    from clew.cli.terminal import page
+    from clew.graph.reader import open_graph
+
     singly = arguments.top + arguments.random > 0
     if not singly and (not arguments.circuit or arguments.svg):
         raise ClewError("validate needs at least one feature to remove; see clew validate --help")
@@ -80,11 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ClewError("--nodes is the set for --circuit zero or --circuit mean, which is not there")
     if arguments.svg is not None:
         check_writable(arguments.svg)
-    from clew.cli.progress import Progress
-    from clew.cli.reports.validation import drawing, print_circuit, print_validation
-    from clew.cli.terminal import page
-    from clew.graph.reader import open_graph
-
+        check_matplotlib()
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")
         graph = open_graph(arguments.file)
@@ -103,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
             progress.stage("Removing a circuit")
             circuit = _circuit(model, graph, arguments)
         if arguments.svg is not None and found is not None:
-            _save(arguments.svg, drawing(graph, found))
+            _save(arguments.svg, validation_svg(graph, found))
     with page() as console:
         if found is not None:
             print_validation(console, graph, found)

@@ -8,14 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clew.cli.reports.validation_plot import FEWEST_IN_LAYER, drawing
+from clew.cli.reports.validation_plot import FEWEST_IN_LAYER
 from clew.cli.terminal import main_target, print_indented, print_title, readable, token
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
 from clew.intervention.circuits import Circuit, count
 from clew.intervention.validation_result import Agreement, NodeCheck, Validation
-
-__all__ = ["drawing", "print_circuit", "print_validation"]
 
 
 def print_validation(console: Console, graph: Graph, found: Validation) -> None:

@@ -2,97 +2,160 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from clew.cli.reports.plot_axes import LinearAxis, LogAxis, SignedLogAxis
-from clew.cli.reports.scatter_plot import Panel, Plot, Point, scatter_svg
+import numpy as np
+
 from clew.cli.terminal import main_target, readable, token
+from clew.errors import ClewError
 from clew.graph.graph import Graph
-from clew.intervention.validation_result import Agreement, Correlation, Validation
+from clew.intervention.validation_result import Agreement, Correlation, NodeCheck, Validation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FEWEST_IN_LAYER = 3
 """Layers with fewer tested features have no correlations."""
-MARKED = 4
+NAMED = 4
 """Points of a panel that are named."""
+DECADES = 8
+"""Powers of ten on a logarithmic axis; smaller values, and zero, lie on its edge."""
+LAYER_COLORS = "#2f7ed8", "#b14fc5", "#e8710a"
+"""Of the first, the middle and the last layer: they stand out on white and on black."""
+TEXT = "#1f2328"
+STYLE = """<style>
+svg { color: #1f2328; background: #ffffff; }
+@media (prefers-color-scheme: dark) { svg { color: #e6edf3; background: #0d1117; } }
+</style>
+"""
+"""The plot is drawn in `TEXT`, which becomes the current colour: dark on light pages, light on dark ones."""
 
 
-def drawing(graph: Graph, found: Validation) -> str:
-    """The correlations of the printed table, and the points that they come from, as SVG."""
-    n_layers = max(graph.n_layers, *(node.layer + 1 for node in found.nodes), 1)
-    lines = (
-        f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {len(found.top)} most "
-        f"influential features and {len(found.random)} at random, of {found.n_features:,}, each set to zero "
-        "by itself",
-        f"With all held but the edges, what a feature does is what its edges say: worst gap {found.gap:.0e}",
-    )
-    plot = Plot(
-        title=f"{token(graph.info.prompt)} → {main_target(graph)}",
-        lines=lines,
-        kinds=("most influential", "at random"),
-        n_layers=n_layers,
-        panels=[_influence(found), _prediction(found, main_target(graph)), _by_layer(found, n_layers)],
-    )
-    return scatter_svg(plot)
+def check_matplotlib() -> None:
+    """Raise `ClewError` where matplotlib is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ClewError("--svg needs matplotlib, which is not installed: pip install matplotlib.") from None
 
 
-def _influence(found: Validation) -> Panel:
-    points = [Point(node.name, node.influence, node.kl, node.layer, node.is_top) for node in found.nodes]
-    return Panel(
-        title="Influence, and what its removal does",
-        caption=_caption(found, lambda group: group.influence_and_kl),
-        x_label="influence",
-        y_label="KL(after || before), nats",
-        x=LogAxis.over([point.x for point in points]),
-        y=LogAxis.over([point.y for point in points]),
-        points=points,
-        marked=sorted(points, key=lambda point: -point.y)[:MARKED],
-    )
+def validation_svg(graph: Graph, result: Validation) -> str:
+    """The points behind the printed correlations as SVG; needs matplotlib."""
+    from matplotlib import rc_context
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+
+    n_layers = max(graph.n_layers, *(node.layer + 1 for node in result.nodes), 2)
+    color_map = LinearSegmentedColormap.from_list("layers", LAYER_COLORS)
+    colors = ScalarMappable(Normalize(0, n_layers - 1), color_map)
+    settings: Any = {
+        **dict.fromkeys(
+            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), TEXT
+        ),
+        "svg.fonttype": "none",
+        "svg.hashsalt": "clew",
+        "text.parse_math": False,
+        "axes.titlesize": "medium",
+        "xtick.labelsize": "small",
+        "ytick.labelsize": "small",
+    }
+    with rc_context(settings):
+        figure = Figure(figsize=(15, 5.6), layout="constrained")
+        figure.suptitle(_title(graph, result), x=0.01, horizontalalignment="left", fontsize="medium")
+        influence, prediction, by_layer = figure.subplots(1, 3)
+        _draw_influence(influence, result, colors)
+        _draw_prediction(prediction, result, colors, main_target(graph))
+        _draw_layers(by_layer, result, colors, n_layers)
+        figure.colorbar(colors, ax=by_layer, label="layer")
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
+    return drawn.getvalue().replace(TEXT, "currentColor").replace("<defs>", f"{STYLE}<defs>", 1)
 
 
-def _prediction(found: Validation, target: str) -> Panel:
-    points = [
-        Point(node.name, node.predicted, node.measured, node.layer, node.is_top) for node in found.nodes
-    ]
-    axis = SignedLogAxis.over([value for point in points for value in (point.x, point.y)])
-    return Panel(
-        title="Predicted over all paths, and measured",
-        caption=_caption(found, lambda group: group.prediction_and_effect),
-        x_label=f"predicted change of {target} (centred logit)",
-        y_label="measured change",
-        x=axis,
-        y=axis,
-        points=points,
-        marked=sorted(points, key=lambda point: -abs(point.y - point.x))[:MARKED],
-        diagonal=True,
-    )
-
-
-def _by_layer(found: Validation, n_layers: int) -> Panel:
-    """Larger where more features of a layer were tested."""
-    points = []
-    for group, layer in zip(found.layers, sorted({node.layer for node in found.nodes}), strict=True):
-        spearman = group.influence_and_kl.spearman
-        if group.count >= FEWEST_IN_LAYER and spearman is not None:
-            name = f"{group.name}: {spearman:.2f} over {group.count} features"
-            points.append(Point(name, layer, spearman, layer, radius=2 + math.sqrt(group.count)))
-    step = max(1, math.ceil(n_layers / 6))
-    return Panel(
-        title="Influence and KL, layer by layer",
-        caption=f"larger: more features; at least {FEWEST_IN_LAYER} in a layer",
-        x_label="layer",
-        y_label="Spearman",
-        x=LinearAxis(-1, n_layers, tuple(range(0, n_layers, step))),
-        y=LinearAxis(-1.05, 1.05, (-1, -0.5, 0, 0.5, 1)),
-        points=points,
+def _title(graph: Graph, result: Validation) -> str:
+    tested = f"{len(result.top)} most influential features and {len(result.random)} at random"
+    return (
+        f"{token(graph.info.prompt)} → {main_target(graph)}\n"
+        f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {tested}, of "
+        f"{result.n_features:,}, each set to zero by itself\n"
+        f"With all else held, each feature does what its edges say: worst gap {result.gap:.0e}"
     )
 
 
-def _caption(found: Validation, pair: Callable[[Agreement], Correlation]) -> str:
-    """Ranks alone: a logarithmic axis leaves them as they are."""
-    parts = []
-    for group, name in zip(found.groups, ("all", "top", "random"), strict=True):
-        spearman = pair(group).spearman
-        if spearman is not None:
-            parts.append(f"{name} {spearman:.2f}")
-    return f"Spearman: {', '.join(parts)}" if parts else "too few for a correlation"
+def _draw_influence(axes: Axes, result: Validation, colors: Any) -> None:
+    influence = np.array([node.influence for node in result.nodes])
+    kl = np.array([node.kl for node in result.nodes])
+    for values, set_scale in ((influence, axes.set_xscale), (kl, axes.set_yscale)):
+        if values.max(initial=0) > 0:
+            set_scale("log")
+            np.maximum(values, values.max() / 10**DECADES, out=values)
+    _draw_nodes(axes, result.nodes, influence, kl, kl, colors)
+    axes.set(
+        title=_spearman("Influence and KL", result, lambda agreement: agreement.influence_and_kl),
+        xlabel="influence",
+        ylabel="KL(after || before), nats",
+    )
+
+
+def _draw_prediction(axes: Axes, result: Validation, colors: Any, target: str) -> None:
+    predicted = np.array([node.predicted for node in result.nodes])
+    measured = np.array([node.measured for node in result.nodes])
+    largest = max(np.abs(predicted).max(initial=0), np.abs(measured).max(initial=0)) or 1.0
+    for set_scale in (axes.set_xscale, axes.set_yscale):
+        set_scale("symlog", linthresh=largest / 100)
+    axes.plot([-largest, largest], [-largest, largest], color=TEXT, linestyle="--", linewidth=0.8)
+    _draw_nodes(axes, result.nodes, predicted, measured, np.abs(measured - predicted), colors)
+    axes.set(
+        title=_spearman("Prediction and effect", result, lambda agreement: agreement.prediction_and_effect),
+        xlabel=f"predicted change of {target} (centred logit)",
+        ylabel="measured change",
+    )
+
+
+def _draw_layers(axes: Axes, result: Validation, colors: Any, n_layers: int) -> None:
+    """One point for each layer, larger where more features were tested."""
+    numbers = sorted({node.layer for node in result.nodes})
+    for layer, agreement in zip(numbers, result.layers, strict=True):
+        spearman = agreement.influence_and_kl.spearman
+        if agreement.count >= FEWEST_IN_LAYER and spearman is not None:
+            axes.scatter(layer, spearman, s=10 * agreement.count, color=colors.to_rgba(layer))
+    axes.axhline(0, color=TEXT, linewidth=0.5)
+    axes.set(
+        title=f"Influence and KL by layer, at least {FEWEST_IN_LAYER} features",
+        xlabel="layer",
+        ylabel="Spearman",
+        xlim=(-1, n_layers),
+        ylim=(-1.05, 1.05),
+    )
+
+
+def _draw_nodes(
+    axes: Axes, nodes: Sequence[NodeCheck], x: np.ndarray, y: np.ndarray, distance: np.ndarray, colors: Any
+) -> None:
+    """Dots for the most influential features, rings for those at random; names for the most distant."""
+    is_top = np.array([node.is_top for node in nodes], bool)
+    color = colors.to_rgba([node.layer for node in nodes])
+    axes.scatter(
+        x[~is_top], y[~is_top], s=22, facecolors="none", edgecolors=color[~is_top], label="at random"
+    )
+    axes.scatter(x[is_top], y[is_top], s=22, c=color[is_top], label="most influential")
+    most_distant = np.argsort(-distance)[:NAMED]
+    line = {"arrowstyle": "-", "color": TEXT, "alpha": 0.4}
+    for place, node in enumerate(sorted(most_distant, key=lambda node: y[node])):
+        corner = (0.97, 0.04 + 0.06 * place)  # seldom a point lies there
+        axes.annotate(nodes[node].name, (x[node], y[node]), corner, "data", "axes fraction", line, ha="right")
+    axes.legend(frameon=False, fontsize="small", loc="upper left")
+    axes.grid(color=TEXT, alpha=0.1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+
+
+def _spearman(title: str, result: Validation, pair: Callable[[Agreement], Correlation]) -> str:
+    """A title with rank correlations, which a logarithmic axis leaves as they are."""
+    names = zip(("all", "top", "random"), result.groups, strict=True)
+    values = [(name, pair(agreement).spearman) for name, agreement in names]
+    told = ", ".join(f"{name} {value:.2f}" for name, value in values if value is not None)
+    return f"{title}\nSpearman: {told}" if told else f"{title}\ntoo few for a correlation"
