@@ -199,15 +199,16 @@ def _row(what: str, goal: int | None, times: list[float]) -> str:
 
 
 TEMPLATE = """\
-# How fast the page is
+# Page speed
 
 Measured by `python -m benchmarks.browser` with {browser}, headless and drawing by software (no GPU), in a
-window of {width} by {height} pixels; {machine}. Opening ({openings} times, each with an empty cache) runs
-from the navigation to the end of the first frame that shows the graph; starting the page, fetching the graph
-from `clew serve`, reading it and laying it out are part of it. The other rows say how long the page's thread
-works for one answer, in the handler of the event and in the frame that shows it ({moves} moves of the pointer
-over the whole graph); below each table is the time until that frame is done, which contains waiting for the
-screen's clock (up to 17 ms).
+window of {width} by {height} pixels; {machine}.
+
+Opening ({openings} times, each with an empty cache) runs from the navigation to the end of the first frame
+that shows the graph. It contains starting the page, fetching the graph from `clew serve`, reading it and
+laying it out. The other rows say how long the page's thread works for one answer, in the handler of the
+event and in the frame that shows it ({moves} moves of the pointer over the whole graph). Below each table
+is the time until that frame is done, which contains waiting for the screen's clock (up to 17 ms).
 
 {tables}"""
 

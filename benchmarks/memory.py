@@ -1,4 +1,4 @@
-"""What a trace with the transcoders of a folder on disk takes in memory, beyond the model."""
+"""Measure the peak memory of a trace with transcoders on disk, beyond the model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+import torch
+
+from benchmarks.prose import prose_token_ids
 from benchmarks.random_transcoders import random_transcoders
 from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.facade import load
@@ -17,22 +20,14 @@ N_POSITIONS = 16
 
 def write_large_clt(model: LanguageModel, folder: Path, n_features: int = 3550) -> int:
     """A random CLT whose decoders take 4 GB on disk; returns its size in bytes."""
-    recording = record(model, prompt_ids(model))
+    recording = record(model, torch.tensor(prose_token_ids(model, N_POSITIONS)))
     made = random_transcoders(model, recording, n_features=n_features, n_active=42, crosses_layers=True)
     save_transcoders(made, folder, model.name)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def prompt_ids(model: LanguageModel):
-    import torch
-
-    text = (Path(__file__).parent / "prose.txt").read_text()
-    ids = [model.tokenizer.convert_tokens_to_ids("<|endoftext|>"), *model.tokenizer.encode(text)]
-    return torch.tensor(ids[:N_POSITIONS])
-
-
 def peak_bytes() -> int:
-    """Of this program alone: `ru_maxrss` still counts what its parent held when it was started."""
+    """The peak of this program alone; `ru_maxrss` still counts what its parent held when it was started."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
@@ -40,7 +35,7 @@ def peak_bytes() -> int:
 def main() -> None:
     model = load("smollm2", dictionary=sys.argv[1], check=False, low_memory=True)
     network = model.language_model.network
-    graph = model.trace(prompt_ids(model.language_model).tolist())
+    graph = model.trace(prose_token_ids(model.language_model, N_POSITIONS))
     weights = sum(parameter.nbytes for parameter in network.parameters())
     print(json.dumps({"peak": peak_bytes(), "model": weights, "conservation": graph.info.conservation}))
 

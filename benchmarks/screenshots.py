@@ -50,7 +50,7 @@ def traced(server: Server, prompt: str) -> str:
 
 
 def annotate(server: Server, id: str, graph: Graph) -> None:
-    """What a person may have made of it: the suggested groups, and a few pins."""
+    """Add the suggested groups and a few pins, as a person might."""
     suggested = graph.suggest_groups(4)
     colors = ["#0072b2", "#d55e00", "#009e73", "#cc5a9b"]
     members = {node for each in suggested for node in each.members}
@@ -69,7 +69,7 @@ def annotate(server: Server, id: str, graph: Graph) -> None:
 
 
 def strongest_feature(graph: Graph) -> str:
-    """Of the upper half of the layers."""
+    """The most influential feature in the upper half of the layers."""
     nodes = graph.of_kind(NodeKind.FEATURE)
     nodes = nodes[graph.node_layer[nodes] > graph.n_layers // 2]
     return graph.node_id(nodes[graph.node_influence[nodes].argmax()])

@@ -9,113 +9,112 @@ from typing import Literal
 
 import numpy as np
 
-from clew.attribution.trace import TraceSettings, trace
-from clew.dictionary.neurons import NeuronDictionary
+from benchmarks.markdown import table
+from benchmarks.neuron_graphs import trace_neurons
+from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
 from clew.graph.pruning import prune_masks
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 
-WAYS: tuple[tuple[Literal["attribution", "influence"], int], ...] = (
+CHOICES: tuple[tuple[Literal["attribution", "influence"], int], ...] = (
     ("attribution", 4096),
     ("influence", 4096),
     ("attribution", 8192),
 )
+"""Selection and number of nodes."""
 PROMPTS = {"smollm2": SMOLLM2_ANSWERS[:5], "gemma3-270m": GEMMA_ANSWERS[:5]}
 
 
 @dataclass(frozen=True)
-class Traced:
-    """One graph and what it took."""
+class TimedGraph:
+    """One graph, and the seconds for choosing its features and computing its rows."""
 
     graph: Graph
     seconds: float
 
     @property
-    def nodes(self) -> set[tuple[int, int, int]]:
-        """All feature nodes, as layer, position and index."""
-        return self._keys(self.graph.of_kind(NodeKind.FEATURE))
+    def replacement(self) -> float:
+        assert self.graph.info.scores is not None
+        return self.graph.info.scores.replacement
 
     @property
-    def kept(self) -> set[tuple[int, int, int]]:
-        """Those that pruning keeps."""
+    def scores(self) -> str:
+        assert self.graph.info.scores is not None
+        return f"{self.replacement:.2f} / {self.graph.info.scores.completeness:.2f}"
+
+    @property
+    def features(self) -> set[FeatureAt]:
+        return self._features(self.graph.of_kind(NodeKind.FEATURE))
+
+    @property
+    def kept(self) -> set[FeatureAt]:
+        """The features that pruning keeps."""
         keep, _ = prune_masks(self.graph, measure_flow(self.graph), 0.8, 0.98)
-        return self._keys(np.flatnonzero(keep & (self.graph.node_kind == NodeKind.FEATURE)))
+        return self._features(np.flatnonzero(keep & (self.graph.node_kind == NodeKind.FEATURE)))
 
-    def _keys(self, nodes: np.ndarray) -> set[tuple[int, int, int]]:
-        columns = (self.graph.node_layer, self.graph.node_position, self.graph.node_feature)
-        return set(zip(*(column[nodes].tolist() for column in columns), strict=True))
-
-
-def traced(name: str, prompt: str) -> list[Traced]:
-    """The same prompt in every way."""
-    model = real_model(name)
-    found = []
-    for selection, max_nodes in WAYS:
-        settings = TraceSettings(max_nodes=max_nodes, selection=selection)
-        graph = trace(model, NeuronDictionary(model), prompt, settings)
-        found.append(Traced(graph, graph.info.timing["selection"] + graph.info.timing["rows"]))
-    return found
+    def _features(self, nodes: np.ndarray) -> set[FeatureAt]:
+        return {self.graph.feature_at(int(node)) for node in nodes}
 
 
-def shared(one: set, other: set) -> float:
-    return len(one & other) / len(one | other)
+def traced(name: str, prompt: str) -> list[TimedGraph]:
+    """One prompt's graph for each of the choices."""
+    graphs = [
+        trace_neurons(real_model(name), prompt, max_nodes=max_nodes, selection=selection)
+        for selection, max_nodes in CHOICES
+    ]
+    phases = "selection", "rows"
+    return [TimedGraph(graph, sum(graph.info.timing[phase] for phase in phases)) for graph in graphs]
+
+
+def shared(one: set[FeatureAt], other: set[FeatureAt]) -> str:
+    return f"{len(one & other) / len(one | other):.0%}"
 
 
 def main() -> None:
-    lines, all_found = [], []
+    rows, measured = [], []
     for name, answers in PROMPTS.items():
         for prompt, _ in answers:
-            found = traced(name, prompt)
-            all_found.append(found)
-            scores = [each.graph.info.scores for each in found]
-            cells = [f"{score.replacement:.2f} / {score.completeness:.2f}" for score in scores if score]
-            times = [f"{each.seconds:.1f}" for each in found]
-            common = [shared(found[0].nodes, found[1].nodes), shared(found[0].kept, found[1].kept)]
-            cells = [cell for pair in zip(cells, times, strict=True) for cell in pair]
-            lines.append([name, prompt, *cells, *(f"{share:.0%}" for share in common)])
-            print(lines[-1], flush=True)
-    header = ["model", "prompt"]
-    for selection, max_nodes in WAYS:
-        header += [f"{selection}, {max_nodes:,}", "s"]
-    header += ["nodes in common", "kept nodes in common"]
-    rows = [header, ["---", "---", *["--:"] * (len(header) - 2)], *lines]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    gains = [
-        median(
-            found[way].graph.info.scores.replacement - found[0].graph.info.scores.replacement
-            for found in all_found
-            if found[way].graph.info.scores and found[0].graph.info.scores
-        )
-        for way in (1, 2)
-    ]
-    times = [median(found[way].seconds for found in all_found) for way in range(3)]
-    Path("docs/measurements/selection.md").write_text(TEMPLATE.format(table=table, gains=gains, times=times))
+            graphs = traced(name, prompt)
+            first, second, _ = graphs
+            measured.append(graphs)
+            cells = [cell for each in graphs for cell in (each.scores, f"{each.seconds:.1f}")]
+            common = shared(first.features, second.features), shared(first.kept, second.kept)
+            rows.append([name, prompt, *cells, *common])
+            print(rows[-1], flush=True)
+    choices = [cell for selection, count in CHOICES for cell in (f"{selection}, {count:,}", "s")]
+    header = ["model", "prompt", *choices, "nodes in common", "kept nodes in common"]
+    gains = [median(graphs[n].replacement - graphs[0].replacement for graphs in measured) for n in (1, 2)]
+    times = [median(graphs[n].seconds for graphs in measured) for n in range(len(CHOICES))]
+    Path("docs/measurements/selection.md").write_text(
+        TEMPLATE.format(table=table(header, rows, n_texts=2), gains=gains, times=times)
+    )
 
 
-TEMPLATE = """# Which features become nodes
+TEMPLATE = """# Selection
 
-Generated by `make docs` (`benchmarks/selection.py`): SmolLM2 and Gemma 3 270M with their own neurons,
-float32, two CPU cores. Where more features are active than `--max-nodes`, they are chosen
+Which features become nodes? Generated by `make docs` (`benchmarks/selection.py`), with SmolLM2 and Gemma 3
+270M, their own neurons, float32 and two CPU cores. Where more features are active than `--max-nodes`, they
+are chosen in one of two ways:
 
 - by **attribution** (the default): one backward pass through the whole linearised model gives every
-  feature's total attribution to the targets, signs and all;
-- by **influence** (`--selection influence`), the published way: rows are computed for the targets, then
-  for the features that influence them most through the rows known so far, 2,048 at a time.
+  feature's total attribution to the targets, with signs;
+- by **influence** (`--selection influence`), as published: rows are computed for the targets, then for the
+  features that influence them most through the rows known so far, 2,048 at a time.
 
-Where no more are active, both keep all. Otherwise they differ, and by this much: replacement /
-completeness of the whole graph, then the seconds that choosing and computing the rows took.
+Where no more are active, both keep all. The table has replacement / completeness of the whole graph, then
+the seconds for choosing features and computing rows.
 
 {table}
 
-*In common*: nodes of both graphs of 4,096 features, over nodes of either; *kept*: of those that pruning
-keeps.
+*In common*: nodes in both graphs of 4,096 features, divided by nodes in either. *Kept*: the same of the
+nodes that pruning keeps.
 
-Choosing by influence raises the replacement score by {gains[0]:.2f} in the median (it picks what that
-score counts), and takes {times[1]:.1f} s instead of {times[0]:.1f} s. Twice the nodes by attribution take
-{times[2]:.1f} s and raise it by {gains[1]:.2f}. So attribution is the default, with more nodes where the
-scores should be higher; influence is for comparisons with published graphs, and for transcoders, whose
-active features are few.
+Choosing by influence raises the replacement score by {gains[0]:.2f} in the median (it picks what that score
+counts), and takes {times[1]:.1f} s instead of {times[0]:.1f} s. Twice the nodes by attribution take
+{times[2]:.1f} s and raise it by {gains[1]:.2f}. So attribution is the default; for higher scores, take more
+nodes. Influence is for comparisons with published graphs, and for transcoders, which have few active
+features.
 """
 
 

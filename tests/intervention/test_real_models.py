@@ -1,10 +1,19 @@
-"""On real models: influence and prediction go together with ablation, and a swap changes the answer."""
+"""On real models: influence and prediction go together with ablation, and a patch changes the answer."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.swap import DALLAS, JORDAN, Swap, others, source_graph, subject, supernode, swapped
+from benchmarks.subject_patching import (
+    DALLAS,
+    JORDAN,
+    SubjectPatch,
+    patched_answers,
+    random_neurons,
+    source_graph,
+    subject_neurons,
+    subject_positions,
+)
 from clew.attribution.trace import trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.intervention.circuits import measure_circuit
@@ -31,15 +40,15 @@ def test_edges_hold_and_influence_tells_what_matters(name: str, prompt: str):
     assert circuit.alone > circuit.nothing
 
 
-@pytest.mark.parametrize("swap", [DALLAS, JORDAN])
-def test_a_subject_s_neurons_from_another_prompt_change_the_answer_as_they_should(swap: Swap):
+@pytest.mark.parametrize("patch", [DALLAS, JORDAN])
+def test_a_subject_s_neurons_from_another_prompt_change_the_answer_as_they_should(patch: SubjectPatch):
     """A hundred neurons at the subject's positions; as many random ones change nothing."""
     model = real_model("gemma3-270m")
-    places = supernode(source_graph(model, swap), subject(model, swap), 100)
-    before, after = swapped(model, swap, places)
-    assert (before.likeliest, after.likeliest) == (swap.answer, swap.wanted)
-    assert after.wanted > 100 * before.wanted
+    neurons = subject_neurons(source_graph(model, patch), subject_positions(model, patch), 100)
+    before, after = patched_answers(model, patch, neurons)
+    assert (before.likeliest, after.likeliest) == (patch.answer, patch.source_answer)
+    assert after.source_answer > 100 * before.source_answer
     assert after.answer < before.answer / 5
-    _, control = swapped(model, swap, others(model, places, seed=0))
-    assert control.likeliest == swap.answer
-    assert control.wanted < 0.05
+    _, control = patched_answers(model, patch, random_neurons(model, neurons, seed=0))
+    assert control.likeliest == patch.answer
+    assert control.source_answer < 0.05

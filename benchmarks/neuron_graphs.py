@@ -1,15 +1,34 @@
-"""Set neurons to zero in the real model and see what its answer becomes."""
+"""Graphs of a model's own neurons, and answers of the real model with some of them set to zero."""
 
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from clew.attribution.trace import TraceSettings, trace
+from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
+
+
+def trace_neurons(model: LanguageModel, prompt: str, **options: Any) -> Graph:
+    """The whole graph of a prompt; `options` are those of `TraceSettings`."""
+    return trace(model, NeuronDictionary(model), prompt, TraceSettings(**options))
+
+
+def most_influential(graph: Graph, count: int) -> np.ndarray:
+    """The feature nodes with the most influence, the highest first."""
+    features = graph.of_kind(NodeKind.FEATURE)
+    return features[np.argsort(-graph.node_influence[features])[:count]]
+
+
+def random_nodes(graph: Graph, count: int, seed: int) -> np.ndarray:
+    """Feature nodes of the graph, drawn evenly."""
+    return np.random.default_rng(seed).choice(graph.of_kind(NodeKind.FEATURE), count, replace=False)
 
 
 def answer_probability(model: LanguageModel, graph: Graph, ablated: np.ndarray) -> float:
@@ -35,13 +54,3 @@ def _zero(positions: np.ndarray, features: np.ndarray):
         return (neurons, *inputs[1:])
 
     return hook
-
-
-def most_influential(graph: Graph, count: int) -> np.ndarray:
-    features = graph.of_kind(NodeKind.FEATURE)
-    return features[np.argsort(-graph.node_influence[features])[:count]]
-
-
-def random_nodes(graph: Graph, count: int, seed: int) -> np.ndarray:
-    """Active feature nodes of the graph, drawn evenly."""
-    return np.random.default_rng(seed).choice(graph.of_kind(NodeKind.FEATURE), count, replace=False)

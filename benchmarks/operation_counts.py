@@ -1,4 +1,4 @@
-"""How much arithmetic and memory a graph needs, counted from the graph itself."""
+"""Arithmetic and memory that a graph needs, counted from the graph itself."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def needed_flops(graph: Graph, model: LanguageModel, *, crosses_layers: bool = F
 
 
 def writes_between(graph: Graph) -> int:
-    """Over all edges, the layers at which the source writes below the target."""
+    """The number of layers at which the source writes below the target, over all edges."""
     layer, is_feature = graph.node_layer.astype(np.int64), graph.node_kind == NodeKind.FEATURE
     target = np.repeat(np.arange(graph.n_nodes), np.diff(graph.edge_offset))
     between = layer[target] - layer[graph.edge_source]

@@ -1,0 +1,13 @@
+"""The prompt of speed and memory: a text as long as wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clew.model.language_model import LanguageModel
+
+
+def prose_token_ids(model: LanguageModel, count: int) -> list[int]:
+    """The first `count` token ids of `prose.txt`, the sink included."""
+    text = (Path(__file__).parent / "prose.txt").read_text()
+    return [model.tokenizer.convert_tokens_to_ids("<|endoftext|>"), *model.tokenizer.encode(text)][:count]
