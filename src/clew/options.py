@@ -183,6 +183,7 @@ def _with_options(docstring: str, options: Sequence[Option]) -> str:
 
 
 def _option(name: str, hint: Any, default: Any, sentence: str) -> Option:
+    hint = getattr(hint, "__value__", hint)  # of a `TypeAliasType`
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     optional = NoneType in parts
     match [part for part in parts if part is not NoneType]:

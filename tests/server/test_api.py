@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from clew.server.app import make_app, make_service
 from clew.server.indexes import Indexes
-from clew.server.jobs import Jobs, Outcome
+from clew.server.jobs import Jobs
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
@@ -44,7 +44,7 @@ def served(tmp_path_factory):
     library = Library(tmp_path_factory.mktemp("library"))
     made = make_service(library, ModelCache())
     made.jobs.stop()
-    jobs = Jobs(library.database, made.events, lambda request, progress: Outcome(None))
+    jobs = Jobs(library.database, made.events, lambda request, progress: None)
     indexes = Indexes([make_index(tmp_path_factory.mktemp("index"))])
     service = ServerState(library, made.events, jobs, made.kept, dict(PAGE), indexes)
     library.add(graph_with_index())

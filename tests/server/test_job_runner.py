@@ -14,8 +14,11 @@ import clew
 from clew import ClewError, Feature, From, Intervention
 from clew.graph.graph import NodeKind
 from clew.server.app import make_app, make_service
+from clew.server.interventions import place_changes
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
+from clew.server.open_graphs import OpenGraph
+from clew.server.schemas.jobs import NodeChange
 from clew.server.security import access_to
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import HOME, brought, sentence
@@ -155,8 +158,8 @@ EVERY_WAY = [
     ({"how": "scale", "value": -2.5}, {"regime": "frozen-attention"}),
     ({"how": "set", "value": 3, "positions": "all"}, {"strengths": [0.5, 2]}),
     ({"how": "add", "value": 1.5, "positions": "onwards"}, {"generate": 4}),
-    ({"how": "swap", "source": {"prompt": "w9 'w8'", "position": -1}}, {"regime": "direct"}),
-    ({"how": "swap", "positions": "onwards", "source": {"prompt": "w9 w8", "position": 1}}, {"generate": 2}),
+    ({"how": "patch", "source": {"prompt": "w9 'w8'", "position": -1}}, {"regime": "direct"}),
+    ({"how": "patch", "positions": "onwards", "source": {"prompt": "w9 w8", "position": 1}}, {"generate": 2}),
 ]
 
 
@@ -187,9 +190,6 @@ def test_several_changes_at_once(home, traced):
 
 
 def test_a_feature_at_several_nodes_counts_once_onwards(home, traced, library, model):
-    from clew.server.interventions import places_of
-    from clew.server.open_graphs import OpenGraph
-
     graph = stored(home, traced)
     opened = OpenGraph(graph)
     by_feature = {}
@@ -197,16 +197,21 @@ def test_a_feature_at_several_nodes_counts_once_onwards(home, traced, library, m
         by_feature.setdefault(node.rpartition("_")[0], []).append(node)
     several = next(nodes for nodes in by_feature.values() if len(nodes) > 1)
     positions = sorted(int(node.rpartition("_")[2]) for node in several)
-    change = {"nodes": several, "how": "ablate", "value": None, "source": None}
-    ((place, features),) = places_of(change | {"positions": "onwards"}, opened)
-    assert (place, len(features)) == (From(positions[0]), 1)
-    assert [place for place, _ in places_of(change | {"positions": "here"}, opened)] == positions
-    assert [place for place, _ in places_of(change | {"positions": "all"}, opened)] == ["all"]
+
+    def placed(positions):
+        return place_changes([NodeChange(nodes=several, how="ablate", positions=positions)], opened)
+
+    (onwards,) = placed("onwards")
+    assert (onwards.positions, len(onwards.features)) == (From(positions[0]), 1)
+    assert [each.positions for each in placed("here")] == positions
+    assert [each.positions for each in placed("all")] == ["all"]
 
 
 def test_a_node_that_is_no_feature_cannot_be_changed(home, traced):
     token = stored(home, traced).node_ids[-1]
-    assert "is no feature that can be changed" in failure(home, traced, {"nodes": [token], "how": "ablate"})
+    assert "is not a feature that can be changed" in failure(
+        home, traced, {"nodes": [token], "how": "ablate"}
+    )
     assert "has no node '9_9_9'" in failure(home, traced, {"nodes": ["9_9_9"], "how": "ablate"})
 
 
@@ -214,8 +219,8 @@ def test_a_node_that_is_no_feature_cannot_be_changed(home, traced):
     ("change", "problem"),
     [
         ({"how": "set"}, "without a value; give a finite number"),
-        ({"how": "swap"}, "A swap needs the prompt"),
-        ({"how": "swap", "source": {"prompt": "w3", "position": 99}}, "positions 0 to"),
+        ({"how": "patch"}, "A patch takes values from another prompt"),
+        ({"how": "patch", "source": {"prompt": "w3", "position": 99}}, "positions 0 to"),
     ],
 )
 def test_changes_that_make_no_sense_fail_with_a_sentence(home, traced, change, problem):

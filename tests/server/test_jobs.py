@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 
 import pytest
 
 from clew import ClewError
-from clew.server.database import Database
+from clew.server.database import MIGRATIONS, Database
 from clew.server.events import Events
-from clew.server.jobs import MOST_WAITING, STOPPED, Jobs, Outcome
+from clew.server.jobs import MOST_WAITING, STOPPED, Jobs
+from clew.server.schemas.jobs import InterveneRequest, InterventionOutcome, LoadRequest, PatchSource
+from clew.sqlite import connect, migrate
 
-LOAD = {"kind": "load", "model": "any", "dictionary": "neurons"}
+LOAD = LoadRequest(kind="load", model="any")
+RESULT = InterventionOutcome(results=[], text=None, python="")
+
+
+def load(model):
+    return LoadRequest(kind="load", model=model)
 
 
 class Told(Events):
@@ -31,7 +40,7 @@ class Told(Events):
         """Until the job has been told to be in one of these states."""
         with self.changed:
             assert self.changed.wait_for(
-                lambda: any(data["id"] == job["id"] and data["state"] in states for data in self.heard), 10
+                lambda: any(data["id"] == job.id and data["state"] in states for data in self.heard), 10
             ), self.heard
 
 
@@ -52,7 +61,7 @@ def waiting_for(event):
 
     def run(request, progress):
         event.wait(10)
-        return Outcome(None)
+        return
 
     return run
 
@@ -61,30 +70,34 @@ def test_a_job_runs_tells_of_itself_and_is_kept(database, events):
     def run(request, progress):
         progress.note("Loading any ...")
         progress.work("rows", 1, 2)
-        return Outcome({"graph": "g"})
+        return RESULT
 
     jobs = Jobs(database, events, run)
     job = jobs.add(LOAD)
-    assert (job["state"], job["request"], job["result"]) == ("waiting", LOAD, None)
+    assert (job.state, job.request, job.result) == ("waiting", LOAD, None)
     events.wait_for(job, "done")
-    done = jobs.get(job["id"])
-    assert done["result"] == {"graph": "g"}
-    assert (done["phase"], done["done"], done["total"]) == ("Computing rows", 1, 2)
-    assert done["started"] <= done["finished"]
+    done = jobs.get(job.id)
+    assert done.result == RESULT
+    assert (done.phase, done.done, done.total) == ("Computing rows", 1, 2)
+    assert "" < (done.started or "") <= (done.finished or "")
     heard = ["", "", "Loading any", "Computing rows", "Computing rows"]
     assert [data["phase"] for data in events.heard] == heard
     assert all("result" not in data for data in events.heard)
     jobs.stop()
-    assert Jobs(database, events, run).get(job["id"]) == done
+    assert Jobs(database, events, run).get(job.id) == done
 
 
 def test_jobs_run_one_after_another_in_order(database, events):
     ran = []
-    jobs = Jobs(database, events, lambda request, progress: ran.append(request["model"]) or Outcome(None))
-    added = [jobs.add(LOAD | {"model": str(number)}) for number in range(5)]
+
+    def run(request, progress):
+        ran.append(request.model)
+
+    jobs = Jobs(database, events, run)
+    added = [jobs.add(load(str(number))) for number in range(5)]
     events.wait_for(added[-1], "done")
     assert ran == ["0", "1", "2", "3", "4"]
-    assert [job["id"] for job in jobs.list()] == [job["id"] for job in reversed(added)]
+    assert [job.id for job in jobs.list()] == [job.id for job in reversed(added)]
     jobs.stop()
 
 
@@ -98,14 +111,14 @@ def test_jobs_run_one_after_another_in_order(database, events):
 )
 def test_what_went_wrong_is_told_and_the_next_job_runs(database, events, error, told):
     def run(request, progress):
-        if request["model"] == "bad":
+        if request.model == "bad":
             raise error
-        return Outcome(None)
+        return
 
     jobs = Jobs(database, events, run)
-    bad, good = jobs.add(LOAD | {"model": "bad"}), jobs.add(LOAD)
+    bad, good = jobs.add(load("bad")), jobs.add(LOAD)
     events.wait_for(good, "done")
-    assert (jobs.get(bad["id"])["state"], jobs.get(bad["id"])["error"]) == ("failed", told)
+    assert (jobs.get(bad.id).state, jobs.get(bad.id).error) == ("failed", told)
     jobs.stop()
 
 
@@ -118,24 +131,24 @@ def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(d
         try:
             progress.work("rows", 1, 2)
         except BaseException:
-            cut.append(request["model"])
+            cut.append(request.model)
             raise
-        return Outcome(None)
+        return
 
     jobs = Jobs(database, events, run)
-    running, waiting = jobs.add(LOAD | {"model": "running"}), jobs.add(LOAD | {"model": "waiting"})
+    running, waiting = jobs.add(load("running")), jobs.add(load("waiting"))
     begun.wait(10)
     for job in (waiting, running):
-        jobs.cancel_or_forget(job["id"])
-        assert jobs.get(job["id"])["state"] == "cancelled"
-    last = jobs.add(LOAD | {"model": "last"})
+        jobs.cancel_or_forget(job.id)
+        assert jobs.get(job.id).state == "cancelled"
+    last = jobs.add(load("last"))
     go_on.set()
     events.wait_for(last, "done")
     assert cut == ["running"]
-    assert jobs.get(running["id"])["state"] == "cancelled"
-    jobs.cancel_or_forget(running["id"])
+    assert jobs.get(running.id).state == "cancelled"
+    jobs.cancel_or_forget(running.id)
     with pytest.raises(ClewError, match="There is no job"):
-        jobs.get(running["id"])
+        jobs.get(running.id)
     jobs.stop()
 
 
@@ -144,13 +157,13 @@ def test_what_ran_or_waited_when_the_server_died_is_failed_at_the_next_start(dat
     jobs = Jobs(database, events, waiting_for(stay))
     running, waiting = jobs.add(LOAD), jobs.add(LOAD)
     events.wait_for(running, "running")
-    again = Jobs(database, events, lambda request, progress: Outcome(None))  # as after a kill
+    again = Jobs(database, events, lambda request, progress: None)  # as after a kill
     for job in (running, waiting):
-        found = again.get(job["id"])
-        assert (found["state"], found["error"]) == ("failed", STOPPED)
+        found = again.get(job.id)
+        assert (found.state, found.error) == ("failed", STOPPED)
     stay.set()
     jobs.stop()
-    assert again.get(running["id"])["state"] == "failed"
+    assert again.get(running.id).state == "failed"
 
 
 def test_too_many_waiting_jobs_are_refused(database, events):
@@ -162,6 +175,24 @@ def test_too_many_waiting_jobs_are_refused(database, events):
     with pytest.raises(ClewError, match="100 jobs are waiting already"):
         jobs.add(LOAD)
     for job in jobs.list():
-        jobs.cancel_or_forget(job["id"])
+        jobs.cancel_or_forget(job.id)
     stay.set()
     jobs.stop()
+
+
+def test_a_job_of_version_0_1_that_swapped_is_read_as_a_patch(tmp_path, events):
+    change = {"nodes": ["1_2_3"], "how": "swap", "source": {"prompt": 'say "how": "swap"', "position": None}}
+    request = {"kind": "intervene", "graph": "0" * 32, "changes": [change], "strengths": [1.0]}
+    with contextlib.closing(connect(tmp_path / "old.sqlite3", "rwc")) as connection:
+        migrate(connection, MIGRATIONS[:1])
+        connection.execute(
+            "INSERT INTO jobs (id, kind, state, phase, done, total, created, request) "
+            "VALUES (?, 'intervene', 'done', '', 0, 0, '', ?)",
+            ["1" * 32, json.dumps(request)],
+        )
+    database = Database(tmp_path / "old.sqlite3")
+    job = Jobs(database, events, lambda request, progress: None).get("1" * 32)
+    database.close()
+    assert isinstance(job.request, InterveneRequest)
+    (patch,) = job.request.changes
+    assert (patch.how, patch.source) == ("patch", PatchSource(prompt='say "how": "swap"'))

@@ -88,7 +88,7 @@ def test_a_library_of_a_newer_clew_is_refused(library, tmp_path):
     with sqlite3.connect(library.folder / "library.sqlite3") as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(
-        ClewError, match=r"A newer clew wrote this library \(version 99; this one knows up to 1\)"
+        ClewError, match=r"A newer clew wrote this library \(version 99; this one knows up to 2\)"
     ):
         Library(library.folder)
     with pytest.raises(ClewError, match="newer clew"):  # and the folder is free again

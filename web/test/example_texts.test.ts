@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Example, FeatureDetails } from "../src/api/types.ts";
+import type { Example, FeatureRecord } from "../src/api/types.ts";
 import {
   frequencySentence,
   heights,
@@ -13,7 +13,7 @@ import { generator } from "./random_graphs.ts";
 /** Two below zero, five at zero, three above. */
 const histogram = { edges: [-2, -1, 0, 0, 1, 4], counts: [1, 1, 5, 2, 1] };
 
-const details = (given: Partial<FeatureDetails> = {}): FeatureDetails => ({
+const details = (given: Partial<FeatureRecord> = {}): FeatureRecord => ({
   layer: 0,
   feature: 0,
   label: null,

@@ -1,6 +1,6 @@
 import { Refusal, Server, tellEvent, tellConnected } from "./fake_server.ts";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { FeatureDetails, IndexAbout, IndexLabel } from "../src/api/types.ts";
+import type { FeatureRecord, IndexAbout, FeatureLabel } from "../src/api/types.ts";
 import { FeatureIndex } from "../src/open_graph/feature_index.svelte.ts";
 
 const about: IndexAbout = {
@@ -14,14 +14,14 @@ const about: IndexAbout = {
   generator: "",
 };
 const OF = { model: "smollm2", dictionary: "neurons" };
-const called = (text: string): IndexLabel => ({
+const called = (text: string): FeatureLabel => ({
   text,
   source: "person",
   author: "",
   confidence: null,
   created: "",
 });
-const feature = (texts: string[]): FeatureDetails => ({
+const feature = (texts: string[]): FeatureRecord => ({
   layer: 1,
   feature: 2,
   label: null,
@@ -49,7 +49,7 @@ const feature = (texts: string[]): FeatureDetails => ({
 });
 
 let server: Server;
-let labels: Record<string, IndexLabel>;
+let labels: Record<string, FeatureLabel>;
 let index: IndexAbout | null;
 
 beforeEach(() => {

@@ -28,6 +28,11 @@ The API of clew's local web app. All of it is JSON, save for graphs (`.clew` fil
 An error is `{"detail": "a sentence"}`. Away from loopback every request needs the token that `clew serve`
 printed, as a cookie or as `Authorization: Bearer`.
 """
+SLIPS = {
+    "unexpected_keyword_argument": "there is no such field",
+    "string_unicode": "the text holds half a character (a lone surrogate)",
+}
+"""Sentences for what pydantic says in its own words."""
 WORDS = {
     404: "There is nothing at this address.",
     405: "This address does not know that method.",
@@ -41,8 +46,8 @@ def make_service(library: Library, kept: ModelCache, indexes: Indexes | None = N
     return ServerState(library, events, jobs, kept, read_page(), indexes or Indexes())
 
 
-def make_app(service: ServerState, access: Access) -> Guard:
-    """The application, to be run by any ASGI server; whoever made the service ends it afterwards."""
+def make_api() -> FastAPI:
+    """The API, which needs a `ServerState` before it can answer anything but for its description."""
     app = FastAPI(
         title="clew",
         version=__version__,
@@ -51,16 +56,22 @@ def make_app(service: ServerState, access: Access) -> Guard:
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.service = service
     api = APIRouter(prefix="/api", responses=ALWAYS)
     for subject in (models, graphs, contents, features, annotations, jobs):
         api.include_router(subject.router)
     app.include_router(api)
-    app.include_router(page_router(service.page))
     app.add_exception_handler(ClewError, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _without_route)
     app.add_exception_handler(Exception, _fault)
+    return app
+
+
+def make_app(service: ServerState, access: Access) -> Guard:
+    """The application, to be run by any ASGI server; whoever made the service ends it afterwards."""
+    app = make_api()
+    app.state.service = service
+    app.include_router(page_router(service.page))
     return Guard(app, access)
 
 
@@ -74,10 +85,12 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = error.errors()
-    slips = [f"{'.'.join(map(str, slip['loc']))}: {slip['msg']}" for slip in found[:3]]
-    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-    return _problem(422, f"The request cannot be used: {'; '.join(slips)}{more}.")
+    slips = error.errors()
+    told = [
+        f"{'.'.join(map(str, slip['loc']))}: {SLIPS.get(slip['type'], slip['msg'])}" for slip in slips[:3]
+    ]
+    more = f"; and {len(slips) - 3} more" if len(slips) > 3 else ""
+    return _problem(422, f"The request cannot be used: {'; '.join(told)}{more}.")
 
 
 async def _without_route(request: Request, error: Exception) -> JSONResponse:

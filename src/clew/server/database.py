@@ -74,6 +74,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     INSERT INTO counters VALUES ('revision', 0);
     """,
+    # What is "patch" now was called "swap"; quotes within texts are escaped, so this changes no prompt.
+    """UPDATE jobs SET request = replace(request, '"how": "swap"', '"how": "patch"');""",
 )
 """Each leads from the version that is its place in the list to the next; none is ever changed again."""
 

@@ -1,72 +1,87 @@
-"""What jobs do: load a model, trace a prompt, change features."""
+"""The work of jobs: load a model, trace a prompt, change features."""
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
+from clew.attribution.settings import TraceSettings
 from clew.server.database import Database
 from clew.server.events import Events
-from clew.server.interventions import intervene
+from clew.server.interventions import measure, place_changes
 from clew.server.job_progress import JobProgress
-from clew.server.jobs import Outcome
+from clew.server.jobs import Result
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache, check_known, wanted_by
+from clew.server.python_code import python_for
+from clew.server.schemas.jobs import (
+    InterveneRequest,
+    InterventionOutcome,
+    JobRequest,
+    LoadRequest,
+    TracedGraph,
+    TraceRequest,
+)
+
+if TYPE_CHECKING:
+    from clew.facade import Model
+
+TRACE_OPTIONS = [field.name for field in dataclasses.fields(TraceSettings)]
 
 
 class JobRunner:
-    """Runs requests with the kept model on the library's graphs."""
+    """Runs requests with the model in memory on the library's graphs."""
 
-    def __init__(self, library: Library, events: Events, kept: ModelCache) -> None:
-        self._library, self._events, self._kept = library, events, kept
+    def __init__(self, library: Library, events: Events, models: ModelCache) -> None:
+        self._library, self._events, self._models = library, events, models
 
-    def run(self, request: dict[str, Any], progress: JobProgress) -> Outcome:
-        match request["kind"]:
-            case "load":
+    def run(self, request: JobRequest, progress: JobProgress) -> Result:
+        match request:
+            case LoadRequest():
                 self._load(request, progress)
-                return Outcome(None)
-            case "trace":
-                graph = self._trace(request, progress)
-                return Outcome({"graph": graph}, graph)
-            case _:
-                return Outcome(self._intervene(request, progress), request["graph"])
+                return None
+            case TraceRequest():
+                return self._trace(request, progress)
+            case InterveneRequest():
+                return self._intervene(request, progress)
 
-    def _load(self, request: Mapping[str, Any], progress: JobProgress) -> Any:
-        progress.note(f"Loading {request['model']}")
-        wanted = {name: request[name] for name in ("model", "dictionary")}
-        return self._kept.get(wanted, progress.note, progress.check)
+    def _load(self, request: LoadRequest | TraceRequest, progress: JobProgress) -> Model:
+        progress.note(f"Loading {request.model}")
+        wanted = {"model": request.model, "dictionary": request.dictionary}
+        return self._models.get(wanted, progress.note, progress.check)
 
-    def _trace(self, request: Mapping[str, Any], progress: JobProgress) -> str:
+    def _trace(self, request: TraceRequest, progress: JobProgress) -> TracedGraph:
         model = self._load(request, progress)
         from clew.attribution.trace import GapWarning
 
         progress.note("Reading the prompt")
-        thresholds = {name: request[name] for name in ("node_threshold", "edge_threshold")}
-        same = "max_targets", "target_probability", "max_nodes", "selection", "sink", "prompt", "targets"
+        options = {name: getattr(request, name) for name in TRACE_OPTIONS}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GapWarning)  # the graph says it
-            graph = model.trace(
-                **{name: request[name] for name in same}, **thresholds, on_progress=progress.work
-            )
-        if min(thresholds.values()) < 1:
+            graph = model.trace(request.prompt, **options, on_progress=progress.work)
+        if min(request.node_threshold, request.edge_threshold) < 1:
             progress.note("Pruning")
-            graph = graph.prune(**thresholds)
+            graph = graph.prune(request.node_threshold, request.edge_threshold)
         progress.note("Saving")
-        entry = self._library.add(graph, request["name"])
+        entry = self._library.add(graph, request.name)
         self._events.publish("library", graph=entry["id"], what="added")
-        return entry["id"]
+        return TracedGraph(graph=entry["id"])
 
-    def _intervene(self, request: Mapping[str, Any], progress: JobProgress) -> dict[str, Any]:
+    def _intervene(self, request: InterveneRequest, progress: JobProgress) -> InterventionOutcome:
         progress.note("Opening the graph")
-        opened = self._library.opened(request["graph"])
+        opened = self._library.opened(request.graph)
         wanted = wanted_by(opened.graph)
-        if self._kept.ready(wanted) is None:
+        if self._models.ready(wanted) is None:
             check_known(wanted, references_used(self._library.database))
             progress.note(f"Loading {wanted['model']}")
-        model = self._kept.get(wanted, progress.note, progress.check)
-        path = self._library.path_of(request["graph"])
-        return intervene(model, wanted, opened, path, request, progress)
+        model = self._models.get(wanted, progress.note, progress.check)
+        changes = place_changes(request.changes, opened)
+        results, text = measure(model, opened, changes, request, progress)
+        path = self._library.path_of(request.graph)
+        return InterventionOutcome(
+            results=results, text=text, python=python_for(wanted, path, changes, request, opened.graph)
+        )
 
 
 def references_used(database: Database) -> set[tuple[str, str]]:

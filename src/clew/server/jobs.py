@@ -1,4 +1,4 @@
-"""Long work: one thing at a time, in order, kept in the database with what came of it."""
+"""The queue of jobs: one runs at a time, in order; requests and results are kept in the database."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from clew.errors import ClewError
 from clew.server.database import Database, now
 from clew.server.errors import RequestError
 from clew.server.events import Events
 from clew.server.job_progress import Cancelled, JobProgress
+from clew.server.schemas.jobs import (
+    InterveneRequest,
+    InterventionOutcome,
+    Job,
+    JobRequest,
+    TracedGraph,
+)
 
 MOST_WAITING = 100
 LEAST_PAUSE = 0.1
-"""Seconds between two words about one job's progress."""
+"""Seconds between two events about one job's progress."""
 STOPPED = "The server stopped before it was done; start it again."
 
 log = logging.getLogger("clew.server")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a job leaves; `graph` is what it is about, or what it made."""
-
-    result: dict[str, Any] | None
-    graph: str | None = None
-
-
-Run = Callable[[dict[str, Any], JobProgress], Outcome]
+Result = TracedGraph | InterventionOutcome | None
+Run = Callable[[JobRequest, JobProgress], Result]
+REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
+RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
 
 class Jobs:
@@ -49,9 +52,10 @@ class Jobs:
         self._lock = threading.Lock()
         self._fail_what_was_active()
 
-    def add(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Put work at the end of the queue; `request` is JSON and names the kind."""
+    def add(self, request: JobRequest) -> Job:
+        """Put work at the end of the queue."""
         new = uuid.uuid4().hex
+        graph = request.graph if isinstance(request, InterveneRequest) else None
         with self._database.changing() as connection:
             waiting = connection.execute("SELECT count(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]
             if waiting >= MOST_WAITING:
@@ -59,30 +63,31 @@ class Jobs:
             connection.execute(
                 "INSERT INTO jobs (id, kind, state, phase, done, total, created, request, graph) "
                 "VALUES (?, ?, 'waiting', '', 0, 0, ?, ?, ?)",
-                [new, request["kind"], now(), json.dumps(request), request.get("graph")],
+                [new, request.kind, now(), REQUEST.dump_json(request).decode(), graph],
             )
         self._start_worker()
         self._tell(new)
         self._waiting.put(new)
         return self.get(new)
 
-    def get(self, job: str) -> dict[str, Any]:
+    def get(self, job: str) -> Job:
+        """A job by its id; raises `RequestError` where there is none."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", [job]).fetchone()
         if row is None:
             raise RequestError(404, f"There is no job {job[:40]!r}; it may have been forgotten.")
-        return self._told(row)
+        return self._job(row)
 
-    def list(self, graph: str | None = None) -> list[dict[str, Any]]:
+    def list(self, graph: str | None = None) -> list[Job]:
         """The newest first; only those about one graph, where one is named."""
         where, given = ("", []) if graph is None else ("WHERE graph = ?", [graph])
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT * FROM jobs {where} ORDER BY created DESC, rowid DESC", given)
-            return [self._told(row) for row in rows]
+            return [self._job(row) for row in rows]
 
     def cancel_or_forget(self, job: str) -> None:
         """An active job is cancelled, now or at the next place where it can stop; any other is forgotten."""
-        active = self.get(job)["state"] in ("waiting", "running")
+        active = self.get(job).state in ("waiting", "running")
         with self._database.changing() as connection:
             if active:
                 connection.execute(
@@ -132,14 +137,14 @@ class Jobs:
         try:
             if not self._change(job, "waiting", state="running", started=now()):
                 return  # cancelled meanwhile
-            request = self.get(job)["request"]
-            self._finish(job, **self._outcome(request, progress))
+            self._finish(job, **self._outcome(self.get(job).request, progress))
         finally:
             del self._running[job]
 
-    def _outcome(self, request: dict[str, Any], progress: JobProgress) -> dict[str, Any]:
+    def _outcome(self, request: JobRequest, progress: JobProgress) -> dict[str, Any]:
+        """The columns of a job that say how it ended."""
         try:
-            outcome = self._run(request, progress)
+            result = self._run(request, progress)
         except Cancelled:
             return {"state": "cancelled"}
         except ClewError as error:
@@ -150,7 +155,8 @@ class Jobs:
             log.exception("A job failed")
             reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
             return {"state": "failed", "error": f"Unexpected {reason}; the terminal says where."}
-        return {"state": "done", "result": json.dumps(outcome.result), "graph": outcome.graph}
+        made = {"graph": result.graph} if isinstance(result, TracedGraph) else {}
+        return {"state": "done", "result": json.dumps(RESULT.dump_python(result, mode="json")), **made}
 
     def _finish(self, job: str, **columns: Any) -> None:
         progress = self._running[job]
@@ -170,12 +176,10 @@ class Jobs:
         return bool(found.rowcount)
 
     def _tell(self, job: str) -> None:
-        told = self.get(job)
-        del told["result"]
-        self._events.publish("job", **told)
+        self._events.publish("job", **self.get(job).model_dump(mode="json", exclude={"result"}))
 
     def _teller(self, job: str) -> Callable[[], None]:
-        """Tells of progress, but not more often than a page can show."""
+        """A function that publishes progress, but not more often than a page can show."""
         last, phase = 0.0, ""
 
         def tell() -> None:
@@ -187,10 +191,12 @@ class Jobs:
 
         return tell
 
-    def _told(self, row: sqlite3.Row) -> dict[str, Any]:
-        told = dict(row)
-        told["request"] = json.loads(row["request"])
-        told["result"] = None if row["result"] is None else json.loads(row["result"])
+    def _job(self, row: sqlite3.Row) -> Job:
+        facts = {
+            **row,
+            "request": REQUEST.validate_json(row["request"]),
+            "result": RESULT.validate_json(row["result"] or "null"),
+        }
         if (progress := self._running.get(row["id"])) and row["state"] == "running":
-            told |= {"phase": progress.phase, "done": progress.done, "total": progress.total}
-        return told
+            facts |= {"phase": progress.phase, "done": progress.done, "total": progress.total}
+        return Job(**facts)

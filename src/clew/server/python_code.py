@@ -1,73 +1,60 @@
-"""Python that repeats an intervention, for a notebook."""
+"""Python code that repeats an intervention in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clew.intervention.intervention import Feature, From, Positions
-
-if TYPE_CHECKING:
-    from clew.server.interventions import Places
+from clew.graph.graph import Graph
+from clew.intervention.intervention import From
+from clew.server.interventions import PlacedChange, sink_of_text, sink_of_token_ids
+from clew.server.schemas.jobs import InterveneRequest
 
 
 def python_for(
     wanted: Mapping[str, Any],
     path: Path,
-    groups: Sequence[tuple[Mapping[str, Any], Places]],
-    request: Mapping[str, Any],
-    sink: str | None,
+    changes: Sequence[PlacedChange],
+    request: InterveneRequest,
+    graph: Graph,
 ) -> str:
-    """A program that prints the same results; `wanted` is what `clew.load` gets."""
-    options = {name: value for name, value in wanted.items() if name != "model"}
-    given = "".join(f", {name}={value!r}" for name, value in options.items())
-    of_ids = ', sink="none"' if sink == "none" else ""
+    """A program that prints the same results; `wanted` are the arguments of `clew.load`."""
+    options = "".join(f", {name}={value!r}" for name, value in wanted.items() if name != "model")
+    sink = ', sink="none"' if sink_of_token_ids(graph) else ""
+    strengths = f"strengths={list(request.strengths)!r}"
     lines = [
         "import clew",
         "from clew import Feature, From, Intervention",
         "",
-        f"model = clew.load({wanted['model']!r}{given})",
+        f"model = clew.load({wanted['model']!r}{options})",
         f"graph = clew.open({str(path)!r})",
         "prompt = graph.token_ids.tolist()",
         "changes = [",
-        *(f"    {each}," for change, places in groups for each in _changes(change, places, sink)),
+        *(f"    {_change(placed, sink_of_text(graph))}," for placed in changes),
         "]",
-        f"results = model.intervene(prompt, changes, {request['regime']!r}, "
-        f"strengths={request['strengths']!r}, graph=graph{of_ids})",
+        f"results = model.intervene(prompt, changes, {request.regime!r}, {strengths}, graph=graph{sink})",
         "for result in results:",
         "    print(result)",
     ]
-    if request["generate"]:
+    if request.generate:
         lines += [
-            f"texts = model.generate(prompt, changes, {request['generate']}, "
-            f"strengths={request['strengths']!r}{of_ids})",
+            f"texts = model.generate(prompt, changes, {request.generate}, {strengths}{sink})",
             "for text in texts:",
             "    print(text)",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _changes(change: Mapping[str, Any], places: Places, sink: str | None) -> list[str]:
-    found = []
-    for positions, features in places:
-        named = f"[{', '.join(_feature(feature) for feature in features)}]"
-        where = f"positions={_positions(positions)}"
-        if change["how"] == "swap":
-            source = change["source"]
-            found.append(
-                f"*model.patch({named}, {source['prompt']!r}, source_position={source['position']}, {where}, "
-                f"graph=graph, sink={sink!r})"
-            )
-        else:
-            value = "" if change["value"] is None else f", value={change['value']!r}"
-            found.append(f"Intervention({named}, {where}, how={change['how']!r}{value})")
-    return found
-
-
-def _feature(feature: Feature) -> str:
-    return f"Feature({feature.layer}, {feature.index})"
-
-
-def _positions(positions: Positions) -> str:
-    return f"From({positions.position})" if isinstance(positions, From) else repr(positions)
+def _change(placed: PlacedChange, sink: str) -> str:
+    change, source = placed.change, placed.change.source
+    features = f"[{', '.join(f'Feature({each.layer}, {each.index})' for each in placed.features)}]"
+    at = placed.positions
+    positions = f"positions={f'From({at.position})' if isinstance(at, From) else repr(at)}"
+    if change.how == "patch" and source is not None:
+        return (
+            f"*model.patch({features}, {source.prompt!r}, source_position={source.position}, {positions}, "
+            f"graph=graph, sink={sink!r})"
+        )
+    value = "" if change.value is None else f", value={change.value!r}"
+    return f"Intervention({features}, {positions}, how={change.how!r}{value})"

@@ -14,7 +14,7 @@ from clew.server.jobs import Jobs
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.page_files import PageFile
-from clew.server.schemas.base import GRAPH_ID, Problem
+from clew.server.schemas.base import ID, Problem
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def _service(request: Request) -> ServerState:
 
 
 Served = Annotated[ServerState, Depends(_service)]
-GraphId = Annotated[str, Path(pattern=GRAPH_ID, description="A graph's id.")]
-JobId = Annotated[str, Path(pattern=GRAPH_ID, description="A job's id.")]
+GraphId = Annotated[str, Path(pattern=ID, description="A graph's id.")]
+JobId = Annotated[str, Path(pattern=ID, description="A job's id.")]
 
 Responses = dict[int | str, dict[str, Any]]
 

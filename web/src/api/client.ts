@@ -1,21 +1,22 @@
 /** The server's routes as functions. Every failure is an `Error` whose message is a sentence for a person. */
 
-import type { Suggestion, Summary } from "../graph/summary.ts";
 import type {
   AnnotationChanges,
   AnnotationsPatched,
   AnnotationValues,
   Comparison,
-  EdgesOfNode,
-  FeatureDetails,
+  NodeEdges,
+  FeatureRecord,
   GraphEntry,
   GraphIndex,
-  IndexLabel,
+  FeatureLabel,
   Job,
   JobRequest,
-  KnownModel,
-  Look,
+  ListedModel,
+  Preview,
   ServerInfo,
+  Suggestion,
+  Summary,
   TextHit,
 } from "./types.ts";
 
@@ -64,7 +65,7 @@ const json = async <T>(method: string, path: string, body?: unknown): Promise<T>
 const part = encodeURIComponent;
 
 export const info = () => json<ServerInfo>("GET", "/info");
-export const models = () => json<KnownModel[]>("GET", "/models");
+export const models = () => json<ListedModel[]>("GET", "/models");
 export const graphs = () => json<GraphEntry[]>("GET", "/graphs");
 export const graph = (id: string) => json<GraphEntry>("GET", `/graphs/${part(id)}`);
 export const rename = (id: string, name: string) =>
@@ -101,7 +102,7 @@ export const summary = (id: string, nodeThreshold: number, edgeThreshold: number
 export const suggestions = (id: string) => json<Suggestion[]>("GET", `/graphs/${part(id)}/suggestions`);
 
 export const edgesOf = (id: string, node: string, direction: "in" | "out") =>
-  json<EdgesOfNode>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);
+  json<NodeEdges>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);
 
 export const annotations = (id: string) =>
   json<{ revision: number; values: AnnotationValues }>("GET", `/graphs/${part(id)}/annotations`);
@@ -110,9 +111,9 @@ export const annotate = (id: string, base: number, changes: AnnotationChanges) =
 
 export const graphIndex = (id: string) => json<GraphIndex>("GET", `/graphs/${part(id)}/index`);
 export const featureDetails = (id: string, layer: number, feature: number) =>
-  json<FeatureDetails>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
+  json<FeatureRecord>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
 export const labelFeature = (id: string, layer: number, feature: number, text: string) =>
-  json<{ label: IndexLabel | null }>("PUT", `/graphs/${part(id)}/features/${layer}/${feature}/label`, {
+  json<{ label: FeatureLabel | null }>("PUT", `/graphs/${part(id)}/features/${layer}/${feature}/label`, {
     text,
   });
 export const searchTexts = (id: string, query: string, count = 50) =>
@@ -122,7 +123,7 @@ export const compare = (left: string, right: string) =>
   json<Comparison>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
 
 export const look = (model: string, dictionary: string, prompt: string, sink: string | null = null) =>
-  json<Look>("POST", "/look", { model, dictionary, prompt, sink });
+  json<Preview>("POST", "/look", { model, dictionary, prompt, sink });
 
 export const start = (request: JobRequest) => json<Job>("POST", "/jobs", request);
 export const jobs = (graphId?: string) =>

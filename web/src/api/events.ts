@@ -1,12 +1,12 @@
 /** What happens on the server, as it happens: one stream for the whole page. */
 
-import type { IndexLabel, Job } from "./types.ts";
+import type { FeatureLabel, Job } from "./types.ts";
 
 export interface Events {
   job: Job;
   library: { graph: string; what: "added" | "changed" | "deleted" };
   annotations: { graph: string; revision: number };
-  label: { model: string; dictionary: string; feature: string; label: IndexLabel | null };
+  label: { model: string; dictionary: string; feature: string; label: FeatureLabel | null };
   /** The stream began (again): what was missed has to be asked for. */
   connected: null;
   lost: null;

@@ -1,268 +1,808 @@
-/** What the server says and hears; the same names as in its OpenAPI description. */
+/** Generated from the server by `make page-types`; do not edit. */
 
-import type { Scores } from "../graph/graph.ts";
-
-export interface GraphEntry {
-  id: string;
-  name: string;
-  prompt: string;
-  model: string;
-  dictionary: string;
-  answer: { text: string; probability: number | null } | null;
-  nodes: number;
-  features: number;
-  edges: number;
-  scores: Scores | null;
-  size: number;
-  created: string;
-  modified: string;
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description New values by key; null takes a value back. */
+        AnnotationChanges: {
+            [key: string]: components["schemas"]["AnnotationValue"] | null;
+        };
+        /** @description Changes to a graph's annotations. */
+        AnnotationPatch: {
+            /** @description The revision that the client has seen. */
+            base: number;
+            /** @description New values by key; null takes a value back. */
+            changes: components["schemas"]["AnnotationChanges"];
+        };
+        /** @description What a key stands for. */
+        AnnotationValue: string | true | components["schemas"]["NodeGroup"];
+        /** @description Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group). */
+        AnnotationValues: {
+            [key: string]: components["schemas"]["AnnotationValue"];
+        };
+        /** @description What came of a change. */
+        AnnotationsPatched: {
+            /** @description The revision after the change. */
+            revision: number;
+            /** @description Present values of all keys that changed since `base`. */
+            values: {
+                [key: string]: components["schemas"]["AnnotationValue"] | null;
+            };
+            /** @description Keys that somebody else changed to another value since `base`; their value stays. */
+            conflicts: {
+                [key: string]: components["schemas"]["AnnotationValue"] | null;
+            };
+        };
+        /** @description The target with the largest weight. */
+        Answer: {
+            /** @description The token, or `A minus B`. */
+            text: string;
+            /** @description The model's own probability; null for a difference of two tokens. */
+            probability: number | null;
+        };
+        /** @description A feature whose activation changed. */
+        ChangedFeature: {
+            /** @description Id of its node; null where the graph has none. */
+            node: string | null;
+            /** @description Layer of the feature. */
+            layer: number;
+            /** @description Position in the prompt. */
+            position: number;
+            /** @description Index of the feature in its layer. */
+            index: number;
+            /** @description Activation before. */
+            before: number;
+            /** @description Activation after. */
+            after: number;
+            /** @description Whether the request names it. */
+            by_hand: boolean;
+        };
+        /** @description An edge of both graphs; pairs are those of the left and the right graph. */
+        ComparedEdge: {
+            /** @description Ids of the source. */
+            source: [
+                string,
+                string
+            ];
+            /** @description Ids of the target. */
+            target: [
+                string,
+                string
+            ];
+            /** @description Weights. */
+            weight: [
+                number,
+                number
+            ];
+        };
+        /** @description A node of both graphs; numbers are those of the left and the right graph. */
+        ComparedNode: {
+            /** @description Id in the left graph. */
+            left: string;
+            /** @description Id in the right graph. */
+            right: string;
+            /** @description Influence. */
+            influence: [
+                number,
+                number
+            ];
+            /** @description Activation; null for no feature. */
+            activation: [
+                number | null,
+                number | null
+            ];
+        };
+        /** @description The nodes and edges that two graphs share, and those of one graph alone. */
+        Comparison: {
+            /** @description Positions of the prompts that correspond. */
+            positions: [
+                number,
+                number
+            ][];
+            /** @description Whether model and dictionary are the same; otherwise no feature corresponds. */
+            same_features: boolean;
+            /** @description Nodes of both graphs. */
+            nodes: components["schemas"]["ComparedNode"][];
+            /** @description Ids of nodes of the left graph alone, most influential first. */
+            only_left: string[];
+            /** @description Ids of nodes of the right graph alone, most influential first. */
+            only_right: string[];
+            /** @description Edges of both graphs, strongest change first. */
+            edges: components["schemas"]["ComparedEdge"][];
+            /** @description Number of edges of both graphs; the list may be shorter. */
+            n_edges: number;
+            /** @description Number of edges of the left graph alone. */
+            edges_only_left: number;
+            /** @description Number of edges of the right graph alone. */
+            edges_only_right: number;
+            /** @description The difference of the two likeliest tokens; null where there is none. */
+            difference: components["schemas"]["LogitDifference"] | null;
+        };
+        /** @description Generated text. */
+        Continuation: {
+            /** @description Text without the changes. */
+            before: string;
+            /** @description Text for each strength. */
+            after: string[];
+        };
+        /** @description The effect of the changes at one strength. */
+        Effect: {
+            /** @description Factor of the changes. */
+            strength: number;
+            /** @description KL divergence in nats of the next token's distribution after from that before. */
+            kl: number;
+            /** @description Likeliest next tokens before. */
+            before: components["schemas"]["TokenProbability"][];
+            /** @description Likeliest next tokens after. */
+            after: components["schemas"]["TokenProbability"][];
+            /** @description The graph's targets, largest weight first. */
+            targets: components["schemas"]["TargetEffect"][];
+            /** @description Features that the request names, then the 200 that changed most. */
+            changed: components["schemas"]["ChangedFeature"][];
+            /** @description Number of changed features that the graph does not hold. */
+            not_in_graph: number;
+        };
+        /** @description A piece of text, with a feature's activation on each token. */
+        Example: {
+            /** @description The tokens. */
+            tokens: string[];
+            /** @description One activation for each token. */
+            activations: number[];
+            /** @description Place in `tokens` of the strongest activation. */
+            peak_at: number;
+            /** @description The strongest activation. */
+            peak: number;
+        };
+        /** @description Examples of one kind, the strongest first. */
+        ExampleGroup: {
+            /** @description 0 for the strongest, -1 for the most negative; from 1 on, and from -2 down, weaker and weaker levels of each. */
+            kind: number;
+            /** @description The kind in words. */
+            name: string;
+            /** @description The examples. */
+            examples: components["schemas"]["Example"][];
+        };
+        /** @description A feature's label, and who or what made it. */
+        FeatureLabel: {
+            /** @description The label. */
+            text: string;
+            /**
+             * @description Maker of the label: a person, a language model, or a rule on tokens.
+             * @enum {string}
+             */
+            source: "person" | "model" | "tokens";
+            /** @description The person, the language model, or the rule. */
+            author: string;
+            /** @description Score from 0 to 1 on texts that the label was not made from; null where not tested. */
+            confidence: number | null;
+            /** @description Time: ISO 8601, UTC. */
+            created: string;
+        };
+        /** @description Everything that an index knows of one feature. */
+        FeatureRecord: {
+            /** @description Layer of the feature. */
+            layer: number;
+            /** @description Index of the feature in its layer. */
+            feature: number;
+            /** @description Its label; null for none. */
+            label: components["schemas"]["FeatureLabel"] | null;
+            /** @description Number of tokens at which it was measured. */
+            positions: number;
+            /** @description Share of positions at which it is not zero. */
+            frequency: number;
+            /** @description Mean activation over all positions. */
+            mean: number | null;
+            /** @description Smallest activation. */
+            minimum: number | null;
+            /** @description Largest activation. */
+            maximum: number | null;
+            /** @description Whether it was never active. */
+            never_seen: boolean;
+            /** @description Counts of its activations. */
+            histogram: components["schemas"]["Histogram"];
+            /** @description Pairs (share, value below which it lies). */
+            quantiles: [
+                number,
+                number
+            ][];
+            /** @description Example texts. */
+            groups: components["schemas"]["ExampleGroup"][];
+            /** @description Tokens that it promotes most, with the logit that one unit of activation adds. */
+            top_outputs: components["schemas"]["TokenValue"][];
+            /** @description Tokens that it suppresses most, with logits. */
+            bottom_outputs: components["schemas"]["TokenValue"][];
+            /** @description Tokens of most peaks, with shares. */
+            frequent_tokens: components["schemas"]["TokenValue"][];
+            /** @description Tokens of the highest peaks, with activations. */
+            strongest_tokens: components["schemas"]["TokenValue"][];
+            /** @description `frequent_tokens` of the most negative activations. */
+            frequent_low: components["schemas"]["TokenValue"][];
+            /** @description `strongest_tokens` of the most negative activations. */
+            strongest_low: components["schemas"]["TokenValue"][];
+        };
+        /** @description Everything that people added to a graph. */
+        GraphAnnotations: {
+            /** @description Number of the library's last change to any annotation. */
+            revision: number;
+            /** @description All values by key. */
+            values: components["schemas"]["AnnotationValues"];
+        };
+        /** @description One graph of the library. */
+        GraphEntry: {
+            /** @description The graph's id. */
+            id: string;
+            /** @description The name that a person gave it; by default the prompt. */
+            name: string;
+            /** @description The prompt, cut at 2,000 characters. */
+            prompt: string;
+            /** @description The model's name; empty where the file names none. */
+            model: string;
+            /** @description The dictionary's name; empty where the file names none. */
+            dictionary: string;
+            /** @description The target with the largest weight; null without targets. */
+            answer: components["schemas"]["Answer"] | null;
+            /** @description Number of nodes. */
+            nodes: number;
+            /** @description Number of feature nodes. */
+            features: number;
+            /** @description Number of edges. */
+            edges: number;
+            /** @description Scores of the graph; null where the file has none. */
+            scores: components["schemas"]["ScorePair"] | null;
+            /** @description Bytes of the stored file. */
+            size: number;
+            /** @description Time at which it came into the library: ISO 8601, UTC. */
+            created: string;
+            /** @description Time of the last change of name or annotations: ISO 8601, UTC. */
+            modified: string;
+        };
+        /** @description The index of a graph's dictionary, and its labels of the graph's features. */
+        GraphIndex: {
+            /** @description The index; null where there is none. */
+            index: components["schemas"]["IndexAbout"] | null;
+            /** @description The reason why an existing index cannot be read. */
+            problem: string | null;
+            /** @description Labels by name of the feature: `L12/4031`. */
+            labels: {
+                [key: string]: components["schemas"]["FeatureLabel"];
+            };
+        };
+        /** @description Counts of activations between one edge and the next. */
+        Histogram: {
+            /** @description One more than counts; a bin from 0 to 0 holds exact zeros. */
+            edges: number[];
+            /** @description Whole numbers, save for histograms of other tools. */
+            counts: number[];
+        };
+        /**
+         * @description A way to change an activation.
+         * @enum {string}
+         */
+        How: "ablate" | "scale" | "set" | "add" | "patch";
+        /** @description The texts that an index was made of. */
+        IndexAbout: {
+            /** @description The model's name. */
+            model: string;
+            /** @description The dictionary's name. */
+            dictionary: string;
+            /** @description Files and folders, as they were named. */
+            corpus: string[];
+            /** @description Number of tokens at which features were measured. */
+            positions: number;
+            /** @description Number of texts. */
+            texts: number;
+            /** @description Whether all texts were read. */
+            complete: boolean;
+            /** @description Time: ISO 8601, UTC. */
+            created: string;
+            /** @description The program that made it. */
+            generator: string;
+        };
+        /** @description Change features on a graph's prompt. */
+        InterveneRequest: {
+            /**
+             * @description Always `intervene`. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "intervene";
+            /** @description Id of the graph. */
+            graph: string;
+            /** @description The changes, all made together. */
+            changes: components["schemas"]["NodeChange"][];
+            /**
+             * @description The parts of the model that respond to the changes.
+             * @default free
+             */
+            regime: components["schemas"]["Regime"];
+            /**
+             * @description Factors of the change, with one result for each.
+             * @default [
+             *       1
+             *     ]
+             */
+            strengths: number[];
+            /**
+             * @description Number of tokens to generate after the prompt.
+             * @default 0
+             */
+            generate: number;
+        };
+        /** @description The result of an intervention. */
+        InterventionOutcome: {
+            /** @description One effect for each strength. */
+            results: components["schemas"]["Effect"][];
+            /** @description Generated text; null where none was asked for. */
+            text: components["schemas"]["Continuation"] | null;
+            /** @description Python that does the same. */
+            python: string;
+        };
+        /** @description Long work, its progress and its result; events carry it without the result. */
+        Job: {
+            /** @description The job's id. */
+            id: string;
+            /**
+             * @description Kind of work.
+             * @enum {string}
+             */
+            kind: "load" | "trace" | "intervene";
+            /** @description State of the job. */
+            state: components["schemas"]["JobState"];
+            /** @description What it does now, in words. */
+            phase: string;
+            /** @description Steps of the phase that are done. */
+            done: number;
+            /** @description Steps of the phase; 0 where the number is unknown. */
+            total: number;
+            /** @description Time of the request: ISO 8601, UTC. */
+            created: string;
+            /** @description Time at which work began. */
+            started: string | null;
+            /** @description Time at which it ended. */
+            finished: string | null;
+            /** @description The reason why it failed, as a sentence. */
+            error: string | null;
+            /** @description The request. */
+            request: components["schemas"]["JobRequest"];
+            /** @description Id of the graph that it changes or made. */
+            graph: string | null;
+            /** @description The result; null for loading, and before the job is done. */
+            result: components["schemas"]["TracedGraph"] | components["schemas"]["InterventionOutcome"] | null;
+        };
+        /** @description A request for long work. */
+        JobRequest: components["schemas"]["LoadRequest"] | components["schemas"]["TraceRequest"] | components["schemas"]["InterveneRequest"];
+        /**
+         * @description State of a job.
+         * @enum {string}
+         */
+        JobState: "waiting" | "running" | "done" | "failed" | "cancelled";
+        /** @description The label of a feature after a change. */
+        LabelNow: {
+            /** @description The label; null for none. */
+            label: components["schemas"]["FeatureLabel"] | null;
+        };
+        /** @description A person's label of a feature. */
+        LabelText: {
+            /** @description The label; empty to take it back. */
+            text: string;
+        };
+        /** @description One line of `clew models`. */
+        ListedModel: {
+            /** @description The name for people. */
+            name: string;
+            /** @description What a job takes as its `model`. */
+            reference: string;
+            /** @description Description and licence, or the command that downloads the model. */
+            note: string;
+            /** @description Whether it loads without the network. */
+            ready: boolean;
+        };
+        /** @description Load a model and keep it in memory. */
+        LoadRequest: {
+            /** @description A short name, a Hugging Face repository or a folder. */
+            model: string;
+            /**
+             * @description `neurons`, or a repository, a folder or a file of transcoders.
+             * @default neurons
+             */
+            dictionary: string;
+            /**
+             * @description Always `load`. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "load";
+        };
+        /** @description A model and its dictionary, as `clew.load` was given them. */
+        LoadedModel: {
+            /** @description The model. */
+            model: string;
+            /** @description The dictionary. */
+            dictionary: string;
+        };
+        /** @description The difference of two next tokens' logits in both prompts. */
+        LogitDifference: {
+            /** @description The first token. */
+            first: string;
+            /** @description The second token. */
+            second: string;
+            /** @description Logit of the first less that of the second: left, right. */
+            logits: [
+                number,
+                number
+            ];
+        };
+        /** @description The model in memory. */
+        ModelState: {
+            /** @description The loaded model; null where none is loaded. */
+            loaded: components["schemas"]["LoadedModel"] | null;
+        };
+        /** @description One way of changing some of a graph's features. */
+        NodeChange: {
+            /** @description Ids of feature nodes. */
+            nodes: string[];
+            /** @description The way to change their activations. */
+            how: components["schemas"]["How"];
+            /** @description Factor, activation or summand, for all but `ablate` and `patch`. */
+            value: number | null;
+            /**
+             * @description The node's own position, all positions, or its own and all after it.
+             *
+             *     Generated tokens belong to the last two.
+             * @default here
+             * @enum {string}
+             */
+            positions: "here" | "all" | "onwards";
+            /** @description The prompt to take values from, for `patch` alone. */
+            source: components["schemas"]["PatchSource"] | null;
+        };
+        /** @description An edge of one node. */
+        NodeEdge: {
+            /** @description Id of the node at the other end. */
+            node: string;
+            /** @description Short name of the node at the other end. */
+            name: string;
+            /** @description The edge's weight. */
+            weight: number;
+        };
+        /** @description The edges into or out of one node of the stored graph. */
+        NodeEdges: {
+            /** @description Number of edges. */
+            total: number;
+            /** @description The strongest edges, strongest first. */
+            edges: components["schemas"]["NodeEdge"][];
+            /** @description The other edges. */
+            rest: components["schemas"]["RestOfEdges"];
+        };
+        /** @description A supernode: nodes that a person takes for one. */
+        NodeGroup: {
+            /** @description The name. */
+            name: string;
+            /** @description Node ids. */
+            members: string[];
+            /** @description The colour as `#rrggbb`; null for one that the page chooses. */
+            color: string | null;
+        };
+        /** @description The prompt that a patch takes its values from. */
+        PatchSource: {
+            /** @description The text. */
+            prompt: string;
+            /** @description The position; negative ones count from the end, null means the positions that are changed. */
+            position: number | null;
+        };
+        /** @description A prompt as the model reads it, and its likeliest next tokens. */
+        Preview: {
+            /** @description The prompt's tokens, the sink among them. */
+            tokens: string[];
+            /** @description The likeliest next tokens, likeliest first. */
+            predictions: components["schemas"]["TokenProbability"][];
+            /** @description Text of the sink; null for none. */
+            sink: string | null;
+        };
+        /** @description A prompt to read with the loaded model. */
+        PreviewRequest: {
+            /** @description A short name, a Hugging Face repository or a folder. */
+            model: string;
+            /**
+             * @description `neurons`, or a repository, a folder or a file of transcoders.
+             * @default neurons
+             */
+            dictionary: string;
+            /** @description The text. */
+            prompt: string;
+            /** @description Text of the first token, which soaks up attention; `none` for none (by default chosen). */
+            sink: string | null;
+        };
+        /** @description The reason why a request was refused. */
+        Problem: {
+            /** @description One or more sentences for a person. */
+            detail: string;
+        };
+        /**
+         * @description The parts of the model that respond to a change.
+         * @enum {string}
+         */
+        Regime: "direct" | "frozen-attention" | "free";
+        /** @description A graph's new name. */
+        Rename: {
+            /** @description The name. */
+            name: string;
+        };
+        /** @description The edges that are not listed. */
+        RestOfEdges: {
+            /** @description Number of them. */
+            count: number;
+            /** @description Sum of their absolute weights. */
+            weight_absolute: number;
+        };
+        /** @description The share of the targets that features explain; each score is between 0 and 1. */
+        ScorePair: {
+            /** @description The replacement score. */
+            replacement: number;
+            /** @description The completeness score. */
+            completeness: number;
+        };
+        /** @description Facts about the server. */
+        ServerInfo: {
+            /** @description Version of clew. */
+            version: string;
+            /** @description The library's folder. */
+            library: string;
+            /** @description The largest files and graphs. */
+            limits: components["schemas"]["ServerLimits"];
+            model: components["schemas"]["ModelState"];
+        };
+        /** @description The largest files that the server takes, and the largest graph that it gives a page. */
+        ServerLimits: {
+            /** @description Bytes of a file. */
+            upload: number;
+            /** @description Nodes; of a larger graph a page gets the most influential part. */
+            page_nodes: number;
+            /** @description Edges; of a larger graph a page gets the most influential part. */
+            page_edges: number;
+        };
+        /** @description A group that a person may accept. */
+        Suggestion: {
+            /** @description The group's name. */
+            name: string;
+            /** @description Node ids. */
+            members: string[];
+            /** @description The reason for the group. */
+            reason: string;
+            /** @description Share of the influence on all nodes. */
+            share: number;
+        };
+        /** @description A graph in about a dozen groups, and the shares of influence that these show and leave out. */
+        Summary: {
+            /** @description The groups. */
+            groups: components["schemas"]["SummaryGroup"][];
+            /** @description Edges between groups. */
+            edges: components["schemas"]["SummaryEdge"][];
+            /** @description Sum of the shares of the groups. */
+            shown: number;
+            /** @description Share of the influence outside of all groups. */
+            in_no_group: number;
+            /** @description Share of it that no feature explains. */
+            through_errors: number;
+            /** @description Share of the whole graph's influence that pruning took away. */
+            pruned: number;
+        };
+        /** @description All edges from one group to another. */
+        SummaryEdge: {
+            /** @description Number of the source group in the list. */
+            source: number;
+            /** @description Number of the target group in the list. */
+            target: number;
+            /** @description Share of all influence that flows along these edges. */
+            carried: number;
+            /** @description The same, counted with signs. */
+            effect: number;
+            /** @description Share of what flows into the target group from outside. */
+            share: number;
+        };
+        /** @description Nodes that a person may take for one. */
+        SummaryGroup: {
+            /** @description The group's name. */
+            name: string;
+            /**
+             * @description Kind of its nodes.
+             * @enum {string}
+             */
+            kind: "feature" | "error" | "token" | "target";
+            /** @description Node ids. */
+            members: string[];
+            /** @description Share of the influence on all nodes but targets. */
+            share: number;
+            /** @description Weight of its targets among the explained outputs. */
+            weight: number;
+            /** @description Mean layer, weighted by influence. */
+            layer: number;
+            /** @description Layers between which the middle four fifths of it lie. */
+            layers: [
+                number,
+                number
+            ];
+            /** @description Mean position, weighted by influence. */
+            position: number;
+            /** @description First and last position. */
+            positions: [
+                number,
+                number
+            ];
+            /** @description Tokens that its features promote together. */
+            words: string[];
+            /** @description Whether a person made it. */
+            own: boolean;
+            /** @description The colour that a person gave it, as `#rrggbb`. */
+            color: string | null;
+        };
+        /** @description One target of the graph, before and after a change. */
+        TargetEffect: {
+            /** @description The token, or `A minus B`. */
+            text: string;
+            /** @description Probability before; null for a difference of two tokens. */
+            before: number | null;
+            /** @description Probability after; null for a difference of two tokens. */
+            after: number | null;
+            /** @description Change of the logit, or of the difference of logits. */
+            logit_change: number;
+            /** @description Change of the centred logit that the graph predicts. */
+            predicted: number | null;
+            /** @description Change of the centred logit that was measured. */
+            measured: number;
+        };
+        /** @description A feature of the graph that a search found. */
+        TextHit: {
+            /** @description Name of the feature: `L12/4031`. */
+            feature: string;
+            /** @description The text that holds the words. */
+            snippet: string;
+        };
+        /** @description A next token and its probability. */
+        TokenProbability: {
+            /** @description The token. */
+            text: string;
+            /** @description Its probability. */
+            probability: number;
+        };
+        /** @description A token and a number. */
+        TokenValue: {
+            /** @description The token. */
+            text: string;
+            /** @description A logit, a share or an activation. */
+            value: number;
+        };
+        /**
+         * @description Trace a prompt and put the graph into the library.
+         *
+         *     The graph is pruned at the thresholds; it stays whole where both are 1.
+         */
+        TraceRequest: {
+            /** @description A short name, a Hugging Face repository or a folder. */
+            model: string;
+            /**
+             * @description `neurons`, or a repository, a folder or a file of transcoders.
+             * @default neurons
+             */
+            dictionary: string;
+            /**
+             * @description Share of the influence that kept nodes carry.
+             * @default 0.8
+             */
+            node_threshold: number;
+            /**
+             * @description Share of what remains that kept edges carry.
+             * @default 0.98
+             */
+            edge_threshold: number;
+            /** @description Text of the first token, which soaks up attention; "none" for none (by default chosen). */
+            sink: string | null;
+            /** @description Next tokens to explain: text, id or 'A minus B' (by default the likeliest). */
+            targets: string[] | null;
+            /**
+             * @description At most so many of the likeliest tokens are explained.
+             * @default 10
+             */
+            max_targets: number;
+            /**
+             * @description Explain as few of the likeliest tokens as reach this probability together.
+             * @default 0.95
+             */
+            target_probability: number;
+            /**
+             * @description At most so many features become nodes; the rest counts into the error nodes.
+             * @default 4096
+             */
+            max_nodes: number;
+            /**
+             * @description Choose features by their total attribution, or (as published, and slower) by influence.
+             * @default attribution
+             * @enum {string}
+             */
+            selection: "attribution" | "influence";
+            /**
+             * @description Bytes that the sweep may work in, besides the model and the result.
+             * @default 100663296
+             */
+            memory: number;
+            /**
+             * @description Always `trace`. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "trace";
+            /** @description The text to trace. */
+            prompt: string;
+            /** @description Name of the graph in the library (by default the prompt). */
+            name: string | null;
+        };
+        /** @description The result of a trace. */
+        TracedGraph: {
+            /** @description Id of the new graph. */
+            graph: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
 }
-
-export interface ServerInfo {
-  version: string;
-  library: string;
-  limits: { upload: number; page_nodes: number; page_edges: number };
-  model: { loaded: { model: string; dictionary: string } | null };
-}
-
-export interface KnownModel {
-  name: string;
-  reference: string;
-  note: string;
-  ready: boolean;
-}
-
-export type JobState = "waiting" | "running" | "done" | "failed" | "cancelled";
-
-export interface Job {
-  id: string;
-  kind: "load" | "trace" | "intervene";
-  state: JobState;
-  phase: string;
-  done: number;
-  total: number;
-  created: string;
-  started: string | null;
-  finished: string | null;
-  error: string | null;
-  request: JobRequest;
-  result: unknown;
-  graph: string | null;
-}
-
-export interface LoadRequest {
-  kind: "load";
-  model: string;
-  dictionary: string;
-}
-
-export interface TraceRequest {
-  kind: "trace";
-  model: string;
-  dictionary: string;
-  prompt: string;
-  name: string | null;
-  targets: string[] | null;
-  max_targets: number;
-  target_probability: number;
-  max_nodes: number;
-  selection: "attribution" | "influence";
-  sink: string | null;
-  node_threshold: number;
-  edge_threshold: number;
-}
-
-export type How = "ablate" | "scale" | "set" | "add" | "swap";
-export type Regime = "direct" | "frozen-attention" | "free";
-
-export interface Change {
-  nodes: string[];
-  how: How;
-  value: number | null;
-  positions: "here" | "all" | "onwards";
-  source: { prompt: string; position: number | null } | null;
-}
-
-export interface InterveneRequest {
-  kind: "intervene";
-  graph: string;
-  changes: Change[];
-  regime: Regime;
-  strengths: number[];
-  generate: number;
-}
-
-export type JobRequest = LoadRequest | TraceRequest | InterveneRequest;
-
-export interface TokenShare {
-  text: string;
-  probability: number;
-}
-
-export interface Measured {
-  strength: number;
-  kl: number;
-  before: TokenShare[];
-  after: TokenShare[];
-  targets: {
-    text: string;
-    /** Null for a difference of two tokens. */
-    before: number | null;
-    after: number | null;
-    logit_change: number;
-    predicted: number | null;
-    measured: number;
-  }[];
-  changed: {
-    node: string | null;
-    layer: number;
-    position: number;
-    index: number;
-    before: number;
-    after: number;
-  }[];
-}
-
-export interface InterveneResult {
-  results: Measured[];
-  text: { before: string; after: string[] } | null;
-  python: string;
-}
-
-export interface Look {
-  tokens: string[];
-  predictions: TokenShare[];
-  sink: string | null;
-}
-
-export interface EdgesOfNode {
-  total: number;
-  edges: { node: string; name: string; weight: number }[];
-  rest: { count: number; weight_absolute: number };
-}
-
-export type AnnotationValue = string | true | Group;
-export type AnnotationValues = Record<string, AnnotationValue>;
-export type AnnotationChanges = Record<string, AnnotationValue | null>;
-
-export interface Group {
-  name: string;
-  members: string[];
-  color: string | null;
-}
-
-/** What an index of example texts is of. */
-export interface IndexAbout {
-  model: string;
-  dictionary: string;
-  corpus: string[];
-  /** At how many tokens features were looked at. */
-  positions: number;
-  texts: number;
-  complete: boolean;
-  created: string;
-  generator: string;
-}
-
-/** What an index calls a feature, and who or what made that. */
-export interface IndexLabel {
-  text: string;
-  source: "person" | "model" | "tokens";
-  author: string;
-  confidence: number | null;
-  created: string;
-}
-
-/** What an index calls the features of a graph, by names such as `L12/403`. */
-export interface GraphIndex {
-  index: IndexAbout | null;
-  /** Why an index that is there cannot be used. */
-  problem: string | null;
-  labels: Record<string, IndexLabel>;
-}
-
-export interface Example {
-  tokens: string[];
-  /** One for each token. */
-  activations: number[];
-  /** The place in `tokens` of the strongest one. */
-  peak_at: number;
-  peak: number;
-}
-
-export interface ExampleGroup {
-  /** 0 the strongest, -1 the most negative; from 1 on, and from -2 down, weaker and weaker levels of each. */
-  kind: number;
-  name: string;
-  examples: Example[];
-}
-
-export interface Histogram {
-  /** One more than counts; a bin from 0 to 0 holds exact zeros. */
-  edges: number[];
-  counts: number[];
-}
-
-export interface TokenValue {
-  text: string;
-  value: number;
-}
-
-/** All that an index knows of one feature. */
-export interface FeatureDetails {
-  layer: number;
-  feature: number;
-  label: IndexLabel | null;
-  positions: number;
-  frequency: number;
-  mean: number | null;
-  minimum: number | null;
-  maximum: number | null;
-  never_seen: boolean;
-  histogram: Histogram;
-  quantiles: [number, number][];
-  groups: ExampleGroup[];
-  /** With the logit that one unit of activation adds. */
-  top_outputs: TokenValue[];
-  bottom_outputs: TokenValue[];
-  /** With shares. */
-  frequent_tokens: TokenValue[];
-  /** With activations. */
-  strongest_tokens: TokenValue[];
-  /** The same two of the most negative activations. */
-  frequent_low: TokenValue[];
-  strongest_low: TokenValue[];
-}
-
-/** A feature whose label, tokens or texts hold what was searched for. */
-export interface TextHit {
-  feature: string;
-  snippet: string;
-}
-
-export interface AnnotationsPatched {
-  revision: number;
-  values: AnnotationChanges;
-  conflicts: AnnotationChanges;
-}
-
-/** Left, then right. */
-export type Both<T> = [T, T];
-
-/** Two graphs side by side; nodes go by their ids. */
-export interface Comparison {
-  /** Positions of the two prompts that correspond, ascending. */
-  positions: Both<number>[];
-  /** Whether model and dictionary are the same, without which no feature corresponds. */
-  same_features: boolean;
-  nodes: { left: string; right: string; influence: Both<number>; activation: Both<number | null> }[];
-  /** Most influential first. */
-  only_left: string[];
-  only_right: string[];
-  /** Between nodes in both, strongest change first, and no more than the server lists. */
-  edges: { source: Both<string>; target: Both<string>; weight: Both<number> }[];
-  n_edges: number;
-  edges_only_left: number;
-  edges_only_right: number;
-  difference: { first: string; second: string; logits: Both<number> } | null;
-}
+export type AnnotationChanges = components['schemas']['AnnotationChanges'];
+export type AnnotationPatch = components['schemas']['AnnotationPatch'];
+export type AnnotationValue = components['schemas']['AnnotationValue'];
+export type AnnotationValues = components['schemas']['AnnotationValues'];
+export type AnnotationsPatched = components['schemas']['AnnotationsPatched'];
+export type Answer = components['schemas']['Answer'];
+export type ChangedFeature = components['schemas']['ChangedFeature'];
+export type ComparedEdge = components['schemas']['ComparedEdge'];
+export type ComparedNode = components['schemas']['ComparedNode'];
+export type Comparison = components['schemas']['Comparison'];
+export type Continuation = components['schemas']['Continuation'];
+export type Effect = components['schemas']['Effect'];
+export type Example = components['schemas']['Example'];
+export type ExampleGroup = components['schemas']['ExampleGroup'];
+export type FeatureLabel = components['schemas']['FeatureLabel'];
+export type FeatureRecord = components['schemas']['FeatureRecord'];
+export type GraphAnnotations = components['schemas']['GraphAnnotations'];
+export type GraphEntry = components['schemas']['GraphEntry'];
+export type GraphIndex = components['schemas']['GraphIndex'];
+export type Histogram = components['schemas']['Histogram'];
+export type How = components['schemas']['How'];
+export type IndexAbout = components['schemas']['IndexAbout'];
+export type InterveneRequest = components['schemas']['InterveneRequest'];
+export type InterventionOutcome = components['schemas']['InterventionOutcome'];
+export type Job = components['schemas']['Job'];
+export type JobRequest = components['schemas']['JobRequest'];
+export type JobState = components['schemas']['JobState'];
+export type LabelNow = components['schemas']['LabelNow'];
+export type LabelText = components['schemas']['LabelText'];
+export type ListedModel = components['schemas']['ListedModel'];
+export type LoadRequest = components['schemas']['LoadRequest'];
+export type LoadedModel = components['schemas']['LoadedModel'];
+export type LogitDifference = components['schemas']['LogitDifference'];
+export type ModelState = components['schemas']['ModelState'];
+export type NodeChange = components['schemas']['NodeChange'];
+export type NodeEdge = components['schemas']['NodeEdge'];
+export type NodeEdges = components['schemas']['NodeEdges'];
+export type NodeGroup = components['schemas']['NodeGroup'];
+export type PatchSource = components['schemas']['PatchSource'];
+export type Preview = components['schemas']['Preview'];
+export type PreviewRequest = components['schemas']['PreviewRequest'];
+export type Problem = components['schemas']['Problem'];
+export type Regime = components['schemas']['Regime'];
+export type Rename = components['schemas']['Rename'];
+export type RestOfEdges = components['schemas']['RestOfEdges'];
+export type ScorePair = components['schemas']['ScorePair'];
+export type ServerInfo = components['schemas']['ServerInfo'];
+export type ServerLimits = components['schemas']['ServerLimits'];
+export type Suggestion = components['schemas']['Suggestion'];
+export type Summary = components['schemas']['Summary'];
+export type SummaryEdge = components['schemas']['SummaryEdge'];
+export type SummaryGroup = components['schemas']['SummaryGroup'];
+export type TargetEffect = components['schemas']['TargetEffect'];
+export type TextHit = components['schemas']['TextHit'];
+export type TokenProbability = components['schemas']['TokenProbability'];
+export type TokenValue = components['schemas']['TokenValue'];
+export type TraceRequest = components['schemas']['TraceRequest'];
+export type TracedGraph = components['schemas']['TracedGraph'];
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;

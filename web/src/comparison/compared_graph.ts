@@ -1,7 +1,7 @@
 /** One of the two graphs that are compared, and what is known about its nodes. */
 
 import { annotations, arrays, graph as entryOf, graphIndex } from "../api/client.ts";
-import type { AnnotationValues, GraphEntry, IndexLabel } from "../api/types.ts";
+import type { AnnotationValues, GraphEntry, FeatureLabel } from "../api/types.ts";
 import { FIRST_VIEW, graphAddress } from "../app/address.ts";
 import { labelOf } from "../open_graph/annotation_document.ts";
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
@@ -14,7 +14,7 @@ export interface Side {
   graph: Graph;
   values: AnnotationValues;
   /** What the index of its dictionary calls features, by name. */
-  indexLabels: Record<string, IndexLabel>;
+  indexLabels: Record<string, FeatureLabel>;
 }
 
 /** A node as rows tell it; numbers are null where the page does not have them. */

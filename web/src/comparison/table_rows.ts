@@ -1,6 +1,7 @@
 /** What the tables of a comparison list, and in which order. */
 
-import type { Both, Comparison } from "../api/types.ts";
+import type { Comparison } from "../api/types.ts";
+import type { Both } from "./token_alignment.ts";
 import { told, type Side, type Told } from "./compared_graph.ts";
 
 /** A node in one graph or in both. */

@@ -1,6 +1,7 @@
 /** Two prompts as one row of columns: tokens that correspond stand in the same one. */
 
-import type { Both } from "../api/types.ts";
+/** Left, then right. */
+export type Both<T> = [T, T];
 
 /** A position of the left prompt, of the right one, or both. */
 export interface Column {

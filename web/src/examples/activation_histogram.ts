@@ -1,6 +1,6 @@
 /** How often a feature was how active, as an index counted it, and where one activation lies in that. */
 
-import type { FeatureDetails, Histogram } from "../api/types.ts";
+import type { FeatureRecord, Histogram } from "../api/types.ts";
 import { number, percent } from "../format/numbers.ts";
 
 /** Share of positions at which the activation was lower: exact up to the bin that holds it, even within that. */
@@ -33,7 +33,7 @@ export function heights({ counts }: Histogram): number[] {
 }
 
 /** "higher than at 99.8 % of positions": from zero outwards, as an activation counts. */
-export function rankSentence(details: FeatureDetails, activation: number): string {
+export function rankSentence(details: FeatureRecord, activation: number): string {
   const { histogram, minimum, maximum } = details;
   const way = activation < 0 ? "lower" : "higher";
   const extreme = activation < 0 ? minimum : maximum;
@@ -70,7 +70,7 @@ export function shareText(share: number): string {
 }
 
 /** "active at 3.1 % of 300,000 tokens"; nothing of a feature that has texts but whose frequency nobody told. */
-export function frequencySentence({ frequency, positions }: FeatureDetails): string {
+export function frequencySentence({ frequency, positions }: FeatureRecord): string {
   if (frequency <= UNTOLD) return "";
   const often =
     frequency >= 0.9995

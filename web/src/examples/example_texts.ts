@@ -1,6 +1,6 @@
 /** Example texts of a feature: which come first, how strongly their tokens are shaded, what is left out. */
 
-import type { Example, ExampleGroup, FeatureDetails } from "../api/types.ts";
+import type { Example, ExampleGroup, FeatureRecord } from "../api/types.ts";
 
 /** Kinds of groups. */
 export const STRONGEST = 0;
@@ -42,7 +42,7 @@ export interface FullShades {
  * side are held to the larger of both, so that none outshines the peak by being measured more gently. What an example
  * holds is enough where the extremes are not known.
  */
-export function fullShades({ minimum, maximum }: FeatureDetails, { peak }: Example): FullShades {
+export function fullShades({ minimum, maximum }: FeatureRecord, { peak }: Example): FullShades {
   const [lowest, highest] = [Math.abs(minimum ?? 0), Math.abs(maximum ?? 0)];
   const own = Math.max(peak < 0 ? lowest : highest, Math.abs(peak)) || 1;
   const other = Math.max(own, lowest, highest);
@@ -71,7 +71,7 @@ export function cut({ tokens, peak_at }: Example): [number, number] {
 }
 
 /** Whether all words stand in what an index knows of a feature, whatever the case. */
-export function holds(details: FeatureDetails, label: string, words: readonly string[]): string | null {
+export function holds(details: FeatureRecord, label: string, words: readonly string[]): string | null {
   const texts = details.groups.flatMap(({ examples }) => examples.map(({ tokens }) => tokens.join("")));
   const { top_outputs, strongest_tokens, strongest_low } = details;
   const tokens = [...top_outputs, ...strongest_tokens, ...strongest_low].map(({ text }) => text.trim());

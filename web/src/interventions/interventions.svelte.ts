@@ -2,7 +2,7 @@
 
 import { job as fetchJob, jobs, start, stop } from "../api/client.ts";
 import { on } from "../api/events.ts";
-import type { InterveneRequest, InterveneResult, Job } from "../api/types.ts";
+import type { InterveneRequest, InterventionOutcome, Job } from "../api/types.ts";
 
 export class Interventions {
   failure = $state("");
@@ -91,5 +91,5 @@ export class Interventions {
   }
 }
 
-export const resultOf = (job: Job): InterveneResult | null =>
-  job.state === "done" ? (job.result as InterveneResult | null) : null;
+export const resultOf = (job: Job): InterventionOutcome | null =>
+  job.state === "done" ? (job.result as InterventionOutcome | null) : null;

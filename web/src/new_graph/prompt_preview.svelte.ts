@@ -1,7 +1,7 @@
 /** A prompt as the model reads it, while it is written; the model is loaded when it is not there yet. */
 
 import { look, Refused } from "../api/client.ts";
-import type { Job, Look } from "../api/types.ts";
+import type { Job, Preview } from "../api/types.ts";
 import { isActive, jobs } from "../jobs/jobs.svelte.ts";
 
 const PAUSE = 300;
@@ -16,7 +16,7 @@ export interface Text {
 
 export class PromptPreview {
   /** What was last read. */
-  look = $state.raw<Look | null>(null);
+  look = $state.raw<Preview | null>(null);
   /** Whether `look` is of the text as it is now. */
   current = $state(false);
   /** Why there is nothing newer: the server's sentence. */

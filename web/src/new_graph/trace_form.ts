@@ -1,5 +1,6 @@
 /** What a person asks to be traced; it survives going away and coming back. */
 
+import { TRACE_OPTIONS } from "../api/options.ts";
 import type { TraceRequest } from "../api/types.ts";
 
 /** As the fields hold it: a number field that is empty holds null. */
@@ -95,6 +96,7 @@ export function requestOf(asked: Asked): TraceRequest {
     sink: asked.sink || null,
     node_threshold: asked.nodeThreshold!,
     edge_threshold: asked.edgeThreshold!,
+    memory: TRACE_OPTIONS.memory.default,
   };
 }
 

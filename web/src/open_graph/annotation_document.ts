@@ -1,6 +1,6 @@
 /** The flat document of what a person added, key by key, and what the page makes of it. */
 
-import type { AnnotationChanges, AnnotationValues, Group } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, NodeGroup } from "../api/types.ts";
 import { FEATURE, type FileAnnotations, type Graph } from "../graph/graph.ts";
 import { featureName } from "../graph/node_names.ts";
 
@@ -48,7 +48,7 @@ export function groupsOf(graph: Graph, values: AnnotationValues): NamedGroup[] {
   const found: NamedGroup[] = [];
   for (const [key, value] of Object.entries(values)) {
     if (!key.startsWith("group:")) continue;
-    const { name, color, members } = value as Group;
+    const { name, color, members } = value as NodeGroup;
     const nodes = members.map((id) => graph.indexOf.get(id)).filter((node) => node !== undefined);
     found.push({ id: key.slice("group:".length), name, color, members: nodes });
   }

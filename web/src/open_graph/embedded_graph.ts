@@ -1,6 +1,6 @@
 /** A page that was exported as one file carries its graph, and what a person added to it, within itself. */
 
-import type { AnnotationValues, FeatureDetails, IndexAbout, IndexLabel } from "../api/types.ts";
+import type { AnnotationValues, FeatureRecord, IndexAbout, FeatureLabel } from "../api/types.ts";
 import { readGraph } from "../graph/read_graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Summary } from "../graph/summary.ts";
@@ -17,8 +17,8 @@ interface EmbeddedDocument {
 /** What an index says of the most influential features of the graph. */
 export interface EmbeddedIndex {
   index: IndexAbout;
-  labels: Record<string, IndexLabel>;
-  features: Record<string, FeatureDetails>;
+  labels: Record<string, FeatureLabel>;
+  features: Record<string, FeatureRecord>;
 }
 
 export interface Embedded {

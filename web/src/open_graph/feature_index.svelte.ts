@@ -2,13 +2,13 @@
 
 import { featureDetails, graphIndex, labelFeature, Refused, searchTexts } from "../api/client.ts";
 import { on, type Events } from "../api/events.ts";
-import type { FeatureDetails, IndexAbout, IndexLabel, TextHit } from "../api/types.ts";
+import type { FeatureRecord, IndexAbout, FeatureLabel, TextHit } from "../api/types.ts";
 import { holds } from "../examples/example_texts.ts";
 import type { EmbeddedIndex } from "./embedded_graph.ts";
 
 /** The answer for one feature: empty while it is on its way. */
 export interface Answer {
-  details: FeatureDetails | null;
+  details: FeatureRecord | null;
   /** A sentence on why there are none. */
   failure: string;
   /** Whether it may be otherwise when it is asked for again. */
@@ -19,12 +19,12 @@ const COMING: Answer = { details: null, failure: "", passing: true };
 
 export class FeatureIndex {
   index = $state.raw<IndexAbout | null>(null);
-  labels = $state.raw<Record<string, IndexLabel>>({});
+  labels = $state.raw<Record<string, FeatureLabel>>({});
   /** A sentence on why there is none, where one should be. */
   failure = $state("");
   private answers = $state.raw<ReadonlyMap<string, Answer>>(new Map());
   /** The features of a page that stands alone. */
-  readonly embedded: Record<string, FeatureDetails> | null;
+  readonly embedded: Record<string, FeatureRecord> | null;
 
   private readonly graph: string | null;
   private readonly of: { model: string; dictionary: string };
@@ -103,7 +103,7 @@ export class FeatureIndex {
     });
   }
 
-  private take(index: IndexAbout | null, labels: Record<string, IndexLabel>): void {
+  private take(index: IndexAbout | null, labels: Record<string, FeatureLabel>): void {
     if (same([index, labels], [this.index, this.labels])) return;
     if (!same(index, this.index)) this.answers = new Map();
     this.index = index;
@@ -114,7 +114,7 @@ export class FeatureIndex {
     if (this.of.model === model && this.of.dictionary === dictionary) this.call(feature, label);
   }
 
-  private call(name: string, label: IndexLabel | null): void {
+  private call(name: string, label: FeatureLabel | null): void {
     const { [name]: _, ...others } = this.labels;
     this.labels = label ? { ...others, [name]: label } : others;
   }
@@ -123,7 +123,7 @@ export class FeatureIndex {
     this.answers = new Map([...this.answers, [name, answer]]);
   }
 
-  private fromFile(features: Record<string, FeatureDetails>, name: string): Answer {
+  private fromFile(features: Record<string, FeatureRecord>, name: string): Answer {
     const details = Object.hasOwn(features, name) ? features[name] : null;
     const count = Object.keys(features).length.toLocaleString("en");
     return {

@@ -1,6 +1,12 @@
 /** One open graph: its arrays, what a person added to it, how it is looked at, and how to take things back. */
 
-import type { AnnotationChanges, AnnotationValues, Group, IndexLabel, TokenShare } from "../api/types.ts";
+import type {
+  AnnotationChanges,
+  AnnotationValues,
+  NodeGroup,
+  FeatureLabel,
+  TokenProbability,
+} from "../api/types.ts";
 import { FEATURE, TOKEN, type Graph } from "../graph/graph.ts";
 import { featureName, nodeName, promoted } from "../graph/node_names.ts";
 import { strongestFirst } from "../graph/influence.ts";
@@ -57,7 +63,7 @@ export class Session {
   /** Nodes lit by a trial or a search, from -1 to 1. */
   glow = $state.raw<Map<number, number> | null>(null);
   /** Probabilities of next tokens after a trial, while its result is on show. */
-  answeredAfter = $state.raw<readonly TokenShare[] | null>(null);
+  answeredAfter = $state.raw<readonly TokenProbability[] | null>(null);
   hovered = $state.raw<number | null>(null);
   /** A path that is shown by its edges alone; selecting anything else ends that. */
   path = $state.raw<number[]>([]);
@@ -223,7 +229,7 @@ export class Session {
     labelOf(this.graph, this.values, node) ?? this.indexLabelOf(node)?.text ?? null;
 
   /** What the index calls a feature, whether or not a person's label in this graph goes before it. */
-  indexLabelOf(node: number): IndexLabel | null {
+  indexLabelOf(node: number): FeatureLabel | null {
     if (this.graph.kind[node] !== FEATURE) return null;
     return this.featureIndex.labels[featureName(this.graph, node)] ?? null;
   }
@@ -368,7 +374,7 @@ export class Session {
   }
 
   addToGroup(id: string, nodes: readonly number[]): void {
-    const group = this.values[groupKey(id)] as Group | undefined;
+    const group = this.values[groupKey(id)] as NodeGroup | undefined;
     if (!group) return;
     const members = [...new Set([...group.members, ...nodes.map((node) => this.graph.ids[node])])];
     this.change(`add to “${group.name}”`, {
@@ -381,13 +387,13 @@ export class Session {
     this.change(`take ${this.countOf(nodes)} out of its group`, this.without(nodes, null));
   }
 
-  editGroup(id: string, changes: Partial<Group>): void {
-    const group = this.values[groupKey(id)] as Group | undefined;
+  editGroup(id: string, changes: Partial<NodeGroup>): void {
+    const group = this.values[groupKey(id)] as NodeGroup | undefined;
     if (group) this.change(`change group “${group.name}”`, { [groupKey(id)]: { ...group, ...changes } });
   }
 
   ungroup(id: string): void {
-    const group = this.values[groupKey(id)] as Group | undefined;
+    const group = this.values[groupKey(id)] as NodeGroup | undefined;
     if (group) this.change(`ungroup “${group.name}”`, { [groupKey(id)]: null });
   }
 
@@ -396,7 +402,7 @@ export class Session {
     const leaving = new Set(nodes.map((node) => this.graph.ids[node]));
     const changes: AnnotationChanges = {};
     for (const { id } of this.groups) {
-      const group = this.values[groupKey(id)] as Group;
+      const group = this.values[groupKey(id)] as NodeGroup;
       const members = group.members.filter((member) => !leaving.has(member));
       if (id === but || members.length === group.members.length) continue;
       changes[groupKey(id)] = members.length ? { ...group, members } : null;

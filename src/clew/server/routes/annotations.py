@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,8 +24,7 @@ def read_annotations(served: Served, graph: GraphId) -> dict[str, Any]:
 def change_annotations(served: Served, graph: GraphId, body: AnnotationPatch) -> dict[str, Any]:
     """Change annotations, all at once; what somebody else changed meanwhile stays, and is told."""
     changes = {
-        key: value.model_dump() if isinstance(value, NodeGroup) else value
-        for key, value in body.changes.items()
+        key: asdict(value) if isinstance(value, NodeGroup) else value for key, value in body.changes.items()
     }
     rows = served.library.annotations
     changed = rows.change(graph, served.library.opened(graph), body.base, changes)

@@ -11,7 +11,7 @@ from clew.graph.summary import Summary as GraphSummary
 from clew.server.export import TYPES, Format, export
 from clew.server.open_graphs import edges_of
 from clew.server.page_graph import bytes_for_page
-from clew.server.schemas.base import GRAPH_ID
+from clew.server.schemas.base import ID
 from clew.server.schemas.graphs import Comparison, NodeEdges, Suggestion, Summary
 from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, Served
 
@@ -111,8 +111,8 @@ def suggestions(
 @router.get("/compare", response_model=Comparison, responses=NOT_FOUND)
 def comparison(
     served: Served,
-    left: Annotated[str, Query(pattern=GRAPH_ID, description="A graph's id.")],
-    right: Annotated[str, Query(pattern=GRAPH_ID, description="A graph's id.")],
+    left: Annotated[str, Query(pattern=ID, description="A graph's id.")],
+    right: Annotated[str, Query(pattern=ID, description="A graph's id.")],
 ) -> dict[str, Any]:
     """Two graphs side by side: nodes and edges of both, and what is in one of them alone."""
     return served.graph(left).compare(served.graph(right)).as_json()

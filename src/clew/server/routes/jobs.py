@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from clew.server.schemas.base import GRAPH_ID
+from clew.server.schemas.base import ID
 from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest
 from clew.server.state import CONFLICT, NOT_FOUND, JobId, Served
 
@@ -16,24 +16,24 @@ router = APIRouter(tags=["jobs"])
 
 
 @router.post("/jobs", status_code=202, response_model=Job, responses={**NOT_FOUND, **CONFLICT})
-def add_job(served: Served, body: Annotated[JobRequest, Body()]) -> dict[str, Any]:
+def add_job(served: Served, body: Annotated[JobRequest, Body()]) -> Job:
     """Load a model, trace a prompt or change features; done one at a time, in order."""
     if isinstance(body, InterveneRequest):
         served.library.entry(body.graph)
-    return served.jobs.add(body.model_dump())
+    return served.jobs.add(body)
 
 
 @router.get("/jobs", response_model=list[Job])
 def list_jobs(
     served: Served,
-    graph: Annotated[str | None, Query(pattern=GRAPH_ID, description="Only those about this graph.")] = None,
-) -> list[dict[str, Any]]:
+    graph: Annotated[str | None, Query(pattern=ID, description="Only those about this graph.")] = None,
+) -> list[Job]:
     """All jobs, the newest first."""
     return served.jobs.list(graph)
 
 
 @router.get("/jobs/{job}", response_model=Job, responses=NOT_FOUND)
-def one_job(served: Served, job: JobId) -> dict[str, Any]:
+def one_job(served: Served, job: JobId) -> Job:
     """One job, with what came of it."""
     return served.jobs.get(job)
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from clew.model.ready_models import ReadyModel, ready_models
 from clew.model.short_names import NAMED_MODELS
 from clew.server.errors import RequestError
-from clew.server.prompt_preview import look
-from clew.server.schemas.models import ListedModel, PreviewRequest, PromptPreview, ServerInfo
+from clew.server.prompt_preview import preview_prompt
+from clew.server.schemas.models import ListedModel, Preview, PreviewRequest, ServerInfo
 from clew.server.state import CONFLICT, Served
 from clew.version import __version__
 
@@ -50,12 +50,12 @@ def _note(model: ReadyModel) -> str:
     return " · ".join(fact for fact in (model.description, model.licence, model.command, terms) if fact)
 
 
-@router.post("/look", response_model=PromptPreview, responses=CONFLICT)
-def look_at_prompt(served: Served, body: PreviewRequest) -> dict[str, Any]:
-    """Tokens and likeliest next tokens, from the loaded model."""
+@router.post("/look", response_model=Preview, responses=CONFLICT)
+def preview(served: Served, body: PreviewRequest) -> Preview:
+    """Tokens and likeliest next tokens of a prompt, from the loaded model."""
     model = served.kept.ready({"model": body.model, "dictionary": body.dictionary})
     if model is None:
         raise RequestError(
             409, f"The model {body.model!r} with {body.dictionary!r} is not loaded; load it first."
         )
-    return look(model, body.prompt, body.sink)
+    return preview_prompt(model, body.prompt, body.sink)

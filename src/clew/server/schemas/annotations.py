@@ -2,49 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from annotated_types import Ge, Len, Lt
+from pydantic import BaseModel, Field, StringConstraints
+from typing_extensions import TypeAliasType
 
-from clew.server.schemas.base import Body
+from clew.server.schemas.base import Body, request
 
 
+@request
 class NodeGroup(Body):
-    """A supernode."""
+    """A supernode: nodes that a person takes for one."""
 
-    name: str = Field(max_length=2000)
-    members: list[str] = Field(max_length=100_000, description="Node ids.")
-    color: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$", description="`#rrggbb`.")
+    name: Annotated[str, Len(0, 2000)]
+    """The name."""
+    members: Annotated[list[str], Len(0, 100_000)]
+    """Node ids."""
+    color: Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+    """The colour as `#rrggbb`; null for one that the page chooses."""
 
 
-AnnotationValue = str | Literal[True] | NodeGroup
+AnnotationValue = TypeAliasType(
+    "AnnotationValue", Annotated[str | Literal[True] | NodeGroup, Field(description="What a key stands for.")]
+)
+AnnotationValues = TypeAliasType(
+    "AnnotationValues",
+    Annotated[
+        dict[str, AnnotationValue],
+        Field(
+            description="Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all "
+            "graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group)."
+        ),
+    ],
+)
+AnnotationChanges = TypeAliasType(
+    "AnnotationChanges",
+    Annotated[
+        dict[str, AnnotationValue | None],
+        Field(max_length=10_000, description="New values by key; null takes a value back."),
+    ],
+)
 
 
 class GraphAnnotations(BaseModel):
-    """All that people added to a graph.
+    """Everything that people added to a graph."""
 
-    Keys: `label:<node id>` (text), `feature:L12/4031` (text, shared by all graphs of the same model and
-    dictionary), `pin:<node id>` (true), `group:<id>` (a group).
-    """
-
-    revision: int
-    values: dict[str, AnnotationValue]
+    revision: int = Field(description="Number of the library's last change to any annotation.")
+    values: AnnotationValues = Field(description="All values by key.")
 
 
+@request
 class AnnotationPatch(Body):
-    """Changes to a graph's annotations; null takes a value back."""
+    """Changes to a graph's annotations."""
 
-    base: int = Field(ge=0, lt=2**62, description="The revision that the client has seen.")
-    changes: dict[str, str | bool | NodeGroup | None] = Field(max_length=10_000)
+    base: Annotated[int, Ge(0), Lt(2**62)]
+    """The revision that the client has seen."""
+    changes: AnnotationChanges
+    """New values by key; null takes a value back."""
 
 
 class AnnotationsPatched(BaseModel):
     """What came of a change."""
 
-    revision: int
+    revision: int = Field(description="The revision after the change.")
     values: dict[str, AnnotationValue | None] = Field(
-        description="Every key that anybody changed since `base`, with its value now."
+        description="Present values of all keys that changed since `base`."
     )
     conflicts: dict[str, AnnotationValue | None] = Field(
-        description="Keys that somebody else changed since `base` to another value: theirs stands."
+        description="Keys that somebody else changed to another value since `base`; their value stays."
     )

@@ -1,37 +1,58 @@
-"""Bases of the schemas, and the JSON of a refusal."""
+"""Bases of requests and answers, and the answer to a request that is refused."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self, TypeVar, cast, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticSerializationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticSerializationError, to_json
 
-GRAPH_ID = r"^[0-9a-f]{32}$"
+from clew.options import options_of
+
+ID = r"^[0-9a-f]{32}$"
+"""Pattern of the ids of graphs and jobs."""
+
+Class = TypeVar("Class")
 
 
-class Body(BaseModel):
-    """What a client sends: unknown fields and numbers that are none are refused."""
+def describe_fields(schema: dict[str, Any], owner: type) -> None:
+    """Put the sentences below the fields of a class into its JSON schema, those of base classes too."""
+    for name, option in options_of(owner).items():
+        schema["properties"][name]["description"] = option.sentence
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def request(owner: type[Class]) -> type[Class]:
+    """Make a class of what a client sends; it may inherit a settings class.
+
+    Unknown fields, and numbers that are infinite or not a number, are refused.
+    """
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra=describe_fields)
+    return cast(type[Class], dataclass(frozen=True, kw_only=True, config=config)(owner))
+
+
+@request
+class Body:
+    """Base of everything that a client sends."""
 
     @model_validator(mode="after")
     def _is_text(self) -> Self:
         """JSON can spell half a character, which no file and no database can hold."""
         try:
-            self.model_dump_json()
+            to_json(self)
         except PydanticSerializationError:
             raise ValueError("a text holds half a character (a lone surrogate)") from None
         return self
 
 
 class FromAttributes(BaseModel):
-    """Read from an object's attributes, not from a dictionary."""
+    """Base of answers that are read from an object's attributes."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Problem(BaseModel):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     detail: str = Field(description="One or more sentences for a person.")

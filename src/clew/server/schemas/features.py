@@ -1,124 +1,136 @@
-"""What the API says about indexes: what features fire on, and what they are called."""
+"""Indexes: texts on which features are active, and labels of features."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Len
 from pydantic import BaseModel, Field
 
 from clew.index.storage.label import LONGEST
-from clew.server.schemas.base import Body, FromAttributes
+from clew.server.schemas.base import Body, FromAttributes, request
 
 
 class FeatureLabel(FromAttributes):
-    """What a feature is called, and by whom."""
+    """A feature's label, and who or what made it."""
 
-    text: str
-    source: Literal["person", "model", "tokens"] = Field(description="`tokens`: made by rule.")
+    text: str = Field(description="The label.")
+    source: Literal["person", "model", "tokens"] = Field(
+        description="Maker of the label: a person, a language model, or a rule on tokens."
+    )
     author: str = Field(description="The person, the language model, or the rule.")
-    confidence: float | None = Field(description="From a test on texts it was not made from, 0 to 1.")
-    created: str
+    confidence: float | None = Field(
+        description="Score from 0 to 1 on texts that the label was not made from; null where not tested."
+    )
+    created: str = Field(description="Time: ISO 8601, UTC.")
 
 
 class IndexAbout(FromAttributes):
     """The texts that an index was made of."""
 
-    model: str
-    dictionary: str
+    model: str = Field(description="The model's name.")
+    dictionary: str = Field(description="The dictionary's name.")
     corpus: list[str] = Field(description="Files and folders, as they were named.")
-    positions: int = Field(description="At how many tokens features were looked at.")
-    texts: int
-    complete: bool
-    created: str
-    generator: str
+    positions: int = Field(description="Number of tokens at which features were measured.")
+    texts: int = Field(description="Number of texts.")
+    complete: bool = Field(description="Whether all texts were read.")
+    created: str = Field(description="Time: ISO 8601, UTC.")
+    generator: str = Field(description="The program that made it.")
 
 
 class GraphIndex(BaseModel):
-    """The index of a graph's features, and what it calls them."""
+    """The index of a graph's dictionary, and its labels of the graph's features."""
 
-    index: IndexAbout | None
-    problem: str | None = Field(description="Why an index that is there cannot be used.")
-    labels: dict[str, FeatureLabel] = Field(description="By name: `L12/4031`.")
+    index: IndexAbout | None = Field(description="The index; null where there is none.")
+    problem: str | None = Field(description="The reason why an existing index cannot be read.")
+    labels: dict[str, FeatureLabel] = Field(description="Labels by name of the feature: `L12/4031`.")
 
 
 class Example(FromAttributes):
-    """A piece of text, with what the feature did on each token."""
+    """A piece of text, with a feature's activation on each token."""
 
-    tokens: list[str]
-    activations: list[float]
-    peak_at: int = Field(description="The place of the strongest token.")
-    peak: float
+    tokens: list[str] = Field(description="The tokens.")
+    activations: list[float] = Field(description="One activation for each token.")
+    peak_at: int = Field(description="Place in `tokens` of the strongest activation.")
+    peak: float = Field(description="The strongest activation.")
 
 
 class ExampleGroup(FromAttributes):
     """Examples of one kind, the strongest first."""
 
     kind: int = Field(
-        description="0 strongest, -1 most negative; from 1 on, and from -2 down, levels of each."
+        description="0 for the strongest, -1 for the most negative; from 1 on, and from -2 down, weaker and "
+        "weaker levels of each."
     )
-    name: str
-    examples: list[Example]
+    name: str = Field(description="The kind in words.")
+    examples: list[Example] = Field(description="The examples.")
 
 
 class Histogram(FromAttributes):
-    """How often an activation lay between one edge and the next."""
+    """Counts of activations between one edge and the next."""
 
     edges: list[float] = Field(description="One more than counts; a bin from 0 to 0 holds exact zeros.")
-    counts: list[float] = Field(description="Whole numbers, save for what other tools measured.")
+    counts: list[float] = Field(description="Whole numbers, save for histograms of other tools.")
 
 
 class TokenValue(FromAttributes):
     """A token and a number."""
 
-    text: str
+    text: str = Field(description="The token.")
     value: float = Field(description="A logit, a share or an activation.")
 
 
 class FeatureRecord(FromAttributes):
-    """All that an index knows of one feature."""
+    """Everything that an index knows of one feature."""
 
-    layer: int
-    feature: int
-    label: FeatureLabel | None
-    positions: int
+    layer: int = Field(description="Layer of the feature.")
+    feature: int = Field(description="Index of the feature in its layer.")
+    label: FeatureLabel | None = Field(description="Its label; null for none.")
+    positions: int = Field(description="Number of tokens at which it was measured.")
     frequency: float = Field(description="Share of positions at which it is not zero.")
-    mean: float | None
-    minimum: float | None
-    maximum: float | None
-    never_seen: bool
-    histogram: Histogram
-    quantiles: list[tuple[float, float]] = Field(description="(share, value below which it lies).")
-    groups: list[ExampleGroup]
-    top_outputs: list[TokenValue]
-    bottom_outputs: list[TokenValue]
-    frequent_tokens: list[TokenValue]
-    strongest_tokens: list[TokenValue]
-    frequent_low: list[TokenValue] = Field(description="The same two of the most negative activations.")
-    strongest_low: list[TokenValue]
+    mean: float | None = Field(description="Mean activation over all positions.")
+    minimum: float | None = Field(description="Smallest activation.")
+    maximum: float | None = Field(description="Largest activation.")
+    never_seen: bool = Field(description="Whether it was never active.")
+    histogram: Histogram = Field(description="Counts of its activations.")
+    quantiles: list[tuple[float, float]] = Field(description="Pairs (share, value below which it lies).")
+    groups: list[ExampleGroup] = Field(description="Example texts.")
+    top_outputs: list[TokenValue] = Field(
+        description="Tokens that it promotes most, with the logit that one unit of activation adds."
+    )
+    bottom_outputs: list[TokenValue] = Field(description="Tokens that it suppresses most, with logits.")
+    frequent_tokens: list[TokenValue] = Field(description="Tokens of most peaks, with shares.")
+    strongest_tokens: list[TokenValue] = Field(description="Tokens of the highest peaks, with activations.")
+    frequent_low: list[TokenValue] = Field(description="`frequent_tokens` of the most negative activations.")
+    strongest_low: list[TokenValue] = Field(
+        description="`strongest_tokens` of the most negative activations."
+    )
 
 
+@request
 class LabelText(Body):
-    """What a person calls a feature."""
+    """A person's label of a feature."""
 
-    text: str = Field(max_length=LONGEST, description="Empty to take it back.")
+    text: Annotated[str, Len(0, LONGEST)]
+    """The label; empty to take it back."""
 
 
 class LabelNow(BaseModel):
-    """What counts now."""
+    """The label of a feature after a change."""
 
-    label: FeatureLabel | None
+    label: FeatureLabel | None = Field(description="The label; null for none.")
 
 
 class TextHit(BaseModel):
     """A feature of the graph that a search found."""
 
-    feature: str = Field(description="Its name: `L12/4031`.")
-    snippet: str
+    feature: str = Field(description="Name of the feature: `L12/4031`.")
+    snippet: str = Field(description="The text that holds the words.")
 
 
 class EmbeddedIndex(BaseModel):
-    """What a graph's page carries of an index where there is no server."""
+    """The part of an index that an exported page holds."""
 
-    index: IndexAbout
-    labels: dict[str, FeatureLabel]
-    features: dict[str, FeatureRecord] = Field(description="Of the most influential ones alone.")
+    index: IndexAbout = Field(description="The index.")
+    labels: dict[str, FeatureLabel] = Field(description="Labels by name of the feature.")
+    features: dict[str, FeatureRecord] = Field(description="The most influential features by name.")

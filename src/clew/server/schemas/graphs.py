@@ -1,4 +1,4 @@
-"""What the API says about what is in graphs: edges, summaries, suggestions, comparisons."""
+"""The contents of graphs: edges, summaries, suggestions, comparisons."""
 
 from __future__ import annotations
 
@@ -6,115 +6,121 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Pair = tuple[float, float]
+Numbers = tuple[float, float]
 Ids = tuple[str, str]
 
 
 class NodeEdge(BaseModel):
-    """An edge of the node that was asked about."""
+    """An edge of one node."""
 
     node: str = Field(description="Id of the node at the other end.")
-    name: str = Field(description="A short name of that node.")
-    weight: float
+    name: str = Field(description="Short name of the node at the other end.")
+    weight: float = Field(description="The edge's weight.")
 
 
 class RestOfEdges(BaseModel):
     """The edges that are not listed."""
 
-    count: int
+    count: int = Field(description="Number of them.")
     weight_absolute: float = Field(description="Sum of their absolute weights.")
 
 
 class NodeEdges(BaseModel):
-    """NodeEdges into or out of one node of the stored graph, the strongest first."""
+    """The edges into or out of one node of the stored graph."""
 
-    total: int
-    edges: list[NodeEdge]
-    rest: RestOfEdges
+    total: int = Field(description="Number of edges.")
+    edges: list[NodeEdge] = Field(description="The strongest edges, strongest first.")
+    rest: RestOfEdges = Field(description="The other edges.")
 
 
 class SummaryGroup(BaseModel):
     """Nodes that a person may take for one."""
 
-    name: str
-    kind: Literal["feature", "error", "token", "target"]
+    name: str = Field(description="The group's name.")
+    kind: Literal["feature", "error", "token", "target"] = Field(description="Kind of its nodes.")
     members: list[str] = Field(description="Node ids.")
-    share: float = Field(description="Of the influence on all nodes but targets.")
-    weight: float = Field(description="Of its targets, as explained outputs.")
-    layer: float = Field(description="Mean, weighted by influence.")
-    layers: tuple[int, int] = Field(description="Between which the middle four fifths of it lie.")
-    position: float = Field(description="Mean, weighted by influence.")
-    positions: tuple[int, int] = Field(description="The first and the last.")
-    words: list[str] = Field(description="What its features promote together.")
+    share: float = Field(description="Share of the influence on all nodes but targets.")
+    weight: float = Field(description="Weight of its targets among the explained outputs.")
+    layer: float = Field(description="Mean layer, weighted by influence.")
+    layers: tuple[int, int] = Field(description="Layers between which the middle four fifths of it lie.")
+    position: float = Field(description="Mean position, weighted by influence.")
+    positions: tuple[int, int] = Field(description="First and last position.")
+    words: list[str] = Field(description="Tokens that its features promote together.")
     own: bool = Field(description="Whether a person made it.")
-    color: str | None
+    color: str | None = Field(description="The colour that a person gave it, as `#rrggbb`.")
 
 
 class SummaryEdge(BaseModel):
     """All edges from one group to another."""
 
-    source: int = Field(description="Number of the group in the list.")
-    target: int
-    carried: float = Field(description="Share of all influence that flows here.")
-    effect: float = Field(description="The same with signs.")
-    share: float = Field(description="Of what flows into the target group from outside.")
+    source: int = Field(description="Number of the source group in the list.")
+    target: int = Field(description="Number of the target group in the list.")
+    carried: float = Field(description="Share of all influence that flows along these edges.")
+    effect: float = Field(description="The same, counted with signs.")
+    share: float = Field(description="Share of what flows into the target group from outside.")
 
 
 class Summary(BaseModel):
-    """A graph in about a dozen groups, and what that leaves out."""
+    """A graph in about a dozen groups, and the shares of influence that these show and leave out."""
 
-    groups: list[SummaryGroup]
-    edges: list[SummaryEdge]
-    shown: float
-    in_no_group: float
-    through_errors: float
-    pruned: float
+    groups: list[SummaryGroup] = Field(description="The groups.")
+    edges: list[SummaryEdge] = Field(description="Edges between groups.")
+    shown: float = Field(description="Sum of the shares of the groups.")
+    in_no_group: float = Field(description="Share of the influence outside of all groups.")
+    through_errors: float = Field(description="Share of it that no feature explains.")
+    pruned: float = Field(description="Share of the whole graph's influence that pruning took away.")
 
 
 class Suggestion(BaseModel):
     """A group that a person may accept."""
 
-    name: str
+    name: str = Field(description="The group's name.")
     members: list[str] = Field(description="Node ids.")
-    reason: str
-    share: float
+    reason: str = Field(description="The reason for the group.")
+    share: float = Field(description="Share of the influence on all nodes.")
 
 
 class ComparedNode(BaseModel):
-    """A node of both graphs."""
+    """A node of both graphs; numbers are those of the left and the right graph."""
 
-    left: str
-    right: str
-    influence: Pair
-    activation: tuple[float | None, float | None]
+    left: str = Field(description="Id in the left graph.")
+    right: str = Field(description="Id in the right graph.")
+    influence: Numbers = Field(description="Influence.")
+    activation: tuple[float | None, float | None] = Field(description="Activation; null for no feature.")
 
 
 class ComparedEdge(BaseModel):
-    """An edge of both graphs; each end is spelled left and right."""
+    """An edge of both graphs; pairs are those of the left and the right graph."""
 
-    source: Ids
-    target: Ids
-    weight: Pair
+    source: Ids = Field(description="Ids of the source.")
+    target: Ids = Field(description="Ids of the target.")
+    weight: Numbers = Field(description="Weights.")
 
 
 class LogitDifference(BaseModel):
-    """How much likelier one next token is than another, in each prompt."""
+    """The difference of two next tokens' logits in both prompts."""
 
-    first: str
-    second: str
-    logits: Pair
+    first: str = Field(description="The first token.")
+    second: str = Field(description="The second token.")
+    logits: Numbers = Field(description="Logit of the first less that of the second: left, right.")
 
 
 class Comparison(BaseModel):
-    """What two graphs share, and what is in one of them alone."""
+    """The nodes and edges that two graphs share, and those of one graph alone."""
 
-    positions: list[tuple[int, int]] = Field(description="Aligned positions of the prompts.")
-    same_features: bool = Field(description="Whether model and dictionary are the same.")
-    nodes: list[ComparedNode]
-    only_left: list[str]
-    only_right: list[str]
-    edges: list[ComparedEdge]
-    n_edges: int
-    edges_only_left: int
-    edges_only_right: int
-    difference: LogitDifference | None
+    positions: list[tuple[int, int]] = Field(description="Positions of the prompts that correspond.")
+    same_features: bool = Field(
+        description="Whether model and dictionary are the same; otherwise no feature corresponds."
+    )
+    nodes: list[ComparedNode] = Field(description="Nodes of both graphs.")
+    only_left: list[str] = Field(description="Ids of nodes of the left graph alone, most influential first.")
+    only_right: list[str] = Field(
+        description="Ids of nodes of the right graph alone, most influential first."
+    )
+    edges: list[ComparedEdge] = Field(description="Edges of both graphs, strongest change first.")
+    n_edges: int = Field(description="Number of edges of both graphs; the list may be shorter.")
+    edges_only_left: int = Field(description="Number of edges of the left graph alone.")
+    edges_only_right: int = Field(description="Number of edges of the right graph alone.")
+    difference: LogitDifference | None = Field(
+        description="The difference of the two likeliest tokens; null where there is none."
+    )

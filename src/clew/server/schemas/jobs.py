@@ -1,159 +1,196 @@
-"""What the API says about long work: requests, jobs, and what they leave."""
+"""Jobs: requests for long work, its state, and its results."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from annotated_types import Ge, Le, Len, Lt
+from pydantic import BaseModel, Field, StringConstraints
+from typing_extensions import TypeAliasType
 
-from clew.server.schemas.base import GRAPH_ID, Body
-from clew.server.schemas.models import TokenProbability
+from clew.attribution.settings import TraceSettings
+from clew.server.schemas.base import ID, Body, request
+from clew.server.schemas.models import ModelChoice, Prompt, Token, TokenProbability
+
+How = TypeAliasType(
+    "How",
+    Annotated[
+        Literal["ablate", "scale", "set", "add", "patch"], Field(description="A way to change an activation.")
+    ],
+)
+Regime = TypeAliasType(
+    "Regime",
+    Annotated[
+        Literal["direct", "frozen-attention", "free"],
+        Field(description="The parts of the model that respond to a change."),
+    ],
+)
+JobState = TypeAliasType(
+    "JobState",
+    Annotated[
+        Literal["waiting", "running", "done", "failed", "cancelled"], Field(description="State of a job.")
+    ],
+)
 
 
-class LoadRequest(Body):
-    """Load a model and keep it."""
+@request
+class LoadRequest(ModelChoice):
+    """Load a model and keep it in memory."""
 
     kind: Literal["load"]
-    model: str = Field(min_length=1, max_length=4096)
-    dictionary: str = Field(default="neurons", max_length=4096)
+    """Always `load`."""
 
 
-class TraceRequest(Body):
-    """Trace a prompt; the graph goes into the library, pruned at the thresholds (whole where both are 1)."""
+@request
+class TraceRequest(TraceSettings, ModelChoice):
+    """Trace a prompt and put the graph into the library.
+
+    The graph is pruned at the thresholds; it stays whole where both are 1.
+    """
 
     kind: Literal["trace"]
-    model: str = Field(min_length=1, max_length=4096)
-    dictionary: str = Field(default="neurons", max_length=4096)
-    prompt: str = Field(min_length=1, max_length=1_000_000)
-    targets: list[Annotated[str, Field(min_length=1, max_length=2000)]] | None = Field(
-        default=None, max_length=100
-    )
-    max_targets: int = Field(default=10, ge=1, le=1000)
-    target_probability: float = Field(default=0.95, gt=0, le=1)
-    max_nodes: int = Field(default=4096, ge=1, le=100_000)
-    selection: Literal["attribution", "influence"] = "attribution"
-    sink: str | None = Field(default=None, max_length=2000)
-    node_threshold: float = Field(default=0.8, gt=0, le=1)
-    edge_threshold: float = Field(default=0.98, gt=0, le=1)
-    name: str | None = Field(default=None, max_length=200)
+    """Always `trace`."""
+    prompt: Prompt
+    """The text to trace."""
+    targets: Annotated[list[Annotated[str, Len(1, 2000)]], Len(0, 100)] | None = None
+    max_nodes: Annotated[int, Ge(1), Le(100_000)] = TraceSettings.max_nodes
+    sink: Token | None = None
+    memory: Annotated[int, Ge(16 * 2**20), Le(2**30)] = TraceSettings.memory
+    name: Annotated[str, Len(0, 200)] | None = None
+    """Name of the graph in the library (by default the prompt)."""
 
 
+@request
 class PatchSource(Body):
-    """Where a swap takes its values from."""
+    """The prompt that a patch takes its values from."""
 
-    prompt: str = Field(min_length=1, max_length=1_000_000)
-    position: int | None = Field(
-        default=None,
-        ge=-(2**31),
-        lt=2**31,
-        description="Negative ones count from the end; null means the very positions that are changed.",
-    )
+    prompt: Prompt
+    """The text."""
+    position: Annotated[int, Ge(-(2**31)), Lt(2**31)] | None = None
+    """The position; negative ones count from the end, null means the positions that are changed."""
 
 
-class FeatureChange(Body):
+@request
+class NodeChange(Body):
     """One way of changing some of a graph's features."""
 
-    nodes: list[str] = Field(min_length=1, max_length=10_000, description="Ids of feature nodes.")
-    how: Literal["ablate", "scale", "set", "add", "swap"]
-    value: float | None = Field(default=None, description="Factor, activation or summand.")
-    positions: Literal["here", "all", "onwards"] = Field(
-        default="here",
-        description="The node's own position, all positions, or its own and all after it; generated "
-        "tokens belong to the last two.",
-    )
-    source: PatchSource | None = Field(default=None, description="For `swap` alone.")
+    nodes: Annotated[list[str], Len(1, 10_000)]
+    """Ids of feature nodes."""
+    how: How
+    """The way to change their activations."""
+    value: float | None = None
+    """Factor, activation or summand, for all but `ablate` and `patch`."""
+    positions: Literal["here", "all", "onwards"] = "here"
+    """The node's own position, all positions, or its own and all after it.
+
+    Generated tokens belong to the last two.
+    """
+    source: PatchSource | None = None
+    """The prompt to take values from, for `patch` alone."""
 
 
+@request
 class InterveneRequest(Body):
     """Change features on a graph's prompt."""
 
     kind: Literal["intervene"]
-    graph: str = Field(pattern=GRAPH_ID)
-    changes: list[FeatureChange] = Field(min_length=1, max_length=1000)
-    regime: Literal["direct", "frozen-attention", "free"] = "free"
-    strengths: list[Annotated[float, Field(ge=-1e6, le=1e6)]] = Field(
-        default=[1.0], min_length=1, max_length=50
-    )
-    generate: int = Field(default=0, ge=0, le=1000, description="Tokens to go on for.")
+    """Always `intervene`."""
+    graph: Annotated[str, StringConstraints(pattern=ID)]
+    """Id of the graph."""
+    changes: Annotated[list[NodeChange], Len(1, 1000)]
+    """The changes, all made together."""
+    regime: Regime = "free"
+    """The parts of the model that respond to the changes."""
+    strengths: Annotated[tuple[Annotated[float, Ge(-1e6), Le(1e6)], ...], Len(1, 50)] = (1.0,)
+    """Factors of the change, with one result for each."""
+    generate: Annotated[int, Ge(0), Le(1000)] = 0
+    """Number of tokens to generate after the prompt."""
 
 
-JobRequest = Annotated[LoadRequest | TraceRequest | InterveneRequest, Field(discriminator="kind")]
-
-
-class JobWithoutResult(BaseModel):
-    """Long work, as it stands; events tell of it like this."""
-
-    id: str = Field(pattern=GRAPH_ID)
-    kind: Literal["load", "trace", "intervene"]
-    state: Literal["waiting", "running", "done", "failed", "cancelled"]
-    phase: str = Field(description="What it is doing, in words.")
-    done: int
-    total: int = Field(description="0 where it is not known.")
-    created: str
-    started: str | None
-    finished: str | None
-    error: str | None
-    request: dict[str, Any]
-    graph: str | None = Field(description="The graph that it is about, or that it made.")
+JobRequest = TypeAliasType(
+    "JobRequest",
+    Annotated[
+        LoadRequest | TraceRequest | InterveneRequest,
+        Field(discriminator="kind", description="A request for long work."),
+    ],
+)
 
 
 class TracedGraph(BaseModel):
-    """What a trace leaves."""
+    """The result of a trace."""
 
-    graph: str
+    graph: str = Field(description="Id of the new graph.")
 
 
 class TargetEffect(BaseModel):
-    """One target of the graph, before and after."""
+    """One target of the graph, before and after a change."""
 
-    text: str
-    before: float | None = Field(description="Probability; null for a difference of two tokens.")
-    after: float | None
-    logit_change: float = Field(description="Of its logit (a difference: of the difference).")
-    predicted: float | None = Field(description="FeatureChange of the centred logit, as the graph says.")
-    measured: float = Field(description="FeatureChange of the centred logit.")
+    text: str = Field(description="The token, or `A minus B`.")
+    before: float | None = Field(description="Probability before; null for a difference of two tokens.")
+    after: float | None = Field(description="Probability after; null for a difference of two tokens.")
+    logit_change: float = Field(description="Change of the logit, or of the difference of logits.")
+    predicted: float | None = Field(description="Change of the centred logit that the graph predicts.")
+    measured: float = Field(description="Change of the centred logit that was measured.")
 
 
 class ChangedFeature(BaseModel):
-    """A feature that is active otherwise than before."""
+    """A feature whose activation changed."""
 
-    node: str | None = Field(description="Its node, where the graph has it.")
-    layer: int
-    position: int
-    index: int
-    before: float
-    after: float
-    by_hand: bool = Field(description="Whether a change names it.")
+    node: str | None = Field(description="Id of its node; null where the graph has none.")
+    layer: int = Field(description="Layer of the feature.")
+    position: int = Field(description="Position in the prompt.")
+    index: int = Field(description="Index of the feature in its layer.")
+    before: float = Field(description="Activation before.")
+    after: float = Field(description="Activation after.")
+    by_hand: bool = Field(description="Whether the request names it.")
 
 
 class Effect(BaseModel):
-    """What happens at one strength."""
+    """The effect of the changes at one strength."""
 
-    strength: float
-    kl: float = Field(description="KL divergence (nats) of the next token's distribution from that before.")
-    before: list[TokenProbability]
-    after: list[TokenProbability]
-    targets: list[TargetEffect]
-    changed: list[ChangedFeature] = Field(description="Those changed by hand, then the 200 most changed.")
-    not_in_graph: int = Field(description="Changed features that the graph does not hold.")
+    strength: float = Field(description="Factor of the changes.")
+    kl: float = Field(
+        description="KL divergence in nats of the next token's distribution after from that before."
+    )
+    before: list[TokenProbability] = Field(description="Likeliest next tokens before.")
+    after: list[TokenProbability] = Field(description="Likeliest next tokens after.")
+    targets: list[TargetEffect] = Field(description="The graph's targets, largest weight first.")
+    changed: list[ChangedFeature] = Field(
+        description="Features that the request names, then the 200 that changed most."
+    )
+    not_in_graph: int = Field(description="Number of changed features that the graph does not hold.")
 
 
 class Continuation(BaseModel):
-    """How the model goes on."""
+    """Generated text."""
 
-    before: str
-    after: list[str] = Field(description="A text for each strength.")
+    before: str = Field(description="Text without the changes.")
+    after: list[str] = Field(description="Text for each strength.")
 
 
 class InterventionOutcome(BaseModel):
-    """What an intervention leaves."""
+    """The result of an intervention."""
 
-    results: list[Effect]
-    text: Continuation | None
+    results: list[Effect] = Field(description="One effect for each strength.")
+    text: Continuation | None = Field(description="Generated text; null where none was asked for.")
     python: str = Field(description="Python that does the same.")
 
 
-class Job(JobWithoutResult):
-    """Long work with what it left."""
+class Job(BaseModel):
+    """Long work, its progress and its result; events carry it without the result."""
 
-    result: TracedGraph | InterventionOutcome | None
+    id: str = Field(pattern=ID, description="The job's id.")
+    kind: Literal["load", "trace", "intervene"] = Field(description="Kind of work.")
+    state: JobState = Field(description="State of the job.")
+    phase: str = Field(description="What it does now, in words.")
+    done: int = Field(description="Steps of the phase that are done.")
+    total: int = Field(description="Steps of the phase; 0 where the number is unknown.")
+    created: str = Field(description="Time of the request: ISO 8601, UTC.")
+    started: str | None = Field(description="Time at which work began.")
+    finished: str | None = Field(description="Time at which it ended.")
+    error: str | None = Field(description="The reason why it failed, as a sentence.")
+    request: JobRequest = Field(description="The request.")
+    graph: str | None = Field(description="Id of the graph that it changes or made.")
+    result: TracedGraph | InterventionOutcome | None = Field(
+        description="The result; null for loading, and before the job is done."
+    )

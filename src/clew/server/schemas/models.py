@@ -2,69 +2,86 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Len
 from pydantic import BaseModel, Field
 
-from clew.server.schemas.base import Body
+from clew.server.schemas.base import Body, FromAttributes, request
+
+Prompt = Annotated[str, Len(1, 1_000_000)]
+Token = Annotated[str, Len(0, 2000)]
 
 
-class ServerLimits(BaseModel):
-    """What the server takes in, and what it gives a page at once."""
+class ServerLimits(FromAttributes):
+    """The largest files that the server takes, and the largest graph that it gives a page."""
 
     upload: int = Field(description="Bytes of a file.")
-    page_nodes: int = Field(description="Nodes; of a larger graph the page gets a part.")
-    page_edges: int = Field(description="Edges; of a larger graph the page gets a part.")
+    page_nodes: int = Field(description="Nodes; of a larger graph a page gets the most influential part.")
+    page_edges: int = Field(description="Edges; of a larger graph a page gets the most influential part.")
 
 
 class LoadedModel(BaseModel):
     """A model and its dictionary, as `clew.load` was given them."""
 
-    model: str
-    dictionary: str
+    model: str = Field(description="The model.")
+    dictionary: str = Field(description="The dictionary.")
 
 
 class ModelState(BaseModel):
-    """What is kept in memory."""
+    """The model in memory."""
 
-    loaded: LoadedModel | None
+    loaded: LoadedModel | None = Field(description="The loaded model; null where none is loaded.")
 
 
 class ServerInfo(BaseModel):
-    """About the server."""
+    """Facts about the server."""
 
-    version: str
+    version: str = Field(description="Version of clew.")
     library: str = Field(description="The library's folder.")
-    limits: ServerLimits
-    model: ModelState
+    limits: ServerLimits = Field(description="The largest files and graphs.")
+    model: ModelState = Field(description="The model in memory.")
 
 
 class ListedModel(BaseModel):
     """One line of `clew models`."""
 
-    name: str
+    name: str = Field(description="The name for people.")
     reference: str = Field(description="What a job takes as its `model`.")
-    note: str = Field(description="What it is, under which licence; or how to bring it.")
+    note: str = Field(description="Description and licence, or the command that downloads the model.")
     ready: bool = Field(description="Whether it loads without the network.")
 
 
-class PreviewRequest(Body):
-    """A text to read with the loaded model."""
+@request
+class ModelChoice(Body):
+    """A model and the dictionary of its features."""
 
-    model: str = Field(max_length=4096)
-    dictionary: str = Field(default="neurons", max_length=4096)
-    prompt: str = Field(min_length=1, max_length=1_000_000)
-    sink: str | None = Field(default=None, max_length=2000)
+    model: Annotated[str, Len(1, 4096)]
+    """A short name, a Hugging Face repository or a folder."""
+    dictionary: Annotated[str, Len(0, 4096)] = "neurons"
+    """`neurons`, or a repository, a folder or a file of transcoders."""
+
+
+@request
+class PreviewRequest(ModelChoice):
+    """A prompt to read with the loaded model."""
+
+    prompt: Prompt
+    """The text."""
+    sink: Token | None = None
+    """Text of the first token, which soaks up attention; `none` for none (by default chosen)."""
 
 
 class TokenProbability(BaseModel):
-    """One next token."""
+    """A next token and its probability."""
 
-    text: str
-    probability: float
+    text: str = Field(description="The token.")
+    probability: float = Field(description="Its probability.")
 
 
-class PromptPreview(BaseModel):
-    """A text as the model reads it, and how it would go on."""
+class Preview(BaseModel):
+    """A prompt as the model reads it, and its likeliest next tokens."""
 
-    tokens: list[str]
-    predictions: list[TokenProbability]
-    sink: str | None
+    tokens: list[str] = Field(description="The prompt's tokens, the sink among them.")
+    predictions: list[TokenProbability] = Field(description="The likeliest next tokens, likeliest first.")
+    sink: str | None = Field(description="Text of the sink; null for none.")

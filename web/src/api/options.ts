@@ -1,0 +1,159 @@
+/** Generated from the server by `make page-types`; do not edit. */
+
+export const TRACE_OPTIONS = {
+  "dictionary": {
+    "default": "neurons",
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "`neurons`, or a repository, a folder or a file of transcoders."
+  },
+  "node_threshold": {
+    "default": 0.8,
+    "minimum": null,
+    "above": 0,
+    "maximum": 1,
+    "choices": [],
+    "sentence": "Share of the influence that kept nodes carry."
+  },
+  "edge_threshold": {
+    "default": 0.98,
+    "minimum": null,
+    "above": 0,
+    "maximum": 1,
+    "choices": [],
+    "sentence": "Share of what remains that kept edges carry."
+  },
+  "sink": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Text of the first token, which soaks up attention; \"none\" for none (by default chosen)."
+  },
+  "targets": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Next tokens to explain: text, id or 'A minus B' (by default the likeliest)."
+  },
+  "max_targets": {
+    "default": 10,
+    "minimum": 1,
+    "above": null,
+    "maximum": 1000,
+    "choices": [],
+    "sentence": "At most so many of the likeliest tokens are explained."
+  },
+  "target_probability": {
+    "default": 0.95,
+    "minimum": null,
+    "above": 0,
+    "maximum": 1,
+    "choices": [],
+    "sentence": "Explain as few of the likeliest tokens as reach this probability together."
+  },
+  "max_nodes": {
+    "default": 4096,
+    "minimum": 1,
+    "above": null,
+    "maximum": 100000,
+    "choices": [],
+    "sentence": "At most so many features become nodes; the rest counts into the error nodes."
+  },
+  "selection": {
+    "default": "attribution",
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [
+      "attribution",
+      "influence"
+    ],
+    "sentence": "Choose features by their total attribution, or (as published, and slower) by influence."
+  },
+  "memory": {
+    "default": 100663296,
+    "minimum": 16777216,
+    "above": null,
+    "maximum": 1073741824,
+    "choices": [],
+    "sentence": "Bytes that the sweep may work in, besides the model and the result."
+  },
+  "name": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Name of the graph in the library (by default the prompt)."
+  }
+} as const;
+
+export const INTERVENTION_OPTIONS = {
+  "regime": {
+    "default": "free",
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [
+      "direct",
+      "frozen-attention",
+      "free"
+    ],
+    "sentence": "The parts of the model that respond to the changes."
+  },
+  "strengths": {
+    "default": [
+      1.0
+    ],
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Factors of the change, with one result for each."
+  },
+  "generate": {
+    "default": 0,
+    "minimum": 0,
+    "above": null,
+    "maximum": 1000,
+    "choices": [],
+    "sentence": "Number of tokens to generate after the prompt."
+  }
+} as const;
+
+export const CHANGE_OPTIONS = {
+  "value": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Factor, activation or summand, for all but `ablate` and `patch`."
+  },
+  "positions": {
+    "default": "here",
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [
+      "here",
+      "all",
+      "onwards"
+    ],
+    "sentence": "The node's own position, all positions, or its own and all after it.\n\nGenerated tokens belong to the last two."
+  },
+  "source": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "The prompt to take values from, for `patch` alone."
+  }
+} as const;
