@@ -62,7 +62,7 @@ def test_without_a_place_the_file_itself_is_written_anew(run: Run, graph_file: P
         ),
         (
             ["--pin", "L9/9@9"],
-            "The graph has no node 'L9/9@9'; give an id such as 24_1005_5 or a name such as",
+            "The graph has no node 'L9/9@9'. Give an id such as 24_1005_5 or a name such as",
         ),
         (["--pin", "a", "--out", "a.png"], "--out: expected a name that ends in .clew, not 'a.png'"),
         (["--pin", "a", "--out", "/no/such/a.clew"], "/no/such/a.clew cannot be written: there is no folder"),

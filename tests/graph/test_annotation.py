@@ -47,20 +47,14 @@ def test_notes_are_added_replaced_and_taken_away(graph: Graph):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"labels": {"L99/1@1": "a"}}, "The graph has no node 'L99/1@1'; give an id such as 24_1005_5 or a"),
-        ({"labels": {3: "a"}}, "The graph has no node 3; give an id"),
-        (
-            {"labels": ["L0/1@1"]},
-            "labels are names with what they stand for, as in {...: ...}, not ['L0/1@1'].",
-        ),
-        ({"pins": "L0/1@1"}, "Pins are several nodes, not 'L0/1@1'."),
-        ({"supernodes": {"s": "L0/1@1"}}, "The members of supernode 's' are several nodes, not 'L0/1@1'."),
+        ({"labels": {"L99/1@1": "a"}}, "The graph has no node 'L99/1@1'. Give an id such as 24_1005_5 or a"),
+        ({"labels": {3: "a"}}, "The graph has no node 3. Give an id"),
+        ({"labels": ["L0/1@1"]}, "labels is ['L0/1@1']; give a dictionary."),
+        ({"pins": "L0/1@1"}, "pins is 'L0/1@1'; give a list of nodes."),
+        ({"supernodes": {"s": "L0/1@1"}}, "The members of supernode 's' are 'L0/1@1'; give a list of nodes."),
         ({"supernodes": {"": []}}, "A supernode needs a name; give it one."),
-        (
-            {"feature_labels": {"L0/1@1": "a"}},
-            "'L0/1@1' is no feature such as L24/1005; labels gives one to a",
-        ),
-        ({"feature_labels": {"L0/1": 3}}, "The label of L0/1 is a text, not 3."),
+        ({"feature_labels": {"L0/1@1": "a"}}, "'L0/1@1' is not a feature; name one as L24/1005."),
+        ({"feature_labels": {"L0/1": 3}}, "The label of L0/1 is 3; give a text."),
     ],
 )
 def test_what_is_not_there_is_refused(graph: Graph, given: dict, sentence: str):

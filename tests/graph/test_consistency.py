@@ -89,11 +89,11 @@ REFUSED = {
     ),
     "kinds out of order": (
         lambda graph: {"node_kind": changed(graph.node_kind, 0, NodeKind.ERROR)},
-        "Node 1 has kind 0 but follows one of a higher kind",
+        "Node 1 has kind 0 but follows a node of a higher kind",
     ),
     "wrong type": (
         lambda graph: {"edge_weight": graph.edge_weight.astype(np.float64)},
-        "edge_weight is 1-dimensional float64; expected one dimension of float32",
+        "edge_weight is float64 \(309,\); expected one dimension of float32",
     ),
     "wrong length": (
         lambda graph: {"node_layer": graph.node_layer[:-1]},
@@ -137,11 +137,11 @@ REFUSED = {
     ),
     "targets not described": (
         lambda graph: {"info": replace(graph.info, targets=graph.info.targets[:1])},
-        "1 targets are described but 2 nodes are targets",
+        "describes 1 targets but has 2 target nodes",
     ),
     "a node twice": (
         lambda graph: {"node_feature": changed(graph.node_feature, 1, graph.node_feature[0])},
-        "Nodes 0 and 1 are both 0_",
+        "Nodes 0 and 1 both have the id 0_",
     ),
     "constants do not fit": (
         lambda graph: {"node_constant": np.zeros(3, dtype=np.float32)},
@@ -149,11 +149,11 @@ REFUSED = {
     ),
     "less than nothing left out": (
         lambda graph: {"node_left_out": np.full(graph.n_nodes, -1, dtype=np.float32)},
-        "Node 0 misses -1.0 of its row; expected a finite number from 0",
+        "Node 0 has an error of -1.0; expected a finite number from 0",
     ),
     "a label of no feature": (
         lambda graph: {"annotations": Annotations(feature_labels={"12/4031": "places"})},
-        "given to the feature '12/4031'; expected a name such as L12/4031",
+        "belongs to the feature '12/4031'; expected a name such as L12/4031",
     ),
     "a color by name": (
         lambda graph: {"annotations": Annotations(supernode_colors={"places": "red"})},

@@ -335,9 +335,9 @@ def add(where: str, item: Any):
 
 
 REFUSED = {
-    "no nodes": (drop("nodes"), 'the file: the required field "nodes" is missing'),
+    "no nodes": (drop("nodes"), 'the file lacks the field "nodes"'),
     "links no list": (put("links", value={}), 'the file: "links" is {}; expected a list'),
-    "no slug": (drop("metadata", "slug"), 'metadata: the required field "slug" is missing'),
+    "no slug": (drop("metadata", "slug"), 'metadata lacks the field "slug"'),
     "token no text": (
         put("metadata", "prompt_tokens", 1, value=5),
         r"prompt_tokens\[1\] is 5; expected a string",
@@ -346,8 +346,8 @@ REFUSED = {
         put("metadata", "replacement_score", value="x"),
         "\"replacement_score\" is 'x'; expected",
     ),
-    "node no object": (put("nodes", 2, value=3), "node 2: expected a JSON object, found 3"),
-    "no clerp": (drop("nodes", 2, "clerp"), 'node 2: the required field "clerp" is missing'),
+    "node no object": (put("nodes", 2, value=3), "node 2 is 3; expected a JSON object"),
+    "no clerp": (drop("nodes", 2, "clerp"), 'node 2 lacks the field "clerp"'),
     "feature text": (put("nodes", 2, "feature", value="5"), "node 2: \"feature\" is '5'; expected a whole"),
     "position true": (put("nodes", 2, "ctx_idx", value=True), 'node 2: "ctx_idx" is True; expected a whole'),
     "activation NaN": (
@@ -370,8 +370,8 @@ REFUSED = {
     "position too high": (put("nodes", 2, "ctx_idx", value=2), '"ctx_idx" is 2; the prompt has 2 tokens'),
     "layer no number": (put("nodes", 2, "layer", value="E"), "\"layer\" is 'E'; expected a number"),
     "layer huge": (put("nodes", 2, "layer", value=10**6), '"layer" is 1000000; expected a number'),
-    "odd id": (put("nodes", 2, "node_id", value="first"), '"node_id" is spelled in no known way'),
-    "odd token id": (put("nodes", 0, "node_id", value="hello"), "expected E_{token}_{position}"),
+    "odd id": (put("nodes", 2, "node_id", value="first"), '"node_id" is not of the form'),
+    "odd token id": (put("nodes", 0, "node_id", value="hello"), "of the form E_{token}_{position}"),
     "negative index": (
         put("nodes", 3, "node_id", value="0_-5_1"),
         "names index -5; expected a number from 0",
@@ -412,7 +412,7 @@ REFUSED = {
         r"supernodes\[1\] is 'b'; expected a label",
     ),
     "supernodes text": (put("qParams", "supernodes", value="[["), r"supernodes is '\[\['; expected a list"),
-    "NaN elsewhere": (put("qk_only_nodes", value=float("nan")), "only passes on holds NaN"),
+    "NaN elsewhere": (put("qk_only_nodes", value=float("nan")), "does not use holds NaN"),
 }
 
 

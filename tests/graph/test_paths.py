@@ -154,7 +154,7 @@ def test_nodes_that_do_not_exist_are_refused(node):
 
 def test_a_graph_without_outputs_needs_a_named_target():
     graph = random_graph(n_targets=0)
-    with pytest.raises(ClewError, match="has no output node, so name the node that paths should lead to"):
+    with pytest.raises(ClewError, match="has no output node; name the node where paths should end"):
         strongest_paths(graph)
     feature = int(graph.of_kind(NodeKind.FEATURE)[-1])
     assert strongest_paths(graph, target=feature) != []

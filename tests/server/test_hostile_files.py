@@ -72,7 +72,7 @@ def cycle():
         (b"", "is empty"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "neither a .clew file nor a Neuronpedia graph"),
         (b"PK\x03\x04" + bytes(100), "neither a .clew file nor"),
-        (b"{" * 100_000, "damaged or was cut off"),
+        (b"{" * 100_000, "damaged or cut off"),
         (b"[" * 100_000, "neither a .clew file nor"),
         (b'{"metadata": 1}', "expected an object"),
         (clew_bytes()[:-1], "cut off"),

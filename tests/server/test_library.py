@@ -112,7 +112,7 @@ def test_a_damaged_database_is_refused_and_without_it_the_files_are_taken_in_ane
 def test_a_file_that_is_gone_or_damaged_is_told(client, library, graph):
     path = library.folder / f"{graph}.clew"
     path.write_bytes(path.read_bytes()[:-100])
-    assert "damaged or was cut off" in sentence(client.get(f"/api/graphs/{graph}/arrays"), 422)
+    assert "damaged or cut off" in sentence(client.get(f"/api/graphs/{graph}/arrays"), 422)
     path.unlink()
     assert "is gone from the library's folder" in sentence(client.get(f"/api/graphs/{graph}/arrays"), 404)
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
 from clew.feature import Feature, FeatureAt
-from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size
+from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size, Target
 
 ARRAY_TYPES: dict[str, str] = {
     "node_kind": "uint8",
@@ -25,14 +25,14 @@ ARRAY_TYPES: dict[str, str] = {
     "edge_weight": "float32",
     "token_ids": "int64",
 }
-"""The arrays that every graph has, and their types (formats: "The `.clew` file")."""
+"""Types of the arrays that every graph has, in memory and in a `.clew` file."""
 
 OPTIONAL_NODE_ARRAYS = ("node_constant", "node_total", "node_left_out")
-"""One float32 a node, where they are known."""
+"""Arrays that a graph may lack: one float32 per node."""
 
 
 class NodeKind(IntEnum):
-    """What a node stands for; the numbers are those of the `.clew` file."""
+    """Kinds of nodes; the numbers are those of the `.clew` file."""
 
     FEATURE = 0
     ERROR = 1
@@ -42,10 +42,10 @@ class NodeKind(IntEnum):
 
 @dataclass(frozen=True)
 class OutputTokens:
-    """The tokens that features write towards: unembedding times decoder, through the final gain.
+    """Tokens that features write towards: unembedding times decoder, through the final gain.
 
-    For feature node `node[k]`, `token[k]` holds the ten highest (descending), then the ten lowest
-    (ascending); `logit[k]` their values per unit of activation, before the final norm's scale.
+    For feature node `node[k]`, `token[k]` holds the ten highest tokens (descending), then the ten lowest
+    (ascending). `logit[k]` holds their logits per unit of activation, before the final norm's scale.
     """
 
     node: Int32[np.ndarray, " described"]
@@ -55,12 +55,12 @@ class OutputTokens:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GraphArrays:
-    """The arrays of an attribution graph: `edge_weight` is the direct, linear effect of one node on another.
+    """The arrays of an attribution graph, and the names of its nodes.
 
-    Nodes are ordered features, errors, tokens, targets, each by layer, position and index. Edges
-    are in CSR order over their targets: those into node `t` are `edge_offset[t]:edge_offset[t+1]`.
-    Arrays and meanings follow the `.clew` format; `node_constant` and `node_total` let anyone
-    check a whole graph: a row's edges plus its constant add up to its total.
+    Nodes are ordered by kind (features, errors, tokens, targets), then by layer, position and index. An
+    edge's weight is the direct, linear effect of one node on another. Edges are in CSR order over their
+    targets: the edges into node `t` are `edge_offset[t]:edge_offset[t + 1]`. In a whole graph, a row's edges
+    plus its constant add up to its total.
     """
 
     node_kind: UInt8[np.ndarray, " node"]
@@ -70,8 +70,8 @@ class GraphArrays:
     node_feature: Int64[np.ndarray, " node"]
     """Feature index; token id for tokens and targets; -1 for errors and differences.
 
-    Imported graphs may hold more, so spelled that ids stay unique: attention ("lorsa") features
-    are even, `-2 * (index + 1)`; among errors, attention errors are -3 and biases -5, -7, ...
+    Imported graphs may hold further nodes, whose numbers keep ids unique: attention ("lorsa") features are
+    even, `-2 * (index + 1)`; attention errors are -3, and biases -5, -7, ...
     """
     node_activation: Float32[np.ndarray, " node"]
     """Activation of a feature, weight of a target, NaN otherwise."""
@@ -85,19 +85,19 @@ class GraphArrays:
     annotations: Annotations = field(default_factory=Annotations)
     output_tokens: OutputTokens | None = None
     node_constant: Float32[np.ndarray, " node"] | None = None
-    """What biases and the sink position add to a row; NaN for nodes without a row."""
+    """Sum that biases and the sink position add to a row; NaN for nodes without a row."""
     node_total: Float32[np.ndarray, " node"] | None = None
-    """What a row adds up to (pre-activation or centred logit); NaN for nodes without a row."""
+    """Value that a row adds up to (pre-activation or centred logit); NaN for nodes without a row."""
     node_left_out: Float32[np.ndarray, " node"] | None = None
-    """Where something was pruned: how much of each row counts as error, its error nodes included.
+    """Error in each row of a pruned graph: the row's error nodes, and all that pruning left out.
 
-    The sum over (layer, position) of the absolute net contribution of error nodes and of all that was left
-    out. Scores take it in place of the edges from error nodes.
+    It is the sum over (layer, position) of the absolute net contribution. Scores use it in place of the
+    edges from error nodes.
     """
     index_labels: Mapping[str, IndexLabel] = field(default_factory=dict)
-    """What an index of the dictionary calls features, by `feature_name`; files do not hold it."""
+    """Labels from an index of the dictionary, by `feature_name`; files do not hold them."""
     foreign: dict[str, Any] | None = None
-    """Fields of an imported file that clew has no use for, kept so that exporting loses nothing."""
+    """Fields of an imported file that clew does not use; an export writes them again."""
 
     @property
     def n_nodes(self) -> int:
@@ -118,13 +118,13 @@ class GraphArrays:
 
     @property
     def edge_target(self) -> Int32[np.ndarray, " edge"]:
-        """The target node of each edge, spelled out from the CSR offsets."""
+        """The target node of each edge, from the CSR offsets."""
         counts = np.diff(self.edge_offset)
         return np.repeat(np.arange(self.n_nodes, dtype=np.int32), counts)
 
     @property
     def target_weight(self) -> Float32[np.ndarray, " node"]:
-        """Weight of each node as an explained output: zero for all but targets."""
+        """Weight of each node as an explained output; zero for all but targets."""
         return np.where(self.node_kind == NodeKind.TARGET, self.node_activation, 0).astype(np.float32)
 
     def of_kind(self, kind: NodeKind) -> Int64[np.ndarray, " chosen"]:
@@ -151,7 +151,7 @@ class GraphArrays:
                 return f"{layer}_{feature}_{position}"
 
     def node_name(self, node: int) -> str:
-        """A short name for a person: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`."""
+        """A short name to read: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`."""
         kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
         position = int(self.node_position[node])
         match kind:
@@ -163,15 +163,19 @@ class GraphArrays:
             case NodeKind.TOKEN:
                 return f"{quote(self.info.tokens[position])}@{position}"
             case NodeKind.TARGET:
-                target = self.info.targets[node - int(self.of_kind(NodeKind.TARGET)[0])]
+                target = self.target(node)
                 return f"{quote(target.text)} ({target.weight:.2f})"
 
+    def target(self, node: int) -> Target:
+        """The description of a target node."""
+        return self.info.targets[node - self.n_nodes + len(self.info.targets)]
+
     def feature(self, node: int) -> Feature:
-        """The feature that a feature node is of."""
+        """The feature of a feature node."""
         return Feature(int(self.node_layer[node]), int(self.node_feature[node]))
 
     def feature_at(self, node: int) -> FeatureAt:
-        """The feature and position that a feature node stands for."""
+        """The feature and position of a feature node."""
         return self.feature(node).at(int(self.node_position[node]))
 
     def feature_name(self, node: int) -> str:
@@ -179,21 +183,36 @@ class GraphArrays:
         return str(self.feature(node))
 
     def label(self, node: int, *, by_rule: bool = True) -> str | None:
-        """What a node is called: its own label, else that of its feature, else what an index calls that.
+        """The label of a node.
 
-        None where nobody called it anything; labels made by rule count unless `by_rule` is False.
+        Args:
+            node: Index of the node.
+            by_rule: Include labels that an index made of tokens.
+
+        Returns:
+            The node's own label, else the label of its feature, else the index's label of that feature,
+            else None.
         """
         own = self.annotations.labels.get(self.node_id(node))
         if own or self.node_kind[node] != NodeKind.FEATURE:
             return own or None
         name = self.feature_name(node)
-        if given := self.annotations.feature_labels.get(name):
-            return given
-        known = self.index_labels.get(name)
-        return known.text if known and (by_rule or not known.by_rule) else None
+        if label := self.annotations.feature_labels.get(name):
+            return label
+        index_label = self.index_labels.get(name)
+        return index_label.text if index_label and (by_rule or not index_label.by_rule) else None
 
     def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
-        """Spellings of the tokens that a feature promotes most (or least); empty when not stored."""
+        """Tokens that a feature promotes most.
+
+        Args:
+            node: Index of a feature node.
+            count: Number of tokens, at most 10.
+            bottom: Give the tokens that it promotes least, lowest first.
+
+        Returns:
+            The tokens' texts; an empty list if the graph stores no output tokens of this node.
+        """
         if self.output_tokens is None:
             return []
         row = np.flatnonzero(self.output_tokens.node == node)
@@ -205,9 +224,16 @@ class GraphArrays:
         return [self.info.token_text.get(int(token), f"<{token}>") for token in chosen[:count]]
 
     def promoted(self, node: int, count: int = 10) -> list[str]:
-        """Spellings of the tokens that a feature pushes up on this prompt; empty when not stored.
+        """Tokens that a feature makes likelier on this prompt.
 
-        A neuron's activation may be negative; what it then promotes is what it writes against.
+        A neuron whose activation is negative promotes the tokens that it writes against.
+
+        Args:
+            node: Index of a feature node.
+            count: Number of tokens, at most 10.
+
+        Returns:
+            The tokens' texts; an empty list if the graph stores no output tokens of this node.
         """
         return self.output_texts(node, count, bottom=bool(self.node_activation[node] < 0))
 
@@ -217,10 +243,10 @@ class GraphArrays:
 
 
 G = TypeVar("G", bound=GraphArrays)
-"""A graph of any class, which a function gives back as the same class."""
+"""The class of a graph that a function returns again: it depends on no class above this file."""
 
 
 def quote(text: str) -> str:
-    """A token in quotes, so that its spaces show; what a terminal would not print, as its escape."""
+    """A token in quotes, so that its spaces show; unprintable characters become escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in escaped) + '"'

@@ -1,4 +1,4 @@
-"""Two graphs side by side: what is in both and how it changed, what is in one of them alone."""
+"""Comparison of two graphs: nodes and edges in both with their changes, and nodes in one only."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from clew.graph.alignment import Pairs, aligned_positions, matched_nodes
 from clew.graph.arrays import GraphArrays
 
 SHOWN_EDGES = 200
+"""Edges that a comparison lists by default."""
 
 
 @dataclass(frozen=True)
 class NodePair:
-    """One node in both graphs, by its index in each."""
+    """A node that is in both graphs, by its index in each."""
 
     left: int
     right: int
     influence: tuple[float, float]
-    """Share of the influence on all nodes that flows through it, left and right."""
+    """Share of the influence of all nodes, left and right."""
     activation: tuple[float | None, float | None]
-    """Of a feature; a target's weight; None for others and where it is not known."""
+    """Activation of a feature or weight of a target, left and right; None for other nodes."""
 
 
 @dataclass(frozen=True)
 class EdgePair:
-    """One edge between two nodes that are in both graphs."""
+    """An edge that is in both graphs."""
 
     source: tuple[int, int]
     """Node indices, left and right."""
@@ -43,43 +44,43 @@ class EdgePair:
 
 @dataclass(frozen=True)
 class TargetDifference:
-    """How much likelier one next token is than another, in each prompt."""
+    """The difference between two next tokens, in each prompt."""
 
     first: str
-    """The likeliest of the left graph."""
+    """The likeliest token of the left graph."""
     second: str
-    """The likeliest of the right graph, or the next likeliest where that is the same."""
+    """The likeliest token of the right graph, or the second likeliest if that is the first again."""
     logits: tuple[float, float]
-    """Logit of the first less that of the second, in nats, left and right."""
+    """Logit of the first minus logit of the second, in nats, left and right."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two graphs share, and what they do not; node numbers are indices in their own graph."""
+    """Nodes and edges of two graphs; node numbers are indices in their own graph."""
 
     positions: Pairs
     """Aligned positions of the two prompts, ascending."""
     same_features: bool
-    """Whether both have the same model and dictionary, without which no feature corresponds."""
+    """True if model and dictionary are the same; otherwise no feature corresponds."""
     nodes: tuple[NodePair, ...]
-    """Strongest change of influence first."""
+    """Nodes in both, the strongest change of influence first."""
     only_left: tuple[int, ...]
-    """Most influential first."""
+    """Nodes of the left graph only, most influential first."""
     only_right: tuple[int, ...]
     edges: tuple[EdgePair, ...]
-    """Strongest change of weight first, no more than were asked for."""
+    """Edges in both, the strongest change of weight first."""
     n_edges: int
-    """How many are in both."""
+    """Number of edges in both, listed or not."""
     edges_only_left: int
-    """Between nodes that are in both."""
+    """Number of edges of the left graph only, between nodes that are in both."""
     edges_only_right: int
     difference: TargetDifference | None
-    """None unless both prompts tell the probabilities of both tokens."""
+    """None unless both graphs hold the probabilities of both tokens."""
     node_ids: tuple[tuple[str, ...], tuple[str, ...]]
-    """Of all nodes, left and right."""
+    """Ids of all nodes, left and right."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dictionaries and lists; nodes are given by their ids."""
+        """The comparison as dictionaries and lists; nodes are given by their ids."""
         left, right = self.node_ids
         return {
             "positions": [list(pair) for pair in self.positions],
@@ -122,11 +123,7 @@ class Comparison:
 
 
 def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> Comparison:
-    """Both graphs, nodes matched by feature and aligned token; of changed edges the `edges` strongest.
-
-    Positions correspond where tokens are the same, or where equally many stand in each other's place
-    (see `aligned_positions`). Swapping the graphs swaps the sides.
-    """
+    """The comparison of two graphs, with the `edges` edges that changed most; see `matched_nodes`."""
     positions = aligned_positions(left.info.tokens, right.info.tokens)
     matched = matched_nodes(left, right, positions)
     left_of, right_of = np.array(matched, dtype=np.int64).reshape(-1, 2).T
@@ -161,8 +158,9 @@ def _node_pairs(left: GraphArrays, right: GraphArrays, matched: Pairs) -> tuple[
 
 
 def _influence(graph: GraphArrays) -> np.ndarray:
-    found = np.nan_to_num(graph.node_influence.astype(np.float64))
-    return found / (float(found.sum()) or 1.0)
+    """Each node's share of the influence of all nodes."""
+    influence = np.nan_to_num(graph.node_influence.astype(np.float64))
+    return influence / (float(influence.sum()) or 1.0)
 
 
 def _finite(value: float) -> float | None:
@@ -177,7 +175,7 @@ def _others(graph: GraphArrays, matched: np.ndarray) -> tuple[int, ...]:
 def _edges_in_both(
     left: GraphArrays, right: GraphArrays, left_of: np.ndarray, right_of: np.ndarray
 ) -> tuple[Int64[np.ndarray, " both"], Int64[np.ndarray, " both"]]:
-    """Indices of the edges, in each graph, that connect the same two nodes."""
+    """Indices, in each graph, of the edges that connect the same two nodes."""
     to_right = np.full(left.n_nodes, -1)
     to_right[left_of] = right_of
     source, target = to_right[left.edge_source], to_right[left.edge_target]
@@ -234,6 +232,6 @@ def _difference(left: GraphArrays, right: GraphArrays) -> TargetDifference | Non
 
 
 def _probabilities(graph: GraphArrays) -> dict[str, float]:
-    """Of next tokens, as far as the graph tells them."""
-    known = {target.text: target.probability for target in graph.info.targets if target.probability}
-    return {text: probability for text, probability in graph.info.predictions if probability > 0} | known
+    """Probabilities of next tokens, as far as the graph holds them."""
+    targets = {target.text: target.probability for target in graph.info.targets if target.probability}
+    return {text: probability for text, probability in graph.info.predictions if probability > 0} | targets

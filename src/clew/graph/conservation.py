@@ -1,4 +1,4 @@
-"""The proof that a graph's edges add up: each row against the value that it explains."""
+"""Conservation: the edges of each row add up to the value that the row explains."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from clew.graph.arrays import GraphArrays
 from clew.graph.influence import row_sums
 
 LARGEST_GAP = 1e-3
-"""Beyond this relative gap the rows do not add up, and the graph should not be relied on."""
-
+"""Largest relative gap of a graph that can be relied on."""
 
 NEARLY_NOTHING = 0.01
-"""A value that is less than this share of the terms that made it carries their rounding, not its own."""
+"""Smallest share of a row's terms that its total counts as; below it, the total is mostly their rounding."""
 
 
 def conservation_gap(graph: GraphArrays) -> float:
-    """The worst gap between a row's edges plus its constant and the row's total, relative to that total.
+    """The largest gap between a row's sum (edges plus constant) and its total, relative to the total.
 
-    A total that nearly cancels counts as `NEARLY_NOTHING` of the magnitudes that went into it: a feature
-    may be active at any value above zero, which float32 sums of far larger terms cannot resolve.
-    Needs a whole graph: raises `ClewError` for a pruned or imported one, whose rows are not complete.
+    A total that nearly cancels counts as `NEARLY_NOTHING` of its terms' magnitudes, because a float32 sum
+    cannot resolve it. Raises `ClewError` for a pruned or imported graph, whose rows lack edges.
     """
     if graph.node_constant is None or graph.node_total is None:
         raise ClewError(
-            "Only a whole graph adds up; this one was pruned or imported, so rows are missing edges."
+            "This graph was pruned or imported, so its rows lack edges; check the whole graph as traced."
         )
     rows = np.flatnonzero(np.isfinite(graph.node_total))
     constant, total = graph.node_constant[rows].astype(np.float64), graph.node_total[rows].astype(np.float64)

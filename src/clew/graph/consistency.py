@@ -1,4 +1,4 @@
-"""Check that a graph is one: every array fits the others, and every edge leads onwards."""
+"""Consistency of a graph: every array fits the others, and no edges form a cycle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def check_consistency(graph: GraphArrays) -> None:
-    """Raise `ClewError` that names the first thing wrong with the graph; return nothing if it is sound."""
+    """Raise `ClewError` that names the first fault of the graph, if it has one."""
     _check_types(graph)
     _check_nodes(graph)
     _check_edges(graph)
     _check_duplicate_nodes(graph)
-    _check_described(graph)
+    _check_optional_arrays(graph)
     _check_annotations(graph.annotations)
     topological_levels(graph)
 
@@ -31,8 +31,7 @@ def _check_types(graph: GraphArrays) -> None:
         array = getattr(graph, name)
         if array.dtype != dtype or array.ndim != 1:
             raise ClewError(
-                f"The array {name} is {array.ndim}-dimensional {array.dtype}; "
-                f"expected one dimension of {dtype}."
+                f"The array {name} is {array.dtype} {array.shape}; expected one dimension of {dtype}."
             )
     lengths = {name: graph.n_nodes for name in ARRAY_TYPES if name.startswith("node_")}
     lengths |= {"edge_offset": graph.n_nodes + 1, "edge_weight": graph.n_edges}
@@ -49,7 +48,7 @@ def _check_nodes(graph: GraphArrays) -> None:
     _refuse_nodes(kind > max(NodeKind), "has kind {}; known kinds are 0 to 3", kind)
     _refuse_nodes(
         np.concatenate([[False], kind[1:] < kind[:-1]]),
-        "has kind {} but follows one of a higher kind; the order is features, errors, tokens, targets",
+        "has kind {} but follows a node of a higher kind; the order is features, errors, tokens, targets",
         kind,
     )
     n_positions = len(graph.token_ids)
@@ -69,7 +68,7 @@ def _check_nodes(graph: GraphArrays) -> None:
     )
     if len(graph.info.targets) != is_target.sum():
         raise ClewError(
-            f"{len(graph.info.targets)} targets are described but {is_target.sum()} nodes are targets; "
+            f"The graph describes {len(graph.info.targets)} targets but has {is_target.sum()} target nodes; "
             "expected one description for each."
         )
 
@@ -84,8 +83,8 @@ def _check_edges(graph: GraphArrays) -> None:
     offset, source, weight = graph.edge_offset, graph.edge_source, graph.edge_weight
     if offset[0] != 0 or offset[-1] != graph.n_edges:
         raise ClewError(
-            f"edge_offset runs from {offset[0]} to {offset[-1]}; expected from 0 to the number of edges, "
-            f"{graph.n_edges}."
+            f"edge_offset runs from {offset[0]} to {offset[-1]}; expected 0 to {graph.n_edges}, the number "
+            "of edges."
         )
     falls = np.diff(offset) < 0
     if falls.any():
@@ -108,22 +107,21 @@ def _check_edges(graph: GraphArrays) -> None:
 
 
 def _check_duplicate_nodes(graph: GraphArrays) -> None:
-    """Two nodes of one id; differences are exempt, because their rank tells them apart."""
+    """Refuse two nodes with the same id; differences are exempt, because ids count them."""
     named = np.flatnonzero((graph.node_kind != NodeKind.TARGET) | (graph.node_feature >= 0))
     is_error = graph.node_kind == NodeKind.ERROR
-    spelled_like = np.where(is_error, NodeKind.FEATURE, graph.node_kind)
-    keys = [graph.node_feature, graph.node_position, graph.node_layer, spelled_like]
+    id_kind = np.where(is_error, NodeKind.FEATURE, graph.node_kind)
+    keys = [graph.node_feature, graph.node_position, graph.node_layer, id_kind]
     order = named[np.lexsort([key[named] for key in keys])]
     same = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
     if same.any():
         first, second = order[int(np.argmax(same)) :][:2]
         raise ClewError(
-            f"Nodes {first} and {second} are both {graph.node_id(int(first))}; each may be there only once."
+            f"Nodes {first} and {second} both have the id {graph.node_id(int(first))}; expected it once."
         )
 
 
-def _check_described(graph: GraphArrays) -> None:
-    """The arrays that not every graph has."""
+def _check_optional_arrays(graph: GraphArrays) -> None:
     for name in OPTIONAL_NODE_ARRAYS:
         array = getattr(graph, name)
         if array is not None and (array.shape != (graph.n_nodes,) or array.dtype != np.float32):
@@ -132,7 +130,7 @@ def _check_described(graph: GraphArrays) -> None:
             )
     if graph.node_left_out is not None:
         wrong = ~(np.isfinite(graph.node_left_out) & (graph.node_left_out >= 0))
-        _refuse_nodes(wrong, "misses {} of its row; expected a finite number from 0", graph.node_left_out)
+        _refuse_nodes(wrong, "has an error of {}; expected a finite number from 0", graph.node_left_out)
     described = graph.output_tokens
     if described is None:
         return
@@ -149,7 +147,7 @@ def _check_described(graph: GraphArrays) -> None:
 def _check_annotations(annotations: Annotations) -> None:
     for name in annotations.feature_labels:
         if Feature.match(name) is None:
-            raise ClewError(f"A label is given to the feature {name!r}; expected a name such as L12/4031.")
+            raise ClewError(f"A label belongs to the feature {name!r}; expected a name such as L12/4031.")
     for name, color in annotations.supernode_colors.items():
         if not COLOR.fullmatch(color):
             raise ClewError(f"The supernode {name!r} has the color {color!r}; expected one such as #1f77b4.")

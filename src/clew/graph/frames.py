@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def node_frame(graph: GraphArrays) -> pd.DataFrame:
-    """One row a node, in node order.
+    """A table with one row per node, in node order.
 
-    Columns: id, name, kind (feature, error, token or target), layer, position, token (the string at
-    that position), feature, activation, influence, label, output (the five tokens that a feature
-    promotes most). Raises `ClewError` without pandas.
+    Columns: id, name, kind (feature, error, token or target), layer, position, token (the text at that
+    position), feature, activation, influence, label, output (the five tokens that a feature promotes
+    most). Raises `ClewError` without pandas.
     """
     pandas = import_pandas()
     ids = graph.node_ids
@@ -42,10 +42,10 @@ def node_frame(graph: GraphArrays) -> pd.DataFrame:
 
 
 def edge_frame(graph: GraphArrays) -> pd.DataFrame:
-    """One row an edge, in CSR order over targets.
+    """A table with one row per edge, in CSR order over targets.
 
-    Columns: source and target (node indices), source_id and target_id, weight, share (the part of
-    its target's whole absolute input). Raises `ClewError` without pandas.
+    Columns: source and target (node indices), source_id and target_id, weight, share (of its target's
+    absolute input). Raises `ClewError` without pandas.
     """
     pandas = import_pandas()
     ids, target = graph.node_ids, graph.edge_target
@@ -70,8 +70,9 @@ def _output_column(graph: GraphArrays) -> list[str]:
 
 
 def import_pandas():
+    """The module pandas; raises `ClewError` if it is not installed."""
     try:
         import pandas
     except ImportError:
-        raise ClewError("Tables need pandas, which is not installed: pip install pandas.") from None
+        raise ClewError("Tables need pandas; install it: pip install pandas.") from None
     return pandas

@@ -1,4 +1,4 @@
-"""`Graph`: an attribution graph, and what can be done with it."""
+"""`Graph`: an attribution graph with its methods."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from clew.graph.annotation import annotate
 from clew.graph.arrays import GraphArrays, NodeKind, OutputTokens, quote
-from clew.graph.comparison import Comparison, compare
+from clew.graph.comparison import SHOWN_EDGES, Comparison, compare
 from clew.graph.frames import edge_frame, node_frame
 from clew.graph.paths import SignedPath, strongest_paths
 from clew.graph.pruning import prune
-from clew.graph.summary import Suggestion, Summary, suggest_groups, summarize
+from clew.graph.summary import MAX_GROUPS, Suggestion, Summary, suggest_groups, summarize
 from clew.graph.thresholds import Thresholds
 from clew.graph.writer import save
 
@@ -25,7 +25,12 @@ __all__ = ["Graph", "NodeKind", "OutputTokens", "quote"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph(GraphArrays):
-    """An attribution graph with all that can be done with it; its arrays are those of `GraphArrays`."""
+    """An attribution graph: how features, errors and tokens lead to the outputs of a prompt.
+
+    `node_*` and `edge_*` are numpy arrays (see `GraphArrays`); `nodes` and `edges` are pandas tables of them.
+    The definitions follow "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et
+    al. 2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html.
+    """
 
     def annotate(
         self,
@@ -35,9 +40,22 @@ class Graph(GraphArrays):
         pins: Iterable[str] = (),
         feature_labels: Mapping[str, str] | None = None,
     ) -> Graph:
-        """The same graph with labels, supernodes and pins added; see `clew.graph.annotation`.
+        """The same graph with labels, supernodes and pins added to its own.
 
-        Nodes are named by id or by name: `graph.annotate(supernodes={"Say Paris": ["L24/1005@5"]})`.
+        Nodes are named by id (`24_1005_5`) or by name:
+        `graph.annotate(supernodes={"Say Paris": ["L24/1005@5"]})`.
+
+        Args:
+            labels: Text by node. An empty text removes the label.
+            supernodes: Member nodes by the supernode's name. An empty list removes the supernode.
+            pins: Nodes to pin.
+            feature_labels: Text by feature (`L24/1005`), for the feature at every position.
+
+        Returns:
+            A new graph; of two notes with the same name, the new one counts.
+
+        Raises:
+            ClewError: A node is not in the graph, or an argument has the wrong type.
         """
         return annotate(self, labels=labels, supernodes=supernodes, pins=pins, feature_labels=feature_labels)
 
@@ -46,42 +64,97 @@ class Graph(GraphArrays):
         node_threshold: float = Thresholds.node_threshold,
         edge_threshold: float = Thresholds.edge_threshold,
     ) -> Graph:
-        """The smallest part that carries the given shares of the influence; see `clew.graph.pruning`."""
+        """The smallest part of the graph that carries the given shares of the influence.
+
+        Args:
+            node_threshold: Share of the influence that the kept nodes carry, above 0 and at most 1.
+            edge_threshold: Share of the flow between kept nodes that the kept edges carry, in the same range.
+
+        Returns:
+            The kept part as a graph; its `info.pruned_scores` count all that was left out as error.
+
+        Raises:
+            ClewError: A threshold is out of range.
+        """
         return prune(self, node_threshold, edge_threshold)
 
     def paths(
         self, target: int | None = None, count: int = 10, *, sources: Sequence[int] | None = None
     ) -> list[SignedPath]:
-        """The strongest signed paths from source nodes (default: all tokens) to a target node.
+        """The strongest signed paths from source nodes to a target node.
 
-        The target is by default the output that weighs most; see `clew.graph.paths.strongest_paths`.
+        Args:
+            target: Index of the node where paths end; by default the output with the largest weight.
+            count: Number of paths, at most.
+            sources: Indices of the nodes where paths begin; by default all tokens.
+
+        Returns:
+            Paths by share of the target's influence, strongest first; the search is exact.
+
+        Raises:
+            ClewError: An index is not a node, or there is no output and `target` is not given.
         """
         return strongest_paths(self, sources=sources, target=target, count=count)
 
-    def summarize(self, max_groups: int = 12) -> Summary:
-        """About a dozen named groups that carry most of the influence; see `clew.graph.summary`."""
+    def summarize(self, max_groups: int = MAX_GROUPS) -> Summary:
+        """The graph in about a dozen named groups that carry most of the influence.
+
+        Args:
+            max_groups: Number of groups, at most; supernodes come on top of them.
+
+        Returns:
+            The groups from tokens up to outputs, and the edges between them.
+
+        Raises:
+            ClewError: `max_groups` is below 1.
+        """
         return summarize(self, max_groups)
 
     def suggest_groups(self, count: int = 12) -> list[Suggestion]:
-        """Groups of features that a person may accept or decline; see `clew.graph.summary`."""
+        """Groups of features for a person to accept or decline.
+
+        Args:
+            count: Number of suggestions, at most.
+
+        Returns:
+            Suggestions by influence, largest first; none holds members of the graph's supernodes.
+        """
         return suggest_groups(self, count)
 
-    def compare(self, other: Graph, edges: int = 200) -> Comparison:
-        """What this graph (left) and another (right) share, and what changed; see `clew.graph.comparison`."""
+    def compare(self, other: Graph, edges: int = SHOWN_EDGES) -> Comparison:
+        """A comparison of this graph (left) with another (right).
+
+        Args:
+            other: The graph on the right.
+            edges: Number of edges to list, at most; those that changed most.
+
+        Returns:
+            The nodes and edges in both graphs, and the nodes in one of them only.
+        """
         return compare(self, other, edges)
 
     def save(self, path: str | Path) -> Path:
-        """Write a `.clew` file, or Neuronpedia's JSON where the name ends in `.json`; atomic."""
+        """Write the graph to a file, which appears whole or not at all.
+
+        Args:
+            path: File to write: Neuronpedia's JSON if its name ends in `.json`, else a `.clew` file.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ClewError: The file cannot be written.
+        """
         return save(self, path)
 
     @property
     def nodes(self) -> pd.DataFrame:
-        """One row a node (needs pandas); see `clew.graph.frames`."""
+        """A table with one row per node; needs pandas. See `clew.graph.frames.node_frame` for its columns."""
         return node_frame(self)
 
     @property
     def edges(self) -> pd.DataFrame:
-        """One row an edge (needs pandas); see `clew.graph.frames`."""
+        """A table with one row per edge; needs pandas. See `clew.graph.frames.edge_frame` for its columns."""
         return edge_frame(self)
 
     def __repr__(self) -> str:

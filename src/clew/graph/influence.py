@@ -1,4 +1,8 @@
-"""How much of the targets flows through each node, over all paths: one exact pass, no iteration."""
+"""Influence of nodes on the targets over all paths, and effects of removing them: exact, in one pass.
+
+The definition of influence is that of "Circuit Tracing: Revealing Computational Graphs in Language Models",
+Ameisen et al. 2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,12 @@ from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.order import level_runs, topological_levels
 
 EDGES_AT_ONCE = 2**18
-"""Bounds scratch memory; what fits into the processor's cache is also quickest."""
+"""Edges summed at once: bounds memory, and is fastest when it fits the processor's cache."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """How influence moves through a graph; an edge carries `|weight| * per_weight[target]`."""
+    """The flow of influence through a graph; an edge carries `|weight| * per_weight[target]`."""
 
     influence: Float64[np.ndarray, " node"]
     """Influence of each node on the weighted targets."""
@@ -25,7 +29,7 @@ class Flow:
     """Sum of the absolute weights into each node."""
     target_weight: Float64[np.ndarray, " node"]
     level: Int64[np.ndarray, " node"]
-    """An order in which every edge goes up."""
+    """Levels of the nodes, such that every edge goes up."""
 
     @property
     def per_weight(self) -> Float64[np.ndarray, " node"]:
@@ -38,17 +42,15 @@ def influence(graph: GraphArrays) -> Float64[np.ndarray, " node"]:
 
 
 def measure_flow(graph: GraphArrays) -> Flow:
-    """Influence of every node on the weighted targets, and what it was computed from.
+    """The flow of influence from every node to the weighted targets.
 
-    With `N` the absolute edge weights, each target's row divided by its sum, influence is
-    `w (N + N^2 + ...)` for target weights `w` (the attribution-graph papers' definition). Edges
-    only ever go up, so visiting rows from the top level down settles each node before it is
-    needed: every edge is read once.
+    `N` holds the absolute edge weights, each row divided by its sum. Influence is `w (N + N^2 + ...)` for
+    target weights `w`. Every edge goes up, so one visit of the rows from the top level down is exact.
     """
     level = topological_levels(graph)
     weight = graph.target_weight.astype(np.float64)
-    found, total = node_influence(graph.edge_offset, graph.edge_source, graph.edge_weight, weight, level)
-    return Flow(influence=found, row_total=total, target_weight=weight, level=level)
+    values, total = node_influence(graph.edge_offset, graph.edge_source, graph.edge_weight, weight, level)
+    return Flow(influence=values, row_total=total, target_weight=weight, level=level)
 
 
 def node_influence(
@@ -61,11 +63,11 @@ def node_influence(
 ) -> tuple[Float64[np.ndarray, " node"], Float64[np.ndarray, " node"]]:
     """Influence and row totals of a CSR matrix whose edges go up in `level`.
 
-    Influence is `w (N + N^2 + ...)` with `N = |edge_weight| / row_total`; a row total is the sum of a
-    row's absolute weights plus its `other_input`, which comes from no node.
+    Influence is `w (N + N^2 + ...)` with `N = |edge_weight| / row_total`. A row total is the sum of a row's
+    absolute weights plus its `other_input`, which comes from no node.
     """
     n_nodes = len(target_weight)
-    found = np.zeros(n_nodes)
+    values = np.zeros(n_nodes)
     total = np.zeros(n_nodes) if other_input is None else other_input.copy()
     for rows in level_runs(level)[::-1]:
         begins = offset[rows.start : rows.stop + 1]
@@ -74,69 +76,69 @@ def node_influence(
         edges = slice(begins[0], begins[-1])
         carried = np.abs(edge_weight[edges], dtype=np.float64)
         total[rows] += row_sums(carried, begins - begins[0])
-        per_weight = safe_divide(found[rows] + target_weight[rows], total[rows])
+        per_weight = safe_divide(values[rows] + target_weight[rows], total[rows])
         carried *= np.repeat(per_weight, np.diff(begins))
-        found += np.bincount(source[edges], weights=carried, minlength=n_nodes)
-    return found, total
+        values += np.bincount(source[edges], weights=carried, minlength=n_nodes)
+    return values, total
 
 
 def direct_effects(graph: GraphArrays) -> Float64[np.ndarray, "target node"]:
-    """What every node adds to each target by an edge of its own; to remove it takes this away."""
+    """The part of each target that comes from each node by a direct edge; removing the node removes it."""
     targets = graph.of_kind(NodeKind.TARGET)
-    found = np.zeros((len(targets), graph.n_nodes))
-    for row, target in zip(found, targets, strict=True):
+    effects = np.zeros((len(targets), graph.n_nodes))
+    for row, target in zip(effects, targets, strict=True):
         edges = slice(graph.edge_offset[target], graph.edge_offset[target + 1])
         row[graph.edge_source[edges]] = graph.edge_weight[edges]
-    return found
+    return effects
 
 
 def total_effects(graph: GraphArrays) -> Float64[np.ndarray, "target node"]:
-    """What every node adds to each target over all paths, signs and all; to remove it takes this away.
+    """The part of each target that comes from each node over all paths, with signs.
 
     A feature passes on what it receives: with `w` the edge and `a` a feature's activation,
-    `effect(s) = sum over n of w(s -> n) effect(n) / a(n)`. Every edge is read once. Raises `ClewError` for a
-    graph without activations.
+    `effect(s) = sum over n of w(s -> n) effect(n) / a(n)`. Raises `ClewError` for a graph without
+    activations.
     """
     features, targets = graph.of_kind(NodeKind.FEATURE), graph.of_kind(NodeKind.TARGET)
     activation = graph.node_activation[features].astype(np.float64)
     if not np.isfinite(activation).all():
-        raise ClewError("This graph holds no activations, so it predicts nothing.")
+        raise ClewError("This graph holds no activations, so it predicts no effects; trace the prompt again.")
     per_unit = np.zeros(graph.n_nodes)
     per_unit[features] = safe_divide(np.sign(activation), np.abs(activation))
-    found = np.zeros((len(targets), graph.n_nodes))
-    arriving = np.zeros_like(found)
+    effects = np.zeros((len(targets), graph.n_nodes))
+    arriving = np.zeros_like(effects)
     arriving[np.arange(len(targets)), targets] = 1
     for rows in level_runs(topological_levels(graph))[::-1]:
         begins = graph.edge_offset[rows.start : rows.stop + 1]
         edges = slice(begins[0], begins[-1])
         source, weight = graph.edge_source[edges], graph.edge_weight[edges].astype(np.float64)
-        for effect, at_target in zip(found, arriving, strict=True):
+        for effect, at_target in zip(effects, arriving, strict=True):
             passed_on = at_target[rows] + effect[rows] * per_unit[rows]
             carried = weight * np.repeat(passed_on, np.diff(begins))
             effect += np.bincount(source, weights=carried, minlength=graph.n_nodes)
-    return found
+    return effects
 
 
 def edge_shares(graph: GraphArrays) -> Float64[np.ndarray, " edge"]:
-    """`N`: each edge's share of its target's input, by absolute weight; rows of zeros stay zero."""
+    """The matrix `N`: each edge's share of its target's absolute input; rows of zeros stay zero."""
     total = row_sums(np.abs(graph.edge_weight), graph.edge_offset)
     inverse = safe_divide(np.ones_like(total), total)
     return np.abs(graph.edge_weight) * np.repeat(inverse, np.diff(graph.edge_offset))
 
 
-def cumulative_share(found: Float64[np.ndarray, " node"]) -> Float64[np.ndarray, " node"]:
-    """For each node the share of all influence that it and every stronger node carry together."""
-    order = np.argsort(-found, kind="stable")
-    share = np.empty_like(found, dtype=np.float64)
-    share[order] = safe_divide(np.cumsum(found[order]), np.full(len(found), found.sum()))
-    return share
+def cumulative_share(influence: Float64[np.ndarray, " node"]) -> Float64[np.ndarray, " node"]:
+    """The share of all influence that each node and every stronger node carry together, at most 1."""
+    order = np.argsort(-influence, kind="stable")
+    share = np.empty_like(influence, dtype=np.float64)
+    share[order] = safe_divide(np.cumsum(influence[order]), np.full(len(influence), influence.sum()))
+    return np.minimum(share, 1)
 
 
 def row_sums(values: np.ndarray, offset: Int64[np.ndarray, " node_plus_1"]) -> Float64[np.ndarray, " node"]:
     """Sum of each CSR row, in float64; empty rows sum to zero."""
     total = np.zeros(len(offset) - 1)
     filled = np.flatnonzero(np.diff(offset))
-    # numpy widens all that it is given at once, so it is given some rows at a time.
+    # numpy widens its whole input at once, so some rows at a time save memory.
     for rows in np.split(filled, np.flatnonzero(np.diff(offset[filled] // EDGES_AT_ONCE)) + 1):
         if len(rows):
             edges = slice(offset[rows[0]], offset[rows[-1] + 1])

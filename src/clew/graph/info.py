@@ -1,4 +1,4 @@
-"""What is known about a graph besides its arrays: it travels as JSON."""
+"""Facts about a graph besides its arrays: prompt, targets, scores, settings, annotations."""
 
 from __future__ import annotations
 
@@ -8,43 +8,45 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Target:
-    """One explained output: a next token, or the difference "`token_id` minus `minus_id`" of two.
-
-    `probability` is the model's own (None for a difference); `weight` is its share in influence.
-    """
+    """One explained output: a next token, or the difference "`token_id` minus `minus_id`" of two."""
 
     text: str
     token_id: int
     weight: float
+    """Share of the target in the influence; all targets' weights add up to 1."""
     probability: float | None = None
+    """The model's probability of the token; None for a difference."""
     minus_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How much of the targets the features explain, each between 0 and 1 (design: "Scores").
+    """The share of the targets that features explain, in two measures between 0 and 1.
 
-    `replacement`: influence that reaches tokens, over influence that reaches tokens or errors.
-    `completeness`: the influence-weighted share of every node's input that is not from errors.
+    Both are defined in "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al.
+    2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html.
     """
 
     replacement: float
+    """Influence that reaches tokens, over influence that reaches tokens or errors."""
     completeness: float
+    """The share of every node's input that is not from errors, weighted by influence."""
 
 
 @dataclass(frozen=True)
 class Sink:
-    """The meaningless first token that soaks up attention; `kl` (nats) is what it changes."""
+    """The meaningless first token that soaks up attention."""
 
     text: str
     token_id: int
     kl: float | None = None
+    """Change of the prediction without it, in nats."""
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a graph is."""
+    """Numbers of nodes, feature nodes and edges."""
 
     nodes: int
     features: int
@@ -53,7 +55,7 @@ class Size:
 
 @dataclass(frozen=True)
 class GraphInfo:
-    """Everything about a graph that is not an array; it travels as JSON."""
+    """Everything about a graph that is not an array; files hold it as JSON."""
 
     prompt: str
     tokens: tuple[str, ...]
@@ -64,15 +66,15 @@ class GraphInfo:
     """The model's likeliest next tokens with their probabilities, whether targets or not."""
     sink: Sink | None = None
     scores: Scores | None = None
-    """Of the whole graph, as traced."""
+    """Scores of the whole graph, as traced."""
     whole: Size | None = None
-    """Of the whole graph, where this is what pruning kept of it."""
+    """Size of the whole graph, if this graph was pruned."""
     pruned_scores: Scores | None = None
-    """Of what pruning kept, everything left out counted as error."""
+    """Scores of this graph, if it was pruned: all that was left out counts as error."""
     conservation: float | None = None
-    """The worst relative gap between a row's sum and the value that it must add up to."""
+    """The largest relative gap between a row's sum and its total."""
     influence_left_out: float = 0.0
-    """Share of the influence that flowed through nodes and edges that are not stored."""
+    """Share of the influence that flowed through pruned nodes and edges."""
     settings: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     """Seconds by phase."""
@@ -84,23 +86,23 @@ class GraphInfo:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What a person added; it refers to nodes by `Graph.node_ids`."""
+    """A person's labels, supernodes and pins; nodes are named by `Graph.node_ids`."""
 
     labels: dict[str, str] = field(default_factory=dict)
-    """Of single nodes; `Graph.label` says which label counts."""
+    """Labels of single nodes; `Graph.label` says which label counts."""
     supernodes: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Each a name and the ids of its members."""
+    """Name and member ids of each supernode."""
     pins: tuple[str, ...] = ()
     feature_labels: dict[str, str] = field(default_factory=dict)
-    """Of features wherever they appear, by `Graph.feature_name`: `L12/4031`."""
+    """Labels of features at every position, by `Graph.feature_name`: `L12/4031`."""
     supernode_colors: dict[str, str] = field(default_factory=dict)
-    """Of supernodes by name, as `#rrggbb`."""
+    """Colors of supernodes by name, as `#rrggbb`."""
 
 
 @dataclass(frozen=True)
 class IndexLabel:
-    """What an index calls a feature."""
+    """A feature's label in an index."""
 
     text: str
     by_rule: bool = False
-    """Made of tokens, by no person and no language model."""
+    """True for a label made of tokens, not by a person or a language model."""

@@ -15,20 +15,20 @@ from clew.graph.info import Annotations, GraphInfo, Scores, Sink, Size, Target
 
 
 def info_to_json(info: GraphInfo) -> dict[str, Any]:
-    """Plain JSON values; what is not finite becomes null, because JSON has no word for it."""
+    """Plain JSON values; numbers that are not finite become null."""
     return plain(asdict(info))
 
 
 def info_from_json(data: Any) -> GraphInfo:
     """The inverse of `info_to_json`: unknown fields are ignored, missing ones take their default.
 
-    Raises `ClewError` that names a field of the wrong type, or a missing prompt or token list.
+    Raises `ClewError` for a field of the wrong type, and for a missing prompt or token list.
     """
-    found = _read(data, INFO_FIELDS, "the description")
+    fields = _read(data, INFO_FIELDS, "the description")
     for name in ("prompt", "tokens"):
-        if name not in found:
+        if name not in fields:
             raise ClewError(f'The description lacks the field "{name}".')
-    return GraphInfo(**found)
+    return GraphInfo(**fields)
 
 
 def annotations_to_json(annotations: Annotations) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def annotations_from_json(data: Any) -> Annotations:
 
 
 def plain(value: Any) -> Any:
-    """Dictionaries, lists, strings, finite numbers, booleans and null, whatever it was before."""
+    """The value as dictionaries, lists, strings, finite numbers, booleans and None."""
     match value:
         case dict():
             return {str(key): plain(item) for key, item in value.items()}
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
             return str(value)
         case _:
             raise ClewError(
-                f"A graph's settings hold a {type(value).__name__}, which JSON cannot; leave it out."
+                f"JSON cannot hold a {type(value).__name__}; leave it out of the graph's settings."
             )
 
 
@@ -69,18 +69,18 @@ Reader = Callable[[Any], Any]
 
 
 def _read(data: Any, fields: dict[str, Reader], where: str) -> dict[str, Any]:
-    """The known fields that are there and not null, each through its reader."""
+    """The listed fields that are present and not null, each read by its reader."""
     if not isinstance(data, dict):
         raise ClewError(f"In {where}, expected a JSON object, found {type(data).__name__}.")
-    found = {}
+    values = {}
     for name, read in fields.items():
         if data.get(name) is None:
             continue
         try:
-            found[name] = read(data[name])
+            values[name] = read(data[name])
         except (TypeError, ValueError, KeyError) as error:
             raise ClewError(f'In {where}, the field "{name}" cannot be read: {error}.') from error
-    return found
+    return values
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""An order of the nodes in which every edge goes up."""
+"""Topological order: a level for each node, such that every edge goes up."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from clew.graph.arrays import GraphArrays
 def topological_levels(graph: GraphArrays) -> Int64[np.ndarray, " node"]:
     """A level from 0 for every node, such that every edge goes from a lower level to a higher one.
 
-    That is the layer plus one where all edges already go up the layers (so in every graph that clew
-    traces), else the length of the longest path to the node. Raises `ClewError` that names the
-    nodes of a cycle.
+    The level is the layer plus one if all edges go up the layers, as in every graph that clew traces; else
+    it is the length of the longest path to the node. Raises `ClewError` that names the nodes of a cycle.
     """
     level = graph.node_layer.astype(np.int64) + 1
     return level if _goes_up(graph, level) else _longest_path_lengths(graph)
 
 
 def _goes_up(graph: GraphArrays, level: Int64[np.ndarray, " node"]) -> bool:
-    """Whether every edge leads to a higher level; a run of rows at a time, to need little memory."""
+    """True if every edge leads to a higher level; checks one run of rows at a time, to save memory."""
     for rows in level_runs(level):
         sources = graph.edge_source[graph.edge_offset[rows.start] : graph.edge_offset[rows.stop]]
         if len(sources) and level[sources].max() >= level[rows.start]:
@@ -30,7 +29,7 @@ def _goes_up(graph: GraphArrays, level: Int64[np.ndarray, " node"]) -> bool:
 
 
 def level_runs(level: Int64[np.ndarray, " node"]) -> list[slice]:
-    """Nodes of one level that follow each other, as slices, from the lowest level up.
+    """Runs of consecutive nodes of one level, as slices, from the lowest level up.
 
     The CSR rows of a run are one slice of the edges; clew's own graphs have a run or two per level.
     """
@@ -40,7 +39,7 @@ def level_runs(level: Int64[np.ndarray, " node"]) -> list[slice]:
 
 
 def _longest_path_lengths(graph: GraphArrays) -> Int64[np.ndarray, " node"]:
-    """Kahn's algorithm, one whole level at a time."""
+    """Levels by Kahn's algorithm, one whole level at a time."""
     per_source = np.bincount(graph.edge_source, minlength=graph.n_nodes)
     out_offset = np.concatenate([[0], np.cumsum(per_source)])
     out_target = graph.edge_target[np.argsort(graph.edge_source, kind="stable")]
@@ -61,14 +60,15 @@ def _longest_path_lengths(graph: GraphArrays) -> Int64[np.ndarray, " node"]:
 
 
 def _rows_of(values: np.ndarray, offset: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The chosen CSR rows, one after another."""
+    """The values of the chosen CSR rows, one row after another."""
     counts = offset[rows + 1] - offset[rows]
     shift = offset[rows] - (np.cumsum(counts) - counts)
     return values[np.repeat(shift, counts) + np.arange(counts.sum())]
 
 
 def _describe_cycle(graph: GraphArrays, unsettled: np.ndarray) -> str:
-    """Every unsettled node has an unsettled source, so walking backwards must come round."""
+    """A sentence that names a cycle."""
+    # Every unsettled node has an unsettled source, so walking backwards must come round.
     node, walked = int(np.flatnonzero(unsettled)[0]), {}
     while node not in walked:
         walked[node] = len(walked)

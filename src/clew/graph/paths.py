@@ -16,27 +16,24 @@ from clew.graph.order import level_runs, topological_levels
 
 @dataclass(frozen=True)
 class SignedPath:
-    """A chain of nodes from a source up to a target.
-
-    `share` is the product of the edges' shares of their targets' inputs: the part of the target's
-    influence that arrives along this path alone. `sign` says whether more of the source raises (1) or
-    lowers (-1) the target: the product of the edges' signs, turned once more for every negative
-    activation on the way, which an edge's weight already contains.
-    """
+    """A chain of nodes from a source up to a target."""
 
     nodes: tuple[int, ...]
+    """Node indices from source to target."""
     share: float
+    """The part of the target's influence along this path: the product of the edges' shares of their input."""
     sign: int
+    """1 if more of the source raises the target, -1 if it lowers it.
+
+    It is the product of the edges' signs, turned once for every negative activation on the way, because an
+    edge's weight contains its source's activation.
+    """
 
 
 def strongest_paths(
     graph: GraphArrays, *, sources: Sequence[int] | None = None, target: int | None = None, count: int = 10
 ) -> list[SignedPath]:
-    """The `count` paths with the largest share, strongest first; exact.
-
-    Sources are node indices (default: all tokens), the target is one node (default: the output with
-    the largest weight). Raises `ClewError` where one of them is not a node or nothing is an output.
-    """
+    """The `count` paths with the largest share, strongest first; see `Graph.paths`."""
     target = _default_target(graph) if target is None else target
     begins = graph.of_kind(NodeKind.TOKEN) if sources is None else np.asarray(sources, dtype=np.int64)
     for node in (*begins.tolist(), target):
@@ -49,12 +46,12 @@ def strongest_paths(
 def _default_target(graph: GraphArrays) -> int:
     targets = graph.of_kind(NodeKind.TARGET)
     if not len(targets):
-        raise ClewError("The graph has no output node, so name the node that paths should lead to.")
+        raise ClewError("The graph has no output node; name the node where paths should end.")
     return int(targets[np.argmax(graph.node_activation[targets])])
 
 
 def _best_share_from(graph: GraphArrays, begins: np.ndarray) -> np.ndarray:
-    """For each node the largest share of any path from a source up to it (1 for a source, 0 if none)."""
+    """The largest share of any path from a source up to each node (1 for a source, 0 if none)."""
     best = np.zeros(graph.n_nodes)
     best[begins] = 1.0
     for rows in level_runs(topological_levels(graph)):
@@ -75,10 +72,10 @@ def _best_share_from(graph: GraphArrays, begins: np.ndarray) -> np.ndarray:
 def _descend(
     graph: GraphArrays, reach: np.ndarray, begins: np.ndarray, target: int, count: int
 ) -> Iterator[SignedPath]:
-    """Grow paths downward from the target, most promising first (A* with the exact remaining share)."""
+    """Paths grown downward from the target, most promising first (A* with the exact remaining share)."""
     is_source = np.zeros(graph.n_nodes, dtype=bool)
     is_source[begins] = True
-    # An entry either is finished (ends at a source) or may grow; promise = share so far * best rest.
+    # A finished entry ends at a source, others may grow; promise = share so far * best rest.
     queue: list[tuple[float, tuple[int, ...], float, int, bool]] = [
         (-reach[target], (target,), 1.0, 1, False)
     ]

@@ -1,4 +1,8 @@
-"""Keep the smallest part of a graph that carries a chosen share of the influence."""
+"""Pruning: the smallest part of a graph that carries a chosen share of the influence.
+
+The steps are those of "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al.
+2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,11 @@ def prune(
 ) -> G:
     """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
 
-    Nodes keep the influence that they had on the whole graph; `info.pruned_scores` counts all that
-    was left out as error, `info.influence_left_out` says how much that is. What an earlier pruning
-    left out adds to both: scores are then lower bounds, for contributions of the same place that cancel
-    are known only within one pruning (None for files of older versions, which did not keep them). Raises
-    `ClewError` for thresholds outside (0, 1].
+    Nodes keep the influence that they had in the whole graph. `info.pruned_scores` counts all that was left
+    out as error; `info.influence_left_out` is its share. When a graph is pruned again, both include the
+    earlier pruning, and the scores are lower bounds: contributions that cancel are known only within one
+    pruning. (Files of older versions lack these, so their scores are None.) Raises `ClewError` for thresholds
+    outside (0, 1].
     """
     thresholds = Thresholds(node_threshold=node_threshold, edge_threshold=edge_threshold)
     check_options(thresholds)
@@ -38,11 +42,11 @@ def prune(
 def measured_part(
     graph: G, flow: Flow, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]
 ) -> G:
-    """The kept nodes and edges as a graph that says, as `prune` does, how much of the whole it carries."""
+    """The kept nodes and edges as a graph, with the scores and shares that `prune` gives."""
     part = subgraph(graph, keep_node, keep_edge)
     carried = row_sums(np.abs(part.edge_weight), part.edge_offset) @ flow.per_weight[keep_node]
-    everything = flow.influence.sum()
-    share = float(carried / everything) if everything > 0 else 1.0
+    total = flow.influence.sum()
+    share = float(carried / total) if total > 0 else 1.0
     info = replace(
         graph.info,
         whole=graph.info.whole or graph.size,
@@ -55,11 +59,11 @@ def measured_part(
 def prune_masks(
     graph: GraphArrays, flow: Flow, node_threshold: float, edge_threshold: float
 ) -> tuple[Bool[np.ndarray, " node"], Bool[np.ndarray, " edge"]]:
-    """Which nodes and edges survive, in the published order of steps.
+    """Masks of the nodes and edges to keep, by the published steps.
 
-    Nodes by influence (tokens and targets always stay); edges by their share of the flow in what
-    remains, renormalised; then features without inputs or outputs and errors without outputs go
-    until nothing changes.
+    Nodes are chosen by influence (tokens and targets always stay), then edges by their share of the flow
+    between kept nodes. Then features without inputs or outputs, and errors without outputs, are removed until
+    nothing changes.
     """
     fixed = graph.node_kind >= NodeKind.TOKEN
     keep_node = fixed | (flow.influence >= smallest_kept(flow.influence, node_threshold))
@@ -87,18 +91,18 @@ def prune_masks(
 
 
 def _flow_within(graph: GraphArrays, edges: np.ndarray, flow: Flow) -> Float64[np.ndarray, " edge"]:
-    """Influence that each of the given edges (sorted) carries in the graph of these edges alone."""
+    """Influence that each of the given edges (sorted) carries, in a graph of these edges alone."""
     weight, source = graph.edge_weight[edges], graph.edge_source[edges]
     offset = np.searchsorted(edges, graph.edge_offset)
-    found, total = node_influence(offset, source, weight, flow.target_weight, flow.level)
-    per_weight = safe_divide(found + flow.target_weight, total)
+    influence, total = node_influence(offset, source, weight, flow.target_weight, flow.level)
+    per_weight = safe_divide(influence + flow.target_weight, total)
     return np.abs(weight) * np.repeat(per_weight, np.diff(offset))
 
 
 def smallest_kept(values: Float64[np.ndarray, " item"], threshold: float) -> float:
     """The smallest value of the smallest set whose sum reaches `threshold` of the whole.
 
-    A threshold of 1 reaches down to the smallest value above zero, however little it adds.
+    A threshold of 1 keeps every value above zero.
     """
     if not len(values):
         return 0.0

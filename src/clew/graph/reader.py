@@ -17,14 +17,20 @@ from clew.graph.metadata import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.reader import from_neuronpedia
 from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES
 
-ADVICE = "Copy it again from where it came, or make it anew."
+ADVICE = "Copy it again, or make it anew."
 
 
 def open_graph(path: str | Path) -> Graph:
-    """Read a `.clew` file or a Neuronpedia JSON file, told apart by content.
+    """The graph in a `.clew` file or a file of Neuronpedia's JSON; the content decides, not the name.
 
-    Raises `ClewError` when there is no such file, or it is of another kind, of a newer version, cut
-    off or damaged.
+    Args:
+        path: File to read.
+
+    Returns:
+        The graph.
+
+    Raises:
+        ClewError: The file does not exist, is not a graph, is of a newer version, or is damaged.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -32,19 +38,18 @@ def open_graph(path: str | Path) -> Graph:
     try:
         with path.open("rb") as file:
             start = file.read(64)
-        # A safetensors file begins with its header's length in eight bytes, the upper ones zero;
-        # text never holds a zero byte.
+        # A safetensors file begins with its header's length in eight bytes, the upper ones zero.
         if len(start) > 8 and start[4:8] == bytes(4) and start[8:9] == b"{":
             return _open_clew(path)
         if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return _open_json(path)
     except FileNotFoundError:
-        raise ClewError(f"There is no file {path}; check the name and the folder.") from None
+        raise ClewError(f"There is no file {path}; check its name and folder.") from None
     except OSError as error:
-        raise ClewError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ClewError(f"{path} cannot be read: {error.strerror}; check its permissions.") from error
     raise ClewError(
-        f"{path} is neither a .clew file nor a Neuronpedia graph in JSON, or was cut off at its very start. "
-        f"{ADVICE}"
+        f"{path} is neither a .clew file nor a Neuronpedia graph in JSON; name a graph "
+        "file. (If this is one, it was cut off; copy it again.)"
     )
 
 
@@ -54,14 +59,11 @@ def _open_clew(path: Path) -> Graph:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             if "clew" not in metadata:
-                raise ClewError(
-                    f"{path} is a safetensors file but not a graph (perhaps a model's weights); "
-                    "name a file that clew saved."
-                )
+                raise ClewError(f"{path} is a safetensors file but not a graph; name a file that clew saved.")
             description = _read_description(path, metadata["clew"])
             arrays = {name: file.get_tensor(name) for name in file.keys() if name in types}  # noqa: SIM118
     except (SafetensorError, TypeError) as error:
-        raise ClewError(f"{path} is damaged or was cut off ({error}). {ADVICE}") from error
+        raise ClewError(f"{path} is damaged or cut off ({error}). {ADVICE}") from error
     try:
         return _assemble(description, metadata, arrays)
     except (ClewError, ValueError, RecursionError) as error:
@@ -78,8 +80,8 @@ def _read_description(path: Path, text: str) -> dict[str, Any]:
         raise ClewError(f"{path} is damaged: its format is {version!r}, expected a number from 1. {ADVICE}")
     if version > FORMAT:
         raise ClewError(
-            f"{path} was written by a newer clew (format {version}; this one reads up to {FORMAT}): "
-            "pip install --upgrade clew."
+            f"{path} has format {version}, which only a newer clew reads (this one reads up to {FORMAT}); "
+            "upgrade: pip install --upgrade clew."
         )
     return description
 
@@ -87,7 +89,7 @@ def _read_description(path: Path, text: str) -> dict[str, Any]:
 def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dict[str, np.ndarray]) -> Graph:
     missing = [name for name in ARRAY_TYPES if name not in arrays]
     if missing:
-        raise ClewError(f"The array {missing[0]} is missing.")
+        raise ClewError(f"The file lacks the array {missing[0]}.")
     for name, dtype in OPTIONAL_ARRAY_TYPES.items():
         if name in arrays and arrays[name].dtype != dtype:
             raise ClewError(f"The array {name} is {arrays[name].dtype}; expected {dtype}.")
@@ -111,7 +113,7 @@ def _output_tokens(arrays: dict[str, np.ndarray]) -> OutputTokens | None:
             return None
         case [np.ndarray() as node, np.ndarray() as token, np.ndarray() as logit]:
             return OutputTokens(node, token, logit)
-    raise ClewError("Of output_node, output_token and output_logit some are there and some missing.")
+    raise ClewError("The file lacks some of the arrays output_node, output_token and output_logit.")
 
 
 def _check_foreign(graph: Graph) -> None:
@@ -119,16 +121,14 @@ def _check_foreign(graph: Graph) -> None:
         return
     nodes = graph.foreign.get("nodes", []) if isinstance(graph.foreign, dict) else None
     if not isinstance(nodes, list) or len(nodes) not in (0, graph.n_nodes):
-        raise ClewError(
-            f"The fields kept from the imported file do not belong to these {graph.n_nodes} nodes."
-        )
+        raise ClewError(f"The fields of the imported file do not match the graph's {graph.n_nodes} nodes.")
 
 
 def _open_json(path: Path) -> Graph:
     try:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ClewError(f"{path} is damaged or was cut off: {error}. {ADVICE}") from error
+        raise ClewError(f"{path} is damaged or cut off: {error}. {ADVICE}") from error
     try:
         return from_neuronpedia(data)
     except ClewError as error:

@@ -1,4 +1,4 @@
-"""Replacement and completeness: how much of the targets a graph explains without its error nodes."""
+"""Replacement and completeness: the share of the targets that a graph explains without its error nodes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from clew.graph.influence import Flow, measure_flow, node_influence, safe_divide
 from clew.graph.info import Scores
 
 MOST_CELLS_AT_ONCE = 4_000_000
-"""Bounds the scratch memory of `scores_of_part` to some 32 MB."""
+"""Cells of `_error_by_row` at once: about 32 MB."""
 
 
 def scores(graph: GraphArrays, flow: Flow | None = None) -> Scores:
-    """Both scores of a graph as it stands; definitions in `Scores`.
+    """The scores of a graph, as `Scores` defines them; `flow` saves computing it again.
 
-    Completeness weighs each node by its influence plus its target weight; nodes without inputs
-    (tokens, errors) count as complete, as in the published definition. What pruning left out counts as
-    error. `flow` may be given where it is known already.
+    Completeness weighs each node by its influence plus its target weight. Nodes without inputs (tokens,
+    errors) count as complete, as in the published definition. All that pruning left out counts as error.
     """
     flow = flow or measure_flow(graph)
     if graph.node_left_out is not None:
@@ -36,17 +35,16 @@ def scores_of_part(
     keep_edge: Bool[np.ndarray, " edge"] | None = None,
     flow: Flow | None = None,
 ) -> Scores:
-    """Both scores of a chosen part: everything left out counts as error of its own (layer, position).
+    """The scores of a chosen part of a graph; all that is left out counts as error.
 
-    Contributions left out add up, with their signs, to the error node where they would have been
-    written, so the result is that of a trace which had never known the features left out. Of a pruned
-    graph the scores are lower bounds: what was left out before adds up without signs to what is left out
-    now. Keeping all of it gives the scores that pruning gave, exactly.
+    Contributions that are left out add up, with their signs, to the error of their own (layer, position): the
+    scores are those of a trace without these features. For a pruned graph they are lower bounds, because the
+    error of the earlier pruning is added without signs. Keeping the whole graph gives its own scores exactly.
     """
     flow = flow or measure_flow(graph)
     error = error_of_part(graph, keep_node, keep_edge)
     edges, _ = _edges_of_part(graph, keep_node, keep_edge)
-    found, total = node_influence(
+    influence, total = node_influence(
         np.searchsorted(edges, graph.edge_offset),
         graph.edge_source[edges],
         graph.edge_weight[edges],
@@ -54,10 +52,10 @@ def scores_of_part(
         flow.level,
         other_input=error,
     )
-    outflow = np.where(keep_node, found + flow.target_weight, 0)
+    outflow = np.where(keep_node, influence + flow.target_weight, 0)
     reached_error = (safe_divide(error, total) * outflow).sum()
     return _scores(
-        token=found[graph.of_kind(NodeKind.TOKEN)].sum(),
+        token=influence[graph.of_kind(NodeKind.TOKEN)].sum(),
         error=reached_error,
         everything=outflow.sum() + reached_error,
     )
@@ -68,10 +66,10 @@ def error_of_part(
     keep_node: Bool[np.ndarray, " node"],
     keep_edge: Bool[np.ndarray, " edge"] | None = None,
 ) -> Float64[np.ndarray, " node"]:
-    """What counts as error in each row of a chosen part (zero for rows that are not kept).
+    """The error in each row of a chosen part; zero for rows that are not kept.
 
-    The sum over (layer, position) of the absolute net contribution of error nodes and of all that is
-    left out; what an earlier pruning left out (`Graph.node_left_out`) is added to it.
+    It is the sum over (layer, position) of the absolute net contribution of error nodes and of all that is
+    left out, plus the error of an earlier pruning (`Graph.node_left_out`).
     """
     _, left_out = _edges_of_part(graph, keep_node, keep_edge)
     if graph.node_left_out is None:
@@ -83,7 +81,7 @@ def error_of_part(
 def _edges_of_part(
     graph: GraphArrays, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"] | None
 ) -> tuple[Int64[np.ndarray, " kept"], Int64[np.ndarray, " left_out"]]:
-    """Edges into kept nodes: those from kept features and tokens, and all the others (both sorted)."""
+    """Edges into kept nodes: from kept features and tokens, and all others (both sorted)."""
     edges = np.flatnonzero(np.repeat(keep_node, np.diff(graph.edge_offset)))
     kept = (keep_node & (graph.node_kind != NodeKind.ERROR))[graph.edge_source[edges]]
     if keep_edge is not None:
@@ -115,10 +113,10 @@ def _error_by_row(graph: GraphArrays, edges: Int64[np.ndarray, " left_out"]) -> 
 
 
 def _scores(token: float, error: float, everything: float) -> Scores:
-    """Scores from the influence on tokens, on errors, and on all nodes (targets with their weight).
+    """Scores from the influence of tokens, of errors, and of all nodes plus the targets' weights.
 
-    A node's influence is what its targets receive from it. So the influence on all error nodes is
-    the sum of every node's share of input from errors, weighted by the influence through that node.
+    The influence of all error nodes equals the sum of every node's share of input from errors, weighted by
+    the influence through that node.
     """
     return Scores(
         replacement=float(token / (token + error)) if token + error > 0 else 0.0,

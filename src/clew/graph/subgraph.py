@@ -13,9 +13,9 @@ from clew.graph.scores import error_of_part
 
 
 def subgraph(graph: G, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]) -> G:
-    """Only the kept nodes and the kept edges between them, renumbered; scores and settings as they were.
+    """The kept nodes and the kept edges between them, renumbered; scores and settings stay as they are.
 
-    `node_left_out` says how much of each row is missing, unless that is not known of the graph itself.
+    `node_left_out` holds the error of what is missing from each row, unless the graph itself lacks it.
     """
     new_index = np.cumsum(keep_node) - 1
     edges = np.flatnonzero(keep_edge & np.repeat(keep_node, np.diff(graph.edge_offset)))
@@ -41,7 +41,7 @@ def subgraph(graph: G, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.
 
 
 def _left_out(graph: GraphArrays, keep_node: np.ndarray, keep_edge: np.ndarray) -> np.ndarray | None:
-    """Unknown where an older clew pruned before, which did not say."""
+    """The error in each kept row; None if an older version, which did not keep it, pruned the graph."""
     if graph.info.whole is not None and graph.node_left_out is None:
         return None
     return error_of_part(graph, keep_node, keep_edge)[keep_node].astype(np.float32)

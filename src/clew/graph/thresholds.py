@@ -9,7 +9,7 @@ from clew.options import Share
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """How much of a graph pruning keeps (Ameisen et al. 2025)."""
+    """Shares of a graph that pruning keeps (Ameisen et al. 2025)."""
 
     node_threshold: Share = 0.8
     """Share of the influence that kept nodes carry."""

@@ -18,7 +18,7 @@ from clew.graph.metadata import annotations_to_json, info_to_json
 from clew.graph.neuronpedia.writer import to_neuronpedia
 
 FORMAT = 1
-"""Version of the `.clew` format that this code writes, and the newest that it reads."""
+"""Version of the `.clew` format that is written, and the newest that is read."""
 
 OPTIONAL_ARRAY_TYPES: dict[str, str] = {
     **dict.fromkeys(OPTIONAL_NODE_ARRAYS, "float32"),
@@ -29,11 +29,7 @@ OPTIONAL_ARRAY_TYPES: dict[str, str] = {
 
 
 def save(graph: GraphArrays, path: str | Path) -> Path:
-    """Write the graph: Neuronpedia's JSON where the name ends in `.json`, a `.clew` file otherwise.
-
-    The file appears whole or not at all, and an older one of that name stays until then. Raises
-    `ClewError` when the graph is not sound or the file cannot be written.
-    """
+    """Write a graph to a file; see `Graph.save`. Raises `ClewError` for a graph that is not consistent."""
     path = Path(path).expanduser()
     check_consistency(graph)
     as_json = path.suffix.lower() == ".json"
@@ -44,7 +40,7 @@ def _strict_json(value: Any) -> bytes:
     try:
         return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
     except ValueError as error:
-        raise ClewError(f"The graph holds a number that JSON cannot write: {error}.") from error
+        raise ClewError(f"The graph cannot be written as JSON: {error}.") from error
 
 
 def _clew_bytes(graph: GraphArrays) -> bytes:
@@ -72,4 +68,4 @@ def _clew_bytes(graph: GraphArrays) -> bytes:
     try:
         return safetensors.numpy.save(stored, metadata=metadata)
     except SafetensorError as error:
-        raise ClewError(f"The graph does not fit a .clew file ({error}); prune it first.") from error
+        raise ClewError(f"The graph is too large for a .clew file ({error}); prune it first.") from error

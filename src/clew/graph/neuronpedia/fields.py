@@ -1,4 +1,4 @@
-"""What fields Neuronpedia's graph JSON must and may have, and of which types."""
+"""Fields of Neuronpedia's graph JSON: their names, types, and a check of both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from clew.errors import ClewError
 
 
 class Field(NamedTuple):
+    """Types that a field may have."""
+
     types: tuple[type, ...]
     required: bool = False
 
@@ -57,15 +59,15 @@ JSON_NAME = {dict: "an object", list: "a list", str: "a string", int: "a whole n
 
 
 def check_fields(where: str, item: Any, fields: dict[str, Field]) -> None:
-    """Raise `ClewError` for a missing field, one of the wrong type, or a number that is not finite.
+    """Raise `ClewError` for a missing field, a wrong type, or a number that is not finite.
 
-    Fields that are not required may be null; fields that are not listed may be anything.
+    Fields that are not required may be null. Fields that are not listed are not checked.
     """
     if not isinstance(item, dict):
-        raise ClewError(f"{where}: expected a JSON object, found {_shown(item)}.")
+        raise ClewError(f"{where} is {_shown(item)}; expected a JSON object.")
     for name, field in fields.items():
         if field.required and name not in item:
-            raise ClewError(f'{where}: the required field "{name}" is missing.')
+            raise ClewError(f'{where} lacks the field "{name}".')
         value = item.get(name)
         if value is None and (not field.required or type(None) in field.types):
             continue

@@ -1,4 +1,4 @@
-"""How Neuronpedia's graph JSON spells things: feature types, ids, labels of outputs, settings."""
+"""The vocabulary of Neuronpedia's graph JSON: feature types, ids, labels of outputs, settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEATURE_TYPES: dict[str, NodeKind] = {
     "embedding": NodeKind.TOKEN,
     "logit": NodeKind.TARGET,
 }
-"""What each feature type becomes: a bias, like an error, is a source that no feature explains."""
+"""Kind of node for each feature type; a bias counts as an error, because no feature explains it."""
 
 WRITTEN_TYPE: dict[NodeKind, str] = {
     NodeKind.FEATURE: "cross layer transcoder",
@@ -33,9 +33,9 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "node_threshold": ("pruning_settings", "node_threshold"),
     "edge_threshold": ("pruning_settings", "edge_threshold"),
 }
-"""Where each of clew's settings stands in the metadata: group, then name."""
+"""Group and name in the metadata, for each of clew's settings."""
 
-KEPT_FACTS = (
+CLEW_FACTS = (
     "targets",
     "predictions",
     "sink",
@@ -45,13 +45,13 @@ KEPT_FACTS = (
     "conservation",
     "influence_left_out",
 )
-"""Fields of `GraphInfo` that the format has no word for; clew writes them under `metadata.clew`."""
+"""Fields of `GraphInfo` that the format lacks; clew writes them under `metadata.clew`."""
 
-KEPT_ANNOTATIONS = ("feature_labels", "supernode_colors")
-"""Fields of `Annotations` that the format has no word for; they stand beside those facts."""
+CLEW_ANNOTATIONS = ("feature_labels", "supernode_colors")
+"""Fields of `Annotations` that the format lacks; clew writes them there too."""
 
 AUTOMATIC = "clerp_is_automatic"
-"""Field of a node whose label clew made of output tokens: nobody gave it, so it is none when it is read."""
+"""Field that marks a node's label as made by clew from output tokens; reading drops such a label."""
 
 INDEX_IN_ID = re.compile(r"_(-?\d+)_\d+$")
 OUTPUT_LABEL = re.compile(r'(?:Output|Logit) "(.*)" \(p=([0-9.eE+-]+)\)', re.DOTALL)
@@ -70,27 +70,27 @@ def unpair(number: int) -> tuple[int, int]:
 
 
 def index_in_id(node_id: str) -> int | None:
-    """The feature or token number in `3_5_1`, `3_cro_5_1`, `E_5_1`; None where there is none."""
-    found = INDEX_IN_ID.search(node_id)
-    return int(found[1]) if found else None
+    """The feature or token number in `3_5_1`, `3_cro_5_1`, `E_5_1`; None for other ids."""
+    match = INDEX_IN_ID.search(node_id)
+    return int(match[1]) if match else None
 
 
 def output_label(text: str, probability: float) -> str:
-    """`Output "tok" (p=0.123)`, the one spelling that Neuronpedia takes."""
+    """An output's label: `Output "tok" (p=0.123)`, the only form that Neuronpedia reads."""
     return f'Output "{text}" (p={probability:.3f})'
 
 
 def read_output_label(label: str) -> tuple[str, float | None]:
-    """Text and probability of an output's label; the label itself where it is spelled otherwise."""
-    found = OUTPUT_LABEL.fullmatch(label)
-    if not found:
+    """Text and probability in an output's label; the whole label and None if it has another form."""
+    match = OUTPUT_LABEL.fullmatch(label)
+    if not match:
         return label, None
     try:
-        return found[1], float(found[2])
+        return match[1], float(match[2])
     except ValueError:
-        return found[1], None
+        return match[1], None
 
 
 def sanitized(text: str, fallback: str) -> str:
-    """Only the characters that a slug may hold, `[a-zA-Z0-9_.-]`, and at most 80 of them."""
+    """A slug made of a text: at most 80 characters of `[a-zA-Z0-9_.-]`."""
     return re.sub(r"[^a-zA-Z0-9_.-]+", "-", text).strip("-")[:80].rstrip("-") or fallback

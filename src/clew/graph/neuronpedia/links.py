@@ -1,4 +1,4 @@
-"""The links of a Neuronpedia graph file, between nodes in clew's order."""
+"""The links of a Neuronpedia graph file, as edges between nodes in clew's order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def read_links(
 ) -> tuple[
     Int64[np.ndarray, " edge"], Int64[np.ndarray, " edge"], Float32[np.ndarray, " edge"], list[dict[str, Any]]
 ]:
-    """Source and target node and weight of every link, in the file's order.
+    """Source node, target node and weight of every link, in the file's order.
 
-    The fourth result holds the links that these arrays cannot give back: those with further fields,
-    or a weight that float32 rounds. Raises `ClewError` that names a link which cannot be right.
+    The fourth result holds the links that these arrays cannot restore: links with further fields, or with a
+    weight that float32 rounds. Raises `ClewError` that names a faulty link.
     """
     by_id: dict[str, list[int]] = {}
     for index, node in enumerate(nodes):
@@ -41,15 +41,15 @@ def read_links(
 
 
 def _node_of(number: int, end: str, item: dict[str, Any], by_id: dict[str, list[int]]) -> int:
-    found = by_id.get(item[end], [])
-    if not found:
+    nodes = by_id.get(item[end], [])
+    if not nodes:
         raise ClewError(f'link {number}: {end} "{item[end]}" is not a node of this file.')
-    if len(found) > 1:
+    if len(nodes) > 1:
         raise ClewError(
-            f'link {number}: {end} "{item[end]}" is the id of {len(found)} nodes of this file (old files '
-            "spell errors like features of layer 0); write it again with a newer version of its tool."
+            f'link {number}: {end} "{item[end]}" is the id of {len(nodes)} nodes of this file (in old files, '
+            "errors have ids of features); write the file again with a newer version of its tool."
         )
-    return found[0]
+    return nodes[0]
 
 
 def _refuse_duplicates(items: list[Any], key: Int64[np.ndarray, " edge"]) -> None:
@@ -60,5 +60,5 @@ def _refuse_duplicates(items: list[Any], key: Int64[np.ndarray, " edge"]) -> Non
         item = items[second]
         raise ClewError(
             f'link {second}: "{item["source"]}" -> "{item["target"]}" is already link {first}; '
-            "each pair may be linked only once."
+            "expected one link for each pair."
         )

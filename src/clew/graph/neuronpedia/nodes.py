@@ -1,4 +1,4 @@
-"""The nodes of a Neuronpedia graph file, in clew's terms and order."""
+"""The nodes of a Neuronpedia graph file, in clew's kinds and order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_FEATURE = 2**62
 
 
 class FileNode(NamedTuple):
-    """One node: what clew makes of it, and its fields as the file has them."""
+    """A node of the file: clew's kind, layer, position and index, and the fields of the file."""
 
     kind: NodeKind
     layer: int
@@ -26,7 +26,7 @@ class FileNode(NamedTuple):
 
 
 def read_nodes(items: list[Any], n_positions: int) -> list[FileNode]:
-    """All nodes in the file's order; raises `ClewError` that names a node which cannot be right."""
+    """All nodes in the file's order; raises `ClewError` that names a faulty node."""
     seen: dict[tuple[str, str], int] = {}
     n_sources: Counter[tuple[int, int]] = Counter()
     nodes = []
@@ -40,7 +40,7 @@ def read_nodes(items: list[Any], n_positions: int) -> list[FileNode]:
             )
         first = seen.setdefault((item["node_id"], item["feature_type"]), number)
         if first != number:
-            raise ClewError(f"{where}: node {first} already has this id; each may be there only once.")
+            raise ClewError(f"{where}: node {first} already has this id; expected it once.")
         if not 0 <= item["ctx_idx"] < n_positions:
             raise ClewError(
                 f'{where}: "ctx_idx" is {item["ctx_idx"]}; '
@@ -69,7 +69,7 @@ def _layer(where: str, item: dict[str, Any]) -> int:
 
 
 def _feature(where: str, item: dict[str, Any], kind: NodeKind, rank: int) -> int:
-    """`Graph.node_feature`: even negative numbers for attention features, odd ones for errors."""
+    """`Graph.node_feature`: negative numbers are even for attention features, odd for errors."""
     match item["feature_type"]:
         case "mlp reconstruction error":
             return -1
@@ -80,7 +80,7 @@ def _feature(where: str, item: dict[str, Any], kind: NodeKind, rank: int) -> int
     index = index_in_id(item["node_id"])
     if index is None or not -LARGEST_FEATURE < index < LARGEST_FEATURE:
         spelling = "E_{token}_{position}" if kind == NodeKind.TOKEN else "{layer}_{index}_{position}"
-        raise ClewError(f'{where}: "node_id" is spelled in no known way; expected {spelling}.')
+        raise ClewError(f'{where}: "node_id" is not of the form {spelling}.')
     if kind == NodeKind.TARGET:
         return max(index, -1)
     if index < 0:
@@ -89,17 +89,17 @@ def _feature(where: str, item: dict[str, Any], kind: NodeKind, rank: int) -> int
 
 
 def in_node_order(nodes: list[FileNode]) -> list[FileNode]:
-    """Features, errors, tokens, targets, each by layer, position and index; targets on a top layer."""
+    """The nodes by kind, layer, position and index; targets are on the layer above all others."""
     top = max((node.layer for node in nodes if node.kind != NodeKind.TARGET), default=-1)
     written = min((node.layer for node in nodes if node.kind == NodeKind.TARGET), default=0)
     n_layers = max(top + 1, written - 1)
     placed = [node._replace(layer=n_layers) if node.kind == NodeKind.TARGET else node for node in nodes]
     ordered = sorted(placed, key=lambda node: node[:4])
     for one, other in pairwise(ordered):
-        made_up = one.kind == NodeKind.TARGET and one.feature < 0
-        if one[:4] == other[:4] and not made_up:
+        is_difference = one.kind == NodeKind.TARGET and one.feature < 0
+        if one[:4] == other[:4] and not is_difference:
             raise ClewError(
                 f'nodes "{one.fields["node_id"]}" and "{other.fields["node_id"]}" are the same '
-                f"{one.kind.name.lower()} at the same position; each may be there only once."
+                f"{one.kind.name.lower()} at the same position; expected it once."
             )
     return ordered

@@ -1,4 +1,4 @@
-"""Neuronpedia's graph JSON as a graph, with every slip in it reported by name."""
+"""Reads Neuronpedia's graph JSON as a graph, and reports every fault by name."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from clew.graph.metadata import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.fields import METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
-    KEPT_ANNOTATIONS,
-    KEPT_FACTS,
+    CLEW_ANNOTATIONS,
+    CLEW_FACTS,
     SETTINGS,
     read_output_label,
 )
@@ -29,10 +29,10 @@ from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
 
 
 def from_neuronpedia(data: Any) -> Graph:
-    """A graph from the values of a Neuronpedia graph file.
+    """The graph in the JSON values of a Neuronpedia graph file.
 
-    Nodes are put into clew's order; influence is computed from the links; what clew has no use for
-    is kept in `Graph.foreign`. Raises `ClewError` that names the offending item.
+    Nodes come in clew's order, and influence is computed from the links. `Graph.foreign` keeps the fields
+    that clew does not use. Raises `ClewError` that names a faulty item.
     """
     check_fields("the file", data, TOP_FIELDS)
     check_fields("metadata", data["metadata"], METADATA_FIELDS)
@@ -43,7 +43,7 @@ def from_neuronpedia(data: Any) -> Graph:
     nodes = in_node_order(read_nodes(data["nodes"], len(tokens)))
     source, target, weight, special_links = read_links(data["links"], nodes)
     graph = _graph(nodes, source, target, weight, _info(data["metadata"], nodes))
-    graph = replace(graph, annotations=_kept_annotations(data["metadata"].get("clew")))
+    graph = replace(graph, annotations=_clew_annotations(data["metadata"].get("clew")))
     graph = replace(
         graph,
         annotations=_annotations(data.get("qParams") or {}, nodes, graph),
@@ -103,22 +103,22 @@ def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
         created=_iso_time(about.get("create_time_ms")),
         generator=" ".join(str(generator[key]) for key in ("name", "version") if generator.get(key)),
     )
-    return _with_kept_facts(info, metadata.get("clew"))
+    return _with_clew_facts(info, metadata.get("clew"))
 
 
-def _with_kept_facts(info: GraphInfo, kept: Any) -> GraphInfo:
-    """With what the format has no word for, where clew wrote the file and its outputs are the same."""
-    if not isinstance(kept, dict):
+def _with_clew_facts(info: GraphInfo, facts: Any) -> GraphInfo:
+    """The info with the facts that clew wrote under `metadata.clew`, if the outputs are still the same."""
+    if not isinstance(facts, dict):
         return info
-    facts = {name: kept[name] for name in KEPT_FACTS if name in kept}
-    known = info_from_json({"prompt": info.prompt, "tokens": list(info.tokens), **facts})
-    if [target.text for target in known.targets] != [target.text for target in info.targets]:
+    facts = {name: facts[name] for name in CLEW_FACTS if name in facts}
+    written = info_from_json({"prompt": info.prompt, "tokens": list(info.tokens), **facts})
+    if [target.text for target in written.targets] != [target.text for target in info.targets]:
         return info
-    return replace(info, **{name: getattr(known, name) for name in facts})
+    return replace(info, **{name: getattr(written, name) for name in facts})
 
 
 def _targets(nodes: list[FileNode]) -> tuple[Target, ...]:
-    """Probabilities from `token_prob`, else from the label, else equal ones."""
+    """Targets with the probabilities of `token_prob`, else of the label, else equal ones."""
     texts, probabilities = [], []
     for node in nodes:
         text, labelled = read_output_label(node.fields["clerp"] or "")
@@ -140,12 +140,11 @@ def _scores(metadata: dict[str, Any]) -> Scores | None:
 
 
 def _settings(metadata: dict[str, Any]) -> dict[str, Any]:
-    found = {}
-    for setting, (group, name) in SETTINGS.items():
-        value = (metadata.get(group) or {}).get(name, metadata.get(name))
-        if value is not None:
-            found[setting] = value
-    return found
+    values = {
+        setting: (metadata.get(group) or {}).get(name, metadata.get(name))
+        for setting, (group, name) in SETTINGS.items()
+    }
+    return {setting: value for setting, value in values.items() if value is not None}
 
 
 def _iso_time(milliseconds: Any) -> str:
@@ -155,17 +154,18 @@ def _iso_time(milliseconds: Any) -> str:
         return ""
 
 
-def _kept_annotations(kept: Any) -> Annotations:
-    """What the format has no word for, where clew wrote the file."""
-    if not isinstance(kept, dict):
+def _clew_annotations(fields: Any) -> Annotations:
+    """The annotations that clew wrote under `metadata.clew`."""
+    if not isinstance(fields, dict):
         return Annotations()
-    return annotations_from_json({name: kept[name] for name in KEPT_ANNOTATIONS if name in kept})
+    return annotations_from_json({name: fields[name] for name in CLEW_ANNOTATIONS if name in fields})
 
 
 def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) -> Annotations:
-    """With what was kept already: only a label other than its feature's is a node's own.
+    """The graph's annotations with the file's labels, pins and supernodes.
 
-    Where an old error shares a feature's id, the feature (first in node order) is meant.
+    A label that equals its feature's label is not a node's own. If an error of an old file shares a feature's
+    id, the id means the feature, which comes first in node order.
     """
     ids = graph.node_ids
     own_id: dict[str, str] = {}
@@ -192,7 +192,7 @@ def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) 
 
 
 def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:
-    """Older files spell these lists as text: JSON, or ids with commas between them."""
+    """A list of `qParams`; older files hold it as text: JSON, or ids with commas between them."""
     value = q_params.get(name)
     if isinstance(value, str) and value.strip().startswith("["):
         try:
@@ -211,7 +211,7 @@ def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:
 def _foreign(
     data: dict[str, Any], nodes: list[FileNode], special_links: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """All that an export must give back; nodes stand in node order, so that subgraphs can thin them."""
+    """Fields for `Graph.foreign`; nodes are in node order, so that `subgraph` can select from them."""
     foreign = {
         "top": {name: value for name, value in data.items() if name not in TOP_FIELDS},
         "metadata": data["metadata"],
@@ -223,6 +223,5 @@ def _foreign(
         return json.loads(json.dumps(foreign, allow_nan=False))
     except (ValueError, TypeError, RecursionError):
         raise ClewError(
-            "A field of the file that clew only passes on holds NaN, an infinity or no JSON value; "
-            "write null in its place."
+            "A field that clew does not use holds NaN, an infinity or no JSON value; write null there."
         ) from None

@@ -1,35 +1,36 @@
-"""A graph as Neuronpedia's graph JSON."""
+"""Writes a graph as Neuronpedia's graph JSON."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from clew.graph.arrays import GraphArrays, NodeKind
+from clew.graph.influence import cumulative_share
 from clew.graph.metadata import annotations_to_json, info_to_json, plain
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
-    KEPT_ANNOTATIONS,
-    KEPT_FACTS,
+    CLEW_ANNOTATIONS,
+    CLEW_FACTS,
     SETTINGS,
     WRITTEN_TYPE,
     output_label,
     pair,
     sanitized,
 )
+from clew.version import __version__
 
 GENERATOR_URL = "https://pypi.org/project/clew"
 
 
 def to_neuronpedia(graph: GraphArrays, slug: str | None = None) -> dict[str, Any]:
-    """The graph as JSON values; `slug` is its name there (by default made from the prompt).
+    """The graph as JSON values; `slug` is its name at Neuronpedia (by default made from the prompt).
 
-    A graph that was imported keeps every field it came with, except what has changed since:
-    labels, pins, supernodes, pruning thresholds and scores.
+    An imported graph keeps every field that it came with, except for labels, pins, supernodes, pruning
+    thresholds and scores that changed since.
     """
     foreign = graph.foreign or {}
     imported: list[dict[str, Any] | None] = foreign.get("nodes") or [None] * graph.n_nodes
@@ -53,9 +54,9 @@ def _metadata(graph: GraphArrays, slug: str | None) -> dict[str, Any]:
     metadata = _new_metadata(graph) if original is None else deepcopy(original)
     for setting, (group, name) in SETTINGS.items():
         value = plain(info.settings.get(setting))
-        known = metadata.get(group) or {}
-        if value is not None and known.get(name, metadata.get(name)) != value:
-            metadata[group] = {**known, name: value}
+        values = metadata.get(group) or {}
+        if value is not None and values.get(name, metadata.get(name)) != value:
+            metadata[group] = {**values, name: value}
             if name == "node_threshold":
                 metadata[name] = value
     if scores := info.pruned_scores or info.scores:
@@ -63,10 +64,10 @@ def _metadata(graph: GraphArrays, slug: str | None) -> dict[str, Any]:
         metadata["completeness_score"] = plain(scores.completeness)
     if original is None or "clew" in original:
         facts = info_to_json(info)
-        metadata["clew"] = {name: facts[name] for name in KEPT_FACTS if facts[name] is not None}
+        metadata["clew"] = {name: facts[name] for name in CLEW_FACTS if facts[name] is not None}
     notes = annotations_to_json(graph.annotations)
-    if kept := {name: notes[name] for name in KEPT_ANNOTATIONS if notes[name]}:
-        metadata["clew"] = {**(metadata["clew"] if isinstance(metadata.get("clew"), dict) else {}), **kept}
+    if own := {name: notes[name] for name in CLEW_ANNOTATIONS if notes[name]}:
+        metadata["clew"] = {**(metadata["clew"] if isinstance(metadata.get("clew"), dict) else {}), **own}
     if slug is not None:
         metadata["slug"] = sanitized(slug, "graph")
     return metadata
@@ -75,7 +76,7 @@ def _metadata(graph: GraphArrays, slug: str | None) -> dict[str, Any]:
 def _new_metadata(graph: GraphArrays) -> dict[str, Any]:
     info = graph.info
     about: dict[str, Any] = {
-        "generator": {"name": "clew", "version": _own_version(), "url": GENERATOR_URL},
+        "generator": {"name": "clew", "version": __version__, "url": GENERATOR_URL},
         "transcoder_set": info.dictionary,
     }
     if (created := _milliseconds(info.created)) is not None:
@@ -88,13 +89,6 @@ def _new_metadata(graph: GraphArrays) -> dict[str, Any]:
         "schema_version": 1,
         "info": about,
     }
-
-
-def _own_version() -> str:
-    try:
-        return version("clew")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _milliseconds(created: str) -> int | None:
@@ -117,7 +111,7 @@ def _q_params(graph: GraphArrays, file_id: dict[str, str]) -> dict[str, Any]:
 
 
 def _nodes(graph: GraphArrays, ids: list[str], imported: list[dict[str, Any] | None]) -> list[dict[str, Any]]:
-    share = cumulative_share(graph)
+    share = _influence_ranks(graph)
     written = []
     for node, (node_id, original) in enumerate(zip(ids, imported, strict=True)):
         label = graph.label(node, by_rule=False) or ""
@@ -126,14 +120,14 @@ def _nodes(graph: GraphArrays, ids: list[str], imported: list[dict[str, Any] | N
         elif original.get(AUTOMATIC) and not label:
             written.append(original)
         else:
-            known = {name: value for name, value in original.items() if name != AUTOMATIC}
             clerp = _changed_label(graph.node_kind[node], label, original["clerp"])
-            written.append({**known, "clerp": clerp})
+            fields = {name: value for name, value in original.items() if name != AUTOMATIC}
+            written.append({**fields, "clerp": clerp})
     return written
 
 
 def _changed_label(kind: int, label: str, original: str | None) -> str | None:
-    """A feature's label was read on import, so an empty one was removed; other kinds keep theirs."""
+    """The label to write over an imported one; only features' labels were read and can be removed."""
     if kind == NodeKind.FEATURE:
         return original if label == (original or "") else label
     return original if kind == NodeKind.TARGET else label or original
@@ -154,7 +148,7 @@ def _new_node(graph: GraphArrays, node: int, node_id: str, label: str, share: fl
         case NodeKind.TOKEN:
             layer_text, number, script_id = "E", position, f"E_{feature}-{position}"
         case NodeKind.TARGET:
-            target = graph.info.targets[node - int(graph.of_kind(NodeKind.TARGET)[0])]
+            target = graph.target(node)
             probability = target.weight if target.probability is None else target.probability
             is_target = target is max(graph.info.targets, key=lambda other: other.weight)
             label = output_label(target.text, probability)
@@ -177,25 +171,17 @@ def _new_node(graph: GraphArrays, node: int, node_id: str, label: str, share: fl
     }
 
 
-def cumulative_share(graph: GraphArrays) -> list[float | None]:
-    """Share of the influence that is reached with each node, from the most influential down.
-
-    A low value is an influential node; targets have none.
-    """
-    ranked = np.flatnonzero(graph.node_kind != NodeKind.TARGET)
-    found = np.nan_to_num(graph.node_influence[ranked].astype(np.float64))
-    order = np.argsort(-found, kind="stable")
-    total = found.sum()
-    share: list[float | None] = [None] * graph.n_nodes
-    if total > 0:
-        cumulative = np.minimum(np.cumsum(found[order]) / total, 1.0)
-        for node, value in zip(ranked[order].tolist(), cumulative.tolist(), strict=True):
-            share[node] = value
-    return share
+def _influence_ranks(graph: GraphArrays) -> list[float | None]:
+    """Neuronpedia's `influence`: the cumulative share down to each node; targets have none."""
+    n_targets = len(graph.info.targets)
+    influence = np.nan_to_num(graph.node_influence[: graph.n_nodes - n_targets].astype(np.float64))
+    if not influence.any():
+        return [None] * graph.n_nodes
+    return [*cumulative_share(influence).tolist(), *[None] * n_targets]
 
 
 def _links(graph: GraphArrays, file_ids: list[str]) -> list[dict[str, Any]]:
-    """Weights in the shortest spelling that reads back as the same float32; imported ones exactly."""
+    """Links with weights in the fewest digits that read as the same float32; imported weights stay exact."""
     edges = zip(
         graph.edge_source.tolist(), graph.edge_target.tolist(), graph.edge_weight.tolist(), strict=True
     )
