@@ -93,7 +93,7 @@ REFUSED = {
     ),
     "wrong type": (
         lambda graph: {"edge_weight": graph.edge_weight.astype(np.float64)},
-        "edge_weight is float64 \(309,\); expected one dimension of float32",
+        "edge_weight is float64 .309,.; expected one dimension of float32",
     ),
     "wrong length": (
         lambda graph: {"node_layer": graph.node_layer[:-1]},

@@ -275,7 +275,7 @@ def with_description(**changes):
 DAMAGED = {
     "newer": (
         with_description(format=2),
-        "has format 2, which only a newer clew reads .*pip install --upgrade",
+        "newer clew .format 2; this one reads up to 1.*pip install --upgrade",
     ),
     "no version": (with_description(format="x"), "its format is 'x'"),
     "field": (with_description(model=3), 'the field "model" cannot be read: expected a string, found int'),

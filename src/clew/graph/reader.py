@@ -80,8 +80,8 @@ def _read_description(path: Path, text: str) -> dict[str, Any]:
         raise ClewError(f"{path} is damaged: its format is {version!r}, expected a number from 1. {ADVICE}")
     if version > FORMAT:
         raise ClewError(
-            f"{path} has format {version}, which only a newer clew reads (this one reads up to {FORMAT}); "
-            "upgrade: pip install --upgrade clew."
+            f"{path} was written by a newer clew (format {version}; this one reads up to {FORMAT}); "
+            "upgrade it: pip install --upgrade clew."
         )
     return description
 
