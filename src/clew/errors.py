@@ -1,5 +1,5 @@
-"""The one exception that clew raises on purpose: its message is a sentence for a person."""
+"""The exception that clew raises for the user to read."""
 
 
 class ClewError(Exception):
-    """Something the user gave cannot be used; the message says what, and what to do."""
+    """An input cannot be used; the message is a sentence that says why, and what to do."""

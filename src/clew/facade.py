@@ -9,9 +9,10 @@ from typing import Any, overload
 
 from clew.attribution.settings import TraceCall
 from clew.attribution.trace import trace
+from clew.dictionary.misfit import check_quality
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
-from clew.dictionary.quality import Quality, check_quality, measure_quality
+from clew.dictionary.quality import Quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
 from clew.dictionary.transcoder_set import TranscoderSet

@@ -15,9 +15,9 @@ from clew.errors import ClewError
 
 
 def write_file(path: str | Path, data: bytes) -> Path:
-    """Write a file atomically and durably; returns where it lies.
+    """Write a file atomically and durably, and return its path.
 
-    Raises `ClewError` for a folder of this name, a folder that does not exist, and a disk that is full.
+    Raises `ClewError` for a path that is a folder or lies in no folder, and for a full disk.
     """
     path = Path(path)
     with replacing(path) as partial, partial.open("xb") as file:  # unlike `tempfile`, this follows the umask
@@ -29,9 +29,9 @@ def write_file(path: str | Path, data: bytes) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place when all went well and is gone otherwise.
+    """A temporary path to write to: it replaces `path` on success and is removed on failure.
 
-    Raises `ClewError` as `write_file` does. A link is followed: what it points to is replaced.
+    Raises `ClewError` as `write_file` does. For a link, the file that it points to is replaced.
     """
     path = Path(path)
     if path.is_dir():
@@ -50,13 +50,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise `ClewError` where a file of this name could not be saved; leaves nothing behind."""
+    """Raise `ClewError` if a file of this name cannot be saved; leaves nothing behind."""
     path = Path(path)
     if path.is_dir():
         raise ClewError(f"{path} is a folder; name a file in it.")
     destination = Path(os.path.realpath(path))
     try:
-        # Trying is the only answer that holds on every file system; the name is as long as save's own.
+        # Only trying gives the right answer on every file system; the name is as long as in `replacing`.
         with tempfile.NamedTemporaryFile(
             dir=destination.parent, prefix=f".{destination.name}.", suffix=".part"
         ):
@@ -66,7 +66,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def check_new_folder(folder: str | Path) -> Path:
-    """The folder to be written; raises `ClewError` where it is a file, or already holds something."""
+    """The path of a folder to write; raises `ClewError` if it is a file or a folder that is not empty."""
     target = Path(folder).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ClewError(f"{target} already holds something; name a folder that is new or empty.")
@@ -74,10 +74,10 @@ def check_new_folder(folder: str | Path) -> Path:
 
 
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to write into, which becomes `target` when all went well and is gone otherwise.
+def new_folder(target: Path, advice: str = "choose another place") -> Iterator[Path]:
+    """A temporary folder to write into: it becomes `target` on success and is removed on failure.
 
-    Raises `ClewError` for a disk that is full or cannot be written.
+    Raises `ClewError`, with this advice, for a disk that is full or cannot be written.
     """
     partial = None
     try:
@@ -87,17 +87,24 @@ def new_folder(target: Path) -> Iterator[Path]:
         partial.chmod(0o777 & ~_umask())
         partial.rename(target)
     except OSError as error:
-        raise cannot_write(target, error) from error
+        raise cannot_write(target, error, advice) from error
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def cannot_write(path: Path, error: OSError) -> ClewError:
-    """An operating system's error about a file as a sentence that says what to do."""
+def cannot_read(path: str | Path, error: Exception) -> ClewError:
+    """An error of the operating system about reading a file, as a sentence that says what to do."""
+    reason = getattr(error, "strerror", None) or error
+    return ClewError(f"{path} cannot be read: {reason}; check the name and the permissions.")
+
+
+def cannot_write(path: Path, error: OSError, advice: str = "choose another place") -> ClewError:
+    """An error of the operating system about writing a file, as a sentence that says what to do."""
     if isinstance(error, FileNotFoundError):
         return ClewError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
-    advice = "make room there" if error.errno == errno.ENOSPC else "choose another place"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"make room there, or {advice}"
     return ClewError(f"{path} cannot be written: {error.strerror or error}; {advice}.")
 
 

@@ -114,6 +114,12 @@ def options_of(settings: type) -> Mapping[str, Option]:
     }
 
 
+def option_name(option: str, value: str = "") -> str:
+    """An option as the command line and Python spell it: `--read-point (read_point= in Python)`."""
+    flag = f"--{option.replace('_', '-')} {value}".rstrip()
+    return f"{flag} ({option}= in Python)"
+
+
 def check_options(settings: Any) -> None:
     """Raise `ClewError` for the first option whose value is not allowed."""
     for option in options_of(type(settings)).values():

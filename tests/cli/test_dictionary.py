@@ -133,7 +133,7 @@ def test_a_misfit_is_a_warning_with_a_suggestion(run: Run, model_folder: Path, g
     wrong = "dictionary", "inspect", good_folder, "--model", model_folder, "--read-point", "residual"
     out = run(*wrong).out
     text = " ".join(out.split())
-    assert "Warning: fitted-plt does not fit tiny: the fraction of variance that it leaves" in text
+    assert "Warning: fitted-plt does not fit tiny: its fraction of variance unexplained" in text
     assert "load it with --read-point normalized (" in text
     assert max(map(len, out.splitlines()[1:])) <= 80
 
@@ -157,9 +157,8 @@ def test_inspect_takes_a_mixture_of_experts(run: Run, tmp_path: Path):
         patch.setattr("transformers.AutoModelForCausalLM.from_pretrained", None)
         message = refused(run("trace", "w3", "--model", tmp_path / "moe"))
     assert message == (
-        "moe is a mixture of experts: which of its neurons work depends on a router, which the linear map "
-        "cannot hold; name transcoders that were trained for it (--dictionary REF, or dictionary=REF in "
-        "Python)."
+        "moe is a mixture of experts: a router chooses its neurons, so clew cannot trace through them; name "
+        "transcoders that were trained for it with --dictionary REF (dictionary= in Python)."
     )
 
 
@@ -182,17 +181,17 @@ def test_save_keeps_what_was_put_right(run: Run, good_folder: Path, tmp_path: Pa
 
 def test_k_for_a_topk_that_does_not_say_it(run: Run, tmp_path: Path):
     silent = write_circuit_tracer(tmp_path / "silent", random_layers(), activation="topk")
-    assert "not how many: give --k (k in Python)" in refused(
+    assert "pass the number of active features with --k (k= in Python)" in refused(
         run("dictionary", "save", silent, tmp_path / "a")
     )
     assert run("dictionary", "save", silent, tmp_path / "b", "--k", "4").code == 0
     assert load_transcoders(tmp_path / "b").layers[0].activation.name == "TopK 4"
     relu = write_circuit_tracer(tmp_path / "relu", random_layers(), activation="relu")
     assert refused(run("dictionary", "save", relu, tmp_path / "c", "--k", "4")) == (
-        f"{relu} itself says how many features are active (layer 0 has the activation ReLU): leave out --k "
-        "(k in Python)."
+        f"{relu} itself sets the number of active features (layer 0 has the activation ReLU); leave out --k "
+        "(k= in Python)."
     )
-    with pytest.raises(clew.ClewError, match=r"a whole number from 1 on, not 0\.$"):
+    with pytest.raises(clew.ClewError, match=r"a whole number from 1, not 0\.$"):
         load_transcoders(silent, k=0)
 
 
@@ -222,7 +221,7 @@ HELP = "see clew dictionary {}--help"
         ),
         (
             ["inspect", "nosuch"],
-            "nosuch is neither a folder nor a file here: give a folder of weights, a .safetensors or .npz "
+            "nosuch is neither a folder nor a file; pass a folder of weights, a .safetensors or .npz "
             "file, or a hub path such as org/repo/subfolder.",
         ),
     ],
@@ -234,7 +233,7 @@ def test_a_slip(run: Run, arguments: list[str], line: str):
 def test_what_is_no_dictionary(run: Run, model_folder: Path, tmp_path: Path):
     (tmp_path / "notes.txt").write_text("hello")
     assert refused(run("dictionary", "inspect", tmp_path)).startswith(
-        f"{tmp_path} holds no weights that clew knows (it holds notes.txt): the known formats are"
+        f"{tmp_path} holds no transcoders (its files: notes.txt); name weights in one of the formats"
     )
     assert refused(run("dictionary", "inspect", model_folder)).startswith(f"{model_folder} is a model, not")
 
@@ -242,8 +241,8 @@ def test_what_is_no_dictionary(run: Run, model_folder: Path, tmp_path: Path):
 def test_a_dictionary_of_another_width(run: Run, model_folder: Path, tmp_path: Path):
     other = write_circuit_tracer(tmp_path / "other", random_layers())
     line = (
-        "other was trained on another model (its files name org/model): its features read a stream of width "
-        "6, but tiny has 3 layers of width 24."
+        "other was trained on another model (org/model): its features read a stream of width 6, but tiny has "
+        "3 layers of width 24; name the model that it was trained on."
     )
     assert refused(run("dictionary", "inspect", other, "--model", model_folder)) == line
     assert refused(run("trace", "w3", "--dictionary", other, "--model", model_folder)) == line

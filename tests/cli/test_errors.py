@@ -82,7 +82,7 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
         (["a", "--out", "x"], "--out: expected a name that ends in .clew, not 'x'; see clew trace --help"),
         (
             ["a", "--dictionary", "sae"],
-            "sae is neither a folder nor a file here: give a folder of weights, a .safetensors or .npz file, "
+            "sae is neither a folder nor a file; pass a folder of weights, a .safetensors or .npz file, "
             "or a hub path such as org/repo/subfolder.",
         ),
         (
@@ -107,7 +107,7 @@ def test_a_slip_in_trace(run: Run, arguments: list[str], line: str):
 
 def test_an_unknown_device(run: Run):
     assert refused(run("trace", "a", "--device", "abacus")).startswith(
-        "No such device: 'abacus'; this machine has"
+        "This machine has no device 'abacus'; choose one of"
     )
 
 
@@ -156,9 +156,7 @@ def test_slips_in_show(run: Run, tmp_path: Path):
 
 def test_a_model_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
-    assert refused(run("trace", "a", "--model", "nosuch")).startswith(
-        "'nosuch' is no model that clew knows: "
-    )
+    assert refused(run("trace", "a", "--model", "nosuch")).startswith("'nosuch' is not a model; ")
 
 
 def test_a_target_that_is_not_one_token(trace: Run, monkeypatch: pytest.MonkeyPatch):

@@ -51,5 +51,5 @@ def test_with_every_neuron_a_node_nothing_remains_for_the_errors(architecture):
 
 @pytest.mark.parametrize("architecture", sorted(MIXTURES))
 def test_neurons_of_a_mixture_of_experts_are_refused(architecture):
-    with pytest.raises(ClewError, match=r"depends on a router, .*; name transcoders"):
+    with pytest.raises(ClewError, match=r"a router chooses its neurons, .*; name transcoders"):
         NeuronDictionary(tiny_model(architecture))

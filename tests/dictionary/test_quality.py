@@ -8,12 +8,12 @@ from statistics import median
 import pytest
 import torch
 
+from clew.dictionary.misfit import check_quality
 from clew.dictionary.quality import (
     MOST_WINDOWS,
     TEXT,
     LayerQuality,
     Quality,
-    check_quality,
     layers_named,
     measure_quality,
     numbers_joined,
@@ -92,9 +92,9 @@ def test_a_wrong_read_point_is_refused_and_the_right_points_are_named(fitted: Tr
     with pytest.raises(ClewError) as refusal:
         check_quality(wrong)
     message = str(refusal.value)
-    assert message.startswith("fitted does not fit tiny: the fraction of variance that it leaves unexplained")
-    assert "it reads the raw stream before the MLP's norm (residual)" in message
-    assert "load it with --read-point normalized (read_point and write_point in Python)" in message
+    assert message.startswith("fitted does not fit tiny: its fraction of variance unexplained (FVU) is")
+    assert "It reads the raw stream before the MLP's norm (residual)" in message
+    assert "load it with --read-point normalized (read_point= in Python)" in message
     assert message.endswith("--no-check (check=False in Python).")
 
 
@@ -111,13 +111,13 @@ def test_a_wrong_write_point_is_named_where_the_model_has_a_norm_behind_the_mlp(
 
 
 def test_a_wrong_scale_is_refused_and_the_right_one_is_given(fitted: TranscoderDictionary):
-    with pytest.raises(ClewError, match=r"Its scale is wrong: multiplied by 0\.05 it would leave 0\.\d+;"):
+    with pytest.raises(ClewError, match=r"wrong: multiplied by 0\.05, its FVU would be 0\.\d+\. "):
         check_quality(replace(fitted, transcoders=as_if(fitted, factor=20)))
 
 
 def test_another_models_transcoders_are_refused(fitted: TranscoderDictionary):
     other = tiny_model("LlamaForCausalLM", seed=1)
-    with pytest.raises(ClewError, match="so it was probably trained on another model"):
+    with pytest.raises(ClewError, match="It was probably trained on another model"):
         check_quality(random_transcoders(other, "PLT with skip"))
 
 
@@ -134,8 +134,8 @@ def test_a_text_of_nearly_nothing_is_refused():
         with pytest.raises(ClewError) as refusal:
             measure_quality(dictionary, text)
         assert str(refusal.value) == (
-            f"A dictionary cannot be measured on {tokens} tokens of which {different} differ: give a text of "
-            "a few sentences."
+            f"A dictionary cannot be measured on {tokens} tokens with {different} different ones; pass a "
+            "text of a few sentences."
         )
 
 

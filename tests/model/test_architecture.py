@@ -52,10 +52,10 @@ def test_the_class_is_the_one_that_transformers_makes_whatever_the_folder_says(t
 
 def test_an_unknown_architecture_is_refused_with_the_names_of_its_modules(tmp_path):
     message = refusal(folder_with(tmp_path, model_type="opt", architectures=["OPTForCausalLM"]))
-    assert message.startswith("clew does not know the architecture OPTForCausalLM (model type opt). ")
+    assert message.startswith("clew does not support the architecture OPTForCausalLM (model type opt). ")
     assert "model (decoder), lm_head" in message
     assert "model.decoder.layers.0 holds self_attn (k_proj, v_proj, q_proj, out_proj)" in message
-    assert "clew knows GPT2LMHeadModel, GPTNeoX, Gemma, " in message
+    assert "clew supports GPT2LMHeadModel, GPTNeoX, Gemma, " in message
     assert '"Add an architecture"' in message
 
 
@@ -63,14 +63,14 @@ def test_an_unknown_architecture_whose_modules_cannot_be_built_is_still_refused(
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_config", lambda config: 1 / 0)
     message = refusal(folder_with(tmp_path, model_type="opt"))
     assert "modules" not in message
-    assert "clew knows" in message
+    assert "clew supports" in message
 
 
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"model_type": "nonesuch"}, r"transformers [\d.]+\w* does not know \(nonesuch\)"),
-        ({}, r"does not know \(its config.json names none\)"),
+        ({"model_type": "nonesuch"}, r"transformers [\d.]+\w* does not know .* \(model type: nonesuch\)"),
+        ({}, r"\(model type: none in its config.json\)"),
         ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "does not predict a next token"),
         ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, "next token"),
         ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "has an encoder"),

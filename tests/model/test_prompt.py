@@ -59,10 +59,10 @@ def test_a_special_token_typed_first_is_the_sink():
         ([], None, "prompt is empty"),
         ([3, 999], None, "Token id 999 is not in the vocabulary"),
         ([3, -1], None, "Token id -1"),
-        ("w5 " * 70, None, "71 tokens long; tiny reads at most 64"),
+        ("w5 " * 70, None, "71 tokens long, but tiny reads at most 64; shorten it"),
         ([5] * 70, None, "70 tokens long"),
         ("w5", "w6 w7", "is not one token"),
-        ([5, 6], "w7", "taken as it is"),
+        ([5, 6], "w7", "is its first id"),
     ],
 )
 def test_what_cannot_be_a_prompt_is_refused_in_a_sentence(prompt, sink, complaint):

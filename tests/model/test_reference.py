@@ -110,7 +110,7 @@ def fake_conversion(monkeypatch: pytest.MonkeyPatch, act: Any = lambda: None) ->
 
     def write(source: Path, folder: Path) -> None:
         calls.append(source)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text("{}")
         act()
         (folder / "model.safetensors").write_text(source.read_text())
@@ -292,7 +292,7 @@ def test_a_known_model_outlives_its_wheel(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
-    accepted = "a known name (smollm2, gemma3-270m), a folder with config.json, a .gguf file, or a hub id"
+    accepted = "a short name (smollm2, gemma3-270m), a folder with config.json, a .gguf file, or a hub id"
     for named in ("", "  ", "smolm2", "./nowhere", tmp_path / "nowhere", "nowhere.gguf", "a/b/c", "x" * 5000):
         message = refusal(named)
         assert accepted in message or "cannot be read" in message
@@ -304,9 +304,9 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_config_or_weights_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert "has no config.json: give a known name" in refusal(folder)
+    assert "has no config.json; pass a short name" in refusal(folder)
     (folder / "w.gguf").touch()
-    assert "has no config.json: name its file w.gguf" in refusal(folder)
+    assert "has no config.json; name its file w.gguf" in refusal(folder)
     (folder / "config.json").write_text("{}")
     assert "no .safetensors weights" in refusal(folder)
 
@@ -316,7 +316,7 @@ def test_a_damaged_gguf_is_refused(tmp_path: Path) -> None:
     fake.write_text("not weights")
     assert "fake.gguf is not a GGUF file" in refusal(fake)
     cut.write_bytes(write_gguf(tmp_path / "tiny.gguf").read_bytes()[:-2000])
-    assert "cut.gguf could not be converted" in refusal(cut)
+    assert "cut.gguf cannot be converted" in refusal(cut)
     hollow = write_gguf(tmp_path / "hollow.gguf", without="blk.0.ffn_up")
     assert "1 weights are missing, such as model.layers.0.mlp.up_proj.weight" in refusal(hollow)
     assert in_cache() == []
@@ -333,7 +333,7 @@ def test_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     source = tmp_path / "a.gguf"
     source.write_text("GGUF")
     monkeypatch.setattr("clew.model.gguf._load_and_save", fill)
-    assert "The disk is too full" in refusal(source)
+    assert "No space left on device; make room there, or set CLEW_CACHE" in refusal(source)
     assert in_cache() == []
 
 
@@ -341,7 +341,7 @@ def test_a_cache_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPat
     source = tmp_path / "a.gguf"
     source.write_text("GGUF")
     monkeypatch.setenv("CLEW_CACHE", str(source))
-    assert "set CLEW_CACHE to a folder that can be written" in refusal(source)
+    assert refusal(source).endswith("cannot be written: Not a directory; set CLEW_CACHE to another folder.")
 
 
 def hub_answers(
@@ -368,11 +368,11 @@ def http_error(kind: type[hub_errors.HfHubHTTPError]) -> Exception:
     ("error", "advice"),
     [
         (http_error(hub_errors.GatedRepoError), "accept its terms on https://huggingface.co/org/name"),
-        (http_error(hub_errors.RepositoryNotFoundError), "neither a folder here nor a repository"),
+        (http_error(hub_errors.RepositoryNotFoundError), "neither a local folder nor a repository"),
         (http_error(hub_errors.RevisionNotFoundError), "has no revision 'v2'"),
         (hub_errors.LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
-        (hub_errors.HFValidationError("bad"), "should look like org/name"),
-        (http_error(hub_errors.HfHubHTTPError), "could not be fetched from the hub (refused)"),
+        (hub_errors.HFValidationError("bad"), "write one as org/name"),
+        (http_error(hub_errors.HfHubHTTPError), "cannot be fetched from the hub: refused; try"),
     ],
 )
 def test_what_the_hub_refuses_is_said_in_a_sentence(

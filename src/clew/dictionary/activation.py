@@ -1,7 +1,7 @@
-"""What turns a transcoder's pre-activations into activations: one class each.
+"""Activation functions of transcoders, one class each.
 
-All of them keep a pre-activation as it is or make it zero, so an active feature's activation equals
-its pre-activation, which is linear in what the feature reads.
+All of them keep a pre-activation or set it to zero. So an active feature's activation equals its
+pre-activation, which is linear in the stream at the read point.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Activation(Protocol):
 
     @property
     def name(self) -> str:
-        """For people, parameters included."""
+        """The name and the parameters, for people."""
         ...
 
     def __call__(
@@ -31,7 +31,7 @@ class Activation(Protocol):
 
 @dataclass(frozen=True)
 class ReLU:
-    """Keeps what is positive."""
+    """Keeps positive pre-activations."""
 
     name = "ReLU"
 
@@ -43,7 +43,11 @@ class ReLU:
 
 @dataclass(frozen=True)
 class JumpReLU:
-    """Keeps what exceeds a feature's own threshold (Rajamanoharan et al. 2024)."""
+    """Keeps pre-activations above a feature's own threshold.
+
+    "Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU Sparse Autoencoders", Rajamanoharan et
+    al. 2024, https://arxiv.org/abs/2407.14435
+    """
 
     threshold: Weights
     """`[feature]`."""
@@ -58,7 +62,10 @@ class JumpReLU:
 
 @dataclass(frozen=True)
 class TopK:
-    """Keeps the k largest of each position, where they are positive (Gao et al. 2024)."""
+    """Keeps the k largest pre-activations of each position, if they are positive.
+
+    "Scaling and evaluating sparse autoencoders", Gao et al. 2024, https://arxiv.org/abs/2406.04093
+    """
 
     k: int
 
@@ -75,8 +82,10 @@ class TopK:
 
 @dataclass(frozen=True)
 class BatchTopK:
-    """Keeps what exceeds the one threshold that training with a batch-wide TopK ended with
-    (Bussmann et al. 2024): at inference the batch must not matter."""
+    """Keeps pre-activations above one threshold, which training with a TopK over batches ends with.
+
+    "BatchTopK Sparse Autoencoders", Bussmann et al. 2024, https://arxiv.org/abs/2412.06410
+    """
 
     threshold: float
 

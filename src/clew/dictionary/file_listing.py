@@ -1,4 +1,4 @@
-"""Where a user's reference to transcoders leads: a listing of files, each of them fetched on demand."""
+"""Listings of the files behind a reference, in a local folder or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from clew.errors import ClewError
-from clew.model.hub import refusal, repository_files
+from clew.model.hub import hub_error, repository_files
 
 DEPTH = 4
-"""How many folders deep a local folder is searched."""
-INSTEAD = "a local folder of weights"
-SHOWN = 8
+"""The depth to which a local folder is searched."""
+OFFLINE = "name a local folder of weights"
 SETTINGS = ("config.yaml", "config.json", "cfg.json")
-"""What may lie beside a weight file and say how it is meant."""
+"""Files of settings that may lie beside a weight file."""
 
 
 @dataclass(frozen=True)
 class FileListing:
-    """Files below a place, by their names relative to it."""
+    """Files in a folder or repository, or one file, by their paths in it."""
 
     name: str
-    """The place as the user wrote it."""
+    """The reference as the user wrote it."""
     files: Sequence[str]
     fetch: Callable[[Sequence[str]], Mapping[str, Path]]
-    """Brings some of them onto this disk. Raises ClewError."""
+    """Brings some of the files onto this disk. Raises `ClewError`."""
     whole: bool = True
-    """Whether a folder was named and not one file."""
+    """False if the reference names a single file."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class HubPath:
 
 
 def parse_hub_path(reference: str) -> HubPath | None:
-    """Reads `org/repo/path@revision` or `hf://org/repo/path?revision=...`; None for anything else."""
+    """Read `org/repo/path@revision` or `hf://org/repo/path?revision=...`; None for any other text."""
     revision = None
     if reference.startswith("hf://"):
         link = urlsplit(reference)
@@ -62,7 +61,7 @@ def parse_hub_path(reference: str) -> HubPath | None:
 
 
 def list_local(path: Path) -> FileListing | None:
-    """A folder's files, one file, or those that a pattern such as `layer_*/width_16k` leads to."""
+    """The files of a folder, one file, or the files of a pattern such as `layer_*/width_16k`."""
     if path.is_file():
         beside = sorted(entry.name for entry in path.parent.iterdir())
         return FileListing(
@@ -77,41 +76,48 @@ def list_local(path: Path) -> FileListing | None:
     return FileListing(str(path), files, _local_fetch(root))
 
 
-def list_hub(where: HubPath) -> FileListing:
-    """The files below a path of a repository, from the hub or, offline, from its cache.
+def list_hub(hub_path: HubPath) -> FileListing:
+    """The files below a path of a repository, from the hub or, without a network, from its cache.
 
-    Raises ClewError for what is not there.
+    Raises `ClewError` for a path that does not exist.
     """
-    files = _repository_files(where)
-    parts = where.path.split("/") if where.path else []
-    one_file = where.path in files
+    files = _repository_files(hub_path)
+    parts = hub_path.path.split("/") if hub_path.path else []
+    one_file = hub_path.path in files
     folder = parts[:-1] if one_file else parts[: _fixed_length(parts)]
-    found = _with_settings(where.path, files) if one_file else below(files, parts)
-    if not found:
-        held = sorted({file.split("/")[0] for file in files})
-        shown = ", ".join(held[:SHOWN]) + (", ..." if len(held) > SHOWN else "")
-        raise ClewError(f"{where.repo} has nothing at {where.path}: it holds {shown or 'no files'}.")
+    chosen = _with_settings(hub_path.path, files) if one_file else below(files, parts)
+    if not chosen:
+        top = sorted({file.split("/")[0] for file in files})
+        raise ClewError(
+            f"{hub_path.repo} has no files at {hub_path.path}; choose from {some_of(top) or 'another one'}."
+        )
     prefix = "".join(f"{part}/" for part in folder)
 
     def fetch(names: Sequence[str]) -> Mapping[str, Path]:
-        fetched = _hub_fetch(where, [prefix + name for name in names])
+        fetched = _hub_fetch(hub_path, [prefix + name for name in names])
         return {name: fetched[prefix + name] for name in names}
 
-    return FileListing(str(where), [file.removeprefix(prefix) for file in found], fetch, whole=not one_file)
+    names = [file.removeprefix(prefix) for file in chosen]
+    return FileListing(str(hub_path), names, fetch, whole=not one_file)
 
 
-def fetch_file(where: HubPath) -> Path:
-    """One file of a repository, from the cache where it is there. Raises ClewError."""
+def fetch_file(hub_path: HubPath) -> Path:
+    """One file of a repository, from the cache if it is there. Raises `ClewError`."""
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(where.repo, where.path, revision=where.revision))
+        return Path(hf_hub_download(hub_path.repo, hub_path.path, revision=hub_path.revision))
     except Exception as error:  # the hub's errors share no base class, and the HTTP library's may change
-        raise refusal(str(where), error, instead=INSTEAD) from error
+        raise hub_error(str(hub_path), error, offline=OFFLINE) from error
+
+
+def some_of(names: Sequence[str], most: int = 8) -> str:
+    """The first names of a list, for a message: `a, b, ...`."""
+    return ", ".join([*names[:most], *["..."][: len(names) > most]])
 
 
 def below(files: Sequence[str], parts: Sequence[str]) -> list[str]:
-    """The files whose first folders match these, one by one; `*` stands for any letters of one name."""
+    """The files whose first folders match these parts; `*` stands for any letters of one name."""
     return [
         file
         for file in files
@@ -125,24 +131,24 @@ def _fixed_length(parts: Sequence[str]) -> int:
 
 
 def _fixed_part(path: Path) -> tuple[Path, Sequence[str]]:
-    """The folder above the first `*` of a path, and the parts from there on."""
+    """The folder above the first `*` of a path, and the parts below it."""
     fixed = _fixed_length(path.parts)
     return Path(*path.parts[:fixed]), path.parts[fixed:]
 
 
 def _walk(root: Path) -> list[str]:
-    found = []
+    paths = []
     for folder, folders, files in os.walk(root):
-        place = Path(folder).relative_to(root)
+        relative = Path(folder).relative_to(root)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if len(place.parts) >= DEPTH:
+        if len(relative.parts) >= DEPTH:
             folders.clear()
-        found += [(place / name).as_posix() for name in sorted(files)]
-    return found
+        paths += [(relative / name).as_posix() for name in sorted(files)]
+    return paths
 
 
 def _with_settings(file: str, files: Sequence[str]) -> list[str]:
-    """One file and the settings in its folder."""
+    """One file and the files of settings in its folder."""
     folder = file.rpartition("/")[0]
     beside = [f"{folder}/{name}".lstrip("/") for name in SETTINGS]
     return [file] + [name for name in beside if name in files and name != file]
@@ -152,32 +158,32 @@ def _local_fetch(root: Path) -> Callable[[Sequence[str]], Mapping[str, Path]]:
     return lambda names: {name: root / name for name in names}
 
 
-def _repository_files(where: HubPath) -> list[str]:
+def _repository_files(hub_path: HubPath) -> list[str]:
     from huggingface_hub import errors, snapshot_download
 
     try:
-        return repository_files(where.repo, where.revision)
+        return repository_files(hub_path.repo, hub_path.revision)
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
-        raise refusal(str(where), error, instead=INSTEAD) from error
-    except Exception:  # no network: what an earlier run fetched is still in the cache
+        raise hub_error(str(hub_path), error, offline=OFFLINE) from error
+    except Exception:  # without a network, the files of earlier runs are still in the cache
         try:
-            folder = snapshot_download(where.repo, revision=where.revision, local_files_only=True)
+            folder = snapshot_download(hub_path.repo, revision=hub_path.revision, local_files_only=True)
         except Exception as error:
-            raise refusal(str(where), error, instead=INSTEAD) from error
+            raise hub_error(str(hub_path), error, offline=OFFLINE) from error
         return [path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()]
 
 
-def _hub_fetch(where: HubPath, names: Sequence[str]) -> Mapping[str, Path]:
+def _hub_fetch(hub_path: HubPath, names: Sequence[str]) -> Mapping[str, Path]:
     from huggingface_hub import snapshot_download
 
     patterns = [name.replace("[", "[[]") for name in names]
     try:
-        folder = Path(snapshot_download(where.repo, revision=where.revision, allow_patterns=patterns))
+        folder = Path(snapshot_download(hub_path.repo, revision=hub_path.revision, allow_patterns=patterns))
     except Exception as error:
-        raise refusal(str(where), error, instead=INSTEAD) from error
+        raise hub_error(str(hub_path), error, offline=OFFLINE) from error
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise ClewError(
-            f"{where.repo} was fetched without {missing[0]}: the hub cannot be reached and the cache holds "
-            "only a part; connect once and try again."
+            f"{hub_path.repo} is incomplete without {missing[0]}: the hub cannot be reached, and the cache "
+            "holds only some of its files; connect once and try again."
         )
     return {name: folder / name for name in names}

@@ -5,8 +5,9 @@ A gated neuron's activation is `a = act(z) u` with `z = W_gate x` and `u = W_up 
 
     e = c (u W_gate + z W_up) / 2        so that e . x = a where there is no bias.
 
-A plain neuron reads `e = (act(z) / z) W_in`. These are the half rule and the identity rule of
-layer-wise relevance propagation (RelP, Rezaei Jafari et al. 2025; neuron circuits, Arora et al. 2025).
+A plain neuron reads `e = (act(z) / z) W_in`. These are the half rule and the identity rule of layer-wise
+relevance propagation: "RelP: Faithful and Efficient Circuit Discovery via Relevance Patching", Rezaei Jafari
+et al. 2025, https://arxiv.org/abs/2508.21258
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class NeuronDictionary:
     def respond(
         self, layer: int, x: Float[Tensor, "... d_model"]
     ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
-        """Activations of all neurons of a layer whose MLP reads `x`, twice: they have no others before."""
+        """Activations of a layer's neurons for an MLP input `x`, twice: neurons have no pre-activations."""
         activation = _neuron_state(parts_of(self.model.layers[layer]), x).activation
         return activation, activation
 
@@ -62,7 +63,7 @@ class NeuronDictionary:
 
 
 def parts_of(layer: Layer) -> NeuronParts:
-    """A layer's neurons, which a `NeuronDictionary` has made sure of."""
+    """A layer's neurons; only for a model that `NeuronDictionary` accepts."""
     assert layer.neurons is not None
     return layer.neurons
 
@@ -77,7 +78,7 @@ class NeuronState:
 
     @property
     def slope(self) -> Float[Tensor, "position feature"]:
-        """`act(z) / z`, frozen; where z is too small to divide by, its limit, read next to zero."""
+        """`act(z) / z`, frozen; for a z too small to divide by, the value at 0.001."""
         z = torch.where(self.gate.abs() < 1e-6, 1e-3, self.gate)
         return self.act(z) / z
 
@@ -100,7 +101,7 @@ def _linear(projection: Projection, x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NeuronEncoding:
-    """The neurons on one prompt; see `clew.dictionary.protocols.Encoding` for what each method answers."""
+    """The neurons on one prompt; `clew.dictionary.protocols.Encoding` documents the methods."""
 
     model: LanguageModel
     recording: Recording
@@ -110,7 +111,7 @@ class NeuronEncoding:
 
     @torch.no_grad()
     def state(self, layer: int) -> NeuronState:
-        """Gate and up values from the recorded stream, in float32; cheaper to repeat than to keep."""
+        """Gate and up values of the recorded stream, in float32; computed again each time to save memory."""
         norm = self.model.layers[layer].mlp_norm
         x = norm.apply(self.recording.residual_mid[layer], self.recording.mlp_scale[layer])
         return _neuron_state(self.parts(layer), x)

@@ -1,7 +1,7 @@
-"""What a dictionary is: a set of features that read the residual stream and write to it.
+"""The protocols of a dictionary: a set of features that read the residual stream and write to it.
 
-A `Dictionary` knows weights; `encode` applies it to one recording and gives an `Encoding`, which
-answers everything attribution asks. Attribution knows neither transcoders nor neurons.
+A `Dictionary` holds weights. Its `encode` applies it to one recording and returns an `Encoding`, which has
+all that attribution needs: attribution does not distinguish transcoders from neurons.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clew.model.recording import Recording
 
 @dataclass(frozen=True)
 class ActiveFeatures:
-    """Features at one (layer, position) each, sorted by layer, position and index."""
+    """Active features, each at one layer and position; sorted by layer, position and index."""
 
     layer: Int[Tensor, " feature"]
     position: Int[Tensor, " feature"]
@@ -46,30 +46,30 @@ class Encoding(Protocol):
 
     @property
     def reach(self) -> int:
-        """To how many layers a feature may write, its own counted."""
+        """The largest number of layers that a feature writes to, with its own."""
         ...
 
     def n_active(self, first_position: int) -> int:
-        """How many features are active at `first_position` and after."""
+        """The number of features that are active at `first_position` and after."""
         ...
 
     def active(self, layer: int) -> ActiveFeatures:
-        """A layer's active features, those at the sink included."""
+        """A layer's active features, also those at the sink."""
         ...
 
     def reads(
         self, features: ActiveFeatures
     ) -> tuple[Float[Tensor, "feature d_model"], Float[Tensor, " feature"], Float[Tensor, " feature"]]:
-        """Encoder directions at the read point, their constant offsets, and what each must add up to.
+        """Encoder directions at the read point, constant offsets, and totals (pre-activations).
 
-        Direction times stream plus offset equals the total: the feature's pre-activation.
+        For each feature, direction times stream plus offset equals the total.
         """
         ...
 
     def writes(
         self, features: ActiveFeatures, layer: int
     ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
-        """Which of `features` write at `layer`, and their decoder directions at the write point."""
+        """The indices of those `features` that write at `layer`, and their directions at the write point."""
         ...
 
     def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
@@ -83,16 +83,16 @@ class Encoding(Protocol):
     def push_forward(
         self, layer: int, change: Float[Tensor, "position d_model column"]
     ) -> Float[Tensor, "position feature column"]:
-        """What changes at a layer's read point do to the pre-activations of all its features, linearly."""
+        """The linear effect of changes at a layer's read point on the pre-activations of its features."""
         ...
 
     def pull_back(
         self, layer: int, at_write: Sequence[Float[Tensor, "position d_model target"]]
     ) -> tuple[Float[Tensor, "feature target"], Float[Tensor, "position d_model target"]]:
-        """A gradient on each active feature of the layer, and on the read point through them and the skip.
+        """Gradients on the layer's active features, and on its read point (through them and the skip).
 
-        `at_write` holds the gradients at the write points of this layer and of those above it, as many as
-        `reach` says.
+        `at_write` holds the gradients at the write points of this layer and the layers above it, `reach` of
+        them.
         """
         ...
 
@@ -119,9 +119,9 @@ class Dictionary(Protocol):
     def respond(
         self, layer: int, x: Float[Tensor, "... d_model"]
     ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
-        """Pre-activations and activations of all features of a layer that read `x` at the read point."""
+        """Pre-activations and activations of all features of a layer, with `x` at the read point."""
         ...
 
     def decoder(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
-        """What some features of a layer write at the write points of their own layer and those above."""
+        """Decoder directions of a layer's features at the write points of this layer and those above."""
         ...

@@ -1,4 +1,4 @@
-"""Where features read the stream and where they write to it."""
+"""Read points and write points: the places at an MLP where features read the stream and write to it."""
 
 from __future__ import annotations
 
@@ -15,40 +15,39 @@ from clew.model.recording import Recording
 Point = TypeVar("Point", "ReadPoint", "WritePoint")
 
 
-class ReadPoint(Enum):
-    """Where encoder directions live."""
+class StreamPoint(Enum):
+    """A place in the stream; its value describes it for people."""
+
+    @property
+    def option(self) -> str:
+        """The name of the point, as an option takes it."""
+        return self.name.lower().replace("_", "-")
+
+
+class ReadPoint(StreamPoint):
+    """The place in front of an MLP that encoder directions belong to."""
 
     RESIDUAL = "the raw stream before the MLP's norm"
     NORMALIZED = "after the norm's scale, before its gain"
     MLP_INPUT = "after the norm's gain"
 
-    @property
-    def option(self) -> str:
-        """As the user writes it."""
-        return self.name.lower().replace("_", "-")
 
+class WritePoint(StreamPoint):
+    """The place behind an MLP that decoder directions belong to."""
 
-class WritePoint(Enum):
-    """Where decoder directions live."""
-
-    MLP_OUTPUT = "what the MLP itself computes, before a norm behind it"
-    STREAM = "what is added to the stream"
-
-    @property
-    def option(self) -> str:
-        """As the user writes it."""
-        return self.name.lower().replace("_", "-")
+    MLP_OUTPUT = "the output of the MLP itself, before a norm behind it"
+    STREAM = "the vector that is added to the stream"
 
 
 def point_named(kind: type[Point], name: Point | str | None) -> Point | None:
-    """The point that a user wrote, None where they wrote none; `ClewError` for anything else."""
+    """The point of a name; None for None. Raises `ClewError` for any other name."""
     if name is None or isinstance(name, kind):
         return name
-    found = {point.option: point for point in kind}.get(str(name).replace("_", "-").lower())
-    if found is None:
-        known = ", ".join(f"{point.option} ({point.value})" for point in kind)
-        raise ClewError(f"There is no {kind.__name__[:-5].lower()} point {name!r}; there are {known}.")
-    return found
+    point = {point.option: point for point in kind}.get(str(name).replace("_", "-").lower())
+    if point is None:
+        choices = ", ".join(f"{point.option} ({point.value})" for point in kind)
+        raise ClewError(f"{name!r} is not a {kind.__name__[:-5].lower()} point; choose one of {choices}.")
+    return point
 
 
 def write_values(
@@ -58,7 +57,7 @@ def write_values(
     layer: int,
     values: Float[Tensor, "position d_model"],
 ) -> Float[Tensor, "position d_model"]:
-    """What values at a layer's write point add to the stream."""
+    """The vectors that values at a layer's write point add to the stream."""
     norm, scale = model.layers[layer].mlp_post_norm, recording.mlp_post_scale
     if point is WritePoint.STREAM or norm is None or scale is None:
         return values
@@ -68,7 +67,7 @@ def write_values(
 def read_values(
     model: LanguageModel, recording: Recording, point: ReadPoint, layer: int
 ) -> Float[Tensor, "position d_model"]:
-    """What stands at a layer's read point on a recording."""
+    """The values at a layer's read point on a recording."""
     norm = model.layers[layer].mlp_norm
     return values_at(point, norm, recording.residual_mid[layer], recording.mlp_scale[layer])
 
@@ -76,7 +75,7 @@ def read_values(
 def values_at(
     point: ReadPoint, norm: Norm, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
 ) -> Float[Tensor, "... d_model"]:
-    """What stands at a read point where this is the stream before the MLP's norm, and its scale."""
+    """The values at a read point, from the stream before the MLP's norm and that norm's scale."""
     if point is ReadPoint.RESIDUAL:
         return residual
     if point is ReadPoint.MLP_INPUT:

@@ -1,8 +1,8 @@
-"""Turns what a user names (a folder, a file, a hub path) into a set of transcoders."""
+"""References to transcoders: a folder, a file or a hub path leads to a set of transcoders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,17 +23,23 @@ from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.dictionary.wrong_references import refuse_other_files, refuse_other_folders, refuse_several_sets
 from clew.errors import ClewError
+from clew.files import cannot_read
+from clew.options import option_name
+from clew.progress import OnNote, ignore_note
+
+ACCEPTED = "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
+"""The kinds of reference, for the end of a message."""
 
 
 def load_transcoders(
     reference: str | Path,
     *,
-    on_note: Callable[[str], None] | None = None,
+    on_note: OnNote | None = None,
     read_point: ReadPoint | str | None = None,
     write_point: WritePoint | str | None = None,
     k: int | None = None,
 ) -> TranscoderSet:
-    """Finds or fetches transcoders in any format that clew knows; large arrays stay on disk.
+    """Find or fetch transcoders in any supported format; large arrays stay on disk.
 
     ```python
     load_transcoders("mntss/clt-llama-3.2-1b-524k")           # a repository on the Hugging Face hub
@@ -43,46 +49,50 @@ def load_transcoders(
     load_transcoders("my-transcoders")                        # a local folder or a single weight file
     ```
 
-    The format is told by files and arrays, never by a name. `read_point` and `write_point` (a point or its
-    word, such as `"mlp-input"`) go before what the files say; `k` is for a TopK whose files do not say how
-    many features are active. `on_note` hears what was chosen and what takes long.
+    The files and arrays decide the format; no name does.
 
-    Raises ClewError, always one sentence, for what cannot be had, is damaged, does not belong together, or
-    cannot be represented exactly.
+    Args:
+        reference: A folder, a file, or a path on the hub.
+        on_note: Called with a sentence about a choice among files, and before something takes long; by
+            default nothing is called.
+        read_point: A `ReadPoint` or its name, such as `"mlp-input"`, in place of the files' own.
+        write_point: A `WritePoint` or its name, such as `"stream"`, in place of the files' own.
+        k: The number of features that a TopK keeps at a position, for files that do not say it.
+
+    Returns:
+        The transcoders by layer, not yet bound to a model.
+
+    Raises:
+        ClewError: The files cannot be fetched, are damaged, do not belong together, or have settings that
+            clew cannot represent exactly. The message is one sentence.
     """
-    note = on_note or _silent
+    note = on_note or ignore_note
     if k is not None and (type(k) is not int or k < 1):
         raise ClewError(
-            "k says how many features of a layer are active at a position: a whole number from 1 on, not "
-            f"{k!r}."
+            f"k is the number of active features, so it must be a whole number from 1, not {k!r}."
         )
     points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
     try:
-        listing = _listing(reference, note)
-        overrides = Overrides(*points, k)
-        found = load(_source(listing, overrides, note), note)
+        files = _fetch(_listing(reference, note), Overrides(*points, k), note)
+        transcoders = load(files, note)
     except OSError as error:
-        raise ClewError(f"{reference} cannot be read ({error.strerror or error}).") from error
-    for layer, part in found.layers.items():
+        raise cannot_read(reference, error) from error
+    for layer, part in transcoders.layers.items():
         if isinstance(part.activation, TopK) and part.activation.k > part.n_features:
             raise ClewError(
-                f"{reference} keeps {part.activation.k:,} features of a position in layer {layer}, which has "
-                f"only {part.n_features:,}: k is wrong."
+                f"{reference} keeps {part.activation.k:,} features at a position in layer {layer}, which has "
+                f"only {part.n_features:,}; correct k."
             )
         if k is not None and part.activation != TopK(k):
             raise ClewError(
-                f"{reference} itself says how many features are active (layer {layer} has the activation "
-                f"{part.activation.name}): leave out --k (k in Python)."
+                f"{reference} itself sets the number of active features (layer {layer} has the activation "
+                f"{part.activation.name}); leave out {option_name('k')}."
             )
-    return found
-
-
-def names_in(folder: Path) -> list[str]:
-    return [entry.name for entry in folder.iterdir()]
+    return transcoders
 
 
 def short_name(reference: str | Path) -> str:
-    """What a reference is called in reports and graphs: a local folder's own name, a hub path as it is.
+    """The name of a reference in reports and graphs: a local folder's own name, or the hub path.
 
     ```python
     short_name("/data/clt-smollm2")           # clt-smollm2
@@ -103,10 +113,10 @@ def short_name(reference: str | Path) -> str:
     return str(replace(hub_path, revision=None)) if hub_path else text
 
 
-def _listing(reference: str | Path, note: Callable[[str], None]) -> FileListing:
+def _listing(reference: str | Path, note: OnNote) -> FileListing:
     text = str(reference).strip().removeprefix("https://huggingface.co/").replace("/tree/main", "")
     if not text:
-        raise ClewError(f"No transcoders were named: give {_accepted()}.")
+        raise ClewError(f"The reference to transcoders is empty; pass {ACCEPTED}.")
     path = Path(text).expanduser()
     if not text.startswith("hf://") and (local := list_local(path)):
         if not local.whole:
@@ -114,55 +124,51 @@ def _listing(reference: str | Path, note: Callable[[str], None]) -> FileListing:
         return local
     hub_path = parse_hub_path(text) if isinstance(reference, str) else None
     if hub_path is None or text.startswith((".", "/", "~")):
-        raise ClewError(f"{text} is neither a folder nor a file here: give {_accepted()}.")
-    if path.parent.is_dir() and (near := get_close_matches(path.name, names_in(path.parent), 3)):
-        raise ClewError(f"{text} is not here; {path.parent} holds {', '.join(near)}: give one of them.")
+        raise ClewError(f"{text} is neither a folder nor a file; pass {ACCEPTED}.")
+    names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    if near := get_close_matches(path.name, names, 3):
+        raise ClewError(
+            f"{text} does not exist, but {path.parent} holds {', '.join(near)}; name one of them."
+        )
     note(f"Looking for {hub_path} on the Hugging Face hub ...")
     return list_hub(hub_path)
 
 
-def _source(listing: FileListing, overrides: Overrides, note: Callable[[str], None]) -> TranscoderFiles:
-    said = None
+def _fetch(listing: FileListing, overrides: Overrides, note: OnNote) -> TranscoderFiles:
+    """The files of a listing that a format needs, on this disk."""
+    config = None
     if config_yaml.FILE in listing.files:
-        said = config_yaml.read_config(listing.fetch([config_yaml.FILE])[config_yaml.FILE])
-    if said and said.links and listing.whole:
-        linked = _linked(listing, said)
+        config = config_yaml.read_config(listing.fetch([config_yaml.FILE])[config_yaml.FILE])
+    if config and config.links and listing.whole:
+        linked = _linked_files(listing, config)
         numbers = {name: layer for layer, name in enumerate(linked)}
-        return TranscoderFiles(listing.name, linked, said, overrides, numbers)
+        return TranscoderFiles(listing.name, linked, config, overrides, numbers)
     refuse_several_sets(listing)
     weights = choose_weights(listing.files, listing.name, note)
     refuse_other_folders(listing, weights)
-    wanted = weights + [file for file in listing.files if _is_settings_of(file, weights)]
-    return TranscoderFiles(listing.name, listing.fetch(wanted), said, overrides, whole=listing.whole)
+    names = weights + [file for file in listing.files if _is_settings_of(file, weights)]
+    return TranscoderFiles(listing.name, listing.fetch(names), config, overrides, whole=listing.whole)
 
 
-def _linked(listing: FileListing, said: config_yaml.SetConfig) -> Mapping[str, Path]:
+def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mapping[str, Path]:
     """The files that config.yaml lists, fetched one by one, in its order."""
-    found = {}
-    for link in said.links:
+    files = {}
+    for link in config.links:
         hub_path = parse_hub_path(link) if link.startswith("hf://") else None
         if hub_path and hub_path.path:
-            found[hub_path.path if hub_path.path not in found else str(hub_path)] = fetch_file(hub_path)
-        elif not link.startswith("hf://") and (file := said.path.parent / link).is_file():
-            found[link] = file
+            files[hub_path.path if hub_path.path not in files else str(hub_path)] = fetch_file(hub_path)
+        elif not link.startswith("hf://") and (file := config.path.parent / link).is_file():
+            files[link] = file
         elif link in listing.files:
-            found[link] = listing.fetch([link])[link]
+            files[link] = listing.fetch([link])[link]
         else:
             raise ClewError(
-                f"{said.path} lists {link}, which is neither a file beside it nor a link such as "
-                "hf://org/repo/path."
+                f"{config.path} lists {link}, which is neither a file beside it nor a link such as "
+                "hf://org/repo/path; correct it."
             )
-    return found
+    return files
 
 
 def _is_settings_of(file: str, weights: list[str]) -> bool:
     folder, _, name = file.rpartition("/")
     return name in SETTINGS and (not folder or any(folder == weight.rpartition("/")[0] for weight in weights))
-
-
-def _accepted() -> str:
-    return "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
-
-
-def _silent(_: str) -> None:
-    pass

@@ -1,4 +1,4 @@
-"""Published transcoders applied to a model: what is active on a prompt, what it reads and writes."""
+"""Published transcoders as a dictionary of one model, and their encoding of one prompt."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from clew.model.recording import Recording
 def bind(
     model: LanguageModel, transcoders: TranscoderSet, name: str, *, low_memory: bool = False
 ) -> TranscoderDictionary:
-    """Transcoders for one model; `ClewError` where their sizes are not the model's."""
-    trained_on = f" (its files name {transcoders.trained_on})" if transcoders.trained_on else ""
-    here = f"{model.name} has {model.n_layers} layers of width {model.d_model}"
+    """A dictionary of transcoders for one model; raises `ClewError` if their sizes do not fit."""
     for layer, part in sorted(transcoders.layers.items()):
         if part.d_model != model.d_model:
-            raise ClewError(
-                f"{name} was trained on another model{trained_on}: its features read a stream of width "
-                f"{part.d_model}, but {here}."
-            )
-        if layer + part.decoder.n_written > model.n_layers:
-            raise ClewError(
-                f"{name} was trained on another model{trained_on}: it reads layer {layer} and writes up to "
-                f"layer {layer + part.decoder.n_written - 1}, but {here}, counted from 0."
-            )
+            sizes = f"its features read a stream of width {part.d_model}"
+        elif layer + part.decoder.n_written > model.n_layers:
+            sizes = f"it writes to layer {layer + part.decoder.n_written - 1}, counted from 0"
+        else:
+            continue
+        trained_on = f" ({transcoders.trained_on})" if transcoders.trained_on else ""
+        raise ClewError(
+            f"{name} was trained on another model{trained_on}: {sizes}, but {model.name} has "
+            f"{model.n_layers} layers of width {model.d_model}; name the model that it was trained on."
+        )
     return TranscoderDictionary(model, transcoders, name, low_memory)
 
 
 FEATURES_AT_ONCE = 256
-"""Bounds the decoder rows that are in memory together."""
+"""The largest number of features whose decoder rows are in memory together."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +49,20 @@ class TranscoderDictionary:
     transcoders: TranscoderSet
     name: str
     low_memory: bool = False
-    """Read each encoder from disk whenever it is needed, instead of keeping all of them."""
+    """Read each encoder from disk whenever it is needed, instead of holding all of them."""
 
     def __repr__(self) -> str:
-        found = self.transcoders
-        return (
-            f"TranscoderDictionary({self.name}: {found.kind}, {len(found.layers)} layers of {found.width} "
-            "features)"
-        )
+        layers = f"{len(self.transcoders.layers)} layers of {self.transcoders.width} features"
+        return f"TranscoderDictionary({self.name}: {self.transcoders.kind}, {layers})"
 
     @torch.no_grad()
     def encode(self, recording: Recording) -> TranscoderEncoding:
-        """The active features on one recording, found layer by layer."""
-        found = []
+        """The features that are active on one recording."""
+        active = []
         for layer in range(self.model.n_layers):
             x = read_values(self.model, recording, self.transcoders.read_point, layer)
-            found.append(self._active(layer, x))
-        return TranscoderEncoding(self, recording, tuple(found))
+            active.append(self._active(layer, x))
+        return TranscoderEncoding(self, recording, tuple(active))
 
     def _active(self, layer: int, x: Float[Tensor, "position d_model"]) -> ActiveFeatures:
         _, activation = self.respond(layer, x)
@@ -89,7 +85,7 @@ class TranscoderDictionary:
     def respond(
         self, layer: int, x: Float[Tensor, "... d_model"]
     ) -> tuple[Float[Tensor, "... feature"], Float[Tensor, "... feature"]]:
-        """Pre-activations and activations of all features of a layer that read `x` at the read point."""
+        """Pre-activations and activations of all features of a layer, with `x` at the read point."""
         part = self.transcoders.layers.get(layer)
         if part is None:
             nothing = x.new_empty(*x.shape[:-1], 0)
@@ -99,7 +95,7 @@ class TranscoderDictionary:
         return pre_activation, part.activation(pre_activation)
 
     def decoder(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
-        """What some features of a layer write at the write points of their own layer and those above."""
+        """Decoder directions of a layer's features at the write points of this layer and those above."""
         return self.transcoders.layers[layer].decoder.spans(index.cpu()).to(self.model.device)
 
     def encoder(self, layer: int) -> Float[Tensor, "feature d_model"]:
@@ -116,7 +112,7 @@ class TranscoderDictionary:
         }
 
     def encoder_rows(self, layer: int, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature d_model"]:
-        """The directions that some features of a layer read."""
+        """Encoder directions of some features of a layer."""
         if self.low_memory:
             return self.transcoders.layers[layer].encoder.rows(index.cpu()).to(self.model.device)
         return self._encoders[layer][index]
@@ -124,12 +120,12 @@ class TranscoderDictionary:
 
 @dataclass(frozen=True)
 class TranscoderEncoding:
-    """Transcoders on one prompt; see `clew.dictionary.protocols.Encoding` for what each method answers."""
+    """Transcoders on one prompt; `clew.dictionary.protocols.Encoding` documents the methods."""
 
     dictionary: TranscoderDictionary
     recording: Recording
     features: tuple[ActiveFeatures, ...]
-    """What is active, by layer."""
+    """Active features, by layer."""
 
     @property
     def read_point(self) -> ReadPoint:
@@ -229,32 +225,32 @@ class TranscoderEncoding:
         return on_feature, on_read
 
     def reconstructions(self) -> Float[Tensor, "layer position d_model"]:
-        """What the transcoders put in place of each MLP, at the write point."""
+        """The transcoders' output in place of each MLP, at the write point."""
         model = self.dictionary.model
-        found = torch.zeros_like(self.recording.mlp_write)
+        output = torch.zeros_like(self.recording.mlp_write)
         for layer, part in sorted(self._parts.items()):
-            self._add_written(found[layer : layer + part.decoder.n_written], self.features[layer], part)
+            self._add_features(output[layer : layer + part.decoder.n_written], self.features[layer], part)
             skip, offset = self.skip(layer), self.offset(layer)
             if skip is not None:
-                found[layer] += read_values(model, self.recording, self.read_point, layer) @ skip.T
+                output[layer] += read_values(model, self.recording, self.read_point, layer) @ skip.T
             if offset is not None:
-                found[layer] += offset
-        return found
+                output[layer] += offset
+        return output
 
-    def _add_written(
+    def _add_features(
         self,
-        found: Float[Tensor, "written position d_model"],
+        output: Float[Tensor, "written position d_model"],
         features: ActiveFeatures,
         part: LayerTranscoder,
     ) -> None:
-        """Each decoder row is read once, however often its feature is active."""
-        index, place = features.index.unique(return_inverse=True)
-        activation = found.new_zeros(found.shape[1], len(index))
-        activation[features.position, place] = features.activation
+        """Add what a layer's features write; each decoder row is read only once."""
+        index, column = features.index.unique(return_inverse=True)
+        activation = output.new_zeros(output.shape[1], len(index))
+        activation[features.position, column] = features.activation
         for begin in range(0, len(index), FEATURES_AT_ONCE):
             some = slice(begin, begin + FEATURES_AT_ONCE)
-            spans = part.decoder.spans(index[some].cpu()).to(found.device)[:, : len(found)]
-            found += torch.einsum("pf,fwd->wpd", activation[:, some], spans)
+            spans = part.decoder.spans(index[some].cpu()).to(output.device)[:, : len(output)]
+            output += torch.einsum("pf,fwd->wpd", activation[:, some], spans)
 
 
 def _runs(counts: list[int]) -> Iterator[slice]:

@@ -1,9 +1,16 @@
-"""Transcoders: features that others trained to stand in for the MLPs.
+"""Transcoders: features that others trained to replace a model's MLPs.
 
-A feature reads at its own layer. A per-layer transcoder (PLT) writes to that layer's MLP output
-alone, a cross-layer one (CLT, Ameisen et al. 2025) to that of every layer from its own on: a PLT is
-a CLT that stops early, and both are the same here. A skip connection (Paulo et al. 2025) adds a linear map
-from the read point to the write point.
+A feature reads at its own layer. In a per-layer transcoder (PLT) it writes to the MLP output of that layer
+only, in a cross-layer transcoder (CLT) to that of its own layer and all layers above. One class holds both,
+since a PLT is a CLT that writes to one layer. A skip connection adds a linear map from the read point to
+the write point.
+
+- PLT: "Transcoders Find Interpretable LLM Feature Circuits", Dunefsky et al. 2024,
+  https://arxiv.org/abs/2406.11944
+- CLT: "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al. 2025,
+  https://transformer-circuits.pub/2025/attribution-graphs/methods.html
+- skip: "Transcoders Beat Sparse Autoencoders for Interpretability", Paulo et al. 2025,
+  https://arxiv.org/abs/2501.18823
 """
 
 from __future__ import annotations
@@ -22,12 +29,12 @@ from clew.dictionary.weights import Weights
 
 @dataclass(frozen=True)
 class Decoder:
-    """What a layer's features write, on each layer from their own on."""
+    """The vectors that a layer's features write, to their own layer and to those above."""
 
     weights: Weights
     """`[feature, d_model]`, or `[feature, layer, d_model]` for a CLT."""
     first: int = 0
-    """Which of the stored layers is the feature's own."""
+    """The number of the feature's own layer among the stored ones."""
 
     @property
     def n_features(self) -> int:
@@ -35,15 +42,15 @@ class Decoder:
 
     @property
     def n_written(self) -> int:
-        """How many layers a feature writes to, its own counted."""
+        """The number of layers that a feature writes to, with its own."""
         return self._stride - self.first
 
     def rows(self, index: Int[Tensor, " feature"], ahead: int) -> Float[Tensor, "feature d_model"]:
-        """What some features write `ahead` layers above their own."""
+        """The vectors that some features write `ahead` layers above their own."""
         return self.weights.rows(index * self._stride + self.first + ahead)
 
     def spans(self, index: Int[Tensor, " feature"]) -> Float[Tensor, "feature written d_model"]:
-        """What some features write on every layer from their own on."""
+        """The vectors that some features write to their own layer and to all above it."""
         row = torch.arange(self.first, self._stride) + index[:, None] * self._stride
         return self.weights.rows(row.flatten()).view(*row.shape, self.weights.shape[-1])
 
@@ -65,7 +72,7 @@ class LayerTranscoder:
     """`[d_model]`, added once to this layer's output."""
     activation: Activation
     skip: Weights | None = None
-    """`[d_model, d_model]`: adds `skip @ x` to this layer's output, x being what the features read."""
+    """`[d_model, d_model]`: adds `skip @ x` to this layer's output, with x the stream at the read point."""
 
     @property
     def n_features(self) -> int:
@@ -73,7 +80,7 @@ class LayerTranscoder:
 
     @property
     def n_bytes(self) -> int:
-        """Of its arrays, on disk or in memory."""
+        """The size of its arrays, on disk or in memory."""
         arrays = (self.encoder, self.encoder_bias, self.decoder.weights, self.decoder_bias, self.skip)
         return sum(array.n_bytes for array in arrays if array is not None)
 
@@ -87,29 +94,29 @@ class TranscoderSet:
     """Transcoders as they were published, not yet bound to a loaded model."""
 
     layers: Mapping[int, LayerTranscoder]
-    """By layer; a layer that is missing has no features."""
+    """Transcoders by layer; a missing layer has no features."""
     read_point: ReadPoint
     write_point: WritePoint
     format: str
-    """The weight format's name, for people."""
+    """The name of the weight format, for people."""
     trained_on: str = ""
-    """The model that the files name, if they do."""
+    """The model that the files name; "" if they name none."""
 
     @property
     def crosses_layers(self) -> bool:
-        """Whether any feature writes to other layers than its own: a CLT, not PLTs."""
+        """True for a CLT: some feature writes to other layers than its own."""
         return any(part.decoder.n_written > 1 for part in self.layers.values())
 
     @property
     def kind(self) -> str:
-        """For people: per-layer or cross-layer, with or without skip connections."""
+        """Per-layer or cross-layer, with or without skip connections; for people."""
         kind = "cross-layer transcoder" if self.crosses_layers else "per-layer transcoders"
         skips = any(part.skip for part in self.layers.values())
         return f"{kind} with skip connections" if skips else kind
 
     @property
     def width(self) -> str:
-        """Features of a layer, for people: `16,384`, or `8,192 to 16,384`."""
+        """The number of features of a layer, for people: `16,384`, or `8,192 to 16,384`."""
         widths = sorted({part.n_features for part in self.layers.values()})
         return " to ".join(f"{width:,}" for width in dict.fromkeys((widths[0], widths[-1])))
 

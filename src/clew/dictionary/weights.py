@@ -1,8 +1,7 @@
-"""Arrays that may stay on disk: whole ones or single rows are read when they are needed.
+"""Arrays that may stay on disk; all of one, or some rows, are read when they are needed.
 
-A cross-layer decoder can be larger than memory, and of it only the rows of active features matter.
-Rows are read, not mapped: a mapped page counts into the process's memory, a whole neighbourhood of
-pages at a time.
+A cross-layer decoder can be larger than memory, and only the rows of active features matter. Rows are read
+and not mapped, because a mapped page and its neighbours count as the memory of the process.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ class Weights(Protocol):
     def n_bytes(self) -> int: ...
 
     def read(self) -> Float[Tensor, "..."]:
-        """All of it, in float32 on the CPU."""
+        """The whole array, in float32 on the CPU."""
         ...
 
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
-        """Some rows in float32 on the CPU, all but the last dimension counted as one."""
+        """Some rows in float32 on the CPU; all dimensions but the last count as rows."""
         ...
 
 
@@ -64,14 +63,14 @@ class HeldWeights:
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """An array that lies uncompressed in a file, row-major and little-endian, from `offset` on."""
+    """An uncompressed array in a file, row-major and little-endian, which begins at `offset`."""
 
     path: Path
     offset: int
     shape: tuple[int, ...]
     dtype: torch.dtype
     transposed: bool = False
-    """Whether the file holds a matrix the other way round: `shape` is then what `read` gives."""
+    """True if the file holds the matrix column by column; `shape` is that of the result of `read`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
@@ -82,32 +81,35 @@ class StoredWeights:
 
     def read(self) -> Float[Tensor, "..."]:
         stored = self.shape[::-1] if self.transposed else self.shape
-        found = self._empty(stored)
+        array = self._empty(stored)
         with self._opened() as file:
             file.seek(self.offset)
-            if file.readinto(_memory(found)) < found.nbytes:
-                raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
-        return (found.T if self.transposed else found).float()
+            if file.readinto(_memory(array)) < array.nbytes:
+                raise self._cut_short()
+        return (array.T if self.transposed else array).float()
 
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
         if self.transposed:
             return self.read()[index]
-        found = self._empty((len(index), self.shape[-1]))
+        array = self._empty((len(index), self.shape[-1]))
         width = self.shape[-1] * self.dtype.itemsize
-        memory = _memory(found)
+        memory = _memory(array)
         with self._opened() as file:
-            for place, row, count in _runs(index):
-                run = memory[place * width : (place + count) * width]
+            for start, row, count in _runs(index):
+                run = memory[start * width : (start + count) * width]
                 if os.preadv(file.fileno(), [run], self.offset + row * width) < len(run):
-                    raise ClewError(f"{self.path} became shorter while it was read: fetch it again.")
-        return found.float()
+                    raise self._cut_short()
+        return array.float()
+
+    def _cut_short(self) -> ClewError:
+        return ClewError(f"{self.path} became shorter while clew read it; fetch it again.")
 
     def _opened(self) -> BufferedReader:
         try:
             return self.path.open("rb")
         except OSError as error:
             raise ClewError(
-                f"{self.path} cannot be read any more ({error.strerror}): put it back."
+                f"{self.path} cannot be read any more: {error.strerror}; put the file back."
             ) from error
 
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
@@ -115,7 +117,7 @@ class StoredWeights:
 
 
 def transpose(weights: Weights) -> Weights:
-    """A matrix with rows and columns exchanged; one on disk stays there."""
+    """A matrix with rows and columns exchanged; a stored one stays on disk."""
     if isinstance(weights, StoredWeights):
         return replace(weights, shape=weights.shape[::-1], transposed=not weights.transposed)
     return HeldWeights(weights.read().T if not isinstance(weights, HeldWeights) else weights.tensor.T)
@@ -123,7 +125,7 @@ def transpose(weights: Weights) -> Weights:
 
 @dataclass(frozen=True)
 class ScaledWeights:
-    """An array times a number, multiplied whenever it is read."""
+    """An array times a number, multiplied on each read."""
 
     weights: Weights
     factor: float
@@ -162,17 +164,17 @@ class StackedWeights:
         return torch.stack([matrix.read() for matrix in self.matrices], dim=1)
 
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
-        found = torch.empty(len(index), self.shape[-1])
-        which = index.cpu() % len(self.matrices)
+        rows = torch.empty(len(index), self.shape[-1])
+        matrix_index = index.cpu() % len(self.matrices)
         for number, matrix in enumerate(self.matrices):
-            chosen = torch.nonzero(which == number).squeeze(1)
+            chosen = torch.nonzero(matrix_index == number).squeeze(1)
             if len(chosen):
-                found[chosen] = matrix.rows(index.cpu()[chosen] // len(self.matrices))
-        return found
+                rows[chosen] = matrix.rows(index.cpu()[chosen] // len(self.matrices))
+        return rows
 
 
 def _runs(index: Int[Tensor, " row"]) -> Iterator[tuple[int, int, int]]:
-    """Neighbouring rows together: the place of the first, its number, how many."""
+    """Runs of neighbouring rows: the start in `index`, the first row, the number of rows."""
     breaks = (torch.nonzero(index.diff() != 1).squeeze(1) + 1).tolist()
     begins = [0, *breaks] if len(index) else []
     for begin, end, row in zip(begins, [*breaks, len(index)], index[begins].tolist(), strict=False):
@@ -180,6 +182,6 @@ def _runs(index: Int[Tensor, " row"]) -> Iterator[tuple[int, int, int]]:
 
 
 def _memory(tensor: Tensor) -> memoryview:
-    """The bytes of a contiguous tensor, to be written to."""
+    """The bytes of a contiguous tensor, to write to."""
     array: np.ndarray = tensor.view(torch.uint8).numpy() if tensor.numel() else np.empty(0, np.uint8)
     return memoryview(array.reshape(-1))  # type: ignore[arg-type]

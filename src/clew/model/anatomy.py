@@ -1,7 +1,7 @@
-"""Where each architecture keeps the parts that the linear map needs: one table, one row each.
+"""The table of architectures: a row names the modules of a Hugging Face class that clew needs.
 
-Names are dotted paths: `layers`, `final_norm` and `unembedding` from the top of a Hugging Face
-causal language model, all others from one decoder layer. To add an architecture, add a row.
+Names are dotted paths. `layers`, `final_norm` and `unembedding` start at the top of a causal language
+model, all others at one decoder layer. To add an architecture, add a row.
 """
 
 from __future__ import annotations
@@ -11,37 +11,38 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clew.errors import ClewError
+from clew.options import option_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Rows = Callable[["Tensor", int, int], "Tensor"]
-"""Takes a fused projection's weight or bias (outputs first), the number of heads and their width together."""
+"""A function of a fused weight or bias (outputs first), the number of heads, and the width of all heads."""
 
 
 def last_value_heads(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
-    """All queries, then all keys, then all values; as many of the last two, which may be fewer heads."""
+    """The values behind all queries and all keys; keys and values may have fewer heads than queries."""
     return fused[(len(fused) + head_width) // 2 :]
 
 
 def per_head_last_third(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
-    """Query, key and value of the first head, then of the second, and so on."""
+    """The values where each head has its query, key and value side by side."""
     return fused.unflatten(0, (n_heads, 3, -1))[:, 2].flatten(0, 1)
 
 
 def first_half(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
-    """Gates first, then what they gate."""
+    """The gates, in front of the values that they gate."""
     return fused[: len(fused) // 2]
 
 
 def second_half(fused: Tensor, n_heads: int, head_width: int) -> Tensor:
-    """What is gated, behind its gates."""
+    """The gated values, behind their gates."""
     return fused[len(fused) // 2 :]
 
 
 @dataclass(frozen=True)
 class Fused:
-    """A projection that is some of the outputs of a larger one."""
+    """A projection whose outputs are a part of a larger projection's."""
 
     path: str
     rows: Rows
@@ -49,10 +50,10 @@ class Fused:
 
 @dataclass(frozen=True)
 class Neurons:
-    """Where an MLP keeps its neurons."""
+    """The modules of an MLP that make up its neurons."""
 
     gate: str | Fused | None = "mlp.gate_proj"
-    """None for a plain MLP, whose `up` is then followed by the activation."""
+    """None for a plain MLP, where the activation follows `up`."""
     up: str | Fused = "mlp.up_proj"
     down: str = "mlp.down_proj"
     activation: str = "mlp.act_fn"
@@ -83,10 +84,9 @@ class Anatomy:
     mlp_post_norm: str | None = None
     """A norm between the MLP's output and the stream."""
     gain_offset: float = 0.0
-    """What is added to a norm's weight to give its gain: Gemma stores gain minus one."""
+    """The number to add to a norm's weight to get its gain: Gemma stores gain minus one."""
     parallel: str | None = None
-    """The configuration's flag that says whether the MLP runs beside the attention, both reading the
-    layer's input, instead of after it."""
+    """The configuration's flag for MLPs that run beside the attention: both then read the layer's input."""
 
 
 LLAMA = Anatomy()
@@ -152,16 +152,15 @@ ANATOMIES: dict[str, Anatomy] = {
 
 
 def require_neurons(anatomy: Anatomy, name: str) -> None:
-    """Raise `ClewError` for a mixture of experts, by the name of the model."""
+    """Raise `ClewError` for a mixture of experts; `name` is the model's."""
     if anatomy.neurons is None:
         raise ClewError(
-            f"{name} is a mixture of experts: which of its neurons work depends on a router, which the "
-            "linear map cannot hold; name transcoders that were trained for it (--dictionary REF, or "
-            "dictionary=REF in Python)."
+            f"{name} is a mixture of experts: a router chooses its neurons, so clew cannot trace through "
+            f"them; name transcoders that were trained for it with {option_name('dictionary', 'REF')}."
         )
 
 
-def known_architectures() -> str:
-    """What the table holds and how to add to it, for the end of a message."""
+def supported_architectures() -> str:
+    """The end of a message: the table's architectures, and how to add one."""
     names = ", ".join(sorted(name.removesuffix("ForCausalLM") for name in ANATOMIES))
-    return f'clew knows {names}. CONTRIBUTING.md says how to add one ("Add an architecture").'
+    return f'clew supports {names}. To add one, see "Add an architecture" in CONTRIBUTING.md.'

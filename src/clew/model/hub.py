@@ -1,4 +1,4 @@
-"""Fetches a model from the Hugging Face hub; says what the hub refuses in a sentence."""
+"""Models from the Hugging Face hub, and the hub's errors as sentences."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from clew.errors import ClewError
 WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 """Weights, configuration and tokenizer; no pickled weights."""
 UNWANTED = ["*/*", "consolidated*"]
-"""Other frameworks' copies of the weights, in subfolders or under Mistral's own name."""
+"""Copies of the weights for other frameworks, in subfolders or under Mistral's own name."""
 
 
 def is_hub_id(reference: str) -> bool:
-    """Whether this is written as `org/name` or `org/name@revision`."""
+    """True for a text of the form `org/name` or `org/name@revision`."""
     return re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", reference) is not None
 
 
 def fetch(reference: str) -> Path:
     """The local snapshot of `org/name[@revision]`, or the one GGUF file of a repository without safetensors.
 
-    Honours HF_HUB_OFFLINE and the Hugging Face cache. Raises ClewError for whatever cannot be had.
+    HF_HUB_OFFLINE and the Hugging Face cache apply. Raises `ClewError` for a model that cannot be fetched.
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
@@ -42,11 +42,11 @@ def fetch(reference: str) -> Path:
     except ClewError:
         raise
     except Exception as error:  # the hub's errors share no base class, and the HTTP library's may change
-        raise refusal(reference, error, instead="a folder or a .gguf file") from error
+        raise hub_error(reference, error, offline="name a folder or a .gguf file") from error
 
 
 def repository_files(repo: str, revision: str | None) -> list[str]:
-    """All files of a repository, in one request: listings in pages try again for half a minute offline."""
+    """All files of a repository, from one request: paged requests would wait half a minute when offline."""
     from huggingface_hub import HfApi
 
     siblings = HfApi().model_info(repo, revision=revision).siblings or []
@@ -56,19 +56,22 @@ def repository_files(repo: str, revision: str | None) -> list[str]:
 def _only_gguf(reference: str, ggufs: list[str]) -> str:
     repo = reference.partition("@")[0]
     if not ggufs:
-        raise ClewError(f"{reference} has neither safetensors weights with a config.json nor a .gguf file.")
+        raise ClewError(
+            f"{reference} has neither safetensors weights with a config.json nor a .gguf file; name another "
+            "repository."
+        )
     if len(ggufs) > 1:
         raise ClewError(
-            f"{reference} holds several .gguf files ({', '.join(ggufs)}): fetch one with "
-            f"`hf download {repo} {ggufs[0]}` and give clew the path that this prints."
+            f"{reference} holds several .gguf files ({', '.join(ggufs)}); fetch one with "
+            f"`hf download {repo} {ggufs[0]}`, then pass the path that this command prints."
         )
     return ggufs[0]
 
 
-def refusal(reference: str, error: Exception, *, instead: str) -> ClewError:
-    """What to tell whoever named `org/name[/path][@revision]` and got `error` from the hub.
+def hub_error(reference: str, error: Exception, *, offline: str) -> ClewError:
+    """The hub's error about `org/name[/path][@revision]` as a sentence.
 
-    `instead` is what could be named without a network.
+    `offline` says what to do without a network.
     """
     from huggingface_hub import errors
 
@@ -77,28 +80,29 @@ def refusal(reference: str, error: Exception, *, instead: str) -> ClewError:
     match error:
         case errors.GatedRepoError():
             return ClewError(
-                f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, "
+                f"{repo} is gated; accept its terms on https://huggingface.co/{repo}, "
                 "then run `hf auth login` and try again."
             )
         case errors.RevisionNotFoundError():
             return ClewError(
-                f"{repo} has no revision {revision!r}: https://huggingface.co/{repo} lists them."
+                f"{repo} has no revision {revision!r}; see https://huggingface.co/{repo} for its revisions."
             )
         case errors.RepositoryNotFoundError():
             return ClewError(
-                f"{repo} is neither a folder here nor a repository on the hub that you can see: check the "
+                f"{repo} is neither a local folder nor a repository on the hub that you can see; check the "
                 "spelling, or run `hf auth login` if it is private."
             )
         case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled():
             return ClewError(
-                f"{reference} is neither a folder here nor in the Hugging Face cache, and the hub cannot be "
-                f"reached (no network, or HF_HUB_OFFLINE is set): connect once, or name {instead}."
+                f"{reference} is neither a local folder nor in the Hugging Face cache, and the hub cannot be "
+                f"reached (no network, or HF_HUB_OFFLINE is set); connect once, or {offline}."
             )
         case errors.EntryNotFoundError():
             return ClewError(
-                f"{reference} is not there: https://huggingface.co/{repo}/tree/main lists what {repo} holds."
+                f"{reference} does not exist; see https://huggingface.co/{repo}/tree/main for the files "
+                f"of {repo}."
             )
         case errors.HFValidationError():
-            return ClewError(f"{reference!r} is not a valid hub id: it should look like org/name.")
+            return ClewError(f"{reference!r} is not a valid hub id; write one as org/name.")
     reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
-    return ClewError(f"{reference} could not be fetched from the hub ({reason}): try again later.")
+    return ClewError(f"{reference} cannot be fetched from the hub: {reason}; try again later.")

@@ -1,4 +1,4 @@
-"""A loaded Hugging Face decoder, with its parts under names that are the same for every architecture."""
+"""A loaded Hugging Face decoder, whose parts have the same names for every architecture."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Norm:
 
     @property
     def epsilon(self) -> float:
-        """Added to the variance; modules spell it in two ways."""
+        """The number added to the variance; modules give it one of two names."""
         name = "eps" if hasattr(self.module, "eps") else "variance_epsilon"
         return float(getattr(self.module, name))
 
     def scale(self, residual: Float[Tensor, "... d_model"]) -> Float[Tensor, "..."]:
-        """One over the root mean square (or standard deviation) at each position: what gets frozen."""
+        """One over the root mean square (or standard deviation) at each position, which tracing freezes."""
         residual = residual.float()
         if self.module is None:
             return residual.new_ones(residual.shape[:-1])
@@ -70,17 +70,17 @@ class Norm:
 
 @dataclass(frozen=True)
 class Projection:
-    """A linear map `y = weight @ x + bias`, however the module behind it lays its weights out."""
+    """A linear map `y = weight @ x + bias`, for modules that store inputs or outputs first."""
 
     module: nn.Module
     rows: Callable[[Tensor], Tensor] | None = None
-    """Picks this projection's outputs where the module computes more than these."""
+    """Picks this projection's outputs from a module that computes more than these."""
 
     @property
     def weight(self) -> Float[Tensor, "out in"]:
-        """A view of the model's own weights wherever the layout allows one."""
+        """The model's own weights, as a view if their layout allows one."""
         weight = cast(Tensor, self.module.weight)
-        if not isinstance(self.module, nn.Linear):  # GPT-2's Conv1D, which keeps inputs first
+        if not isinstance(self.module, nn.Linear):  # GPT-2's Conv1D, which stores inputs first
             weight = weight.T
         return weight if self.rows is None else self.rows(weight)
 
@@ -92,7 +92,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class NeuronParts:
-    """One MLP's neurons: what they read and write, and what happens between."""
+    """The projections and the activation function of one MLP's neurons."""
 
     gate: Projection | None
     up: Projection
@@ -137,7 +137,7 @@ class LanguageModel:
     tokenizer: Any
     anatomy: Anatomy
     exclusive: Any = field(default_factory=threading.RLock, repr=False, compare=False)
-    """Held while the network runs, so that threads do not see each other's hooks."""
+    """A lock to hold while the network runs, so that threads do not see each other's hooks."""
 
     @property
     def n_layers(self) -> int:
@@ -157,13 +157,13 @@ class LanguageModel:
 
     @property
     def parallel_blocks(self) -> bool:
-        """Whether each layer's MLP runs beside its attention, both reading the layer's input."""
+        """True if each layer's MLP runs beside its attention: both then read the layer's input."""
         flag = self.anatomy.parallel
         return flag is not None and bool(getattr(self.text_config, flag))
 
     @property
     def text_config(self) -> Any:
-        """The decoder's configuration, which a multimodal model keeps within its own."""
+        """The decoder's configuration, which is a part of a multimodal model's."""
         return self.network.config.get_text_config()
 
     @property
@@ -192,18 +192,18 @@ class LanguageModel:
         return self.unembedding_weight.float().mean(dim=0)
 
     def token_text(self, token_id: int) -> str:
-        """A token's spelling, leading space and all."""
+        """A token's text with its leading space."""
         return self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
 
     def read_logits(
         self, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
     ) -> Float[Tensor, "... vocabulary"]:
-        """Logits before a soft-cap that the stream before the final norm leads to, with this norm's scale."""
+        """Logits (before a soft-cap) of the stream before the final norm, with this scale of the norm."""
         normalized = self.final_norm.apply(residual, scale).to(self.unembedding_weight.dtype)
         return nn.functional.linear(normalized, self.unembedding_weight, self.unembedding_bias).float()
 
     def soft_capped(self, logits: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "... vocabulary"]:
-        """Logits as the model gives them: through its final soft-cap, where it has one (Gemma 2)."""
+        """Logits after the model's final soft-cap, which only some models have (Gemma 2)."""
         cap = getattr(self.text_config, "final_logit_softcapping", None)
         return logits if cap is None else torch.tanh(logits / cap) * cap
 
@@ -243,16 +243,15 @@ class LanguageModel:
             activation=part_of(layer, anatomy.activation),
         )
 
-    def _projection(self, layer: nn.Module, place: str | Fused) -> Projection:
-        if isinstance(place, str):
-            return Projection(part_of(layer, place))
+    def _projection(self, layer: nn.Module, path: str | Fused) -> Projection:
+        if isinstance(path, str):
+            return Projection(part_of(layer, path))
         head_width = Projection(part_of(layer, self.anatomy.output)).weight.shape[1]
-        return Projection(
-            part_of(layer, place.path), lambda fused: place.rows(fused, self.n_heads, head_width)
-        )
+        return Projection(part_of(layer, path.path), lambda fused: path.rows(fused, self.n_heads, head_width))
 
 
 def part_of(module: nn.Module, path: str) -> Any:
+    """The submodule (or parameter) at a dotted path."""
     for name in path.split("."):
         module = getattr(module, name)
     return module
@@ -263,13 +262,13 @@ def load_language_model(
 ) -> LanguageModel:
     """Load a Hugging Face folder (`config.json`, safetensors, tokenizer) ready for tracing.
 
-    Raises `ClewError` for an unknown architecture or dtype, for weights that do not load, and `with_neurons`
-    for a mixture of experts, before its weights are read.
+    Raises `ClewError` for an unsupported architecture or dtype, for weights that do not load, and, with
+    `with_neurons`, for a mixture of experts (before its weights are read).
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if dtype not in DTYPES:
-        raise ClewError(f"Unknown dtype {dtype!r}; choose one of {', '.join(DTYPES)}.")
+        raise ClewError(f"{dtype!r} is not a dtype; choose one of {', '.join(DTYPES)}.")
     with quiet_transformers():
         try:
             anatomy = anatomy_of_folder(folder)
@@ -280,7 +279,8 @@ def load_language_model(
             )
             tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError, RuntimeError) as error:
-            raise ClewError(f"The model in {folder} does not load: {str(error).splitlines()[0]}") from error
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise ClewError(f"The model in {folder} does not load: {reason}; save it again.") from error
     network.requires_grad_(False)
     return LanguageModel(
         name=name, network=cast(nn.Module, network).eval().to(device), tokenizer=tokenizer, anatomy=anatomy
@@ -288,7 +288,10 @@ def load_language_model(
 
 
 def choose_device(device: str) -> str:
-    """The device meant ("auto": CUDA where there is one); `ClewError` if tensors cannot be put there."""
+    """A device's name; "auto" is CUDA if there is a CUDA device, else the CPU.
+
+    Raises `ClewError` for a device that this machine does not have.
+    """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -298,4 +301,6 @@ def choose_device(device: str) -> str:
         available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         if torch.backends.mps.is_available():
             available.append("mps")
-        raise ClewError(f"No such device: {device!r}; this machine has {', '.join(available)}.") from error
+        raise ClewError(
+            f"This machine has no device {device!r}; choose one of {', '.join(available)}."
+        ) from error

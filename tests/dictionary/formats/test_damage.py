@@ -90,7 +90,7 @@ def test_a_missing_array(folder: Path, layers: list[Arrays], missing: str) -> No
     rewrite(folder / "layer_2.safetensors", layers[2], **{missing: None})
     message = refusal(load_transcoders, folder)
     assert "layer_2.safetensors" in message
-    assert f"has no array {missing}" in message or "holds no transcoder that clew knows" in message
+    assert f"has no array {missing}" in message or "holds no transcoder that clew can read" in message
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_numbers_that_are_not_finite(
     rewrite(folder / "layer_1.safetensors", layers[1], W_dec=decoder.to(dtype))
     for _ in range(2):
         message = refusal(load_transcoders, folder)
-        assert "layer_1.safetensors holds numbers in W_dec that are not finite" in message
+        assert "layer_1.safetensors is damaged: W_dec holds NaN or infinity" in message
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -135,7 +135,7 @@ def test_numbers_that_are_not_finite_in_an_npz(
 ) -> None:
     layers[0].encoder[3, 3] = float("nan")
     published.write_npz(tmp_path / "layer_0/params.npz", layers[0], compressed=compressed)
-    assert "holds numbers in W_enc that are not finite" in refusal(load_transcoders, tmp_path)
+    assert "W_enc holds NaN or infinity" in refusal(load_transcoders, tmp_path)
 
 
 def test_a_file_is_read_once_and_its_verdict_remembered(
@@ -182,7 +182,7 @@ def test_layers_of_different_width(folder: Path) -> None:
     other = random_layers(1, d_model=7)[0]
     rewrite(folder / "layer_1.safetensors", other)
     message = refusal(load_transcoders, folder)
-    assert "layer_1.safetensors has d_model 7, but layer_0.safetensors has 6" in message
+    assert "layer 0 has d_model 6 and layer 1 has d_model 7" in message
 
 
 def test_a_gap_between_layers(folder: Path) -> None:
@@ -197,10 +197,13 @@ def test_one_file_of_a_folder_is_no_gap(folder: Path) -> None:
 def test_a_configuration_that_says_the_other_kind(folder: Path, clt: Path) -> None:
     published.write_config(folder, model_kind="cross_layer_transcoder")
     message = refusal(load_transcoders, folder)
-    assert "says model_kind: cross_layer_transcoder, but its files are per-layer transcoders'" in message
+    assert (
+        "says model_kind: cross_layer_transcoder, but the arrays are those of per-layer transcoders"
+        in message
+    )
     published.write_config(clt, model_kind="transcoder_set")
     message = refusal(load_transcoders, clt)
-    assert "says model_kind: transcoder_set, but its files are a cross-layer transcoder's" in message
+    assert "says model_kind: transcoder_set, but the arrays are those of a cross-layer transcoder" in message
 
 
 @pytest.mark.parametrize(
@@ -208,20 +211,23 @@ def test_a_configuration_that_says_the_other_kind(folder: Path, clt: Path) -> No
     [
         (
             {"feature_input_hook": "hook_resid_post"},
-            "features read at 'hook_resid_post', which clew does not",
+            "features read at 'hook_resid_post', but clew supports only",
         ),
-        ({"feature_output_hook": "hook_z"}, "features write at 'hook_z', which clew does not know"),
-        ({"activation": "groupmax"}, "says activation: groupmax, but clew knows relu, topk and jump_relu"),
-        ({"activation": "jump_relu"}, "has no thresholds"),
-        ({"activation": "topk"}, "says activation: topk but not how many: give --k"),
+        ({"feature_output_hook": "hook_z"}, "features write at 'hook_z', but clew supports only"),
+        ({"activation": "groupmax"}, "says activation: groupmax; clew supports relu, topk and jump_relu"),
+        ({"activation": "jump_relu"}, "lacks thresholds"),
+        (
+            {"activation": "topk"},
+            "says activation: topk without k; pass the number of active features with --k",
+        ),
         ({"activation": "topk", "k": 0}, "says k: 0"),
-        ({"activation": 3}, "says activation: 3, but this should be a word"),
+        ({"activation": 3}, "says activation: 3; correct it to a word"),
         ({"model_kind": "autoencoder"}, "says model_kind: autoencoder"),
-        ({"transcoders": "hf://a/b/c"}, "should be a list of links"),
+        ({"transcoders": "hf://a/b/c"}, "correct it to a list of links"),
         ({"transcoders": ["layer_0.safetensors"] * 2}, "lists layer_0.safetensors for two layers"),
         ({"transcoders": ["nowhere.safetensors"]}, "lists nowhere.safetensors, which is neither a file"),
-        ({"clew_write_point": "nowhere"}, "knows only mlp_output, stream"),
-        ({"clew_k": "many"}, "should be a list of whole numbers"),
+        ({"clew_write_point": "nowhere"}, "correct it to mlp_output or stream"),
+        ({"clew_k": "many"}, "correct it to a list of whole numbers"),
     ],
 )
 def test_settings_that_cannot_be_meant(folder: Path, said: dict[str, Any], message: str) -> None:
@@ -243,7 +249,7 @@ def test_thresholds_that_the_configuration_denies(tmp_path: Path, layers: list[A
 
 def test_a_folder_without_configuration_needs_the_points(folder: Path) -> None:
     (folder / "config.yaml").unlink()
-    assert "does not say where its features read: give --read-point" in refusal(load_transcoders, folder)
+    assert "does not say where its features read; pass --read-point" in refusal(load_transcoders, folder)
 
 
 def test_listed_files_out_of_order(folder: Path) -> None:
@@ -286,7 +292,7 @@ def test_several_gemma_scope_widths(tmp_path: Path, layers: list[Arrays]) -> Non
     published.write_gemma_scope(tmp_path, layers)
     published.write_npz(tmp_path / "layer_0/width_65k/average_l0_76/params.npz", layers[0])
     message = refusal(load_transcoders, tmp_path)
-    assert "several widths (width_16k, width_65k)" in message
+    assert "holds 2 sets of transcoders (layer_*/width_16k, layer_*/width_65k)" in message
     assert "/layer_*/width_16k." in message
     assert len(load_transcoders(tmp_path / "layer_*" / "width_16k").layers) == 3
 
@@ -318,7 +324,7 @@ def test_gemma_scope_2_settings(
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"architecture": "standard"}, "says architecture: standard, but clew traces through transcoders"),
+        ({"architecture": "standard"}, "says architecture: standard, but clew needs transcoders"),
         ({"normalize_activations": "layer_norm"}, "says normalize_activations: layer_norm"),
         ({"normalize_activations": "expected_average_only_in"}, "expected_average_only_in"),
         ({"normalize_activations": "constant_norm_rescale"}, "constant_norm_rescale"),
@@ -347,7 +353,7 @@ def test_saelens_arrays_that_the_architecture_denies(tmp_path: Path, layers: lis
 def test_the_same_saelens_layer_twice(tmp_path: Path, layers: list[Arrays]) -> None:
     for name in ("a", "b"):
         published.write_saelens_layer(tmp_path / name, layers[0], 4)
-    assert "holds layer 4 twice, as a/sae_weights.safetensors and b/" in refusal(load_transcoders, tmp_path)
+    assert "holds layer 4 twice, in a/sae_weights.safetensors and b/" in refusal(load_transcoders, tmp_path)
 
 
 def test_a_saelens_layer_in_the_wrong_folder(tmp_path: Path, layers: list[Arrays]) -> None:
@@ -372,7 +378,7 @@ def test_settings_that_are_not_json(tmp_path: Path, layers: list[Arrays], text: 
         ({"per_source_tied": True}, "says per_source_tied: True"),
         ({"embed_skip": True}, "says embed_skip: True"),
         ({"gram_lookup": True}, "says gram_lookup: True"),
-        ({"k": None}, "says k: None, but this should be a whole number from 1 on"),
+        ({"k": None}, "says k: None; correct it to a whole number from 1 on"),
         ({"d_in": 99}, "says d_in: 99"),
         ({"num_latents": 99}, "num_latents: 99"),
         ({"normalize_io": True}, "has no array out_norm"),
@@ -388,7 +394,7 @@ def test_a_sparsify_clt_whose_targets_are_missing(tmp_path: Path) -> None:
     layers = random_layers(3, crossing=True)
     published.write_sparsify_clt(tmp_path, layers[:2], [[layer.decoder_bias] * 3 for layer in layers])
     message = refusal(load_transcoders, tmp_path)
-    assert "writes to 3 layers from 0 on, but not all of them are there" in message
+    assert "writes to 3 layers from 0 on, but some of them are missing" in message
 
 
 def test_sparsify_biases_behind_the_topk(tmp_path: Path) -> None:
@@ -420,7 +426,7 @@ def test_sparsify_inputs_from_elsewhere(tmp_path: Path, layers: list[Arrays]) ->
 
 def test_a_file_that_does_not_tell_its_layer(tmp_path: Path, layers: list[Arrays]) -> None:
     path = published.write_npz(tmp_path / "a/b/c/d/params.npz", layers[0])
-    assert "does not tell its layer" in refusal(load_transcoders, path)
+    assert "does not say its layer" in refusal(load_transcoders, path)
 
 
 def test_two_formats_side_by_side(folder: Path, layers: list[Arrays]) -> None:

@@ -168,9 +168,9 @@ def test_links_may_lead_to_files_of_two_formats(hub: Hub) -> None:
 
 def test_a_folder_that_the_repository_lacks(hub: Hub) -> None:
     published.write_circuit_tracer(hub.repositories["org/repo"] / "here", random_layers())
-    assert "has nothing at there: it holds here" in refusal(load_transcoders, "org/repo/there")
+    assert "has no files at there; choose from here" in refusal(load_transcoders, "org/repo/there")
     message = refusal(load_transcoders, "org/repo")
-    assert "holds transcoders in subfolders (here): name one of them" in message
+    assert "holds transcoders in subfolders; name one of here" in message
 
 
 def test_a_repository_that_is_a_model_is_not_fetched(hub: Hub) -> None:
@@ -188,10 +188,10 @@ def http_error(kind: type[errors.HfHubHTTPError]) -> Exception:
 @pytest.mark.parametrize(
     ("error", "advice"),
     [
-        (http_error(errors.GatedRepoError), "org/name is gated: accept its terms on https://hugg"),
-        (http_error(errors.RepositoryNotFoundError), "neither a folder here nor a repository"),
+        (http_error(errors.GatedRepoError), "org/name is gated; accept its terms on https://hugg"),
+        (http_error(errors.RepositoryNotFoundError), "neither a local folder nor a repository"),
         (http_error(errors.RevisionNotFoundError), "org/name has no revision 'v2'"),
-        (errors.HFValidationError("bad"), "should look like org/name"),
+        (errors.HFValidationError("bad"), "write one as org/name"),
         (errors.OfflineModeIsEnabled("offline"), "the hub cannot be reached"),
         (ConnectionError("no route"), "connect once, or name a local folder of weights"),
     ],
@@ -213,7 +213,7 @@ def test_a_link_that_leads_nowhere(hub: Hub, monkeypatch: pytest.MonkeyPatch) ->
         raise http_error(errors.RemoteEntryNotFoundError)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
-    assert "org/other/gone.npz is not there" in refusal(load_transcoders, "org/repo")
+    assert "org/other/gone.npz does not exist" in refusal(load_transcoders, "org/repo")
 
 
 def test_offline_the_cache_is_enough() -> None:
@@ -224,26 +224,26 @@ def test_offline_the_cache_is_enough() -> None:
     layers = random_layers()
     published.write_circuit_tracer(place / "snapshots" / commit / "sub", layers)
     assert_same(load_transcoders("org/name/sub"), layers)
-    assert "has nothing at other" in refusal(load_transcoders, "org/name/other")
+    assert "has no files at other" in refusal(load_transcoders, "org/name/other")
     assert "the hub cannot be reached" in refusal(load_transcoders, "org/unknown")
 
 
 @pytest.mark.parametrize("named", ["", "  ", "nowhere", "./nowhere", "hf://nowhere", "~/nowhere/x"])
 def test_what_is_nowhere(named: str) -> None:
-    assert "give a folder of weights" in refusal(load_transcoders, named)
+    assert "pass a folder of weights" in refusal(load_transcoders, named)
 
 
 def test_a_path_is_never_looked_up_on_the_hub() -> None:
-    assert "neither a folder nor a file here" in refusal(load_transcoders, Path("org/repo"))
+    assert "neither a folder nor a file; pass" in refusal(load_transcoders, Path("org/repo"))
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("graph.clew", "is a graph, not transcoders: look at a graph with `clew show`"),
+        ("graph.clew", "is a graph, not transcoders; name a folder of weights"),
         ("graph.json", "is a JSON file, not transcoders"),
         ("model.gguf", "is a model, not transcoders"),
-        ("ae.pt", "holds pickled weights (ae.pt), and to load a pickle is to run code"),
+        ("ae.pt", "holds pickled weights (ae.pt), and loading a pickle runs code"),
         ("notes.txt", "is neither a .safetensors nor an .npz file"),
     ],
 )
@@ -255,11 +255,11 @@ def test_other_files(tmp_path: Path, name: str, message: str) -> None:
 def test_a_model_folder(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
     (tmp_path / "model-00001-of-00002.safetensors").write_text("")
-    assert "is a model, not transcoders: give it as the model" in refusal(load_transcoders, tmp_path)
+    assert "is a model, not transcoders; pass it as the model" in refusal(load_transcoders, tmp_path)
 
 
 def test_a_folder_of_pickles_and_an_empty_one(tmp_path: Path) -> None:
-    assert "(it holds nothing)" in refusal(load_transcoders, tmp_path)
+    assert "(its files: none)" in refusal(load_transcoders, tmp_path)
     (tmp_path / "ae.pt").write_text("")
     assert "holds pickled weights (ae.pt)" in refusal(load_transcoders, tmp_path)
 
@@ -267,7 +267,7 @@ def test_a_folder_of_pickles_and_an_empty_one(tmp_path: Path) -> None:
 def test_a_folder_without_weights_lists_its_files(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("")
     message = refusal(load_transcoders, tmp_path)
-    assert "(it holds README.md): the known formats are circuit-tracer CLT (config.yaml, " in message
+    assert "(its files: README.md); name weights in one of the formats circuit-tracer CLT (" in message
 
 
 def test_local_links_lead_to_the_hub(hub: Hub, tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.cli.reports.dictionary import print_dictionary
     from clew.cli.terminal import page
-    from clew.dictionary.quality import TEXT, measure_quality, misfit
+    from clew.dictionary.misfit import misfit
+    from clew.dictionary.quality import TEXT, measure_quality
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoder_dictionary import bind
     from clew.facade import load_model

@@ -1,4 +1,8 @@
-"""Arrays of a safetensors or .npz file by name, left on disk wherever they lie there uncompressed."""
+"""The arrays of a safetensors or .npz file by name; uncompressed ones stay on disk.
+
+The formats: https://huggingface.co/docs/safetensors and
+https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
 from clew.errors import ClewError
+from clew.files import cannot_read
 
 SUFFIXES = (".safetensors", ".npz")
 FLOATS = {
@@ -28,7 +33,7 @@ FLOATS = {
     "<f4": torch.float32,
     "<f2": torch.float16,
 }
-"""What an array may be stored in, as safetensors and as numpy spell it."""
+"""The element types of weights, in the spelling of safetensors and of numpy."""
 DAMAGE = (
     SafetensorError,
     zipfile.BadZipFile,
@@ -41,21 +46,21 @@ DAMAGE = (
     TypeError,
     ValueError,
 )
-"""What safetensors, zipfile and numpy raise on bytes that make no sense."""
+"""The exceptions of safetensors, zipfile and numpy about damaged bytes."""
 LOCAL_HEADER = 30
-"""Bytes in front of a zip member's own name; the lengths of name and extra field are the last four."""
+"""The bytes in front of a zip member's name; the last four are the lengths of name and extra field."""
 
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """Where one array lies: from `offset` on in the file, or compressed in a zip member."""
+    """The place of one array: at `offset` in the file, or compressed in a zip member."""
 
     shape: tuple[int, ...]
     kind: str
-    """The element type as the file spells it."""
+    """The element type in the file's spelling."""
     offset: int
     member: str = ""
-    """The zip member to unpack it from, where it is compressed; `offset` counts inside it."""
+    """The zip member of a compressed array; `offset` counts inside it."""
     columns_first: bool = False
 
     @property
@@ -65,7 +70,7 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """An opened file: its header is read and sound, its arrays are not read yet."""
+    """A file whose header is read and sound; its arrays are not read yet."""
 
     path: Path
     entries: Mapping[str, ArrayEntry]
@@ -74,20 +79,20 @@ class ArrayFile:
         return name in self.entries
 
     def weights(self, name: str, *shape: int | None) -> Weights:
-        """An array that must be there in floats and in this shape; None matches any length."""
+        """An array that must exist in floats and in this shape; None matches any length."""
         entry = self._entry(name)
         if len(entry.shape) != len(shape) or any(
-            wanted not in (None, found) for wanted, found in zip(shape, entry.shape, strict=True)
+            expected not in (None, size) for expected, size in zip(shape, entry.shape, strict=True)
         ):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
             raise ClewError(
-                f"{self.path} holds {name} in the shape {list(entry.shape)}, but the other arrays and files "
-                f"ask for [{wanted}]: it is damaged or belongs to another set."
+                f"{self.path} holds {name} in the shape {list(entry.shape)}, but the other arrays need "
+                f"[{expected}]; fetch all files from the same set."
             )
         if entry.kind not in FLOATS:
             raise ClewError(
                 f"{self.path} holds {name} as {entry.kind}, but weights must be float32, float16 or "
-                "bfloat16: save it again in one of these."
+                "bfloat16; save it again in one of these."
             )
         return self._weights(entry)
 
@@ -95,7 +100,7 @@ class ArrayFile:
         return self.weights(name, *shape) if name in self else None
 
     def length(self, name: str) -> int:
-        """How long a vector is that must be there."""
+        """The length of a vector, which must exist."""
         return self.weights(name, None).shape[0]
 
     def integer(self, name: str) -> int:
@@ -103,7 +108,7 @@ class ArrayFile:
         entry = self._entry(name)
         sizes = {"I64": "<q", "I32": "<i", "I16": "<h", "U8": "<B"}
         if prod(entry.shape) != 1 or entry.kind not in sizes:
-            raise ClewError(f"{self.path} holds {name} as something else than one whole number.")
+            raise ClewError(f"{self.path} holds {name}, which is not one whole number; save it again as one.")
         with self.path.open("rb") as file:
             file.seek(entry.offset)
             return struct.unpack(sizes[entry.kind], file.read(struct.calcsize(sizes[entry.kind])))[0]
@@ -112,7 +117,7 @@ class ArrayFile:
         """The bytes of an array of floats, no more than `size` at a time."""
         entry = self._entry(name)
         with contextlib.ExitStack() as opened:
-            opened.enter_context(_damage_told(self.path))
+            opened.enter_context(_damage_as_error(self.path))
             if entry.member:
                 archive = opened.enter_context(zipfile.ZipFile(self.path))
                 file = opened.enter_context(archive.open(entry.member))
@@ -122,10 +127,8 @@ class ArrayFile:
 
     def _entry(self, name: str) -> ArrayEntry:
         if name not in self.entries:
-            found = ", ".join(sorted(self.entries)) or "nothing"
-            raise ClewError(
-                f"{self.path} has no array {name} (it holds {found}): it is incomplete; fetch it again."
-            )
+            names = ", ".join(sorted(self.entries)) or "no arrays"
+            raise ClewError(f"{self.path} has no array {name}, only {names}; fetch it again.")
         return self.entries[name]
 
     def _weights(self, entry: ArrayEntry) -> Weights:
@@ -133,12 +136,12 @@ class ArrayFile:
         if not entry.member:
             return StoredWeights(self.path, entry.offset, entry.shape, dtype, entry.columns_first)
         with (
-            _damage_told(self.path),
+            _damage_as_error(self.path),
             zipfile.ZipFile(self.path) as archive,
             archive.open(entry.member) as file,
         ):
-            found = np.lib.format.read_array(file, allow_pickle=False)
-        return HeldWeights(torch.from_numpy(np.ascontiguousarray(found)))
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        return HeldWeights(torch.from_numpy(np.ascontiguousarray(array)))
 
 
 def _pieces(file: IO[bytes], entry: ArrayEntry, size: int) -> Iterator[bytes]:
@@ -150,31 +153,31 @@ def _pieces(file: IO[bytes], entry: ArrayEntry, size: int) -> Iterator[bytes]:
 
 
 def open_arrays(path: Path) -> ArrayFile:
-    """Reads the header of a .safetensors or .npz file; no pickled object is ever loaded.
+    """Read the header of a .safetensors or .npz file; no pickled object is ever loaded.
 
-    Raises ClewError for a file that is truncated, not of its kind, or cannot be read.
+    Raises `ClewError` for a file that is cut short, of another kind, or cannot be read.
     """
-    with _damage_told(path):
+    with _damage_as_error(path):
         return ArrayFile(path, _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path))
 
 
 @contextlib.contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """Turns what the libraries raise on a damaged file into a sentence."""
+def _damage_as_error(path: Path) -> Iterator[None]:
+    """Turn the libraries' exceptions about a damaged file into a `ClewError`."""
     try:
         yield
     except OSError as error:
-        raise ClewError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise cannot_read(path, error) from error
     except DAMAGE as error:
         reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
         kind = "an .npz" if path.suffix == ".npz" else "a safetensors"
         raise ClewError(
-            f"{path} is damaged or not {kind} file ({reason}): fetch it again or save it anew."
+            f"{path} is damaged or not {kind} file: {reason}; fetch it again or save it anew."
         ) from error
 
 
 def _safetensors_entries(path: Path) -> dict[str, ArrayEntry]:
-    with safe_open(path, "np"):  # the library checks that offsets, shapes and the file's length agree
+    with safe_open(path, "np"):  # the library checks offsets, shapes and the file's length
         pass
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))

@@ -1,4 +1,7 @@
-"""Writes a safetensors file piece by piece, so that no array larger than memory need ever be whole."""
+"""A writer of safetensors files in pieces, for arrays larger than memory.
+
+The format: https://huggingface.co/docs/safetensors
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from torch import Tensor
 from clew.dictionary.weights import HeldWeights, StackedWeights, StoredWeights, Weights
 
 PIECE = 64 * 1024**2
-"""Bytes of float32 that are held at once."""
+"""The largest piece in memory, in bytes of float32."""
 SPELLING = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 @dataclass(frozen=True)
 class WrittenArray:
-    """An array to write: `pieces` gives it in order, cut along its first dimension."""
+    """An array to write; `pieces` returns its parts along the first dimension, in order."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -32,13 +35,13 @@ class WrittenArray:
         return prod(self.shape) * self.dtype.itemsize
 
 
-def whole(weights: Weights) -> WrittenArray:
-    """An array as it is, in the element type in which it is stored."""
+def whole_array(weights: Weights) -> WrittenArray:
+    """An array in the element type in which it is stored."""
     return WrittenArray(weights.shape, dtype_of(weights), lambda: _row_pieces(weights))
 
 
 def dtype_of(weights: Weights) -> torch.dtype:
-    """The type that loses nothing of what the array holds."""
+    """The element type that loses nothing of an array."""
     match weights:
         case HeldWeights(tensor) if tensor.dtype in SPELLING:
             return tensor.dtype
@@ -50,7 +53,7 @@ def dtype_of(weights: Weights) -> torch.dtype:
 
 
 def write_safetensors(path: Path, arrays: Mapping[str, WrittenArray]) -> None:
-    """Header and arrays by the safetensors format, the wider element types first so that all are aligned."""
+    """Write header and arrays, those of wider element types first so that all are aligned."""
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
     header, end = {}, 0
     for name, array in ordered:
@@ -88,7 +91,7 @@ def _row_pieces(weights: Weights) -> Iterator[Tensor]:
 
 
 def _rows_across(weights: StoredWeights, start: int, stop: int) -> Tensor:
-    """Rows of a matrix that is stored by column: a stretch of every column."""
+    """Rows of a matrix that is stored by column: they are a part of every column."""
     n_rows, n_columns = weights.shape
     columns = torch.empty(n_columns, stop - start, dtype=weights.dtype)
     size = weights.dtype.itemsize

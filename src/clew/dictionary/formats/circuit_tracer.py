@@ -1,8 +1,10 @@
-"""Per-layer transcoders as circuit-tracer keeps them: config.yaml with layer_N.safetensors.
+"""circuit-tracer's per-layer transcoders: config.yaml and layer_N.safetensors.
 
-W_enc and W_dec `[feature, d_model]`, b_enc, b_dec, `activation_function.threshold` where the activation
-is JumpReLU, and `W_skip`, applied as `x @ W_skip.T`. circuit-tracer's TopK keeps negative values
-among the k largest; clew's does not, which differs only where fewer than k features are positive.
+W_enc and W_dec `[feature, d_model]`, b_enc, b_dec, `activation_function.threshold` for JumpReLU, and
+`W_skip`, applied as `x @ W_skip.T`. circuit-tracer's TopK keeps negative values among the k largest and
+clew's does not; the two differ only if fewer than k features are positive.
+
+The format: https://github.com/decoderesearch/circuit-tracer
 """
 
 from __future__ import annotations
@@ -12,15 +14,17 @@ from collections.abc import Sequence
 
 from clew.dictionary.activation import Activation, ReLU, TopK
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles, require_all
+from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, require_all
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
+from clew.options import option_name
+from clew.progress import OnNote
 
 NAMES = ArrayNames(threshold="activation_function.threshold")
 
 
-def choose(files: Sequence[str], _: str, __: Note) -> list[str]:
+def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [name for name in files if re.fullmatch(r"layer_\d+\.safetensors", name)]
 
 
@@ -28,70 +32,64 @@ def holds(file: ArrayFile) -> bool:
     return "W_enc" in file and "W_dec" in file
 
 
-def load(source: TranscoderFiles) -> TranscoderSet:
-    """Raises ClewError for gaps between layers, since this format numbers all of a model's."""
-    files = source.layers()
-    if source.whole and not source.numbers and not (source.config and source.config.layers):
-        require_all(source, list(files), "transcoders")
+def load(files: TranscoderFiles) -> TranscoderSet:
+    """Raises `ClewError` for gaps between layers, since this format numbers all of a model's."""
+    names = files.layers()
+    if files.whole and not files.numbers and not (files.config and files.config.layers):
+        require_all(files, list(names), "transcoders")
     layers = {}
-    for layer, name in files.items():
-        file = source.open(name)
-        layers[layer] = read_layer(
-            file, NAMES, activation=stated_activation(source, layer, file, NAMES.threshold)
-        )
-    check_widths(source, layers, files)
+    for layer, name in names.items():
+        file = files.open(name)
+        activation = stated_activation(files, layer, file, NAMES.threshold)
+        layers[layer] = read_layer(file, NAMES, activation=activation)
     return TranscoderSet(
-        layers, source.read_point(), source.write_point(), FORMAT.name, trained_on=source.model_name
+        layers, files.read_point(), files.write_point(), FORMAT.name, trained_on=files.model_name
     )
 
 
 def stated_activation(
-    source: TranscoderFiles, layer: int, file: ArrayFile, threshold: str
+    files: TranscoderFiles, layer: int, file: ArrayFile, threshold: str
 ) -> Activation | None:
-    """What config.yaml or the caller says; None leaves it to the arrays.
+    """The activation of config.yaml or of the caller; None leaves it to the arrays.
 
-    Raises ClewError for an activation that is not known, a TopK without k, and a statement that the arrays
+    Raises `ClewError` for an unsupported activation, a TopK without k, and an activation that the arrays
     contradict.
     """
-    config = source.config
-    stated = (config.activation if config else "") or (
-        "topk" if source.overrides.k and threshold not in file else ""
-    )
+    config = files.config
     where = config.path if config else file.path
+    stated = config.activation if config else ""
+    if not stated and files.overrides.k and threshold not in file:
+        stated = "topk"
     if stated not in ("", "relu", "topk", "jump_relu", "jumprelu"):
-        raise ClewError(f"{where} says activation: {stated}, but clew knows relu, topk and jump_relu.")
-    if stated in ("relu", "topk") and threshold in file:
+        raise ClewError(f"{where} says activation: {stated}; clew supports relu, topk and jump_relu.")
+    if stated and stated.startswith("jump") != (threshold in file):
+        has = "has" if threshold in file else "lacks"
         raise ClewError(
-            f"{where} says activation: {stated}, but {file.path} has thresholds ({threshold}): one "
-            "of the two is from another set."
-        )
-    if stated.startswith("jump") and threshold not in file:
-        raise ClewError(
-            f"{where} says activation: {stated}, but {file.path} has no thresholds ({threshold})."
+            f"{where} says activation: {stated}, but {file.path} {has} thresholds ({threshold}); fetch both "
+            "from the same set."
         )
     if stated == "relu":
         return ReLU()
-    if stated == "topk":
-        return TopK(_k(source, layer, file))
-    return None
+    return TopK(_k(files, layer, file)) if stated == "topk" else None
 
 
-def _k(source: TranscoderFiles, layer: int, file: ArrayFile) -> int:
-    if source.overrides.k:
-        return source.overrides.k
-    if source.config and source.config.k_by_layer:
-        numbers = source.config.layers or range(len(source.config.k_by_layer))
-        by_layer = dict(zip(numbers, source.config.k_by_layer, strict=False))
+def _k(files: TranscoderFiles, layer: int, file: ArrayFile) -> int:
+    """The number of features that a layer keeps: the caller's, config.yaml's, or the file's own."""
+    config = files.config
+    if files.overrides.k:
+        return files.overrides.k
+    if config and config.k_by_layer:
+        numbers = config.layers or range(len(config.k_by_layer))
+        by_layer = dict(zip(numbers, config.k_by_layer, strict=False))
         if layer in by_layer:
             return by_layer[layer]
-    if source.config and source.config.k:
-        return source.config.k
+    if config and config.k:
+        return config.k
     if "k" in file and (k := file.integer("k")) > 0:
         return k
-    where = source.config.path if source.config else source.name
     raise ClewError(
-        f"{where} says activation: topk but not how many: give --k (k in Python), which the authors' page "
-        "tells."
+        f"{config.path if config else files.name} says activation: topk without k; pass the number of "
+        f"active features with {option_name('k')}. The authors' page says it."
     )
 
 

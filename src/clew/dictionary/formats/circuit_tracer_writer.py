@@ -1,8 +1,8 @@
-"""Saves transcoders as a circuit-tracer folder, which circuit-tracer, Neuronpedia's tools and clew read.
+"""A writer of circuit-tracer's folders, which circuit-tracer, Neuronpedia's tools and clew read.
 
-Per-layer ones become layer_N.safetensors, cross-layer ones W_enc_N and W_dec_N.safetensors
-(`clew.dictionary.formats.circuit_tracer` and `circuit_tracer_clt` describe the arrays). What the format
-cannot say stands in keys of config.yaml that begin with `clew_` and that other tools ignore.
+Per-layer transcoders become layer_N.safetensors, cross-layer ones W_enc_N and W_dec_N.safetensors
+(`clew.dictionary.formats.circuit_tracer` and `circuit_tracer_clt` describe the arrays). Settings that the
+format lacks go into keys of config.yaml that begin with `clew_`; other tools ignore these.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clew.dictionary.formats.array_writer import (
     WrittenArray,
     dtype_of,
     rows_per_piece,
-    whole,
+    whole_array,
     write_safetensors,
 )
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
@@ -36,17 +36,23 @@ READ_HOOKS = {
     ReadPoint.MLP_INPUT: "mlp.hook_in",
 }
 WRITE_HOOKS = {WritePoint.STREAM: "hook_mlp_out", WritePoint.MLP_OUTPUT: "mlp.hook_out"}
-"""The second is what comes nearest; config.yaml says besides what is meant."""
+"""Hooks by write point. The second is only the nearest one, so `clew_write_point` says the point too."""
 
 
 def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_name: str) -> None:
-    """Writes a folder that `load_transcoders` reads back to the same arrays, element types included.
+    """Write a folder that `load_transcoders` reads back to the same arrays in the same element types.
 
-    A decoder is never held whole, so that sets larger than memory can be saved. The folder appears only when
-    all of it is written. A BatchTopK's threshold becomes JumpReLU thresholds, which keep the same features.
+    Decoders are written in pieces, so a set may be larger than memory. The folder appears only when all of it
+    is written. A BatchTopK's threshold becomes JumpReLU thresholds, which keep the same features.
 
-    Raises ClewError for a folder that holds something, for activations that one folder cannot mix, for a
-    cross-layer set with layers missing, and for a disk that is full or cannot be written.
+    Args:
+        transcoder_set: The transcoders to save.
+        folder: A new or empty folder.
+        model_name: The model that they were trained on, for config.yaml; may be empty.
+
+    Raises:
+        ClewError: The folder is not empty, its activations cannot be mixed in one folder, layers of a
+            cross-layer set are missing, or the disk is full or cannot be written.
     """
     target = check_new_folder(folder)
     settings = _settings(transcoder_set, model_name)
@@ -58,15 +64,15 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
 def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
     numbers = sorted(transcoder_set.layers)
     has_gaps = numbers != list(range(len(numbers)))
-    crossing = transcoder_set.crosses_layers
-    if crossing and has_gaps:
+    crosses_layers = transcoder_set.crosses_layers
+    if crosses_layers and has_gaps:
         raise ClewError(
-            f"Transcoders for the layers {', '.join(map(str, numbers))} cannot be saved as a cross-layer "
-            "transcoder: its format needs every layer from 0 on."
+            f"A cross-layer transcoder with only the layers {', '.join(map(str, numbers))} cannot be saved: "
+            "the format needs every layer from 0 on; load all of them."
         )
     settings: dict[str, Any] = {
         "model_name": model_name,
-        "model_kind": "cross_layer_transcoder" if crossing else "transcoder_set",
+        "model_kind": "cross_layer_transcoder" if crosses_layers else "transcoder_set",
         "feature_input_hook": READ_HOOKS[transcoder_set.read_point],
         "feature_output_hook": WRITE_HOOKS[transcoder_set.write_point],
     }
@@ -79,17 +85,22 @@ def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
 
 
 def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
-    """`activation` and `k`, where thresholds do not say it all."""
+    """`activation` and `k`; nothing for JumpReLU, whose thresholds are enough."""
     if all(isinstance(activation, ReLU) for activation in activations):
         return {"activation": "relu"}
     ks = [activation.k for activation in activations if isinstance(activation, TopK)]
     if not ks:
         return {}
     if len(ks) < len(activations):
-        raise ClewError("A folder cannot mix TopK with other activations: save their layers apart.")
+        raise ClewError(
+            "A folder cannot mix TopK with other activations; save the layers of each in a folder of its own."
+        )
     if len(set(ks)) == 1:
         return {"activation": "topk", "k": ks[0]}
-    return {"activation": "topk", config_yaml.K_BY_LAYER: ks}  # without k, other tools stop and do not guess
+    return {
+        "activation": "topk",
+        config_yaml.K_BY_LAYER: ks,
+    }  # without k, other tools stop instead of guessing
 
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
@@ -119,7 +130,7 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
 def _layer_arrays(
     layer: LayerTranscoder, *, threshold: str, skip: Weights | None, with_threshold: bool
 ) -> dict[str, WrittenArray]:
-    """All arrays but the decoder; a ReLU is a JumpReLU at 0 where other layers have thresholds."""
+    """All arrays but the decoder; among layers with thresholds, a ReLU gets thresholds of 0."""
     bias = layer.decoder_bias or HeldWeights(torch.zeros(layer.d_model))
     arrays = {"W_enc": layer.encoder, "b_enc": layer.encoder_bias, "b_dec": bias}
     if skip is not None:
@@ -131,11 +142,11 @@ def _layer_arrays(
             arrays[threshold] = HeldWeights(torch.full((layer.n_features,), max(value, 0.0)))
         case ReLU() if with_threshold:
             arrays[threshold] = HeldWeights(torch.zeros(layer.n_features))
-    return {name: whole(weights) for name, weights in arrays.items()}
+    return {name: whole_array(weights) for name, weights in arrays.items()}
 
 
 def _decoder_array(decoder: Decoder, n_written: int | None = None) -> WrittenArray:
-    """`[feature, d_model]`, or `[feature, n_written, d_model]` with zeros for layers out of its reach."""
+    """`[feature, d_model]`, or `[feature, n_written, d_model]` with zeros for unwritten layers."""
     d_model = decoder.weights.shape[-1]
     targets = range(decoder.n_written)
     shape = (decoder.n_features, d_model) if n_written is None else (decoder.n_features, n_written, d_model)

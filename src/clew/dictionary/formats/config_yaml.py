@@ -1,4 +1,4 @@
-"""`config.yaml` of the circuit-tracer folder format: which files, which hooks, which activation."""
+"""`config.yaml` of circuit-tracer's folders: files, hooks and activation."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from clew.errors import ClewError
 FILE = "config.yaml"
 KINDS = ("transcoder_set", "cross_layer_transcoder")
 WRITE_POINT = "clew_write_point"
-"""What this format has no hook for; other tools ignore the key."""
+"""The key of a write point without a hook in this format; other tools ignore it."""
 LAYERS = "clew_layers"
-"""Which layers the folder holds, where it does not hold all."""
+"""The key of the layers in a folder that does not hold all."""
 K_BY_LAYER = "clew_k"
-"""Every layer's k, where they differ."""
+"""The key of k by layer, if the layers differ."""
 
 
 @dataclass(frozen=True)
 class SetConfig:
-    """What a config.yaml says; empty or None where it does not."""
+    """The content of a config.yaml; empty or None for missing keys."""
 
     path: Path
     kind: str = ""
@@ -40,17 +40,17 @@ class SetConfig:
 
 
 def read_config(path: Path) -> SetConfig:
-    """Reads a config.yaml. Raises ClewError for one that is damaged or says what nobody can mean."""
+    """Read a config.yaml. Raises `ClewError` for a damaged one, and for values that make no sense."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
-        raise ClewError(f"{path} is not readable YAML ({reason}): correct it or fetch it again.") from error
+        raise ClewError(f"{path} is not readable YAML: {reason}; correct it or fetch it again.") from error
     if not isinstance(content, dict):
-        raise ClewError(f"{path} holds no settings: it should say model_kind, hooks and so on.")
+        raise ClewError(f"{path} holds no settings; write model_kind, hooks and so on into it.")
     kind = _text(path, content, "model_kind")
     if kind and kind not in KINDS:
-        raise ClewError(f"{path} says model_kind: {kind}, but clew knows only {' and '.join(KINDS)}.")
+        raise _wrong(path, "model_kind", kind, " or ".join(KINDS))
     return SetConfig(
         path=path,
         kind=kind,
@@ -69,14 +69,14 @@ def read_config(path: Path) -> SetConfig:
 def _text(path: Path, content: dict[str, Any], key: str) -> str:
     value = content.get(key)
     if value is not None and not isinstance(value, str):
-        raise ClewError(f"{path} says {key}: {value!r}, but this should be a word.")
+        raise _wrong(path, key, repr(value), "a word")
     return value or ""
 
 
 def _whole_number(path: Path, content: dict[str, Any], key: str) -> int | None:
     value = content.get(key)
     if value is not None and (type(value) is not int or value < 1):
-        raise ClewError(f"{path} says {key}: {value!r}, but this should be a whole number above 0.")
+        raise _wrong(path, key, repr(value), "a whole number above 0")
     return value
 
 
@@ -85,16 +85,16 @@ def _whole_numbers(path: Path, content: dict[str, Any], key: str) -> tuple[int, 
     if value is None:
         return None
     if not isinstance(value, list) or any(type(item) is not int or item < 0 for item in value):
-        raise ClewError(f"{path} says {key}: {value!r}, but this should be a list of whole numbers.")
+        raise _wrong(path, key, repr(value), "a list of whole numbers")
     return tuple(value)
 
 
 def _links(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
     links = content.get("transcoders") or []
     if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
-        raise ClewError(f"{path} says transcoders: ..., but this should be a list of links, one per layer.")
+        raise _wrong(path, "transcoders", "...", "a list of links, one per layer")
     if twice := next((link for link in links if links.count(link) > 1), None):
-        raise ClewError(f"{path} lists {twice} for two layers: every layer needs a file of its own.")
+        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
     return tuple(links)
 
 
@@ -103,6 +103,9 @@ def _write_point(path: Path, content: dict[str, Any]) -> WritePoint | None:
     if not name:
         return None
     if name.upper() not in WritePoint.__members__:
-        known = ", ".join(point.name.lower() for point in WritePoint)
-        raise ClewError(f"{path} says {WRITE_POINT}: {name}, but clew knows only {known}.")
+        raise _wrong(path, WRITE_POINT, name, " or ".join(point.name.lower() for point in WritePoint))
     return WritePoint[name.upper()]
+
+
+def _wrong(path: Path, key: str, value: str, expected: str) -> ClewError:
+    return ClewError(f"{path} says {key}: {value}; correct it to {expected}.")

@@ -1,7 +1,10 @@
-"""Gemma Scope's transcoders (Lieberum et al. 2024): layer_N/width_W/average_l0_L/params.npz.
+"""Gemma Scope's transcoders: layer_N/width_W/average_l0_L/params.npz.
 
-W_enc `[d_model, feature]`, W_dec `[feature, d_model]`, b_enc, b_dec, threshold. They read after the
-scale of the norm in front of the MLP and before its gain, and write what joins the stream.
+W_enc `[d_model, feature]`, W_dec `[feature, d_model]`, b_enc, b_dec, threshold. Features read after the scale
+of the norm in front of the MLP and before its gain, and write to the stream.
+
+"Gemma Scope: Open Sparse Autoencoders Everywhere All At Once on Gemma 2", Lieberum et al. 2024,
+https://arxiv.org/abs/2408.05147
 """
 
 from __future__ import annotations
@@ -9,35 +12,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, several_sets
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
-from clew.errors import ClewError
+from clew.progress import OnNote
 
 NAMES = ArrayNames(encoder_by_column=True, rectified=True)
 USUAL_L0 = 100
-"""Where a layer was trained at several sparsities, the nearest to this is taken."""
+"""The L0 to choose for a layer with several sparsities: the nearest to this one."""
 
 
-def choose(files: Sequence[str], name: str, note: Note) -> list[str]:
-    """One file per layer. Raises ClewError where several widths are there."""
-    found = [file for file in files if file.rpartition("/")[2] == "params.npz"]
-    widths = sorted({match[0] for file in found if (match := re.search(r"width_\w+", file))})
+def choose(files: Sequence[str], name: str, note: OnNote) -> list[str]:
+    """One file per layer. Raises `ClewError` for several widths."""
+    params = [file for file in files if file.rpartition("/")[2] == "params.npz"]
+    widths = sorted({match[0] for file in params if (match := re.search(r"width_\w+", file))})
     if len(widths) > 1:
-        raise ClewError(
-            f"{name} holds transcoders of several widths ({', '.join(widths)}): choose one by a pattern, as "
-            f"in {name.partition('@')[0].rstrip('/')}/layer_*/{widths[0]}."
-        )
+        raise several_sets(name, [f"layer_*/{width}" for width in widths])
     by_layer: dict[str, list[str]] = {}
-    for file in found:
+    for file in params:
         by_layer.setdefault(re.split(r"/?average_l0_", file)[0], []).append(file)
     chosen = [min(layer, key=_distance) for layer in by_layer.values()]
-    if len(chosen) < len(found):
-        ordered = sorted(chosen, key=_layer_then_name)
-        listed = ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "")
-        note(f"Several sparsities per layer: took those nearest to L0 = {USUAL_L0} ({listed}).")
+    if len(chosen) < len(params):
+        listed = some_of(sorted(chosen, key=_layer_then_name), 3)
+        note(f"Several sparsities per layer; clew takes those nearest to L0 = {USUAL_L0} ({listed}).")
     return chosen
 
 
@@ -45,18 +45,17 @@ def holds(file: ArrayFile) -> bool:
     return file.path.suffix == ".npz" and "W_enc" in file
 
 
-def load(source: TranscoderFiles) -> TranscoderSet:
-    files = source.layers()
-    layers = {layer: read_layer(source.open(name), NAMES) for layer, name in files.items()}
-    for layer, name in files.items():
-        source.open(name).weights(NAMES.threshold, layers[layer].n_features)
-    check_widths(source, layers, files)
+def load(files: TranscoderFiles) -> TranscoderSet:
+    names = files.layers()
+    layers = {layer: read_layer(files.open(name), NAMES) for layer, name in names.items()}
+    for layer, name in names.items():
+        files.open(name).weights(NAMES.threshold, layers[layer].n_features)
     return TranscoderSet(
         layers,
-        source.read_point(default=ReadPoint.NORMALIZED),
-        source.write_point(default=WritePoint.STREAM),
+        files.read_point(default=ReadPoint.NORMALIZED),
+        files.write_point(default=WritePoint.STREAM),
         FORMAT.name,
-        trained_on=source.model_name,
+        trained_on=files.model_name,
     )
 
 
@@ -70,6 +69,4 @@ def _layer_then_name(file: str) -> tuple[int, str]:
     return (int(match[1]) if match else -1, file)
 
 
-FORMAT = Format(
-    "Gemma Scope", "layer_N/width_W/average_l0_L/params.npz", choose=choose, holds=holds, load=load
-)
+FORMAT = Format("Gemma Scope", "layer_N/width_W/average_l0_L/params.npz", choose, holds, load)

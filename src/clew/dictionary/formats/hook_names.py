@@ -1,16 +1,18 @@
-"""What published files call the places where features read and write.
+"""The names of read and write points in published files.
 
-Three vocabularies: TransformerLens hooks (circuit-tracer, SAELens), possibly with their block in front;
-Hugging Face modules with `.input` or `.output` behind (Gemma Scope 2); and clew's own names.
+There are two vocabularies: TransformerLens hooks (circuit-tracer, SAELens), possibly with their block in
+front, and Hugging Face modules with `.input` or `.output` behind (Gemma Scope 2).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.errors import ClewError
+from clew.options import option_name
 
 READS = {
     "hook_resid_mid": ReadPoint.RESIDUAL,
@@ -28,31 +30,30 @@ WRITES = {
     "mlp.output": WritePoint.MLP_OUTPUT,
 }
 LAYER_OF_HOOK = r"(?:[\w.]*\.)?(?:blocks|layers|h)\.(\d+)\."
-"""What may stand in front of a name above: the layer's path, with its number."""
+"""The layer's path with its number, which may stand in front of a name above."""
 
 
 def layer_of_hook(hook: str) -> int | None:
-    """The layer that a hook's full name begins with, if it does."""
+    """The layer at the beginning of a hook's full name; None without one."""
     match = re.match(LAYER_OF_HOOK, hook)
     return int(match[1]) if match else None
 
 
-def read_point_of(hook: str, where: str) -> ReadPoint:
-    """Raises ClewError for a hook that is not known; `where` is the file that names it."""
-    return _point_of(hook, where, READS, "read")
+def read_point_of(hook: str, path: Path) -> ReadPoint:
+    """The read point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
+    return _point_of(hook, path, READS, "read")
 
 
-def write_point_of(hook: str, where: str) -> WritePoint:
-    """Raises ClewError for a hook that is not known; `where` is the file that names it."""
-    return _point_of(hook, where, WRITES, "write")
+def write_point_of(hook: str, path: Path) -> WritePoint:
+    """The write point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
+    return _point_of(hook, path, WRITES, "write")
 
 
-def _point_of(hook: str, where: str, known: Mapping[str, Point], verb: str) -> Point:
+def _point_of(hook: str, path: Path, points: Mapping[str, Point], verb: str) -> Point:
     name = re.sub("^" + LAYER_OF_HOOK, "", hook)
-    if name not in known:
+    if name not in points:
         raise ClewError(
-            f"{where} says that features {verb} at {hook!r}, which clew does not know (it knows "
-            f"{', '.join(known)}): give --{verb}-point ({verb}_point in Python) if it is one of these under "
-            "another name."
+            f"{path} says that features {verb} at {hook!r}, but clew supports only {', '.join(points)}; if "
+            f"it is another name of one of these, pass {option_name(f'{verb}_point')}."
         )
-    return known[name]
+    return points[name]

@@ -1,10 +1,11 @@
-"""The weight formats that clew reads, and how one is told from another: by file names, then by arrays."""
+"""The weight formats that clew reads; file names, and then arrays, decide which one applies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats import (
     circuit_tracer,
     circuit_tracer_clt,
@@ -15,9 +16,10 @@ from clew.dictionary.formats import (
 )
 from clew.dictionary.formats.array_file import SUFFIXES
 from clew.dictionary.formats.nan_check import check_finite
-from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
+from clew.progress import OnNote
 
 FORMATS: tuple[Format, ...] = (
     circuit_tracer_clt.FORMAT,
@@ -27,67 +29,64 @@ FORMATS: tuple[Format, ...] = (
     saelens.FORMAT,
     circuit_tracer.FORMAT,
 )
-"""In the order in which they are tried: the last one's arrays have the most common names."""
+"""All formats, in the order of the checks: the arrays of the last one have the most common names."""
 
 
-def choose_weights(files: Sequence[str], name: str, note: Note) -> list[str]:
-    """Which weight files of a listing to read; all of them where no format's layout is recognised.
+def choose_weights(files: Sequence[str], name: str, note: OnNote) -> list[str]:
+    """The weight files of a listing to read; all of them if no format recognises its layout.
 
-    Raises ClewError where several sets lie side by side and the user must choose.
+    Raises `ClewError` for several sets side by side, of which the user must choose one.
     """
-    found = {known.name: chosen for known in FORMATS if (chosen := known.choose(files, name, note))}
-    if len({tuple(sorted(chosen)) for chosen in found.values()}) > 1:
-        examples = ", ".join(f"{chosen[0]} is of {known}" for known, chosen in found.items())
+    by_format = {format.name: chosen for format in FORMATS if (chosen := format.choose(files, name, note))}
+    if len({tuple(sorted(chosen)) for chosen in by_format.values()}) > 1:
+        examples = ", ".join(f"{chosen[0]} is {format}" for format, chosen in by_format.items())
         raise ClewError(
-            f"{name} holds transcoders in several formats ({examples}): name a folder or a file of one of "
-            "them."
+            f"{name} holds transcoders in several formats ({examples}); name a folder or a file of one."
         )
-    for chosen in found.values():
+    for chosen in by_format.values():
         return chosen
     return [file for file in files if file.endswith(SUFFIXES)]
 
 
-def load(source: TranscoderFiles, note: Note) -> TranscoderSet:
-    """Reads a set whose files are on disk.
+def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
+    """Read a set whose files are on disk.
 
-    Raises ClewError where no format has these arrays, where files do not belong together, and where a number
-    is not finite.
+    Raises `ClewError` for arrays of no format, for files that do not belong together, and for numbers that
+    are not finite.
     """
     groups: dict[str, tuple[Format, list[str]]] = {}
-    for name in source.weights:
-        found = _format_of(source, name)
-        groups.setdefault(found.name, (found, []))[1].append(name)
-    if len(groups) > 1 and source.numbers is None:
-        examples = ", ".join(f"{names[0]} is {found.name}" for found, names in groups.values())
-        raise ClewError(f"{source.name} mixes weight formats ({examples}): name a folder with one of them.")
-    loaded = _joined([found.load(_part(source, names)) for found, names in groups.values()])
-    _check_decoders(source, loaded)
-    for name in source.weights:
-        check_finite(source.open(name), note)
-    return loaded
+    for name in files.weights:
+        format = _format_of(files, name)
+        groups.setdefault(format.name, (format, []))[1].append(name)
+    if len(groups) > 1 and files.numbers is None:
+        examples = ", ".join(f"{names[0]} is {format.name}" for format, names in groups.values())
+        raise ClewError(f"{files.name} mixes weight formats ({examples}); name a folder with one of them.")
+    transcoders = _joined([format.load(_some_weights(files, names)) for format, names in groups.values()])
+    _check_kind(files, transcoders)
+    for name in files.weights:
+        check_finite(files.open(name), note)
+    return transcoders
 
 
 def layouts() -> str:
-    """All formats, for people."""
-    return "; ".join(f"{known.name} ({known.layout})" for known in FORMATS)
+    """All formats with their files, for people."""
+    return "; ".join(f"{format.name} ({format.layout})" for format in FORMATS)
 
 
-def _format_of(source: TranscoderFiles, name: str) -> Format:
-    file = source.open(name)
-    for known in FORMATS:
-        if known.holds(file):
-            return known
-    shown = sorted(file.entries)
-    held = ", ".join(shown[:6]) + (", ..." if len(shown) > 6 else "")
+def _format_of(files: TranscoderFiles, name: str) -> Format:
+    file = files.open(name)
+    for format in FORMATS:
+        if format.holds(file):
+            return format
     raise ClewError(
-        f"{file.path} holds no transcoder that clew knows (its arrays are {held or 'none'}); the known "
-        f"formats are {layouts()}."
+        f"{file.path} holds no transcoder that clew can read (its arrays are "
+        f"{some_of(sorted(file.entries), 6) or 'none'}); name weights in one of the formats {layouts()}."
     )
 
 
-def _part(source: TranscoderFiles, names: Sequence[str]) -> TranscoderFiles:
-    others = {name: path for name, path in source.files.items() if not name.endswith(SUFFIXES)}
-    return replace(source, files=others | {name: source.files[name] for name in names})
+def _some_weights(files: TranscoderFiles, names: Sequence[str]) -> TranscoderFiles:
+    others = {name: path for name, path in files.paths.items() if not name.endswith(SUFFIXES)}
+    return replace(files, paths=others | {name: files.paths[name] for name in names})
 
 
 def _joined(parts: Sequence[TranscoderSet]) -> TranscoderSet:
@@ -97,17 +96,17 @@ def _joined(parts: Sequence[TranscoderSet]) -> TranscoderSet:
     return replace(parts[0], layers=dict(sorted(layers.items())), format=names)
 
 
-def _check_decoders(source: TranscoderFiles, loaded: TranscoderSet) -> None:
-    """What config.yaml says against what was found, and one width for all."""
-    widths = sorted({transcoder.d_model for transcoder in loaded.layers.values()})
-    if len(widths) > 1:
-        raise ClewError(f"{source.name} mixes models: its layers have d_model {', '.join(map(str, widths))}.")
-    n_written = max(transcoder.decoder.n_written for transcoder in loaded.layers.values())
-    if source.config is None or not source.config.kind or len(loaded.layers) == 1:
+def _check_kind(files: TranscoderFiles, transcoders: TranscoderSet) -> None:
+    """Raise `ClewError` for layers of several widths, and for a `model_kind` that the arrays contradict."""
+    by_width = {part.d_model: layer for layer, part in sorted(transcoders.layers.items(), reverse=True)}
+    if len(by_width) > 1:
+        widths = " and ".join(f"layer {layer} has d_model {width}" for width, layer in by_width.items())
+        raise ClewError(f"{files.name} mixes models: {widths}; name the layers of one model.")
+    if files.config is None or not files.config.kind or len(transcoders.layers) == 1:
         return
-    if (n_written > 1) != (source.config.kind == "cross_layer_transcoder"):
-        found = "a cross-layer transcoder's" if n_written > 1 else "per-layer transcoders'"
+    if transcoders.crosses_layers != (files.config.kind == "cross_layer_transcoder"):
+        kind = "a cross-layer transcoder" if transcoders.crosses_layers else "per-layer transcoders"
         raise ClewError(
-            f"{source.config.path} says model_kind: {source.config.kind}, but its files are {found}: one "
-            "of the two is from another set."
+            f"{files.config.path} says model_kind: {files.config.kind}, but the arrays are those of {kind}; "
+            "correct the file."
         )

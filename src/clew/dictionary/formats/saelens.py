@@ -1,118 +1,98 @@
-"""SAELens transcoders: cfg.json with sae_weights.safetensors, one folder per layer or a single one.
+"""SAELens's transcoders: cfg.json with sae_weights.safetensors, one folder per layer or a single one.
 
 W_enc `[d_in, feature]`, W_dec `[feature, d_out]`, b_enc, b_dec, `threshold` for JumpReLU, and `W_skip`
-`[d_out, d_in]`, applied as `x @ W_skip.T`. The hooks stand in cfg.json, from version 6 on under `metadata`.
+`[d_out, d_in]`, applied as `x @ W_skip.T`. cfg.json names the hooks, from version 6 on under `metadata`.
+
+The format: https://github.com/decoderesearch/SAELens
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.hook_names import layer_of_hook
-from clew.dictionary.formats.layer_arrays import ArrayNames, check_widths, read_layer
-from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, only
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
+from clew.progress import OnNote
 
 NAMES = ArrayNames(encoder_by_column=True, rectified=True)
+READ_HOOK, WRITE_HOOK = "hook_name", "hook_name_out"
 ARCHITECTURES = {
     "transcoder": (),
     "skip_transcoder": ("W_skip",),
     "jumprelu_transcoder": ("threshold",),
     "jumprelu_skip_transcoder": ("threshold", "W_skip"),
 }
-"""And the arrays that each has besides the usual ones."""
-REFUSED = {
+"""Architectures, with the arrays that each has besides the usual ones."""
+HARMLESS = {
     "normalize_activations": (None, "none", False),
     "reshape_activations": (None, "none"),
     "apply_b_dec_to_input": (None, False),
     "hook_head_index": (None,),
     "hook_head_index_out": (None,),
 }
-"""Settings under which a feature is no fixed direction at the read point, and the values that are harmless.
+"""Harmless values of settings; with others a feature is no fixed direction at the read point.
 
-SAELens's transcoders never subtract b_dec, whatever `apply_b_dec_to_input` says (newer versions refuse it);
+SAELens's transcoders never subtract b_dec, whatever `apply_b_dec_to_input` says (newer versions refuse it).
 `expected_average_only_in` scales by a number that the files do not hold."""
 
 
-def choose(files: Sequence[str], _: str, __: Note) -> list[str]:
+def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [file for file in files if file.rpartition("/")[2] == "sae_weights.safetensors"]
 
 
 def holds(file: ArrayFile) -> bool:
-    of_saelens = file.path.name == "sae_weights.safetensors"
-    return "W_enc" in file and (of_saelens or (file.path.parent / "cfg.json").is_file())
+    named_by_saelens = file.path.name == "sae_weights.safetensors"
+    return "W_enc" in file and (named_by_saelens or (file.path.parent / "cfg.json").is_file())
 
 
-def load(source: TranscoderFiles) -> TranscoderSet:
-    """Raises ClewError for what is an autoencoder and for settings that cannot be represented exactly."""
-    settings = {name: _settings(source, name) for name in source.weights}
-    told = {
-        name: layer
-        for name, said in settings.items()
-        if (layer := layer_of_hook(str(_said(said, "hook_name")))) is not None
-    }
-    files = source.layers(told)
-    layers = {layer: _layer(source.open(name), settings[name]) for layer, name in files.items()}
-    check_widths(source, layers, files)
-    points = {
-        (
-            source.read_point(_said(said, "hook_name") or "", where=f"The cfg.json of {name}"),
-            source.write_point(_said(said, "hook_name_out") or "", where=f"The cfg.json of {name}"),
-        )
-        for name, said in settings.items()
-    }
-    if len(points) > 1:
-        raise ClewError(f"{source.name} reads or writes at different points in different layers: split it.")
-    models = {str(model) for said in settings.values() if (model := _said(said, "model_name"))}
-    return TranscoderSet(
-        layers, *points.pop(), FORMAT.name, trained_on=models.pop() if len(models) == 1 else ""
+def load(files: TranscoderFiles) -> TranscoderSet:
+    """Raises `ClewError` for an autoencoder, and for settings that cannot be represented exactly."""
+    settings = {name: _settings(files, name) for name in files.weights}
+    names = files.layers(
+        {
+            name: layer
+            for name, each in settings.items()
+            if (layer := layer_of_hook(each.text(READ_HOOK))) is not None
+        }
     )
+    layers = {layer: _layer(files.open(name), settings[name]) for layer, name in names.items()}
+    points = files.points(settings.values(), READ_HOOK, WRITE_HOOK)
+    trained_on = only(each.text("model_name") for each in settings.values())
+    return TranscoderSet(layers, *points, FORMAT.name, trained_on=trained_on)
 
 
-def _said(settings: Mapping[str, Any], key: str) -> Any:
-    metadata = settings.get("metadata")
-    if isinstance(metadata, dict) and metadata.get(key) is not None:
-        return metadata[key]
-    return settings.get(key)
-
-
-def _settings(source: TranscoderFiles, name: str) -> dict[str, Any]:
-    folder = name.rpartition("/")[0]
-    path = f"{folder}/cfg.json" if folder else "cfg.json"
-    said = source.settings(path)
-    architecture = str(said.get("architecture", "standard"))
+def _settings(files: TranscoderFiles, name: str) -> FileSettings:
+    """The cfg.json beside a file; its `metadata` counts as settings too."""
+    settings = files.settings_beside(name, "cfg.json")
+    architecture = str(settings.get("architecture", "standard"))
     if architecture not in ARCHITECTURES:
         raise ClewError(
-            f"{source.files[path]} says architecture: {architecture}, but clew traces through transcoders "
-            f"({', '.join(ARCHITECTURES)}): an autoencoder reads and writes at one place, it stands in for "
-            "no MLP."
+            f"{settings.path} says architecture: {architecture}, but clew needs transcoders "
+            f"({', '.join(ARCHITECTURES)}): an autoencoder reads and writes at one place and replaces no "
+            "MLP. Name transcoders."
         )
-    for key, harmless in REFUSED.items():
-        if _said(said, key) not in harmless:
-            raise ClewError(
-                f"{source.files[path]} says {key}: {_said(said, key)}, which clew cannot represent exactly: "
-                "fold it into the weights and save them without it."
-            )
-    return said
+    metadata = settings.get("metadata")
+    if isinstance(metadata, dict):
+        stated = {key: value for key, value in metadata.items() if value is not None}
+        settings = FileSettings(settings.path, {**settings.values, **stated})
+    settings.refuse(HARMLESS)
+    return settings
 
 
-def _layer(file: ArrayFile, settings: Mapping[str, Any]) -> LayerTranscoder:
+def _layer(file: ArrayFile, settings: FileSettings) -> LayerTranscoder:
     n_features, d_model = file.length(NAMES.encoder_bias), file.length(NAMES.decoder_bias)
-    for key, size in (("d_in", d_model), ("d_out", d_model), ("d_sae", n_features)):
-        if settings.get(key, size) != size:
-            raise ClewError(
-                f"{file.path} has d_model {d_model} and {n_features} features, but its cfg.json says "
-                f"{key}: {settings[key]}: they belong to different sets."
-            )
-    extra = ARCHITECTURES[settings["architecture"]]
+    settings.check_sizes(file, n_features, d_model, {"d_in": d_model, "d_out": d_model, "d_sae": n_features})
+    arrays = ARCHITECTURES[settings.text("architecture")]
     for name in (NAMES.threshold, NAMES.skip):
-        if (name in file) != (name in extra):
+        if (name in file) != (name in arrays):
             raise ClewError(
                 f"{file.path} {'has' if name in file else 'lacks'} {name}, but its cfg.json says "
-                f"architecture: {settings['architecture']}: they belong to different sets."
+                f"architecture: {settings.text('architecture')}; fetch both from the same set."
             )
     return read_layer(file, NAMES)
 

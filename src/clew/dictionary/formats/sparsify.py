@@ -1,40 +1,44 @@
-"""sparsify's transcoders, per-layer (EleutherAI/sparsify) and cross-layer (EleutherAI/clt-training).
+"""sparsify's transcoders, per-layer and cross-layer.
 
 One folder per hookpoint, such as `layers.3.mlp`, with cfg.json and sae.safetensors: `encoder.weight
 [feature, d_model]`, `encoder.bias`, `W_dec [feature, d_model]`, `b_dec`, `W_skip` (applied as
-`x @ W_skip.T`); the k largest positive pre-activations are kept. A cross-layer coder has `W_decs.j` and
-`b_decs.j` for the j-th hookpoint from its own on (`n_targets` of them). What reaches a hookpoint is
+`x @ W_skip.T`). The k largest positive pre-activations are active. A cross-layer coder has `W_decs.j` and
+`b_decs.j` for the j-th hookpoint from its own on (`n_targets` of them). The output at a hookpoint is
 
     out_norm / sqrt(d_model) * (own + earlier / divisor)
 
 where `own` and `earlier` are sums of decodings and biases; inputs are scaled by sqrt(d_model) / in_norm.
 Without `normalize_io` both norms are sqrt(d_model), without `divide_cross_layer` the divisor is 1.
+
+The format: https://github.com/EleutherAI/sparsify (per-layer), https://github.com/EleutherAI/clt-training
+(cross-layer)
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
 from clew.dictionary.activation import TopK
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.layer_arrays import check_widths
+from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.sparsify_coder import SparseCoder, open_coder
-from clew.dictionary.formats.transcoder_files import Format, Note, TranscoderFiles
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights, ScaledWeights, StackedWeights, Weights
 from clew.errors import ClewError
+from clew.options import option_name
+from clew.progress import OnNote
 
 HOOKPOINT = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.(\d+)\.(?:mlp|feed_forward)")
 BEFORE_NORM = ("post_attention_layernorm", "pre_feedforward_layernorm", "ln_2")
 """Modules whose input is the raw stream in front of the MLP."""
 
 
-def choose(files: Sequence[str], _: str, __: Note) -> list[str]:
+def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [file for file in files if file.rpartition("/")[2] == "sae.safetensors"]
 
 
@@ -42,48 +46,47 @@ def holds(file: ArrayFile) -> bool:
     return "encoder.weight" in file
 
 
-def load(source: TranscoderFiles) -> TranscoderSet:
-    """Raises ClewError for autoencoders, for other hookpoints than MLPs, and for settings that cannot be
+def load(files: TranscoderFiles) -> TranscoderSet:
+    """Raises `ClewError` for autoencoders, for hookpoints other than MLPs, and for settings that cannot be
     represented exactly."""
-    files = source.layers({name: _hookpoint_layer(source, name) for name in source.weights})
-    coders = {layer: open_coder(source, name) for layer, name in files.items()}
+    names = files.layers({name: _hookpoint_layer(files, name) for name in files.weights})
+    coders = {layer: open_coder(files, name) for layer, name in names.items()}
     layers = {layer: _layer(coder, layer, coders) for layer, coder in coders.items()}
-    check_widths(source, layers, files)
-    crossing = any(coder.n_targets > 1 for coder in coders.values())
-    run = source.settings("config.json") if "config.json" in source.files else {}
+    crosses_layers = any(coder.n_targets > 1 for coder in coders.values())
+    run = files.settings("config.json") if "config.json" in files.paths else None
     return TranscoderSet(
         layers,
-        source.read_point(default=_read_point(source, run)),
-        source.write_point(default=WritePoint.MLP_OUTPUT),
-        f"{FORMAT.name} {'CLT' if crossing else 'PLT'}",
-        trained_on=str(run.get("model") or ""),
+        files.read_point(default=_read_point(files, run)),
+        files.write_point(default=WritePoint.MLP_OUTPUT),
+        f"{FORMAT.name} {'CLT' if crosses_layers else 'PLT'}",
+        trained_on=str((run and run.get("model")) or ""),
     )
 
 
-def _hookpoint_layer(source: TranscoderFiles, name: str) -> int:
-    hookpoint = source.files[name].parent.name
+def _hookpoint_layer(files: TranscoderFiles, name: str) -> int:
+    hookpoint = files.paths[name].parent.name
     match = HOOKPOINT.fullmatch(hookpoint)
     if match is None:
         raise ClewError(
-            f"{source.files[name]} is for the hookpoint {hookpoint!r}, but clew needs transcoders of MLPs, "
-            "in folders named as layers.3.mlp or h.3.mlp."
+            f"{files.paths[name]} is for the hookpoint {hookpoint!r}, but clew needs transcoders of MLPs; "
+            "name folders such as layers.3.mlp or h.3.mlp."
         )
     return int(match[1])
 
 
-def _read_point(source: TranscoderFiles, run: Mapping[str, Any]) -> ReadPoint:
-    """Where the inputs came from: the MLP's own input unless the run names other modules."""
-    stated = run.get("hookpoints_in") or []
+def _read_point(files: TranscoderFiles, run: FileSettings | None) -> ReadPoint:
+    """The MLP's own input, unless the settings of the training run name other modules."""
+    stated = (run and run.get("hookpoints_in")) or []
     modules = [str(module) for module in (stated if isinstance(stated, list) else [stated])]
-    if all(module.rpartition(".")[2] == "mlp" for module in modules):
+    if run is None or all(module.rpartition(".")[2] == "mlp" for module in modules):
         return ReadPoint.MLP_INPUT
     if all(module.rpartition(".")[2] in BEFORE_NORM for module in modules):
         return ReadPoint.RESIDUAL
-    if source.overrides.read_point:
-        return source.overrides.read_point
+    if files.overrides.read_point:
+        return files.overrides.read_point
     raise ClewError(
-        f"{source.files['config.json']} says hookpoints_in: {modules[0]}, which clew does not know: give "
-        "--read-point (read_point in Python) if it is one of clew's."
+        f"{run.path} says hookpoints_in: {modules[0]}, which clew does not support; if it is a read point of "
+        f"clew, pass {option_name('read_point')}."
     )
 
 
@@ -92,13 +95,13 @@ def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) ->
     targets = _hookpoints_from(layer, coders)[: coder.n_targets]
     if targets != list(range(layer, layer + coder.n_targets)):
         raise ClewError(
-            f"{coder.file.path} writes to {coder.n_targets} layers from {layer} on, but not all of them are "
-            "there: the set is incomplete."
+            f"{coder.file.path} writes to {coder.n_targets} layers from {layer} on, but some of them are "
+            "missing; fetch the missing files."
         )
     if coder.settings.get("skip_connection") and coder.n_targets > 1:
         raise ClewError(
             f"{coder.file.path} has skip connections to other layers (skip_connection with n_targets "
-            f"{coder.n_targets}), which clew cannot represent exactly."
+            f"{coder.n_targets}), which clew cannot represent exactly; name a set without them."
         )
     decoders = tuple(
         scaled(coder.array("W_dec", number, *shape), _factor(layer, target, coders))
@@ -109,7 +112,7 @@ def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) ->
         encoder_bias=coder.file.weights("encoder.bias", coder.n_features),
         decoder=Decoder(decoders[0] if len(decoders) == 1 else StackedWeights(decoders)),
         decoder_bias=_bias(layer, coders),
-        activation=TopK(coder.settings["k"]),
+        activation=TopK(coder.settings.get("k")),
         skip=_skip(coder),
     )
 
@@ -122,24 +125,24 @@ def _hookpoints_from(layer: int, coders: Mapping[int, SparseCoder]) -> list[int]
     return [other for other in coders if other >= layer]
 
 
-def _sources(target: int, coders: Mapping[int, SparseCoder]) -> list[int]:
-    """The layers below that write to a target."""
+def _writers(target: int, coders: Mapping[int, SparseCoder]) -> list[int]:
+    """The layers below a target that write to it."""
     return [layer for layer, coder in coders.items() if layer < target < layer + coder.n_targets]
 
 
 def _factor(layer: int, target: int, coders: Mapping[int, SparseCoder]) -> float:
-    """By what a layer's decoding is multiplied on its way to a target."""
+    """The factor of a layer's decoding at a target."""
     scale = coders[target].output_scale
     if layer < target and coders[target].settings.get("divide_cross_layer"):
-        return scale / max(1, len(_sources(target, coders)))
+        return scale / max(1, len(_writers(target, coders)))
     return scale
 
 
 def _bias(target: int, coders: Mapping[int, SparseCoder]) -> Weights:
-    """The target's own bias and those that the layers below bring along."""
+    """The target's own bias plus those of the layers that write to it."""
     own = coders[target]
     parts = {
-        layer: coders[layer].array("b_dec", target - layer, own.d_model) for layer in _sources(target, coders)
+        layer: coders[layer].array("b_dec", target - layer, own.d_model) for layer in _writers(target, coders)
     }
     parts[target] = own.array("b_dec", 0, own.d_model)
     if list(parts) == [target] and _factor(target, target, coders) == 1:

@@ -1,29 +1,31 @@
-"""The files of one set of transcoders, and what a weight format does with them."""
+"""The files of one set of transcoders, and the functions that make up a weight format."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NoReturn
 
+from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import SUFFIXES, ArrayFile, open_arrays
 from clew.dictionary.formats.config_yaml import SetConfig
+from clew.dictionary.formats.file_settings import FileSettings, read_settings
 from clew.dictionary.formats.hook_names import read_point_of, write_point_of
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
+from clew.options import option_name
+from clew.progress import OnNote
 
-Note = Callable[[str], None]
 PARENTS = 4
-"""How much of a path is searched for a layer where the folder that was named is a single layer's."""
+"""The number of folders above a file whose names may give the layer, for the folder of a single layer."""
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the caller decided, whatever the files say."""
+    """Settings of the caller in place of the files' own."""
 
     read_point: ReadPoint | None = None
     write_point: WritePoint | None = None
@@ -32,107 +34,138 @@ class Overrides:
 
 @dataclass(frozen=True)
 class TranscoderFiles:
-    """Files that are on disk, by their names inside the folder or repository that was named."""
+    """Files that are on disk, by their paths in a folder or repository."""
 
     name: str
-    """As the user wrote it."""
-    files: Mapping[str, Path]
-    """Weights and configurations; more may be here than belongs to the set."""
+    """The reference as the user wrote it."""
+    paths: Mapping[str, Path]
+    """Weights and settings; some may belong to another set."""
     config: SetConfig | None = None
     overrides: Overrides = field(default_factory=Overrides)
     numbers: Mapping[str, int] | None = None
-    """The layer of each weight file, where config.yaml lists them in order."""
+    """The layer of each weight file, if config.yaml lists them in order."""
     whole: bool = True
-    """Whether a folder was named and not one of its files."""
+    """False if the reference names a single file."""
 
     @property
     def weights(self) -> list[str]:
-        return sorted(name for name in self.files if name.endswith(SUFFIXES))
+        return sorted(name for name in self.paths if name.endswith(SUFFIXES))
 
     def open(self, name: str) -> ArrayFile:
-        return open_arrays(self.files[name])
+        return open_arrays(self.paths[name])
 
-    def layers(self, told: Mapping[str, int] | None = None) -> dict[int, str]:
-        """Weight files by layer: config.yaml's order, what the files themselves told, or `layer_N` in a name.
+    def layers(self, in_settings: Mapping[str, int] | None = None) -> dict[int, str]:
+        """Weight files by layer: from the order in config.yaml, from settings, or from `layer_N` in a name.
 
-        Raises ClewError where nothing tells the layer, two things tell different ones, or two files the same.
+        `in_settings` holds the layers that the files' own settings name. Raises `ClewError` for a file
+        without a layer or with two, and for a layer with two files.
         """
-        found: dict[int, str] = {}
+        by_layer: dict[int, str] = {}
         for name in self.weights:
-            layer = self._layer(name, (told or {}).get(name))
-            if layer in found:
+            layer = self._layer(name, (in_settings or {}).get(name))
+            if layer in by_layer:
                 raise ClewError(
-                    f"{self.name} holds layer {layer} twice, as {found[layer]} and {name}: name one of them."
+                    f"{self.name} holds layer {layer} twice, in {by_layer[layer]} and {name}; name one of "
+                    "them."
                 )
-            found[layer] = name
-        return dict(sorted(found.items()))
+            by_layer[layer] = name
+        return dict(sorted(by_layer.items()))
 
-    def _layer(self, name: str, told: int | None) -> int:
-        path = self.files[name]
-        listed, by_name = self.numbers[name] if self.numbers else None, layer_in(name)
-        named = [layer for layer in (listed, told, by_name) if layer is not None]
-        if not named and (above := layer_in("/".join(path.parts[-PARENTS:]))) is not None:
+    def _layer(self, name: str, in_settings: int | None) -> int:
+        path = self.paths[name]
+        listed, in_name = self.numbers[name] if self.numbers else None, layer_in(name)
+        stated = [layer for layer in (listed, in_settings, in_name) if layer is not None]
+        if not stated and (above := layer_in("/".join(path.parts[-PARENTS:]))) is not None:
             return above
-        if not named:
+        if not stated:
             raise ClewError(
-                f"{path} does not tell its layer: keep it as layer_N{path.suffix} or in a "
-                "folder named layer_N."
+                f"The name of {path} does not say its layer; rename the file to layer_N{path.suffix}, or its "
+                "folder to layer_N."
             )
-        if len(set(named)) > 1:
-            by_what = "its place in config.yaml" if listed is not None else "its settings"
+        if len(set(stated)) > 1:
+            other = "its place in config.yaml" if listed is not None else "its settings"
             raise ClewError(
-                f"{name} is layer {by_name} by its name, but layer {named[0]} by {by_what}: one of the "
-                "two is wrong."
+                f"{name} is layer {in_name} by its name, but layer {stated[0]} by {other}; correct one of "
+                "the two."
             )
-        return named[0]
+        return stated[0]
 
-    def settings(self, name: str) -> dict[str, Any]:
-        """A JSON file of settings. Raises ClewError where it is missing or damaged."""
-        if name not in self.files:
-            raise ClewError(f"{self.name} has no {name}, which says how its weights are meant: fetch it too.")
-        path = self.files[name]
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise ClewError(f"{path} is not readable JSON: correct it or fetch it again.") from error
-        if not isinstance(content, dict):
-            raise ClewError(f"{path} holds no settings: it should be a JSON object.")
-        return content
+    def settings(self, name: str) -> FileSettings:
+        """A JSON file of settings. Raises `ClewError` for a missing or damaged one."""
+        if name not in self.paths:
+            raise ClewError(f"{self.name} has no {name}, which its weights need; fetch it too.")
+        return read_settings(self.paths[name])
 
-    def read_point(self, hook: str = "", *, where: str = "", default: ReadPoint | None = None) -> ReadPoint:
-        """The caller's word, then config.yaml's, then what the file itself names, then the format's."""
+    def settings_beside(self, weights: str, name: str, default: FileSettings | None = None) -> FileSettings:
+        """A JSON file of settings in the folder of a weight file; without a default it must exist."""
+        folder = weights.rpartition("/")[0]
+        path = f"{folder}/{name}" if folder else name
+        return default if default and path not in self.paths else self.settings(path)
+
+    def require_folder(self) -> None:
+        """Raise `ClewError` for a single file of a format that needs all of its files."""
+        if not self.whole:
+            raise ClewError(f"{self.name} is one part of a cross-layer transcoder; name its folder.")
+
+    def points(
+        self,
+        settings: Iterable[FileSettings],
+        read_hook: str,
+        write_hook: str,
+        reads: ReadPoint | None = None,
+        writes: WritePoint | None = None,
+    ) -> tuple[ReadPoint, WritePoint]:
+        """The read and write point of all layers, from two hooks in each file's settings, or the defaults.
+
+        Raises `ClewError` for points that differ between layers.
+        """
+        points = {
+            (
+                self.read_point(each.text(read_hook), each.path, reads),
+                self.write_point(each.text(write_hook), each.path, writes),
+            )
+            for each in settings
+        }
+        if len(points) > 1:
+            raise ClewError(
+                f"{self.name} reads or writes at different points in different layers; load the layers of "
+                "one point at a time."
+            )
+        return points.pop()
+
+    def read_point(
+        self, hook: str = "", path: Path | None = None, default: ReadPoint | None = None
+    ) -> ReadPoint:
+        """The read point of the caller, of config.yaml, of a hook in a file, or else the default."""
+        config = self.config
         if self.overrides.read_point:
             return self.overrides.read_point
-        if self.config and self.config.read_hook:
-            return read_point_of(self.config.read_hook, str(self.config.path))
-        if hook:
-            return read_point_of(hook, where)
-        if default:
-            return default
-        names = ", ".join(point.option for point in ReadPoint)
-        raise ClewError(
-            f"{self.name} does not say where its features read: give --read-point (read_point in Python; "
-            f"{names})."
-        )
+        if config and config.read_hook:
+            return read_point_of(config.read_hook, config.path)
+        if hook and path:
+            return read_point_of(hook, path)
+        return default or self._missing_point("read", ReadPoint)
 
     def write_point(
-        self, hook: str = "", *, where: str = "", default: WritePoint | None = None
+        self, hook: str = "", path: Path | None = None, default: WritePoint | None = None
     ) -> WritePoint:
-        """As `read_point`."""
+        """The write point, from the same places as the read point."""
+        config = self.config
         if self.overrides.write_point:
             return self.overrides.write_point
-        if self.config and self.config.write_point:
-            return self.config.write_point
-        if self.config and self.config.write_hook:
-            return write_point_of(self.config.write_hook, str(self.config.path))
-        if hook:
-            return write_point_of(hook, where)
-        if default:
-            return default
-        names = ", ".join(point.option for point in WritePoint)
+        if config and config.write_point:
+            return config.write_point
+        if config and config.write_hook:
+            return write_point_of(config.write_hook, config.path)
+        if hook and path:
+            return write_point_of(hook, path)
+        return default or self._missing_point("write", WritePoint)
+
+    def _missing_point(self, verb: str, points: type[ReadPoint] | type[WritePoint]) -> NoReturn:
+        names = ", ".join(point.option for point in points)
         raise ClewError(
-            f"{self.name} does not say where its features write: give --write-point (write_point in Python; "
-            f"{names})."
+            f"{self.name} does not say where its features {verb}; pass {option_name(f'{verb}_point')}, one "
+            f"of {names}."
         )
 
     @property
@@ -147,15 +180,14 @@ class Format:
     name: str
     """For people."""
     layout: str
-    """Which files make it up, for people."""
-    choose: Callable[[Sequence[str], str, Note], list[str]]
-    """Which weight files of a listing (second: what the listing is called) it would read; told by names
-    alone because nothing is fetched yet. Empty for a listing of another format. Raises ClewError where the
-    user must decide."""
+    """The names of its files, for people."""
+    choose: Callable[[Sequence[str], str, OnNote], list[str]]
+    """Takes the files of a listing, its name and `on_note`; returns the weight files to read, by their names
+    (nothing is fetched yet). Empty for a listing of another format. Raises `ClewError` for several sets."""
     holds: Callable[[ArrayFile], bool]
-    """Whether a file is of this format, told by its arrays."""
+    """True for a file with the arrays of this format."""
     load: Callable[[TranscoderFiles], TranscoderSet]
-    """Reads the set. Raises ClewError for whatever is not as the format has it."""
+    """Reads the set. Raises `ClewError` for files that do not follow the format."""
 
 
 def layer_in(name: str) -> int | None:
@@ -164,12 +196,26 @@ def layer_in(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def require_all(source: TranscoderFiles, layers: Sequence[int], what: str) -> None:
-    """Raises ClewError where layers are missing below the last one of a format that needs them all."""
+def require_all(files: TranscoderFiles, layers: Sequence[int], arrays: str) -> None:
+    """Raise `ClewError` for missing layers below the last one, in a format that needs all of them."""
     missing = sorted(set(range(max(layers) + 1)) - set(layers))
     if missing:
-        listed = ", ".join(map(str, missing))
         raise ClewError(
-            f"{source.name} has {what} up to layer {max(layers)} but not for layer {listed}: the set is "
-            "incomplete; fetch what is missing."
+            f"{files.name} has {arrays} up to layer {max(layers)} but not for layer "
+            f"{', '.join(map(str, missing))}; fetch the missing files."
         )
+
+
+def several_sets(name: str, patterns: Sequence[str]) -> ClewError:
+    """The error about several sets in one folder or repository, each with its pattern below it."""
+    place = name.partition("@")[0].rstrip("/")
+    return ClewError(
+        f"{name} holds {len(patterns)} sets of transcoders ({some_of(patterns)}); add the pattern of one, as "
+        f"in {place}/{patterns[0]}."
+    )
+
+
+def only(names: Iterable[str]) -> str:
+    """The name that all layers agree on; "" for none or several."""
+    different = set(names) - {""}
+    return different.pop() if len(different) == 1 else ""
