@@ -51,17 +51,9 @@ def spelled_default(value: Any) -> str:
     return repr(value)
 
 
-def settings_class_of(method: Any) -> type | None:
-    """The settings class from which `takes_options_of` took a method's keywords."""
-    if "__wrapped__" not in vars(method):
-        return None
-    *_, last = inspect.signature(method.__wrapped__).parameters.values()
-    return _names_of(method.__module__).get(last.annotation.strip("\"'"))
-
-
-def public_classes_in(module: str, spellings: Iterable[str]) -> list[type]:
-    """The classes of clew that types spelled in a module name, save for internal ones."""
-    names = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", " ".join(spellings)))
+def public_classes_in(module: str, annotations: Iterable[Any]) -> list[type]:
+    """The classes of clew that annotations in a module name, except internal ones."""
+    names = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", " ".join(map(spelled_type, annotations))))
     values = [_names_of(module).get(name) for name in names]
     return [
         value

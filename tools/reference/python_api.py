@@ -9,8 +9,7 @@ import inspect
 from typing import Any
 
 import clew
-from clew.options import Option, options_of
-from tools.reference.annotations import public_classes_in, settings_class_of, spelled_default, spelled_type
+from tools.reference.annotations import public_classes_in, spelled_default, spelled_type
 from tools.reference.docstrings import docstring_of, field_sentences
 
 HEAD = """\
@@ -53,7 +52,7 @@ def returned_classes() -> list[type]:
     returned = []
     while queue:
         documented = queue.pop()
-        for mentioned in public_classes_in(documented.__module__, _spellings(documented)):
+        for mentioned in _mentioned_by(documented):
             if mentioned not in seen:
                 seen.add(mentioned)
                 queue.append(mentioned)
@@ -61,23 +60,29 @@ def returned_classes() -> list[type]:
     return sorted(returned, key=lambda owner: owner.__name__)
 
 
-def _spellings(documented: Any) -> list[str]:
-    """The types of results, fields and properties."""
+def _mentioned_by(documented: Any) -> list[type]:
+    """The classes in the types of results, fields and properties, of base classes as well."""
     if not inspect.isclass(documented):
-        return [spelled_type(inspect.signature(documented).return_annotation)]
-    results = [inspect.signature(method).return_annotation for method in methods(documented).values()]
-    results += [_result_of(each) for each in properties(documented).values()]
-    if dataclasses.is_dataclass(documented):
-        results += [field.type for field in dataclasses.fields(documented)]
-    return [spelled_type(each) for each in results]
+        return public_classes_in(documented.__module__, [inspect.signature(documented).return_annotation])
+    classes = []
+    for base in _bases(documented):
+        types = [inspect.signature(method).return_annotation for method in methods(base).values()]
+        types += [_result_of(each) for each in properties(base).values()]
+        types += vars(base).get("__annotations__", {}).values()
+        classes += public_classes_in(base.__module__, types)
+    return classes
+
+
+def _bases(owner: type) -> list[type]:
+    """The class and those of clew that it inherits from, the lowest first."""
+    return [base for base in reversed(owner.__mro__) if base.__module__.startswith("clew.")]
 
 
 def methods(owner: type) -> dict[str, Any]:
     """The public methods of a class, class methods bound."""
     return {
         name: getattr(owner, name)
-        for base in reversed(owner.__mro__)
-        if base.__module__.startswith("clew.")
+        for base in _bases(owner)
         for name, member in vars(base).items()
         if not name.startswith("_") and inspect.isroutine(member)
     }
@@ -87,7 +92,8 @@ def properties(owner: type) -> dict[str, Any]:
     """The public properties of a class."""
     return {
         name: member
-        for name, member in vars(owner).items()
+        for base in _bases(owner)
+        for name, member in vars(base).items()
         if not name.startswith("_") and isinstance(member, property | functools.cached_property)
     }
 
@@ -118,9 +124,7 @@ def _class(name: str, owner: type) -> str:
 
 def _fields(owner: type) -> str:
     """Fields with type, default and the sentence below each."""
-    sentences = {
-        name: text for base in reversed(owner.__mro__[:-1]) for name, text in field_sentences(base).items()
-    }
+    sentences = {name: text for base in _bases(owner) for name, text in field_sentences(base).items()}
     return "\n".join(
         _item(field.name, spelled_type(field.type), _field_default(field), sentences.get(field.name, ""))
         for field in dataclasses.fields(owner)
@@ -137,9 +141,6 @@ def _field_default(field: dataclasses.Field[Any]) -> str:
 def _function(name: str, function: Any, heading: str = "###") -> str:
     """A function: signature, docstring, parameters, result, errors."""
     signature, docstring = inspect.signature(function), docstring_of(function)
-    settings = settings_class_of(function)
-    options = {} if settings is None else options_of(settings)
-    sentences = {name: _option_sentence(option) for name, option in options.items()} | docstring.parameters
     parameters = [each for each in signature.parameters.values() if each.name != "self"]
     result = spelled_type(signature.return_annotation)
     parts = [
@@ -147,24 +148,13 @@ def _function(name: str, function: Any, heading: str = "###") -> str:
         f"```python\n{_call(name, parameters, result)}\n```",
         docstring.text,
         "\n".join(
-            _item(
-                each.name,
-                spelled_type(each.annotation),
-                _parameter_default(each),
-                sentences.get(each.name, ""),
-            )
+            _item(each.name, spelled_type(each.annotation), "", docstring.parameters.get(each.name, ""))
             for each in parameters
         ),
         docstring.returns and f"Returns: {docstring.returns}",
         "\n".join(f"Raises `{error}`: {text}" for error, text in docstring.raises.items()),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _option_sentence(option: Option) -> str:
-    """What an option is for, and its bounds."""
-    bounded = any(bound is not None for bound in (option.at_least, option.above, option.at_most))
-    return f"{option.sentence} Expects {option.expected()}." if bounded else option.sentence
 
 
 def _call(name: str, parameters: list[inspect.Parameter], result: str, width: int = 100) -> str:
