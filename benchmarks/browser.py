@@ -141,7 +141,7 @@ def measure(browser: Browser, server: Server, name: str, graph: Graph, folder: P
         summary.append(time)
         page.context.close()
     page, _ = opened(browser, f"{address}?m=all", "canvas[data-painted]")
-    page.get_by_role("heading", name="What led there").wait_for()
+    page.get_by_role("heading", name="Groups by influence").wait_for()
     places = [[0.1 + 0.8 * (step * 0.618 % 1), 0.2 + 0.6 * (step * 0.382 % 1)] for step in range(MOVES)]
     found = Measured(
         name,

@@ -106,7 +106,7 @@ def photograph_all(browser: Browser, server: Server, graphs: list[str], node: st
     photograph(page, "compare", theme)
     show("new")
     page.get_by_role("textbox", name="Prompt").fill(PROMPT)
-    expect(page.get_by_role("region", name="What comes next")).to_contain_text("Paris")
+    expect(page.get_by_role("region", name="Next tokens")).to_contain_text("Paris")
     photograph(page, "new-graph", theme)
     context.close()
 

@@ -81,7 +81,7 @@ def test_search_kind_and_order(pair):
     assert rows.count() < before
     page.get_by_label("Order").select_option("layer")
     page.get_by_role("searchbox", name="Search nodes").fill("zzzz")
-    expect(page.get_by_text("Nothing fits what is searched.")).to_be_visible()
+    expect(page.get_by_text("Nothing matches the search.")).to_be_visible()
 
 
 def test_two_graphs_are_chosen_in_the_library_by_keyboard(page, server, small, tmp_path):

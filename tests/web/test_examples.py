@@ -31,7 +31,7 @@ from tests.web.test_accessibility import AXE, assert_accessible
 
 MINUS = "\N{MINUS SIGN}"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
-SIDE = "element => getComputedStyle(element).getPropertyValue('--side').trim()"
+SIDE = "element => getComputedStyle(element).getPropertyValue('--own-color').trim()"
 SHADE = "element => getComputedStyle(element).backgroundColor"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 STRENGTH = "element => element.style.getPropertyValue('--strength')"
@@ -84,8 +84,8 @@ def label(opened, text, where=None):
     opened.press("l")
     opened.page.get_by_role("textbox", name="Label").fill(text)
     if where:
-        opened.page.get_by_label("Where the label holds").select_option(where)
-    opened.page.get_by_role("button", name="Keep").click()
+        opened.page.get_by_label("Where the label applies").select_option(where)
+    opened.page.get_by_role("button", name="Save").click()
 
 
 def called(opened, graph, node):
@@ -98,7 +98,7 @@ def called(opened, graph, node):
 def search(opened, text):
     """Type it; what is found in texts."""
     opened.page.get_by_role("combobox", name="Search nodes").fill(text)
-    return opened.page.get_by_role("group", name="In what features fire on")
+    return opened.page.get_by_role("group", name="In example texts")
 
 
 def exported(opened, tmp_path, new_context):
@@ -202,13 +202,13 @@ def test_how_often_it_is_active_and_on_which_tokens(indexed, small):
     word = word_of(small, node)
     expect(fires(opened)).to_contain_text("active at 30 % of 1,000 tokens.")
     expect(chips(opened, "peaks most often on")).to_contain_text(f"·{word}100 %")
-    expect(chips(opened, "and highest on")).to_contain_text(f"·{word}8.00")
+    expect(chips(opened, "highest on")).to_contain_text(f"·{word}8.00")
 
 
 def test_where_it_is_negative_the_tokens_are_those_of_that_side(indexed, small):
     opened = indexed(feature_with(small, -1))
-    expect(chips(opened, "most negative most often on")).to_contain_text("·shadow100 %")
-    expect(chips(opened, "and lowest on")).to_contain_text(f"·shadow{MINUS}4.00")
+    expect(chips(opened, "most often most negative on")).to_contain_text("·shadow100 %")
+    expect(chips(opened, "lowest on")).to_contain_text(f"·shadow{MINUS}4.00")
 
 
 def test_a_feature_that_was_never_active_is_said_to_be_so(show, small, server, tmp_path):
@@ -224,9 +224,9 @@ def test_output_tokens_come_from_the_index_where_the_graph_has_none(show, small,
     ups, downs = feature_with(graph, 1), feature_with(graph, -1)
     make_index(server, tmp_path, graph)
     opened: GraphPage = show(graph, **WHOLE, s=ups)
-    expect(chips(opened, "writes towards")).to_contain_text(f"·{word_of(graph, ups)}s")
+    expect(chips(opened, "promotes")).to_contain_text(f"·{word_of(graph, ups)}s")
     opened.look(**WHOLE, s=downs)
-    expect(chips(opened, "writes towards")).to_contain_text("·never")
+    expect(chips(opened, "promotes")).to_contain_text("·never")
 
 
 def test_an_unfinished_index_says_so(show, small, server, tmp_path):
@@ -235,7 +235,7 @@ def test_an_unfinished_index_says_so(show, small, server, tmp_path):
         connection.execute("UPDATE about SET value = ? WHERE key = 'complete'", [json.dumps(False)])
     opened: GraphPage = show(small, **WHOLE, s=features_of(small)[0])
     expect(fires(opened)).to_contain_text("of 1,000 tokens so far.")
-    expect(fires(opened)).to_contain_text("The index was not finished")
+    expect(fires(opened)).to_contain_text("The index is not finished")
     opened.tab("About")
     about = opened.page.get_by_label("About this graph")
     expect(about).to_contain_text("1,000 tokens of imported from details, not finished")
@@ -250,7 +250,7 @@ def test_without_an_index_it_says_how_to_make_one(show, small, server, tmp_path)
     expect(fires(opened).get_by_role("button", name="Copied")).to_be_visible()
     assert opened.page.evaluate("navigator.clipboard.readText()") == command
     make_index(server, tmp_path, small)
-    fires(opened).get_by_role("button", name="Look again").click()
+    fires(opened).get_by_role("button", name="Check again").click()
     expect(fires(opened).get_by_role("listitem").first).to_be_visible()
 
 
@@ -276,7 +276,7 @@ def test_a_feature_that_cannot_be_fetched_is_told_and_asked_again(show, small, s
     opened.look(m="all", s=features_of(small)[0])
     expect(fires(opened)).to_contain_text("The server does not answer")
     opened.page.unroute("**/features/**")
-    fires(opened).get_by_role("button", name="Ask again").click()
+    fires(opened).get_by_role("button", name="Try again").click()
     expect(fires(opened).get_by_role("listitem").first).to_be_visible()
 
 
@@ -288,7 +288,7 @@ def test_nothing_below_jumps_while_the_next_features_texts_come(indexed, small):
     opened.page.route("**/features/**", lambda route: held.append(route))
     before = fires(opened).bounding_box()
     opened.look(**WHOLE, s=nodes[1])
-    expect(fires(opened)).to_contain_text("Looking for its texts…")
+    expect(fires(opened)).to_contain_text("Loading example texts…")
     coming = fires(opened).bounding_box()
     assert before
     assert coming
@@ -311,7 +311,7 @@ def test_errors_fire_on_nothing(show, small, server, tmp_path):
 def test_a_label_made_by_rule_is_a_name_and_known_as_such(indexed, small):
     opened = indexed(features_of(small)[0], **by_rule("on rivers; says water"))
     expect(heading(opened).locator("em")).to_have_text("on rivers; says water")
-    expect(opened.details).to_contain_text("made from its tokens, by rule")
+    expect(opened.details).to_contain_text("made from its tokens by a rule")
     opened.look(m="all")
     listed = opened.page.get_by_label("Overview").get_by_role("button", name="on rivers; says water")
     expect(listed.locator("em")).to_be_visible()
@@ -393,7 +393,7 @@ def test_a_label_that_is_made_to_hold_everywhere_takes_the_narrower_ones_away(in
 
 def test_editing_begins_with_the_label_that_stands_there_and_where_it_holds(indexed, small):
     opened = indexed(features_of(small)[0], **by_model("where rivers end", 0.8))
-    where = opened.page.get_by_label("Where the label holds")
+    where = opened.page.get_by_label("Where the label applies")
     heading(opened).get_by_role("button").click()
     expect(opened.page.get_by_role("textbox", name="Label")).to_have_value("where rivers end")
     expect(where).to_have_value("index")
@@ -423,7 +423,7 @@ def test_a_label_that_the_index_does_not_take_is_told_and_stays_in_the_field(ind
     expect(opened.page.get_by_role("textbox", name="Label")).to_have_value("where rivers end")
     expect(opened.page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
     opened.page.unroute("**/label")
-    opened.page.get_by_role("button", name="Keep").click()
+    opened.page.get_by_role("button", name="Save").click()
     expect(heading(opened)).to_contain_text("where rivers end")
 
 
@@ -460,7 +460,7 @@ def test_features_are_found_by_the_texts_that_they_fire_on(indexed, small):
     found = search(opened, f"speaks {word_of(small, nodes[5])}").get_by_role("option")
     wanted = found.filter(has_text=name_of(small, nodes[5]))
     expect(wanted).to_contain_text(f"speaks of a {word_of(small, nodes[5])} today")
-    expect(opened.page.locator(".found > p.quiet").first).to_contain_text("0 nodes")
+    expect(opened.page.locator(".results > p.quiet").first).to_contain_text("0 nodes")
     place = found.all_inner_texts().index(wanted.inner_text())
     opened.press(*["ArrowDown"] * place, "Enter")
     expect(opened.page).to_have_url(re.compile(rf"s={nodes[5]}($|&)"))
@@ -505,7 +505,7 @@ def test_a_search_of_texts_that_fails_is_told_and_leaves_the_nodes(indexed, smal
     opened = indexed(features_of(small)[0])
     opened.page.route("**/texts?*", lambda route: route.abort())
     search(opened, "river")
-    expect(opened.page.locator(".found .problem")).to_contain_text("The server does not answer")
+    expect(opened.page.locator(".results .warning")).to_contain_text("The server does not answer")
     expect(opened.page.get_by_role("option").first).to_be_visible()
 
 
@@ -524,7 +524,7 @@ def test_an_exported_page_has_texts_labels_and_search(indexed, small, tmp_path, 
     expect(found.first).to_contain_text("speaks of a")
     found.first.click()
     heading(away).get_by_role("button").click()
-    options = away.page.get_by_label("Where the label holds").locator("option")
+    options = away.page.get_by_label("Where the label applies").locator("option")
     expect(options).to_have_text(["at this position only", "in this file"])
 
 
@@ -535,7 +535,9 @@ def test_an_exported_page_says_what_it_leaves_out(show, server, tmp_path, new_co
     least = features_of(graph)[-1]
     away.page.get_by_role("combobox", name="Search nodes").fill(name_of(graph, least))
     away.press("Enter")
-    left_out = "This file has the texts of the 300 features that matter most here; this is not one of them."
+    left_out = (
+        "This file has example texts for the 300 most influential features only, and this is not one of them."
+    )
     expect(fires(away)).to_contain_text(left_out)
 
 
@@ -552,7 +554,7 @@ def test_texts_that_mean_harm_show_as_text(show, small, server, tmp_path, new_co
     opened: GraphPage = show(small, **WHOLE, s=node)
     shown = evil.replace("\u202e", "\\u202e")
     expect(fires(opened).get_by_role("strong").first).to_contain_text("<img")
-    expect(chips(opened, "and highest on")).to_contain_text(shown.split(" ")[0])
+    expect(chips(opened, "highest on")).to_contain_text(shown.split(" ")[0])
     expect(heading(opened)).to_contain_text("<img src=x")
     search(opened, "onerror")
     expect(opened.page.get_by_role("option").first).to_be_visible()

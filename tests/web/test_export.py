@@ -80,7 +80,7 @@ def test_one_html_file_shows_the_same_without_a_server(show, small, tmp_path, ne
     summary = opened.page.get_by_role("group", name="Summary of the graph")
     summary.wait_for()
     boxes = sorted(box.get_attribute("aria-label") or "" for box in summary.get_by_role("button").all())
-    path = downloaded(opened, "One HTML file", tmp_path)
+    path = downloaded(opened, "Web page", tmp_path)
     away = new_context(offline=True).new_page()
     away.goto(path.as_uri())
     summary = away.get_by_role("group", name="Summary of the graph")
@@ -97,7 +97,7 @@ def test_one_html_file_shows_the_same_without_a_server(show, small, tmp_path, ne
     away.get_by_role("tab", name="Groups").click()
     expect(away.get_by_role("group", name="Group delta")).to_be_visible()
     away.get_by_role("tab", name="Test").click()
-    expect(away.get_by_text("This file stands alone")).to_be_visible()
+    expect(away.get_by_text("This file has no model")).to_be_visible()
 
 
 def test_the_exported_file_can_be_explored_and_its_paths_read(show, small, tmp_path, new_context, server):

@@ -87,7 +87,7 @@ def test_ungroup_and_take_out_of_a_group(show, small):
     opened.tab("Groups")
     opened.page.get_by_role("button", name="Ungroup").click()
     opened.saved_once(lambda values: not values)
-    expect(opened.page.get_by_text("None yet.")).to_be_visible()
+    expect(opened.page.get_by_text("There are no groups yet.")).to_be_visible()
 
 
 def test_a_member_is_dragged_to_another_group_and_out(show, small):

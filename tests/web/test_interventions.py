@@ -26,12 +26,12 @@ def demo(show, demo_file, server, tmp_path):
     opened.look(m="all", t="test", s=node)
     opened.features = [graph.node_id(place) for place in late]  # type: ignore[attr-defined]
     opened.node = node  # type: ignore[attr-defined]
-    opened.panel = opened.page.get_by_label("Change and see")  # type: ignore[attr-defined]
+    opened.panel = opened.page.get_by_label("Change features")  # type: ignore[attr-defined]
     return opened
 
 
 def choose(demo, how, **more):
-    demo.panel.get_by_role("group", name="What to do").get_by_role("button", name=how).click()
+    demo.panel.get_by_role("group", name="Kind of change").get_by_role("button", name=how).click()
     if "value" in more:
         demo.panel.get_by_label("Value").fill(str(more["value"]))
     if "source" in more:
@@ -78,7 +78,7 @@ def test_ablate_shows_before_and_after_side_by_side(demo):
         ("Scale", {"value": -2}),
         ("Set", {"value": 5}),
         ("Add", {"value": 3}),
-        ("Swap", {"source": "The capital of Germany is"}),
+        ("Patch", {"source": "The capital of Germany is"}),
     ],
 )
 def test_every_way_of_changing_is_what_the_server_measured(demo, how, more):
@@ -89,11 +89,11 @@ def test_every_way_of_changing_is_what_the_server_measured(demo, how, more):
     expect(article.get_by_role("table").nth(1)).to_contain_text(after["text"].strip())
 
 
-def test_a_direct_change_is_foretold_by_the_edges(demo):
+def test_a_direct_change_is_predicted_by_the_edges(demo):
     choose(demo, "Ablate")
     demo.panel.get_by_label("regime").select_option("direct")
     article = tried(demo)
-    expect(article.get_by_role("columnheader", name="foretold")).to_be_visible()
+    expect(article.get_by_role("columnheader", name="predicted")).to_be_visible()
     target = result_of(demo)["results"][0]["targets"][0]
     assert target["predicted"] == pytest.approx(target["measured"], abs=0.02)
 
@@ -101,7 +101,7 @@ def test_a_direct_change_is_foretold_by_the_edges(demo):
 def test_text_is_written_on_and_strengths_are_swept(demo):
     choose(demo, "Scale", value=-1)
     demo.panel.get_by_label("five strengths").check()
-    demo.panel.get_by_label("Tokens to write").fill("4")
+    demo.panel.get_by_label("Tokens to generate").fill("4")
     article = tried(demo)
     expect(article.get_by_role("group", name="Strength").get_by_role("button")).to_have_count(5)
     expect(article.locator(".texts")).to_contain_text("Paris")
@@ -118,12 +118,12 @@ def test_history_is_replayed_compared_forgotten_and_survives_a_reload(demo):
     history = demo.panel.locator("ol > li")
     history.nth(1).get_by_role("button", name="compare").click()
     expect(demo.panel.get_by_role("article")).to_have_count(2)
-    history.nth(1).get_by_role("button", name="again").click()
+    history.nth(1).get_by_role("button", name="run again").click()
     expect(history).to_have_count(3)
     expect(demo.panel.get_by_role("status")).to_have_count(0, timeout=60_000)
     demo.reloaded()
     expect(history).to_have_count(3)
-    history.first.get_by_role("button", name="forget").click()
+    history.first.get_by_role("button", name="remove").click()
     expect(history).to_have_count(2)
     demo.page.keyboard.press("Control+z")
     expect(history).to_have_count(3)
@@ -135,7 +135,7 @@ def test_history_is_replayed_compared_forgotten_and_survives_a_reload(demo):
 
 def test_two_changes_are_tried_together(demo):
     choose(demo, "Ablate")
-    demo.panel.get_by_role("button", name="and another change").click()
+    demo.panel.get_by_role("button", name="Add another change").click()
     expect(demo.panel.get_by_text("together with 1 earlier change")).to_be_visible()
     other = next(node for node in demo.features if node != demo.node)
     demo.look(m="all", t="test", s=other)
@@ -147,7 +147,7 @@ def test_two_changes_are_tried_together(demo):
 
 def test_two_changes_of_the_same_feature_are_refused_with_a_sentence(demo):
     choose(demo, "Ablate")
-    demo.panel.get_by_role("button", name="and another change").click()
+    demo.panel.get_by_role("button", name="Add another change").click()
     demo.panel.get_by_role("button", name="Try it").click()
     expect(demo.panel.get_by_role("alert")).to_contain_text("leave one out")
 
@@ -175,13 +175,13 @@ def test_the_copied_python_does_the_same(demo, context):
 
 
 def test_a_change_that_cannot_be_made_is_told(demo):
-    choose(demo, "Swap", source="   ")
+    choose(demo, "Patch", source="   ")
     expect(demo.panel.get_by_role("button", name="Try it")).to_be_disabled()
 
 
 def test_a_running_trial_is_cancelled(demo):
     choose(demo, "Scale", value=2)
-    demo.panel.get_by_label("Tokens to write").fill("200")
+    demo.panel.get_by_label("Tokens to generate").fill("200")
     demo.panel.get_by_label("five strengths").check()
     demo.panel.get_by_role("button", name="Try it").click()
     demo.panel.get_by_role("button", name="Cancel").click()

@@ -10,16 +10,16 @@ from playwright.sync_api import expect
 from tests.web.browsing import GraphPage
 from tests.web.graphs import features_of
 
-WORKSPACE = Path(__file__).resolve().parents[2] / "web" / "src" / "graph_page" / "GraphWorkspace.svelte"
+SHORTCUTS = Path(__file__).resolve().parents[2] / "web" / "src" / "graph_page" / "graph_shortcuts.ts"
 WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def handled_keys() -> set[str]:
     """The names in the table of keys of a graph's page."""
-    source = WORKSPACE.read_text()
-    table = re.search(r"const act: Record<string, \(\) => void> = \{(.*?)\n    \};", source, re.DOTALL)
+    source = SHORTCUTS.read_text()
+    table = re.search(r"const actions: Record<string, \(\) => void> = \{(.*?)\n  \};", source, re.DOTALL)
     assert table
-    return {key.strip('"') for key in re.findall(r"^      (\"[^\"]+\"|\w+):", table[1], re.MULTILINE)}
+    return {key.strip('"') for key in re.findall(r"^    (\"[^\"]+\"|\w+):", table[1], re.MULTILINE)}
 
 
 def listed_keys(page) -> set[str]:
@@ -79,7 +79,7 @@ def test_the_whole_loop_without_a_mouse(page, server, small, tmp_path):
     opened.press("p")
     expect(page.get_by_role("heading", name="Strongest paths")).to_be_visible()
     opened.press("t")
-    expect(page.get_by_role("heading", name="Change and see")).to_be_visible()
+    expect(page.get_by_role("heading", name="Change features")).to_be_visible()
     for _ in range(4):
         opened.press("Control+z")
     opened.saved_once(lambda values: not values)
@@ -132,7 +132,7 @@ def test_the_tour_is_shown_once(new_context, server, small, tmp_path):
     id = server.add(small, tmp_path)
     page = new_context(seen=False).new_page()
     page.goto(f"{server.url}/#/g/{id}")
-    tour = page.get_by_role("dialog", name="It opens on a summary")
+    tour = page.get_by_role("dialog", name="The page opens with a summary")
     expect(tour).to_be_visible()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Next").click()

@@ -33,7 +33,7 @@ def label(opened, text, where=None):
     expect(field).to_be_focused()
     field.fill(text)
     if where:
-        opened.page.get_by_label("Where the label holds").select_option(where)
+        opened.page.get_by_label("Where the label applies").select_option(where)
     field.press("Enter")
     expect(field).to_be_hidden()
 
@@ -81,7 +81,7 @@ def test_a_label_is_edited_by_click_and_taken_away_by_an_empty_one(show, small):
     opened: GraphPage = show(small, **WHOLE, s=features_of(small)[0])
     heading(opened).get_by_role("button").click()
     opened.page.get_by_role("textbox", name="Label").fill("first")
-    opened.page.get_by_role("button", name="Keep").click()
+    opened.page.get_by_role("button", name="Save").click()
     expect(heading(opened)).to_contain_text("first")
     heading(opened).get_by_role("button").click()
     opened.page.get_by_role("textbox", name="Label").fill("")

@@ -159,7 +159,7 @@ def test_a_deleted_graph_comes_back_with_its_notes(shelf, server):
 def test_import_by_button(shelf, tmp_path, ending):
     path = save(one_feature_graph(), tmp_path / f"one.{ending}")
     shelf.get_by_label("Graph files to import").set_input_files(path)
-    expect(shelf.get_by_text("Imported one graph.")).to_be_visible()
+    expect(shelf.get_by_text("Imported 1 graph.")).to_be_visible()
     expect(row(shelf, "Yes")).to_be_focused()
 
 
@@ -189,10 +189,12 @@ def test_real_neuronpedia_files_are_imported(shelf, shared_file, tmp_path, name)
     path = tmp_path / f"{name}.json"
     path.write_bytes(shared_file(name))
     shelf.get_by_label("Graph files to import").set_input_files(path)
-    expect(shelf.get_by_text("Imported one graph.")).to_be_visible()
+    expect(shelf.get_by_text("Imported 1 graph.")).to_be_visible()
 
 
-@pytest.mark.parametrize(("item", "ending"), [("clew file", "clew"), ("JSON", "json"), ("Web page", "html")])
+@pytest.mark.parametrize(
+    ("item", "ending"), [("clew file", "clew"), ("Neuronpedia JSON", "json"), ("Web page", "html")]
+)
 def test_export_of_a_row(shelf, tmp_path, item, ending):
     row(shelf, "Music").hover()
     shelf.get_by_role("button", name="Export alpha").click()

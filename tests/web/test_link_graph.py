@@ -37,7 +37,7 @@ def test_every_kind_of_node_is_told_apart_by_words(show, small):
     opened: GraphPage = show(small, **WHOLE)
     for kind, sentence in [
         (NodeKind.FEATURE, "Feature"),
-        (NodeKind.ERROR, "Error: what is not explained"),
+        (NodeKind.ERROR, "Error node: unexplained part of layer"),
         (NodeKind.TOKEN, "Token"),
         (NodeKind.TARGET, "Output"),
     ]:

@@ -31,7 +31,7 @@ def test_tokens_and_next_tokens_appear_while_one_types(form):
     form.get_by_role("textbox", name="Prompt").press_sequentially(" France is", delay=20)
     expect(tokens).to_contain_text("5 tokens")
     expect(tokens).to_contain_text("France")
-    first = form.get_by_role("region", name="What comes next").get_by_role("button").first
+    first = form.get_by_role("region", name="Next tokens").get_by_role("button").first
     expect(first).to_contain_text("Paris")
     expect(first).to_contain_text(re.compile(r"0\.\d\d"))
 
@@ -42,7 +42,7 @@ def test_a_traced_graph_opens_when_it_is_done(form, server, tmp_path):
     more.click()
     form.get_by_label("Features at most").fill("200")
     form.get_by_label("Name", exact=True).fill("opposites")
-    target = form.get_by_role("region", name="What comes next").get_by_role("button", name=re.compile("cold"))
+    target = form.get_by_role("region", name="Next tokens").get_by_role("button", name=re.compile("cold"))
     target.first.click()
     form.get_by_role("button", name="Trace", exact=True).click()
     expect(form.get_by_role("progressbar")).to_be_visible()

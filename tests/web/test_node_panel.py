@@ -92,7 +92,7 @@ def test_pointing_at_an_edge_shows_its_node(show, small):
 def test_errors_tokens_and_outputs_have_their_own_panels(show, small):
     opened: GraphPage = show(small, **WHOLE)
     said = {
-        NodeKind.ERROR: "It has no inputs of its own",
+        NodeKind.ERROR: "An error node has no inputs",
         NodeKind.TOKEN: "of the prompt",
         NodeKind.TARGET: "probability",
     }

@@ -63,8 +63,8 @@ def test_what_explains_an_output_is_what_python_says(show, small):
 
 
 def selection_in(chooser):
-    """The value of the choice that stands for what is selected now."""
-    return chooser.locator("option", has_text="what is selected").get_attribute("value")
+    """The value of the choice that stands for the selection."""
+    return chooser.locator("option", has_text="the selection").get_attribute("value")
 
 
 def test_paths_from_the_selection_and_from_a_group(show, small, server):
@@ -102,4 +102,4 @@ def test_where_no_path_leads_it_says_so(show, small):
     begin = chooser(opened, "from")
     begin.select_option(value=selection_in(begin))
     chooser(opened, "to").select_option(index=1)
-    expect(opened.page.get_by_text("No path of shown edges leads from there to there")).to_be_visible()
+    expect(opened.page.get_by_text("No path leads from the one to the other")).to_be_visible()

@@ -15,7 +15,7 @@ WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def counted(opened: GraphPage) -> int:
-    text = opened.page.locator(".found > p.quiet").inner_text()
+    text = opened.page.locator(".results > p.quiet").inner_text()
     return int(text.split()[0].replace(",", ""))
 
 
@@ -95,7 +95,7 @@ def test_nodes_are_found_by_the_words_that_they_write(show, small):
 def test_a_filter_that_cannot_be_read_says_so(show, small):
     opened: GraphPage = show(small, **WHOLE)
     search(opened, "layer:high")
-    expect(opened.page.locator(".problem")).not_to_be_empty()
+    expect(opened.page.locator(".results .warning")).not_to_be_empty()
 
 
 def test_nothing_found_is_told_and_escape_clears(show, small):

@@ -158,7 +158,7 @@ def test_two_tabs_that_change_the_same_are_told_and_nothing_is_lost(show, small,
     label(opened, "mine")
     opened.saved_once(bool)
     tab.page.unroute("**/annotations")
-    warning = tab.page.get_by_role("alert").filter(has_text="Changed on another page at the same time")
+    warning = tab.page.get_by_role("alert").filter(has_text="at the same time. Its version is kept")
     expect(warning).to_be_visible()
     values = opened.saved_once(lambda values: f"pin:{other}" in values)
     assert "mine" in values.values()

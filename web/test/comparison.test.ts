@@ -108,7 +108,7 @@ describe("two graphs side by side", () => {
     await fireEvent.keyDown(screen.getByRole("tab", { name: /Only right/ }), { key: "ArrowRight" });
     expect(screen.getByRole("tab", { name: /Edges/ }).getAttribute("aria-selected")).toBe("true");
     expect(screen.getByText("−1.50")).toBeTruthy();
-    expect(screen.getByText(/3 are only left, 4 only right/)).toBeTruthy();
+    expect(screen.getByText(/3 only left and 4 only right/)).toBeTruthy();
   });
 
   it("filters by words and by kind", async () => {
@@ -116,7 +116,7 @@ describe("two graphs side by side", () => {
     await fireEvent.input(screen.getByRole("searchbox"), { target: { value: "animal" } });
     expect(links()).toEqual(["#/g/one?m=all&s=0_7_1"]);
     await fireEvent.input(screen.getByRole("searchbox"), { target: { value: "no such" } });
-    expect(screen.getByText("Nothing fits what is searched.")).toBeTruthy();
+    expect(screen.getByText("Nothing matches the search.")).toBeTruthy();
     await fireEvent.input(screen.getByRole("searchbox"), { target: { value: "" } });
     await fireEvent.change(screen.getByLabelText("Kind of node"), { target: { value: TOKEN } });
     await waitFor(() => expect(links()).toEqual(["#/g/one?m=all&s=E_100_0"]));

@@ -7,7 +7,7 @@ import {
   rankSentence,
   shareBelow,
 } from "../src/examples/activation_histogram.ts";
-import { cut, fullShades, holds, inOrder, shade } from "../src/examples/example_texts.ts";
+import { excerpt, fullShades, inOrder, matchingText, shade } from "../src/examples/example_texts.ts";
 import { generator } from "./random_graphs.ts";
 
 /** Two below zero, five at zero, three above. */
@@ -168,20 +168,20 @@ describe("example texts", () => {
     expect(fullShades(details({ maximum: 0, minimum: 0 }), example("a", 0, 0)).raises).toBe(1);
   });
 
-  test("are cut around the peak, with more of what came before it", () => {
+  test("are excerpt around the peak, with more of what came before it", () => {
     const text = Array.from({ length: 64 }, (_, place) => ` word${place % 10}`).join("");
     const long = example(text, 32);
-    const [begin, end] = cut(long);
+    const [begin, end] = excerpt(long);
     expect(begin).toBeLessThan(32);
     expect(end).toBeGreaterThan(33);
     expect(32 - begin).toBeGreaterThan(end - 33);
-    expect(cut(example("a b c", 1))).toEqual([0, 3]);
-    expect(cut(example(" x".repeat(40), 0))[0]).toBe(0);
+    expect(excerpt(example("a b c", 1))).toEqual([0, 3]);
+    expect(excerpt(example(" x".repeat(40), 0))[0]).toBe(0);
   });
 
   test("keep a peak that is longer than all that there is room for", () => {
     expect(
-      cut({
+      excerpt({
         tokens: ["a".repeat(90), "b".repeat(90), "c".repeat(90)],
         activations: [0, 1, 0],
         peak_at: 1,
@@ -195,9 +195,9 @@ describe("example texts", () => {
       groups: [{ kind: 0, name: "", examples: [example(" The river flows"), example(" a Stone here")] }],
       top_outputs: [{ text: " bread", value: 1 }],
     });
-    expect(holds(found, "", ["stone", "here"])).toBe("a Stone here");
-    expect(holds(found, "", ["bread"])).toBe("bread");
-    expect(holds(found, "water", ["water", "stone"])).toBe("water");
-    expect(holds(found, "", ["stone", "sand"])).toBeNull();
+    expect(matchingText(found, "", ["stone", "here"])).toBe("a Stone here");
+    expect(matchingText(found, "", ["bread"])).toBe("bread");
+    expect(matchingText(found, "water", ["water", "stone"])).toBe("water");
+    expect(matchingText(found, "", ["stone", "sand"])).toBeNull();
   });
 });

@@ -74,9 +74,9 @@ describe("an index that a server has", () => {
   test("is asked for each feature once", async () => {
     const featureIndex = await opened();
     expect(featureIndex.labels["L1/2"].text).toBe("rivers");
-    expect(featureIndex.answer("L1/2")).toEqual({ details: null, failure: "", passing: true });
-    await featureIndex.ask("L1/2");
-    await featureIndex.ask("L1/2");
+    expect(featureIndex.answer("L1/2")).toEqual({ details: null, failure: "", canRetry: true });
+    await featureIndex.fetchFeature("L1/2");
+    await featureIndex.fetchFeature("L1/2");
     expect(texts(featureIndex)).toEqual(["a text"]);
     expect(server.asked.filter((each) => each.includes("/features/"))).toHaveLength(1);
     featureIndex.close();
@@ -95,7 +95,7 @@ describe("an index that a server has", () => {
 
   test("is asked again after the stream was lost; what another index said is forgotten", async () => {
     const featureIndex = await opened();
-    await featureIndex.ask("L1/2");
+    await featureIndex.fetchFeature("L1/2");
     labels = { "L1/2": called("missed") };
     tellConnected();
     await expect.poll(() => featureIndex.labels["L1/2"].text).toBe("missed");
@@ -136,14 +136,14 @@ describe("an index that a server has", () => {
     await featureIndex.fetch();
     expect(featureIndex.failure).toBe("");
     server.on("GET /graphs/one/features/1/2", () => new Refusal(404, "The index has no feature L1/2."));
-    await featureIndex.ask("L1/2");
+    await featureIndex.fetchFeature("L1/2");
     expect(featureIndex.answer("L1/2")).toEqual({
       details: null,
       failure: "The index has no feature L1/2.",
-      passing: false,
+      canRetry: false,
     });
     server.on("GET /graphs/one/features/1/2", () => feature(["late"]));
-    await featureIndex.ask("L1/2");
+    await featureIndex.fetchFeature("L1/2");
     expect(texts(featureIndex)).toEqual(["late"]);
     featureIndex.close();
   });
@@ -155,11 +155,11 @@ describe("an index within an exported page", () => {
 
   test("answers without a server, and says what the file leaves out", async () => {
     const featureIndex = alone();
-    await featureIndex.ask("L1/2");
-    await featureIndex.ask("L9/9");
+    await featureIndex.fetchFeature("L1/2");
+    await featureIndex.fetchFeature("L9/9");
     expect(texts(featureIndex)).toEqual(["The river flows"]);
     expect(featureIndex.answer("L9/9").failure).toBe(
-      "This file has the texts of the 2 features that matter most here; this is not one of them.",
+      "This file has example texts for the 2 most influential features only, and this is not one of them.",
     );
     expect(server.asked).toEqual([]);
   });

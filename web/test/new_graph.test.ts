@@ -42,7 +42,7 @@ describe("a new graph", () => {
     await screen.findByText("2 tokens");
     expect(screen.getByText("capital")).toBeTruthy();
     expect(await screen.findByRole("button", { name: /Paris.*0\.80/ })).toBeTruthy();
-    expect(screen.getByText(/The 2 likeliest tokens/)).toBeTruthy();
+    expect(screen.getByText(/the 2 likeliest tokens/)).toBeTruthy();
   });
 
   it("loads a model that is ready, and then reads the prompt", async () => {
@@ -63,7 +63,7 @@ describe("a new graph", () => {
     loaded = false;
     await write("The capital");
     await fireEvent.change(screen.getByLabelText("Model"), { target: { value: "google/gemma" } });
-    await fireEvent.click(await screen.findByRole("button", { name: "Load it now" }));
+    await fireEvent.click(await screen.findByRole("button", { name: "Load it" }));
     await waitFor(() => expect(requested()[0]).toMatchObject({ kind: "load", model: "google/gemma" }));
     tellEvent("job", { ...server.jobs[0], state: "failed", error: "gemma is not here; install it." });
     await screen.findByText("gemma is not here; install it.");

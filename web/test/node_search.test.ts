@@ -67,6 +67,7 @@ describe("a search", () => {
     ["token:fran kind:token", [5]],
     ["token:paris", [7]],
     ["says:rome", [0]],
+    ["promotes:rome", [0]],
     ['says:" Rome"', [0]],
     ['says:"Rome"', []],
     ["label:capital", [2]],
@@ -77,15 +78,15 @@ describe("a search", () => {
   ])("for %s", (text, nodes) => expect(found(text)).toEqual(nodes));
 
   test.each<[string, number[], string]>([
-    ["colour:red", [], 'Nodes cannot be searched by "colour"; there are layer, pos, feature'],
-    ["kind:thing", [], 'There are no nodes of kind "thing"; there are feature, error, token and output.'],
-    ["layer:twelve", [], "twelve is not a number that layer could be compared with; write for example"],
-    ["rome layer:", [0], "After layer: something should follow, such as layer:12."],
-    ["act>", [], "After act> something should follow, such as act>2.5."],
-    ["constructor:", [], 'Nodes cannot be searched by "constructor"'],
-    ["constructor:x", [], 'Nodes cannot be searched by "constructor"'],
-    ["kind:constructor", [], 'There are no nodes of kind "constructor"'],
-    ["says>3", [], "Texts cannot be compared with >; write says: and the text."],
+    ["colour:red", [], 'There is no search by "colour". Use layer, pos, feature'],
+    ["kind:thing", [], 'There is no kind "thing"; use feature, error, token or output.'],
+    ["layer:twelve", [], "twelve is not a number; write for example"],
+    ["rome layer:", [0], "Write a value after layer:, for example layer:12."],
+    ["act>", [], "Write a value after act>, for example act>2.5."],
+    ["constructor:", [], 'There is no search by "constructor"'],
+    ["constructor:x", [], 'There is no search by "constructor"'],
+    ["kind:constructor", [], 'There is no kind "constructor"'],
+    ["says>3", [], "> does not work with texts; write says: and the text."],
   ])("says what it did not understand of %s", (text, nodes, sentence) => {
     const { nodes: left, problem } = search(text);
     expect(left).toEqual(nodes);

@@ -60,7 +60,7 @@ const small = () =>
 describe("influence", () => {
   test("of a small graph", () => {
     const { flow } = prepare(small());
-    expect(Array.from(flow.found)).toEqual([0.75, 0, 0.25, 0.75, 0]);
+    expect(Array.from(flow.influence)).toEqual([0.75, 0, 0.25, 0.75, 0]);
     expect(Array.from(flow.rowTotal)).toEqual([2, 1, 0, 0, 4]);
     expect(Array.from(cumulativeShare([1, 3, 0]))).toEqual([1, 0.75, 1]);
   });
@@ -68,7 +68,7 @@ describe("influence", () => {
   test.each(seeds)("is the sum of the powers of the shares (seed %i)", (seed) => {
     const graph = randomGraph(seed, sizeOf(seed));
     const expected = denseInfluence(denseShares(denseWeights(graph)), weightOfTargets(graph));
-    prepare(graph).flow.found.forEach((found, node) => expect(found).toBeCloseTo(expected[node], 12));
+    prepare(graph).flow.influence.forEach((found, node) => expect(found).toBeCloseTo(expected[node], 12));
     const shares = denseShares(denseWeights(graph));
     const quick = edgeShares(graph);
     for (let target = 0; target < graph.nNodes; target++)
@@ -88,7 +88,7 @@ describe("influence", () => {
     );
     const expected = denseInfluence(denseShares(weights), weightOfTargets(graph));
     const flow = measureFlow(graph, prepared.order, prepared.targetWeight, { node, edge });
-    flow.found.forEach((found, which) => expect(found).toBeCloseTo(expected[which], 12));
+    flow.influence.forEach((found, which) => expect(found).toBeCloseTo(expected[which], 12));
   });
 });
 

@@ -1,4 +1,4 @@
-/** The page's address says all that is needed to see the same again. */
+/** Addresses of the page: each holds all that is needed to see the same again. */
 
 export type Mode = "summary" | "all" | "chosen";
 export type Tab = "node" | "groups" | "paths" | "test" | "about";
@@ -9,10 +9,10 @@ export interface View {
   edgeThreshold: number;
   /** Ids of the selected nodes; the last one is what the panel shows. */
   selected: string[];
-  /** A group that the panel shows: of a person's (`g:id`) or of the summary (`s:place`). */
+  /** The group that the panel shows: a person's (`g:<id>`) or the summary's (`s:<place>`). */
   group: string | null;
   tab: Tab;
-  /** Positions that a person unfolded on a long prompt. */
+  /** Positions of a long prompt that a person unfolded. */
   unfolded: number[];
   camera: Camera | null;
   search: string;
@@ -21,7 +21,7 @@ export interface View {
 /** Scale, then the shift in pixels. */
 export type Camera = [number, number, number];
 
-/** What a graph opens on; thresholds of 0 leave the choice to the graph. */
+/** The view that a graph opens with; thresholds of 0 leave the choice to the graph. */
 export const FIRST_VIEW: View = {
   mode: "summary",
   nodeThreshold: 0,
@@ -49,7 +49,7 @@ export function readRoute(hash: string): Route {
   return { page: "library" };
 }
 
-/** An address that somebody cut off in the middle of a character is taken as it stands. */
+/** An address that was cut off in the middle of a character is taken as it stands. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
@@ -83,20 +83,27 @@ export function readView(query: string): View {
 }
 
 export function writeView(view: View): string {
-  const said = new URLSearchParams();
-  if (view.mode !== FIRST_VIEW.mode) said.set("m", view.mode);
-  if (view.nodeThreshold !== FIRST_VIEW.nodeThreshold) said.set("n", String(view.nodeThreshold));
-  if (view.edgeThreshold !== FIRST_VIEW.edgeThreshold) said.set("e", String(view.edgeThreshold));
-  if (view.selected.length) said.set("s", view.selected.join(","));
-  if (view.group) said.set("g", view.group);
-  if (view.tab !== FIRST_VIEW.tab) said.set("t", view.tab);
-  if (view.unfolded.length) said.set("u", view.unfolded.join(","));
-  if (view.camera) said.set("z", view.camera.map((value) => value.toFixed(2)).join(","));
-  if (view.search) said.set("q", view.search);
-  return said.toString();
+  const query = new URLSearchParams();
+  if (view.mode !== FIRST_VIEW.mode) query.set("m", view.mode);
+  if (view.nodeThreshold !== FIRST_VIEW.nodeThreshold) query.set("n", String(view.nodeThreshold));
+  if (view.edgeThreshold !== FIRST_VIEW.edgeThreshold) query.set("e", String(view.edgeThreshold));
+  if (view.selected.length) query.set("s", view.selected.join(","));
+  if (view.group) query.set("g", view.group);
+  if (view.tab !== FIRST_VIEW.tab) query.set("t", view.tab);
+  if (view.unfolded.length) query.set("u", view.unfolded.join(","));
+  if (view.camera) query.set("z", view.camera.map((value) => value.toFixed(2)).join(","));
+  if (view.search) query.set("q", view.search);
+  return query.toString();
 }
 
-export const graphAddress = (id: string, view: View) => {
+export const graphAddress = (id: string, view = FIRST_VIEW): string => {
   const query = writeView(view);
   return `#/g/${encodeURIComponent(id)}${query && `?${query}`}`;
 };
+
+/** A graph with one node selected, among all nodes. */
+export const nodeAddress = (id: string, node: string): string =>
+  graphAddress(id, { ...FIRST_VIEW, mode: "all", selected: [node] });
+
+export const compareAddress = (left: string, right: string): string =>
+  `#/compare/${encodeURIComponent(left)}/${encodeURIComponent(right)}`;

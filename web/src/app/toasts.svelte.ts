@@ -1,5 +1,7 @@
 /** Short messages over the page: what was done, with a way to take it back, and what went wrong. */
 
+import { messageOf } from "../format/numbers.ts";
+
 export interface ToastAction {
   label: string;
   run: () => void;
@@ -8,28 +10,29 @@ export interface ToastAction {
 export interface Toast {
   id: number;
   text: string;
-  kind: "told" | "wrong";
+  kind: "note" | "warning";
   action: ToastAction | null;
 }
 
+/** Milliseconds that a note is shown; a warning stays until it is closed. */
 const SHOWN_FOR = 10_000;
-/** Milliseconds; what went wrong stays until it is closed. */
-const MOST = 2;
+const MOST_TOASTS = 2;
 
 class Toasts {
   list = $state.raw<Toast[]>([]);
-  private last = 0;
+  private lastId = 0;
   private readonly timers = new Map<number, ReturnType<typeof setTimeout>>();
 
+  /** Show a note; returns its id. */
   tell(text: string, action: ToastAction | null = null): number {
-    return this.add({ id: ++this.last, text, kind: "told", action });
+    return this.add({ id: ++this.lastId, text, kind: "note", action });
   }
 
-  /** Say what went wrong: a sentence, or an error that has one. */
-  warn(problem: unknown): number {
-    const text = problem instanceof Error ? problem.message : String(problem);
-    const said = this.list.find((toast) => toast.kind === "wrong" && toast.text === text);
-    return said?.id ?? this.add({ id: ++this.last, text, kind: "wrong", action: null });
+  /** Show what went wrong, once: a sentence, or an error that has one. */
+  warn(problem: unknown): void {
+    const text = messageOf(problem);
+    if (!this.list.some((toast) => toast.kind === "warning" && toast.text === text))
+      this.add({ id: ++this.lastId, text, kind: "warning", action: null });
   }
 
   close(id: number): void {
@@ -45,15 +48,13 @@ class Toasts {
 
   release(id: number): void {
     this.hold(id);
-    if (this.list.find((toast) => toast.id === id)?.kind === "told")
-      this.timers.set(
-        id,
-        setTimeout(() => this.close(id), SHOWN_FOR),
-      );
+    if (this.list.find((toast) => toast.id === id)?.kind !== "note") return;
+    const timer = setTimeout(() => this.close(id), SHOWN_FOR);
+    this.timers.set(id, timer);
   }
 
   private add(toast: Toast): number {
-    for (const old of this.list.slice(0, Math.max(0, this.list.length + 1 - MOST))) this.close(old.id);
+    for (const old of this.list.slice(0, Math.max(0, this.list.length + 1 - MOST_TOASTS))) this.close(old.id);
     this.list = [...this.list, toast];
     this.release(toast.id);
     return toast.id;

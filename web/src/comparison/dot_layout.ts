@@ -1,27 +1,27 @@
-/** Where the nodes of both graphs stand in one frame, so that a node in both is at the same place in each. */
+/** Places of the dots: both graphs share one layout, so that a node in both stands at the same place. */
 
 import type { Comparison } from "../api/types.ts";
+import { comparedNode, type ComparedGraph, type ComparedNode } from "./compared_graph.ts";
 import type { Column } from "./token_alignment.ts";
-import type { Side, Told } from "./compared_graph.ts";
-import { told } from "./compared_graph.ts";
 
 export interface Dot {
-  /** Column, with the place inside it. */
+  /** Column, with the place inside it as a fraction. */
   x: number;
   /** Layer: -1 of tokens, the number of layers of outputs. */
   y: number;
-  left: Told | null;
-  right: Told | null;
+  left: ComparedNode | null;
+  right: ComparedNode | null;
 }
 
-/** Part of a column's width between neighbours in one place, where there is room. */
+/** Distance of neighbours in one column and layer, in column widths, where there is room. */
 const STEP = 0.14;
+/** Width that they may take together, in column widths. */
 const WIDTH = 0.84;
 
 export function placeDots(
   comparison: Comparison,
-  left: Side,
-  right: Side,
+  left: ComparedGraph,
+  right: ComparedGraph,
   columns: readonly Column[],
 ): Dot[] {
   const columnOf = {
@@ -29,7 +29,7 @@ export function placeDots(
     right: new Map(columns.map((column, place) => [column.right, place])),
   };
   const cells = new Map<string, Dot[]>();
-  const add = (one: Told | null, other: Told | null) => {
+  const add = (one: ComparedNode | null, other: ComparedNode | null) => {
     const column = one ? columnOf.left.get(one.position) : columnOf.right.get(other!.position);
     if (column === undefined) return;
     const dot = { x: column, y: (one ?? other)!.layer, left: one, right: other };
@@ -38,13 +38,13 @@ export function placeDots(
     if (cell) cell.push(dot);
     else cells.set(key, [dot]);
   };
-  for (const pair of comparison.nodes) add(told(left, pair.left), told(right, pair.right));
-  for (const id of comparison.only_left) add(told(left, id), null);
-  for (const id of comparison.only_right) add(null, told(right, id));
+  for (const pair of comparison.nodes) add(comparedNode(left, pair.left), comparedNode(right, pair.right));
+  for (const id of comparison.only_left) add(comparedNode(left, id), null);
+  for (const id of comparison.only_right) add(null, comparedNode(right, id));
   return [...cells.values()].flatMap(spread);
 }
 
-/** The most influential in the middle, the others to both sides of it. */
+/** The most influential in the middle, the others on both sides of it. */
 function spread(cell: Dot[]): Dot[] {
   const step = Math.min(STEP, WIDTH / cell.length);
   return cell

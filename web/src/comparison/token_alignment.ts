@@ -1,4 +1,4 @@
-/** Two prompts as one row of columns: tokens that correspond stand in the same one. */
+/** Two prompts in one row of columns, tokens that correspond in the same one. */
 
 /** Left, then right. */
 export type Both<T> = [T, T];

@@ -1,15 +1,17 @@
-/** Which edges are drawn: the strongest at rest, and those of the selection. */
+/** The edges that are drawn: the strongest of all, and those of the selection. */
 
 import type { Graph } from "../graph/graph.ts";
 import { makeHeap } from "../graph/heap.ts";
 import type { Prepared } from "../graph/prepared_graph.ts";
 
-const AT_REST = 350;
-const OF_SELECTION = 160;
+/** Edges drawn while nothing is selected. */
+const MOST_AT_REST = 350;
+const MOST_OF_SELECTION = 160;
 
-interface Drawn {
-  edges: Int32Array;
-  targets: Int32Array;
+interface Candidate {
+  carried: number;
+  edge: number;
+  target: number;
 }
 
 /** The shown edges that carry most influence, the strongest last. */
@@ -17,8 +19,8 @@ export function strongestEdges(
   { graph, flow }: Prepared,
   keepNode: Uint8Array,
   keepEdge: Uint8Array,
-  count = AT_REST,
-): Drawn {
+  count = MOST_AT_REST,
+): { edges: Int32Array; targets: Int32Array } {
   const weakestFirst = makeHeap<Candidate>((one, other) => one.carried < other.carried);
   let [size, least] = [0, 0];
   for (let target = 0; target < graph.nNodes; target++) {
@@ -32,49 +34,45 @@ export function strongestEdges(
       else least = weakestFirst.pop()!.carried;
     }
   }
-  const found = Array.from({ length: size }, () => weakestFirst.pop()!);
+  const strongest = Array.from({ length: size }, () => weakestFirst.pop()!);
   return {
-    edges: Int32Array.from(found, ({ edge }) => edge),
-    targets: Int32Array.from(found, ({ target }) => target),
+    edges: Int32Array.from(strongest, ({ edge }) => edge),
+    targets: Int32Array.from(strongest, ({ target }) => target),
   };
-}
-
-interface Candidate {
-  carried: number;
-  edge: number;
-  target: number;
 }
 
 export interface SelectionEdge {
   edge: number;
   target: number;
-  /** Of the strongest edge of the selection, between 0 and 1. */
+  /** Absolute weight, as a share of the selection's strongest edge. */
   share: number;
 }
 
-/** Edges into and out of some nodes, the strongest first; between the selected nodes alone for several. */
+/** Edges into and out of some nodes, the strongest first. */
 export function edgesOf(
   graph: Graph,
   nodes: readonly number[],
   keepNode: Uint8Array,
   keepEdge: Uint8Array,
 ): SelectionEdge[] {
-  const found: { edge: number; target: number; size: number }[] = [];
+  const edges: { edge: number; target: number; size: number }[] = [];
   const add = (edge: number, target: number) => {
     if (keepEdge[edge] && keepNode[target] && keepNode[graph.source[edge]])
-      found.push({ edge, target, size: Math.abs(graph.weight[edge]) });
+      edges.push({ edge, target, size: Math.abs(graph.weight[edge]) });
   };
   for (const node of nodes) {
     for (let edge = graph.offset[node]; edge < graph.offset[node + 1]; edge++) add(edge, node);
     for (let place = graph.outOffset[node]; place < graph.outOffset[node + 1]; place++)
       add(graph.outEdge[place], graph.outTarget[place]);
   }
-  found.sort((one, other) => other.size - one.size);
-  const most = found[0]?.size || 1;
-  return found.slice(0, OF_SELECTION).map(({ edge, target, size }) => ({ edge, target, share: size / most }));
+  edges.sort((one, other) => other.size - one.size);
+  const most = edges[0]?.size || 1;
+  return edges
+    .slice(0, MOST_OF_SELECTION)
+    .map(({ edge, target, size }) => ({ edge, target, share: size / most }));
 }
 
-/** The edges of one path, all in full. */
+/** The edges of one path, all drawn at full strength. */
 export function edgesAlong(graph: Graph, path: readonly number[]): SelectionEdge[] {
   return path.slice(1).flatMap((target, place) => {
     const source = path[place];

@@ -1,11 +1,12 @@
-/** Save what the stage shows as a picture, in vectors or in pixels. */
+/** Save the drawing of a graph as an image: SVG or PNG. */
 
-import type { Scene } from "./paint_nodes.ts";
-import { paintOverlay, paintStill, type Overlay } from "./paint_nodes.ts";
+import { paintOverlay, paintScene } from "./paint_graph.ts";
+import type { Overlay, Scene } from "./scene.ts";
 import { SvgContext } from "./svg_context.ts";
 
+/** Pixels of a PNG for each pixel on the page. */
 const SCALE = 2;
-/** Pixels of a PNG for each one on the page. */
+/** Styles that a copy of an SVG drawing needs of its own. */
 const COPIED = [
   "fill",
   "fill-opacity",
@@ -20,33 +21,33 @@ const COPIED = [
   "text-anchor",
 ];
 
-/** The link graph on show, drawn from the same scene; it registers itself here while it is mounted. */
-let onStage: (() => { scene: Scene; overlay: Overlay } | null) | null = null;
+/** Gives the scene of the link graph, which registers itself here while it is mounted. */
+let sceneOnShow: (() => { scene: Scene; overlay: Overlay } | null) | null = null;
 
-export function offerScene(give: typeof onStage): void {
-  onStage = give;
+export function offerScene(give: typeof sceneOnShow): void {
+  sceneOnShow = give;
 }
 
 /** Throws a sentence where there is nothing to draw. */
-export async function savePicture(stage: HTMLElement, kind: "svg" | "png", name: string): Promise<void> {
+export async function saveImage(stage: HTMLElement, kind: "svg" | "png", name: string): Promise<void> {
   const background = getComputedStyle(stage.ownerDocument.documentElement).backgroundColor;
-  const svg = pictureOf(stage, background);
+  const svg = svgOf(stage, background);
   if (!svg) throw new Error("There is nothing to draw yet.");
   const file = new Blob([svg.text], { type: "image/svg+xml" });
   download(kind === "svg" ? file : await pixels(file, svg.width, svg.height), `${fileName(name)}.${kind}`);
 }
 
-export function pictureOf(
+function svgOf(
   stage: HTMLElement,
   background: string,
 ): { text: string; width: number; height: number } | null {
-  const offered = onStage?.();
+  const offered = sceneOnShow?.();
   if (offered) {
     const { width, height } = offered.scene;
     const context = new SvgContext(width, height, background);
-    // The painter only uses what this context has.
+    // The painting functions use only what this context has.
     const canvas = context as unknown as CanvasRenderingContext2D;
-    paintStill(canvas, offered.scene);
+    paintScene(canvas, offered.scene);
     paintOverlay(canvas, offered.scene, offered.overlay);
     return { text: context.text(), width, height };
   }
@@ -59,7 +60,7 @@ const sizeOf = (svg: SVGSVGElement) => ({
   height: Number(svg.getAttribute("height")),
 });
 
-/** A copy that needs no style sheet. */
+/** An SVG drawing as a file that needs no style sheet. */
 function standAlone(shown: SVGSVGElement, background: string): string {
   const copy = shown.cloneNode(true) as SVGSVGElement;
   const originals = shown.querySelectorAll<SVGElement>("*");
@@ -89,15 +90,15 @@ async function pixels(svg: Blob, width: number, height: number): Promise<Blob> {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [width * SCALE, height * SCALE];
     canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
-    const made = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-    if (!made) throw new Error("The picture is too large for this browser.");
-    return made;
+    const png = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+    if (!png) throw new Error("The image is too large for this browser.");
+    return png;
   } finally {
     URL.revokeObjectURL(address);
   }
 }
 
-export function download(file: Blob, name: string): void {
+function download(file: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = name;
@@ -105,8 +106,8 @@ export function download(file: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A prompt as the name of a file. */
-export const fileName = (prompt: string): string =>
+/** A file name made from a prompt. */
+const fileName = (prompt: string): string =>
   prompt
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, "-")

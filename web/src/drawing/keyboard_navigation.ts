@@ -1,17 +1,15 @@
-/** Walk from node to node with the arrow keys: up and down along edges, sideways along the prompt. */
+/** Arrow keys on the link graph: up and down along the strongest edge, sideways along the prompt. */
 
 import type { Graph } from "../graph/graph.ts";
+import type { Pruned } from "../graph/prune.ts";
 import type { Layout } from "./link_layout.ts";
 
 export type Direction = "up" | "down" | "left" | "right";
 
-interface Shown {
-  node: Uint8Array;
-  edge: Uint8Array;
-}
+type Shown = Pick<Pruned, "node" | "edge">;
 
-/** The node to go to, or null where nothing lies that way. */
-export function step(
+/** The next node in a direction, or null where there is none. */
+export function nextNode(
   graph: Graph,
   layout: Layout,
   shown: Shown,

@@ -1,6 +1,7 @@
-/** Where nodes stand: token positions across, layers up; arithmetic only, in units of pixels at scale 1. */
+/** Layout of the link graph: token positions across, layers up, in pixels at scale 1. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
+import type { Mask } from "../graph/influence.ts";
+import { ERROR, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
 
 export interface Layout {
   x: Float32Array;
@@ -12,7 +13,7 @@ export interface Layout {
   height: number;
 }
 
-/** A position, or a run of folded ones. */
+/** One position, or a fold of several. */
 export interface Column {
   positions: number[];
   folded: boolean;
@@ -20,35 +21,39 @@ export interface Column {
   width: number;
 }
 
-/** A layer; -1 holds the tokens, the last one the outputs. */
+/** The strip of one layer; -1 holds the tokens, the last one the outputs. */
 export interface Band {
   layer: number;
   top: number;
   height: number;
 }
 
+/** Width and height of one node with the space around it. */
 const SLOT = 13;
-/** The room of one node. */
+/** Rows at most for the nodes of one position in one layer; the window's shape decides how many are used. */
 const MOST_ROWS = 6;
-/** Nodes of a position in one layer stand in at most so many rows; how many, the window's shape says. */
+/** Space between the nodes of two columns. */
 const GAP = 22;
 const LEAST_COLUMN = 58;
 const FOLDED_COLUMN = 52;
+/** Space between the nodes of two layers. */
 const BAND_GAP = 8;
+/** Outputs stand farther apart than other nodes, so that their names have room. */
 const TARGET_WIDTH = 30;
+/** Longer prompts are folded. */
 export const FOLD_ABOVE = 24;
-/** Prompts of more positions than this are folded. */
-const MOST_LOUD = 20;
-/** Of these, so many of the most influential positions stay open. */
+/** Positions of a folded prompt that stay open: the most influential ones. */
+const MOST_OPEN = 20;
+/** Fewer quiet positions in a row are not worth a fold. */
 const SHORTEST_FOLD = 3;
+/** How much farther apart layers or positions may move to fill the window. */
+const MOST_STRETCH = 1.7;
 
-export interface Shown {
-  node: Uint8Array;
-}
+type Shown = Pick<Mask, "node">;
 
 /**
- * Lays out the nodes that are shown; those of folded positions get no place (NaN). `aspect` is the width of the
- * window over its height: the picture comes as near to it as it can.
+ * Places the nodes that are shown; those of folded positions get no place (NaN). `aspect` is the window's width over
+ * its height, which the layout comes near to.
  */
 export function layOut(graph: Graph, shown: Shown, unfolded: readonly number[], aspect = 1.5): Layout {
   const cells = cellsOf(graph, shown);
@@ -115,7 +120,7 @@ interface Frame {
   bands: Map<number, Band>;
 }
 
-/** Columns and bands with so many rows to a band that the whole has about the shape of the window. */
+/** Columns and bands, with as many rows in a band as make the whole most like the window's shape. */
 function frameFor(graph: Graph, cells: Map<number, Cell>, positions: number[][], aspect: number): Frame {
   let best: Frame | null = null;
   let least = Infinity;
@@ -150,8 +155,8 @@ function columnsOf(graph: Graph, cells: Map<number, Cell>, runsOf: number[][], r
 const tokenWidth = (graph: Graph, position: number): number =>
   Math.min(16, graph.info.tokens[position].length + 1) * 8 + 14;
 
-/** Positions that carry the least influence; none on a prompt that fits as it is. The last one always stays. */
-export function quietPositions(graph: Graph, shown: Shown): Uint8Array {
+/** Positions with little influence, which may be folded: none on a short prompt, and never the last one. */
+function quietPositions(graph: Graph, shown: Shown): Uint8Array {
   const nPositions = graph.info.tokens.length;
   const quiet = new Uint8Array(nPositions);
   if (nPositions <= FOLD_ABOVE) return quiet;
@@ -160,28 +165,28 @@ export function quietPositions(graph: Graph, shown: Shown): Uint8Array {
     if (shown.node[node] && graph.kind[node] !== TARGET)
       carried[graph.position[node]] += graph.influence[node];
   carried[nPositions - 1] = Infinity;
-  const least = carried.slice().sort().at(-MOST_LOUD)!;
+  const least = carried.slice().sort().at(-MOST_OPEN)!;
   return quiet.map((_, position) => Number(carried[position] < least));
 }
 
-/** Single positions, and runs of at least three quiet ones. */
+/** Positions one by one, and runs of quiet ones together. */
 function runs(quiet: Uint8Array, unfolded: ReadonlySet<number>): number[][] {
-  const found: number[][] = [];
+  const all: number[][] = [];
   let run: number[] = [];
   const close = () => {
-    if (run.length >= SHORTEST_FOLD) found.push(run);
-    else found.push(...run.map((position) => [position]));
+    if (run.length >= SHORTEST_FOLD) all.push(run);
+    else all.push(...run.map((position) => [position]));
     run = [];
   };
   quiet.forEach((isQuiet, position) => {
     if (isQuiet && !unfolded.has(position)) run.push(position);
     else {
       close();
-      found.push([position]);
+      all.push([position]);
     }
   });
   close();
-  return found;
+  return all;
 }
 
 function bandsOf(graph: Graph, cells: Map<number, Cell>, columnOf: Map<number, Column>): Map<number, Band> {
@@ -203,8 +208,6 @@ function bandsOf(graph: Graph, cells: Map<number, Cell>, columnOf: Map<number, C
   }
   return bands;
 }
-
-const MOST_STRETCH = 1.7;
 
 /** Moves layers apart where the window is higher than the picture, or positions where it is wider. */
 function stretch(bands: Map<number, Band>, columns: Column[], aspect: number): void {
@@ -256,16 +259,3 @@ function radii(graph: Graph, shown: Shown): Float32Array {
     return 2.2 + 3.8 * Math.sqrt(most > 0 ? Math.min(1, influence / most) : 0);
   });
 }
-
-/** The scale and shift that show the whole layout in a window of this size. */
-export function fit(layout: Layout, width: number, height: number, padding = 26): [number, number, number] {
-  const scale = Math.min(
-    2.2,
-    (width - 2 * padding) / Math.max(1, layout.width),
-    (height - 2 * padding) / Math.max(1, layout.height),
-  );
-  const k = Math.max(scale, 0.02);
-  return [k, (width - k * layout.width) / 2, (height - k * layout.height) / 2];
-}
-
-export const isFeature = (graph: Graph, node: number): boolean => graph.kind[node] === FEATURE;

@@ -1,4 +1,4 @@
-/** Colours: those of the style sheet for the canvas, and those that groups may have. */
+/** Colours: the style sheet's for the canvas, and those of groups. */
 
 export interface Palette {
   paper: string;
@@ -30,17 +30,17 @@ const NAMES: (keyof Palette)[] = [
 export function readPalette(element: HTMLElement): Palette {
   const probe = document.createElement("span");
   element.append(probe);
-  const found = Object.fromEntries(
+  const colors = Object.fromEntries(
     NAMES.map((name) => {
       probe.style.color = `var(--${name})`;
       return [name, getComputedStyle(probe).color];
     }),
   );
   probe.remove();
-  return found as unknown as Palette;
+  return colors as unknown as Palette;
 }
 
-/** Told apart by people who see colours differently (after Okabe and Ito, a little darker). */
+/** Colours that people with colour blindness can tell apart (after Okabe and Ito, a little darker). */
 export const GROUP_COLORS = [
   "#0072b2",
   "#d55e00",
@@ -51,5 +51,3 @@ export const GROUP_COLORS = [
   "#7a52c7",
   "#7d6b5d",
 ];
-
-export const nextColor = (taken: number): string => GROUP_COLORS[taken % GROUP_COLORS.length];

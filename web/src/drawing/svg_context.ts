@@ -1,4 +1,4 @@
-/** A canvas context that writes SVG: the part of it that the painter uses. */
+/** A canvas context that writes SVG; it has the methods that the painting functions use. */
 
 type Matrix = [number, number, number, number, number, number];
 
@@ -79,7 +79,7 @@ export class SvgContext {
     this.dash = dash;
   }
 
-  /** The ground is there already. */
+  /** The background is there already. */
   clearRect(): void {}
 
   beginPath(): void {

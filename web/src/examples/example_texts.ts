@@ -1,17 +1,17 @@
-/** Example texts of a feature: which come first, how strongly their tokens are shaded, what is left out. */
+/** Example texts of a feature: their order, the shades of their tokens, and where they are cut. */
 
 import type { Example, ExampleGroup, FeatureRecord } from "../api/types.ts";
 
-/** Kinds of groups. */
+/** Kinds of example groups; larger and smaller numbers are weaker levels. */
 export const STRONGEST = 0;
 export const MOST_NEGATIVE = -1;
 
-/** Whether a group is one of those below the strongest, or above the most negative. */
+/** True for a weaker level of either side. */
 export const isLevel = (kind: number): boolean => kind > STRONGEST || kind < MOST_NEGATIVE;
 
 /**
- * The side on which the feature is active here, then the other side; after the side that they are of, levels, those of
- * one text each in one list.
+ * Groups in the order of reading: the side on which the feature is active here with its weaker levels, then the other
+ * side. Levels of one text each become one list.
  */
 export function inOrder(groups: readonly ExampleGroup[], activation: number): ExampleGroup[] {
   const some = groups.filter(({ examples }) => examples.length);
@@ -31,16 +31,16 @@ function oneList(levels: ExampleGroup[]): ExampleGroup[] {
   return [{ kind: levels[0].kind, name: "Weaker and weaker", examples }];
 }
 
-/** The activations that are shaded fully. */
+/** Activations with the full shade, for each sign. */
 export interface FullShades {
   raises: number;
   lowers: number;
 }
 
 /**
- * The feature's largest activation on the side of the example, so that weaker texts look weaker; tokens on the other
- * side are held to the larger of both, so that none outshines the peak by being measured more gently. What an example
- * holds is enough where the extremes are not known.
+ * The feature's largest activation on the example's side, so that weaker texts look weaker. Tokens on the other side
+ * are measured by the larger of both extremes, so that none outshines the peak. Where the index knows no extremes, the
+ * example's own peak serves.
  */
 export function fullShades({ minimum, maximum }: FeatureRecord, { peak }: Example): FullShades {
   const [lowest, highest] = [Math.abs(minimum ?? 0), Math.abs(maximum ?? 0)];
@@ -49,20 +49,21 @@ export function fullShades({ minimum, maximum }: FeatureRecord, { peak }: Exampl
   return peak < 0 ? { raises: other, lowers: own } : { raises: own, lowers: other };
 }
 
-/** From 0 to 1; faint activations leave no shade, so that the ones that count stand out. */
+/** Activations below this share of the full shade stay unshaded, so that the others stand out. */
+const FAINT = 0.06;
+
+/** The shade of a token, from 0 to 1. */
 export function shade(activation: number, full: FullShades): number {
   const share = Math.min(1, Math.abs(activation) / (activation < 0 ? full.lowers : full.raises));
   return share < FAINT ? 0 : share;
 }
 
-const FAINT = 0.06;
-
+/** Characters shown around the peak: fewer after it, since later tokens cannot have caused it. */
 const BEFORE = 56;
 const AFTER = 34;
-/** Characters around the peak: what comes after it changed nothing. */
 
-/** Where a text is cut so that its peak and what led to it fit into two lines or three: the first token, and the end. */
-export function cut({ tokens, peak_at }: Example): [number, number] {
+/** The tokens around the peak that fit into two or three lines, from the first to the end. */
+export function excerpt({ tokens, peak_at }: Example): [number, number] {
   let [begin, end] = [peak_at, peak_at + 1];
   for (let room = BEFORE; begin > 0 && tokens[begin - 1].length <= room; begin--)
     room -= tokens[begin - 1].length;
@@ -70,15 +71,15 @@ export function cut({ tokens, peak_at }: Example): [number, number] {
   return [begin, end];
 }
 
-/** Whether all words stand in what an index knows of a feature, whatever the case. */
-export function holds(details: FeatureRecord, label: string, words: readonly string[]): string | null {
+/** The text that best shows some words in the index of a feature, whatever the case; null unless all are found. */
+export function matchingText(details: FeatureRecord, label: string, words: readonly string[]): string | null {
   const texts = details.groups.flatMap(({ examples }) => examples.map(({ tokens }) => tokens.join("")));
   const { top_outputs, strongest_tokens, strongest_low } = details;
   const tokens = [...top_outputs, ...strongest_tokens, ...strongest_low].map(({ text }) => text.trim());
   const pieces = [label, tokens.slice(0, 8).join(", "), ...texts].map((piece) => piece.trim());
   const all = [label, ...tokens, ...texts].join("\n").toLowerCase();
   if (!words.every((word) => all.includes(word.toLowerCase()))) return null;
-  const held = (piece: string) =>
+  const matches = (piece: string) =>
     words.filter((word) => piece.toLowerCase().includes(word.toLowerCase())).length;
-  return pieces.reduce((best, piece) => (held(piece) > held(best) ? piece : best));
+  return pieces.reduce((best, piece) => (matches(piece) > matches(best) ? piece : best));
 }

@@ -1,8 +1,13 @@
-/** A node as a sentence, for people who hear the page, and the numbers that stand beside nodes. */
+/** Numbers and short texts as a page shows them. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
-import { featureName, nodeName, promoted, quote, targetOf } from "../graph/node_names.ts";
+/** `12,345`. */
+export const count = (value: number): string => value.toLocaleString("en-GB");
 
+/** `1 node`, `2,400 nodes`. */
+export const plural = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+
+/** A share as `3.1 %` or `<0.1 %`. */
 export const percent = (share: number): string => {
   const value = 100 * share;
   if (value !== 0 && Math.abs(value) < 0.1) return `${value < 0 ? "−" : ""}<0.1 %`;
@@ -28,38 +33,14 @@ export const probability = (value: number): string =>
       ? value.toExponential(0).replaceAll("-", "−")
       : value.toFixed(value < 0.1 ? 3 : 2);
 
-/** "layer 12, on " France"", "the prompt's token 4", ... */
-export function where(graph: Graph, node: number): string {
-  const token = quote(graph.info.tokens[graph.position[node]]);
-  switch (graph.kind[node]) {
-    case FEATURE:
-      return `layer ${graph.layer[node]}, on ${token} (${graph.position[node]})`;
-    case ERROR:
-      return `what is not explained of layer ${graph.layer[node]}, on ${token} (${graph.position[node]})`;
-    case TOKEN:
-      return `token ${graph.position[node]} of the prompt`;
-    default:
-      return "an output";
-  }
-}
+/** A score between 0 and 1, or a dash where there is none. */
+export const score = (value: number | null | undefined): string => value?.toFixed(2) ?? "–";
 
-export function sentence(graph: Graph, node: number, label: string | null, share: number): string {
-  switch (graph.kind[node]) {
-    case FEATURE: {
-      const tokens = promoted(graph, node, 3).map(quote).join(", ");
-      const writes = tokens && `, writes towards ${tokens}`;
-      const named = label ? `${label}: feature` : "Feature";
-      return `${named} ${featureName(graph, node)}, ${where(graph, node)}, activation ${number(graph.activation[node])}, influence ${percent(share)}${writes}.`;
-    }
-    case ERROR:
-      return `Error: ${where(graph, node)}, influence ${percent(share)}.`;
-    case TOKEN:
-      return `Token ${nodeName(graph, node)}, influence ${percent(share)}.`;
-    case TARGET: {
-      const { text, probability: chance } = targetOf(graph, node);
-      return `Output ${quote(text)}${chance === null ? "" : `, probability ${probability(chance)}`}.`;
-    }
-    default:
-      return nodeName(graph, node);
-  }
-}
+/** A text on one line, cut with an ellipsis. */
+export const shortened = (text: string, most = 48): string => {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
+};
+
+/** The sentence of an error. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,4 +1,4 @@
-/** Times as a person says them. */
+/** Durations and dates in short words. */
 
 /** `4 s`, `1 min 20 s`, `2 h 5 min`. */
 export function duration(seconds: number): string {
@@ -8,7 +8,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** The same, rounded as a guess should be. */
+/** A duration rounded as an estimate should be. */
 export function roughly(seconds: number): string {
   if (seconds < 10) return "a few seconds";
   if (seconds < 55) return `${10 * Math.round(seconds / 10)} s`;
@@ -16,7 +16,7 @@ export function roughly(seconds: number): string {
   return duration(seconds);
 }
 
-/** How long it takes on, from what was done so far; null while that says too little. */
+/** Seconds that the rest will take, from the pace so far; null while too little is done to tell. */
 export function timeLeft(done: number, total: number, seconds: number): number | null {
   if (done <= 0 || total <= done || seconds < 2 || done < 0.02 * total) return null;
   return (seconds / done) * (total - done);

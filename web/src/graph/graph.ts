@@ -1,4 +1,4 @@
-/** The attribution graph as typed arrays, in the order and with the featureIndex of the `.clew` file. */
+/** An attribution graph as typed arrays, in the order and with the meanings of the `.clew` file. */
 
 export const FEATURE = 0;
 export const ERROR = 1;
@@ -18,7 +18,7 @@ export interface Target {
   minus_id: number | null;
 }
 
-/** What is known about a graph besides its arrays; see `clew.graph.info`. */
+/** Facts about a graph besides its arrays, as `clew.GraphInfo` describes them. */
 export interface GraphInfo {
   prompt: string;
   tokens: string[];
@@ -39,7 +39,7 @@ export interface GraphInfo {
   generator: string;
 }
 
-/** What a person added, as it travels in a file; nodes go by their ids. */
+/** A person's annotations as a file holds them; nodes go by their ids. */
 export interface FileAnnotations {
   labels: Record<string, string>;
   feature_labels: Record<string, string>;
@@ -65,12 +65,12 @@ export interface Graph {
   readonly offset: Int32Array;
   readonly source: Int32Array;
   readonly weight: Float32Array;
-  /** The same edges from their sources: those out of node s are `outOffset[s]` to `outOffset[s + 1]`. */
+  /** Edges by source: those out of node s are `outOffset[s]` to `outOffset[s + 1]`. */
   readonly outOffset: Int32Array;
   readonly outTarget: Int32Array;
-  /** For each outgoing edge its place among `source` and `weight`. */
+  /** The place of each outgoing edge in `source` and `weight`. */
   readonly outEdge: Int32Array;
-  /** How much of each row counts as error, its error nodes included; null where nothing was pruned, or nobody knows. */
+  /** The part of each row that counts as error, its error nodes included; null if nothing was pruned or the file lacks it. */
   readonly leftOut: Float32Array | null;
   readonly nLayers: number;
   readonly ids: string[];
@@ -80,7 +80,7 @@ export interface Graph {
   readonly outputs: OutputTokens | null;
 }
 
-/** Tokens that features write towards: `perNode` token ids each, the first half promoted most. */
+/** Output tokens of features: `perNode` token ids each, the first half promoted, the second suppressed. */
 export interface OutputTokens {
   readonly rowOf: Map<number, number>;
   readonly token: Int32Array;
@@ -88,15 +88,34 @@ export interface OutputTokens {
   readonly perNode: number;
 }
 
+/** Begin and end of the tokens that a row promotes, or (`bottom`) suppresses. */
 export const promotedRow = (outputs: OutputTokens, row: number, bottom: boolean): [number, number] => {
   const half = outputs.perNode / 2;
   const begin = row * outputs.perNode + (bottom ? half : 0);
   return [begin, begin + half];
 };
 
+export const targetOf = (graph: Graph, node: number): Target =>
+  graph.info.targets[node - graph.kind.indexOf(TARGET)];
+
+export const nodesOfKind = (graph: Graph, kind: number): number[] =>
+  Array.from(graph.kind.keys()).filter((node) => graph.kind[node] === kind);
+
+/** Outputs, the one with the largest weight first. */
+export const targetsByWeight = (graph: Graph): number[] =>
+  nodesOfKind(graph, TARGET).sort((one, other) => graph.activation[other] - graph.activation[one]);
+
+/** The nodes with these ids; ids that the graph does not have are passed over. */
+export const nodesWithIds = (graph: Graph, ids: readonly string[]): number[] =>
+  ids.map((id) => graph.indexOf.get(id)).filter((node) => node !== undefined);
+
+/** A copy of some nodes, the most influential first. */
+export const sortedByInfluence = (graph: Graph, nodes: readonly number[]): number[] =>
+  nodes.toSorted((one, other) => graph.influence[other] - graph.influence[one]);
+
 /**
- * Whether an edge makes its target more active than it is: its weight has the sign of what it leads to. A neuron's
- * activation may be negative, and what pushes it further down strengthens it.
+ * True for an edge that makes its target more active: its weight has the sign of the target's activation. A neuron's
+ * activation may be negative, and a negative weight then strengthens it.
  */
 export const strengthens = (graph: Graph, target: number, weight: number): boolean =>
   weight > 0 !== (graph.kind[target] === FEATURE && graph.activation[target] < 0);

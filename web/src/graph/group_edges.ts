@@ -1,4 +1,4 @@
-/** Edges between groups of nodes, summed: what a view of supernodes or pinned nodes draws. */
+/** Influence between groups of nodes: the lines of the summary and of the chosen nodes. */
 
 import type { Graph } from "./graph.ts";
 import { measureFlow, safeDivide, type Flow, type Mask } from "./influence.ts";
@@ -11,13 +11,13 @@ import type { Prepared } from "./prepared_graph.ts";
  */
 export interface Sum {
   readonly carried: number;
-  /** The same with signs: positive where the source makes its targets more active than they are. */
+  /** The signed sum: positive where the source makes its targets more active. */
   readonly effect: number;
-  /** How many edges. */
+  /** Number of edges. */
   readonly count: number;
 }
 
-/** All edges from the members of one group to those of another. */
+/** The edges from members of one group to those of another, taken together. */
 export interface GroupEdge extends Sum {
   readonly source: number;
   readonly target: number;
@@ -28,14 +28,14 @@ export interface GroupEdge extends Sum {
 export interface GroupEdges {
   /** One for each pair of groups between which influence flows, the strongest first. */
   readonly edges: GroupEdge[];
-  /** For each group what comes from nodes in no group, and what goes there. */
+  /** For each group, the edges from nodes in no group, and those to them. */
   readonly fromOutside: Sum[];
   readonly toOutside: Sum[];
 }
 
 /**
- * What flows between groups, as `graph.summarize()` counts it in Python. `groupOf` tells each node's group
- * from 0, or -1 for nodes in none. With a `mask`, of that part as a graph of its own.
+ * The influence between groups, as `graph.summarize()` counts it in Python. `groupOf` has the number of each node's
+ * group, or -1 for nodes in none. With a `mask`, that part counts as a graph of its own.
  */
 export function groupEdges(
   prepared: Prepared,
@@ -46,11 +46,11 @@ export function groupEdges(
   const { graph, order, targetWeight } = prepared;
   const flow = mask ? measureFlow(graph, order, targetWeight, mask) : prepared.flow;
   const tables = sumByPair(graph, flow, groupOf, nGroups, mask);
-  const everything = flow.found.reduce((sum, found) => sum + found, 0) || 1;
+  const total = flow.influence.reduce((sum, own) => sum + own, 0) || 1;
   const side = nGroups + 1;
   const sum = (source: number, target: number): Sum => ({
-    carried: tables.carried[source * side + target] / everything,
-    effect: tables.effect[source * side + target] / everything,
+    carried: tables.carried[source * side + target] / total,
+    effect: tables.effect[source * side + target] / total,
     count: tables.count[source * side + target],
   });
   const groups = Array.from({ length: nGroups }, (_, group) => group);
@@ -97,7 +97,7 @@ function sumByPair(
   return { carried, effect, count };
 }
 
-/** The groups' numbers by node; of a node in several groups, the last. */
+/** The number of each node's group; of several groups, the last counts. */
 export function groupNumbers(nNodes: number, groups: Iterable<number>[]): Int32Array {
   const groupOf = new Int32Array(nNodes).fill(-1);
   groups.forEach((members, group) => {

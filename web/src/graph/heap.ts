@@ -1,11 +1,11 @@
-/** A priority queue: whatever comes first is taken out first. */
+/** A priority queue, as a binary heap. */
 
 export interface Heap<T> {
   push(item: T): void;
   pop(): T | undefined;
 }
 
-/** `before(a, b)` says whether `a` is to be taken out before `b`. */
+/** An empty queue; `before(a, b)` is true where `a` has to be taken out before `b`. */
 export function makeHeap<T>(before: (left: T, right: T) => boolean): Heap<T> {
   const items: T[] = [];
   const swap = (left: number, right: number) => {

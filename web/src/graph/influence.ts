@@ -1,18 +1,18 @@
-/** How much of the targets flows through each node, over all paths: one exact pass, no iteration. */
+/** Influence: how much of the targets flows through each node, over all paths, in one exact pass. */
 
 import { TARGET, type Graph } from "./graph.ts";
 
-/** How influence moves through a graph; an edge carries `|weight| * perWeight[target]`. */
+/** Influence and what it flows along; an edge carries `|weight| * perWeight[target]`. */
 export interface Flow {
   /** Influence of each node on the weighted targets. */
-  readonly found: Float64Array;
+  readonly influence: Float64Array;
   /** Sum of the absolute weights into each node. */
   readonly rowTotal: Float64Array;
-  /** `(found + target weight) / rowTotal`, zero for rows without input. */
+  /** `(influence + target weight) / rowTotal`, zero for rows without input. */
   readonly perWeight: Float64Array;
 }
 
-/** Some of a graph: one byte a node, one an edge; without `edge`, all edges between the nodes. */
+/** A part of a graph: a byte for each node and edge; without `edge`, all edges between its nodes. */
 export interface Mask {
   readonly node: Uint8Array;
   readonly edge: Uint8Array | null;
@@ -25,12 +25,12 @@ export function targetWeights(graph: Graph): Float64Array {
 
 /**
  * Influence of every node on the weighted targets: `w (N + N^2 + ...)` with `N` the absolute edge weights,
- * each row divided by its sum. Edges only go up, so taking the rows from the top down (`order`) settles
- * each node before it is needed. With a `mask`, of that part as a graph of its own.
+ * each row divided by its sum. Edges only go up, so rows are taken from the top down (`order`): the influence of a
+ * node is complete before its row needs it. With a `mask`, that part counts as a graph of its own.
  */
 export function measureFlow(graph: Graph, order: Int32Array, targetWeight: Float64Array, mask?: Mask): Flow {
   const { offset, source, weight, nNodes } = graph;
-  const found = new Float64Array(nNodes);
+  const influence = new Float64Array(nNodes);
   const rowTotal = new Float64Array(nNodes);
   const perWeight = new Float64Array(nNodes);
   const has = edgeTest(graph, mask);
@@ -40,21 +40,23 @@ export function measureFlow(graph: Graph, order: Int32Array, targetWeight: Float
     let total = 0;
     for (let edge = begin; edge < end; edge++) if (has(edge)) total += Math.abs(weight[edge]);
     rowTotal[target] = total;
-    const each = safeDivide(found[target] + targetWeight[target], total);
+    const each = safeDivide(influence[target] + targetWeight[target], total);
     perWeight[target] = each;
     if (each === 0) continue;
     for (let edge = begin; edge < end; edge++)
-      if (has(edge)) found[source[edge]] += Math.abs(weight[edge]) * each;
+      if (has(edge)) influence[source[edge]] += Math.abs(weight[edge]) * each;
   }
-  return { found, rowTotal, perWeight };
+  return { influence, rowTotal, perWeight };
 }
 
-/** Whether an edge into a node of the part belongs to it. */
+/** A test for the edges of a part; it takes edges into nodes of the part only. */
 function edgeTest(graph: Graph, mask: Mask | undefined): (edge: number) => boolean {
   if (!mask) return () => true;
   const { source } = graph;
-  const { node, edge: kept } = mask;
-  return kept ? (edge) => kept[edge] === 1 && node[source[edge]] === 1 : (edge) => node[source[edge]] === 1;
+  const { node, edge: inPart } = mask;
+  return inPart
+    ? (edge) => inPart[edge] === 1 && node[source[edge]] === 1
+    : (edge) => node[source[edge]] === 1;
 }
 
 /** Each edge's share of its target's input, by absolute weight; rows of zeros stay zero. */
@@ -70,12 +72,12 @@ export function edgeShares(graph: Graph): Float64Array {
   return shares;
 }
 
-/** For each node the share of all influence that it and every stronger node carry together. */
-export function cumulativeShare(found: ArrayLike<number>): Float64Array {
-  const order = strongestFirst(found);
-  const share = new Float64Array(found.length);
+/** The share of all influence that each node and all stronger ones carry together. */
+export function cumulativeShare(influence: ArrayLike<number>): Float64Array {
+  const order = strongestFirst(influence);
+  const share = new Float64Array(influence.length);
   let total = 0;
-  for (const node of order) share[node] = total += found[node];
+  for (const node of order) share[node] = total += influence[node];
   if (total > 0) for (let node = 0; node < share.length; node++) share[node] /= total;
   return share;
 }

@@ -1,11 +1,11 @@
-/** The smallest value of the smallest set that reaches a share of a whole, found without sorting it. */
+/** The value from which on the largest values reach a share of their sum, without sorting them all. */
 
 /**
- * The smallest value of the smallest set whose sum reaches `threshold` of the whole; values below zero are
- * passed over. A threshold of 1 reaches down to the smallest value above zero, however little it adds.
+ * The smallest value of the smallest set whose sum reaches `threshold` of the whole; negative values are ignored. A
+ * threshold of 1 reaches down to the smallest positive value, however little it adds.
  *
- * Values are counted by exponent and leading bits; only the few of the one bin where the sum is reached
- * are sorted. The result is the exact value that a full sort would give.
+ * Values are summed in bins by exponent and leading bits; only those of the bin where the sum is reached are sorted.
+ * The result is exactly that of a full sort.
  */
 export function smallestKept(values: Float64Array, threshold: number): number {
   if (threshold >= 1) return smallestAboveZero(values);
@@ -22,7 +22,7 @@ export function smallestKept(values: Float64Array, threshold: number): number {
   return smallestAboveZero(values); // rounding left the sum short of the whole at its very end
 }
 
-/** The same of values that are sorted already, the largest first. */
+/** The same cutoff of values that are sorted, the largest first. */
 export function smallestKeptOfSorted(ordered: Float64Array, threshold: number): number {
   if (threshold < 1)
     return reachedWithin(ordered, 0, threshold * ordered.reduce((sum, value) => sum + value, 0));
@@ -44,7 +44,7 @@ function smallestAboveZero(values: Float64Array): number {
   return smallest === Infinity ? 0 : smallest;
 }
 
-/** Sign, exponent and four leading bits: of positive numbers the larger has the larger bin. */
+/** A bin is sign, exponent and four leading bits: larger positive numbers have larger bins. */
 const BIN_SHIFT = 16;
 const BINS = 2 ** 15;
 const HIGH_WORD = new Uint8Array(Uint16Array.of(1).buffer)[0];
@@ -62,8 +62,8 @@ function sumByBin(values: Float64Array): Float64Array {
 
 function valuesInBin(values: Float64Array, bin: number): Float64Array {
   const words = highWords(values);
-  const found: number[] = [];
+  const inBin: number[] = [];
   for (let index = 0; index < values.length; index++)
-    if (values[index] > 0 && words[2 * index + HIGH_WORD] >>> BIN_SHIFT === bin) found.push(values[index]);
-  return Float64Array.from(found).sort().reverse();
+    if (values[index] > 0 && words[2 * index + HIGH_WORD] >>> BIN_SHIFT === bin) inBin.push(values[index]);
+  return Float64Array.from(inBin).sort().reverse();
 }

@@ -1,4 +1,4 @@
-/** What a node reads from and what it feeds, strongest first. */
+/** The edges into and out of a node, strongest first. */
 
 import type { Graph } from "./graph.ts";
 import { safeDivide, type Mask } from "./influence.ts";
@@ -8,11 +8,11 @@ export interface Neighbour {
   readonly node: number;
   readonly edge: number;
   readonly weight: number;
-  /** Of all that the receiving node reads, by absolute weight. */
+  /** Share of all that the receiving node reads, by absolute weight. */
   readonly share: number;
 }
 
-/** Edges that are not told one by one; `weight` is the sum of their absolute weights. */
+/** Edges that are not listed; `weight` is the sum of their absolute weights. */
 export interface Rest {
   readonly count: number;
   readonly weight: number;
@@ -20,9 +20,9 @@ export interface Rest {
 
 export interface Neighbours {
   readonly edges: Neighbour[];
-  /** The weaker ones of those shown. */
+  /** Weaker edges that are shown but not listed. */
   readonly rest: Rest;
-  /** Those outside the mask. */
+  /** Edges outside the mask. */
   readonly hidden: Rest;
 }
 
@@ -45,7 +45,7 @@ export function outputsOf(prepared: Prepared, node: number, count = 20, mask?: M
 const range = (begin: number, end: number): number[] =>
   Array.from({ length: end - begin }, (_, index) => begin + index);
 
-/** `ends` tells an edge's neighbour and the node that receives it. */
+/** `ends` gives an edge's neighbour, and the node that receives it. */
 function choose(
   { graph, flow }: Prepared,
   edges: number[],

@@ -1,54 +1,48 @@
-/** How nodes are called: the same short names as on the command line. */
+/** Ids and names of nodes: the same as on the command line and in Python. */
 
-import { ERROR, FEATURE, promotedRow, TARGET, TOKEN, type Graph } from "./graph.ts";
+import { featureAtName, featureOf } from "./feature.ts";
+import { ERROR, FEATURE, promotedRow, TARGET, targetOf, TOKEN, type Graph } from "./graph.ts";
+import { quote } from "./token_text.ts";
 
-/** What Python does not call printable: all that shows as nothing, or as a space that is none. */
-const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/gu;
-
-/** A token in quotes, so that its spaces show; what cannot be seen is written as its escape. */
-export function quote(text: string): string {
-  const escaped = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
-  return `"${escaped.replace(UNPRINTABLE, escapeCharacter)}"`;
+/** Neuronpedia's spelling of node ids, as `Graph.node_id` in Python. */
+export function nodeIds({
+  kind,
+  layer,
+  feature,
+  position,
+}: Pick<Graph, "kind" | "layer" | "feature" | "position">): string[] {
+  const firstTarget = kind.indexOf(TARGET);
+  return Array.from(kind, (own, node) => {
+    if (own === TOKEN) return `E_${feature[node]}_${position[node]}`;
+    if (own !== TARGET) return `${layer[node]}_${feature[node]}_${position[node]}`;
+    const index = feature[node] < 0 ? -(node - firstTarget + 1) : feature[node];
+    return `${layer[node] + 1}_${index}_${position[node]}`;
+  });
 }
 
-/** As Python spells it: `\n`, `\xa0`, `\u200b`, `\U000e0001`. */
-function escapeCharacter(character: string): string {
-  const named: Record<string, string> = { "\n": "\\n", "\t": "\\t", "\r": "\\r" };
-  const code = character.codePointAt(0)!;
-  const [letter, digits] = code < 0x100 ? ["x", 2] : code < 0x10000 ? ["u", 4] : ["U", 8];
-  return named[character] ?? `\\${letter}${code.toString(16).padStart(Number(digits), "0")}`;
+/** Kind, name and place of a node that the page does not hold, from its id; outputs are always held. */
+export function readNodeId(id: string): { kind: number; name: string; layer: number; position: number } {
+  const [layer, index, position] = id.split("_");
+  const kind = layer === "E" ? TOKEN : index.startsWith("-") ? ERROR : FEATURE;
+  const feature = { layer: Number(layer), index: Number(index) };
+  const name =
+    kind === TOKEN
+      ? `token ${position}`
+      : kind === ERROR
+        ? `error L${layer}@${position}`
+        : featureAtName(feature, position);
+  return { kind, name, layer: kind === TOKEN ? -1 : feature.layer, position: Number(position) };
 }
-
-/** A token as it stands in running text: spaces and newlines visible, nothing in quotes. */
-export function visible(text: string): string {
-  return text
-    .replaceAll("\n", "↵")
-    .replaceAll("\t", "⇥")
-    .replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length))
-    .replace(UNPRINTABLE, escapeCharacter);
-}
-
-/** A token among others: its spaces as they are, line ends to be seen. */
-export const inText = (text: string): string =>
-  text.replaceAll("\n", "↵").replaceAll("\t", "⇥").replace(UNPRINTABLE, escapeCharacter);
-
-/** `L12/4031` of a feature, the key that its label goes by. */
-export function featureName(graph: Graph, node: number): string {
-  const feature = graph.feature[node];
-  return feature >= 0 ? `L${graph.layer[node]}/${feature}` : `A${graph.layer[node]}/${-feature / 2 - 1}`;
-}
-
-export const targetOf = (graph: Graph, node: number) => graph.info.targets[node - graph.kind.indexOf(TARGET)];
 
 /** `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`. */
 export function nodeName(graph: Graph, node: number): string {
   const position = graph.position[node];
   switch (graph.kind[node]) {
     case FEATURE:
-      return `${featureName(graph, node)}@${position}`;
+      return featureAtName(featureOf(graph, node), position);
     case ERROR: {
-      const what = { "-1": "error", "-3": "attention error" }[String(graph.feature[node])] ?? "bias";
-      return `${what} L${graph.layer[node]}@${position}`;
+      const kind = { "-1": "error", "-3": "attention error" }[String(graph.feature[node])] ?? "bias";
+      return `${kind} L${graph.layer[node]}@${position}`;
     }
     case TOKEN:
       return `${quote(graph.info.tokens[position])}@${position}`;
@@ -59,7 +53,7 @@ export function nodeName(graph: Graph, node: number): string {
   }
 }
 
-/** Spellings of the tokens that a feature pushes up on this prompt (or down), strongest first. */
+/** The tokens that a feature promotes on this prompt (or suppresses), strongest first. */
 export function promoted(graph: Graph, node: number, count = 10, down = false): string[] {
   const row = graph.outputs?.rowOf.get(node);
   if (!graph.outputs || row === undefined) return [];

@@ -1,27 +1,27 @@
-/** Find nodes by what a person types; see `query.ts` for the language. */
+/** Find nodes by what a person types; see `search_query.ts` for the language. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "./graph.ts";
+import { ERROR, FEATURE, TARGET, targetOf, TOKEN, type Graph } from "./graph.ts";
 import { strongestFirst } from "./influence.ts";
-import { nodeName, promoted, targetOf } from "./node_names.ts";
+import { nodeName, promoted } from "./node_names.ts";
 import { readQuery, type KindName, type NumberKey, type Term } from "./search_query.ts";
 
-export interface Found {
-  /** The most influential first. */
+export interface SearchResult {
+  /** Most influential first. */
   readonly nodes: number[];
-  /** The free words among the terms, which the texts of features may hold as well. */
+  /** The free words of the search, which example texts may hold as well. */
   readonly words: string[];
-  /** Where there are such words: the features' nodes that meet all other terms. */
+  /** Nodes of features that meet all terms but the words; empty without words. */
   readonly features: number[];
-  /** A sentence on what was not understood and left aside, or null. */
+  /** A sentence on a term that was not understood and is ignored, or null. */
   readonly problem: string | null;
 }
 
-/** Nodes that meet every term; none where nothing was asked, or nothing of it understood. */
+/** Nodes that meet every term that was understood; none without such a term. */
 export function searchNodes(
   graph: Graph,
   text: string,
   labelOf: (node: number) => string | null | undefined,
-): Found {
+): SearchResult {
   const { terms, problem } = readQuery(text);
   if (terms.length === 0) return { nodes: [], words: [], features: [], problem };
   const meeting = (nodes: number[], wanted: readonly Term[]) => {
@@ -47,12 +47,12 @@ function testOf(graph: Graph, term: Term, labelOf: (node: number) => string | nu
   const label = (node: number) => labelOf(node) ?? "";
   switch (term.what) {
     case "words": {
-      const holds = contains(term.text);
+      const matches = contains(term.text);
       return (node) =>
-        holds(label(node)) ||
-        holds(nodeName(graph, node)) ||
-        holds(ownToken(graph, node)) ||
-        promoted(graph, node).some(holds) ||
+        matches(label(node)) ||
+        matches(nodeName(graph, node)) ||
+        matches(ownToken(graph, node)) ||
+        promoted(graph, node).some(matches) ||
         graph.ids[node] === term.text;
     }
     case "kind":
@@ -64,35 +64,34 @@ function testOf(graph: Graph, term: Term, labelOf: (node: number) => string | nu
     case "text": {
       const matches = term.exact ? (text: string) => text === term.text : contains(term.text);
       if (term.key === "label") return (node) => matches(label(node));
-      if (term.key === "says") return (node) => promoted(graph, node).some(matches);
+      if (term.key === "promotes") return (node) => promoted(graph, node).some(matches);
       return (node) => matches(tokenAt(graph, node));
     }
   }
 }
 
-/** Whether a text holds another, whatever the case. */
+/** A test for texts that contain another, whatever the case. */
 function contains(wanted: string): (text: string) => boolean {
   const lower = wanted.toLowerCase();
   return (text) => text.toLowerCase().includes(lower);
 }
 
-/** The token that a token node or an output stands for. */
+/** The token of a token node or an output. */
 function ownToken(graph: Graph, node: number): string {
   if (graph.kind[node] === TOKEN) return graph.info.tokens[graph.position[node]];
   return graph.kind[node] === TARGET ? targetOf(graph, node).text : "";
 }
 
-/** The same, or the token of the prompt that a feature or error stands on. */
+/** The token of an output, or the prompt's token at the position of another node. */
 const tokenAt = (graph: Graph, node: number): string =>
   graph.kind[node] === TARGET ? ownToken(graph, node) : graph.info.tokens[graph.position[node]];
 
 function nameTest(graph: Graph, term: Extract<Term, { what: "name" }>): Test {
-  const index = term.index === null ? null : term.letter === "L" ? term.index : -2 * (term.index + 1);
   return (node) => {
     const kind = graph.kind[node];
     if (kind >= TOKEN || graph.layer[node] !== term.layer) return false;
     if (term.position !== null && graph.position[node] !== term.position) return false;
-    return index === null || (kind === FEATURE && graph.feature[node] === index);
+    return term.index === null || (kind === FEATURE && graph.feature[node] === term.index);
   };
 }
 
@@ -105,7 +104,7 @@ function numberTest(graph: Graph, term: Extract<Term, { what: "number" }>): Test
   };
 }
 
-/** NaN, which meets no comparison, where a node has no such number. */
+/** A number of each node; NaN, which meets no comparison, where a node has no such number. */
 function numberOf(graph: Graph, key: NumberKey): (node: number) => number {
   const only = (most: number, values: ArrayLike<number>) => (node: number) =>
     graph.kind[node] <= most ? values[node] : NaN;

@@ -1,6 +1,6 @@
 /** The strongest signed paths through a graph. */
 
-import { TOKEN, type Graph } from "./graph.ts";
+import { nodesOfKind, TOKEN, type Graph } from "./graph.ts";
 import { makeHeap } from "./heap.ts";
 import { safeDivide, type Mask } from "./influence.ts";
 import type { Prepared } from "./prepared_graph.ts";
@@ -9,9 +9,9 @@ import type { Prepared } from "./prepared_graph.ts";
  * A chain of nodes from a source up to a target.
  *
  * `share` is the product of the edges' shares of their targets' inputs: the part of the target's influence
- * that arrives along this path alone. `sign` says whether more of the source raises (1) or lowers (-1) the
- * target: the product of the edges' signs, turned once more for every negative activation on the way, which
- * an edge's weight already contains.
+ * that arrives along this path alone. `sign` is 1 where more of the source raises the target, and -1 where it lowers
+ * it: the product of the edges' signs, turned once more for every negative activation on the path, because an edge's
+ * weight contains the activation.
  */
 export interface SignedPath {
   readonly nodes: number[];
@@ -22,7 +22,7 @@ export interface SignedPath {
 export interface PathsFound {
   /** Strongest first. */
   readonly paths: SignedPath[];
-  /** Whether these are the strongest for certain; false where the search was stopped early. */
+  /** False where the search stopped early, so that stronger paths may exist. */
   readonly complete: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface PathSearch {
   count?: number;
   /** Only paths through these nodes and edges; shares stay those of the whole inputs. */
   mask?: Mask;
-  /** How often a path may be taken up and grown. */
+  /** Steps after which the search stops early. */
   mostSteps?: number;
 }
 
@@ -57,8 +57,7 @@ export function explainToken(
   target: number,
   options: Pick<PathSearch, "count" | "mask" | "mostSteps"> = {},
 ): PathsFound {
-  const { kind } = prepared.graph;
-  const sources = [...kind.keys()].filter((node) => kind[node] === TOKEN);
+  const sources = nodesOfKind(prepared.graph, TOKEN);
   return strongestPaths(prepared, { ...options, sources, targets: [target] });
 }
 
@@ -70,7 +69,7 @@ function existing(graph: Graph, given: Iterable<number>): number[] {
   return nodes;
 }
 
-/** For each node the largest share of any path from a source up to it (1 for a source, 0 if none). */
+/** The largest share of any path from a source up to each node (1 for a source, 0 where there is none). */
 function bestShareFrom(prepared: Prepared, isSource: Uint8Array, mask: Mask | undefined): Float64Array {
   const { graph, order, flow } = prepared;
   const { offset, source, weight } = graph;
@@ -88,6 +87,7 @@ function bestShareFrom(prepared: Prepared, isSource: Uint8Array, mask: Mask | un
   return best;
 }
 
+/** The search, prepared for one graph. */
 interface Frame {
   reach: Float64Array;
   isSource: Uint8Array;
@@ -143,7 +143,7 @@ function descend(prepared: Prepared, frame: Frame, targets: number[]): PathsFoun
 
 const turn = (sign: 1 | -1): 1 | -1 => (sign === 1 ? -1 : 1);
 
-/** The more promising first, then the one with the smaller node where they part, then the shorter. */
+/** The more promising path goes first, then the one with the smaller node where they differ, then the shorter. */
 function goesFirst(left: Growing, right: Growing): boolean {
   if (left.promise !== right.promise) return left.promise > right.promise;
   const length = Math.min(left.nodes.length, right.nodes.length);
@@ -158,11 +158,11 @@ interface Input {
   negative: boolean;
 }
 
-/** A function to the `count` edges into a node that the strongest paths come through; each row once. */
+/** A function that gives the `count` edges into a node that strongest paths may use; it sorts each row once. */
 function bestInputs(prepared: Prepared, { reach, mask, count }: Frame): (node: number) => Input[] {
   const { offset, source, weight } = prepared.graph;
   const { rowTotal } = prepared.flow;
-  const known = new Map<number, Input[]>();
+  const cache = new Map<number, Input[]>();
   const find = (node: number): Input[] => {
     const inputs: Input[] = [];
     for (let edge = offset[node]; edge < offset[node + 1]; edge++) {
@@ -174,8 +174,8 @@ function bestInputs(prepared: Prepared, { reach, mask, count }: Frame): (node: n
     return inputs.sort((left, right) => promise(right) - promise(left)).slice(0, count);
   };
   return (node) => {
-    const found = known.get(node) ?? find(node);
-    known.set(node, found);
-    return found;
+    const inputs = cache.get(node) ?? find(node);
+    cache.set(node, inputs);
+    return inputs;
   };
 }

@@ -1,4 +1,4 @@
-/** What pruning and scores need of a graph whatever the thresholds: worked out once when it is opened. */
+/** Everything that pruning and scores need whatever the thresholds: computed once when a graph is opened. */
 
 import type { Graph } from "./graph.ts";
 import { measureFlow, targetWeights, type Flow } from "./influence.ts";
@@ -6,17 +6,19 @@ import { fromTheTop, topologicalLevels } from "./topological_order.ts";
 
 export interface Prepared {
   readonly graph: Graph;
-  /** Every edge goes up in it. */
+  /** A level for each node, such that every edge leads to a higher one. */
   readonly level: Int32Array;
   /** All nodes, those of the highest level first. */
   readonly order: Int32Array;
   /** Weight of each node as an explained output: zero for all but targets. */
   readonly targetWeight: Float64Array;
-  /** Of the whole graph. */
+  /** The flow through the whole graph. */
   readonly flow: Flow;
+  /** Influence on all nodes together. */
+  readonly totalInfluence: number;
   /** Influence of each node, the largest first. */
   readonly sortedInfluence: Float64Array;
-  /** Number of the (layer, position) that each node stands at. */
+  /** A number for the (layer, position) of each node. */
   readonly cell: Int32Array;
   readonly nCells: number;
 }
@@ -38,7 +40,8 @@ export function prepare(graph: Graph): Prepared {
     order,
     targetWeight,
     flow,
-    sortedInfluence: flow.found.slice().sort().reverse(),
+    totalInfluence: flow.influence.reduce((sum, own) => sum + own, 0),
+    sortedInfluence: flow.influence.slice().sort().reverse(),
     cell,
     nCells: cell.reduce((most, own) => Math.max(most, own), 0) + 1,
   };

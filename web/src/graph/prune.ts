@@ -1,25 +1,24 @@
-/** Keep the smallest part of a graph that carries a chosen share of the influence. */
+/** Pruning: keeps the smallest part of a graph that carries a chosen share of the influence. */
 
 import { smallestKept, smallestKeptOfSorted } from "./influence_cutoff.ts";
 import { ERROR, FEATURE, TOKEN, type Graph } from "./graph.ts";
 import { measureFlow, type Mask } from "./influence.ts";
 import type { Prepared } from "./prepared_graph.ts";
 
-export const NODE_THRESHOLD = 0.8;
-export const EDGE_THRESHOLD = 0.98;
+const NODE_THRESHOLD = 0.8;
+const EDGE_THRESHOLD = 0.98;
 
 export interface Pruned extends Mask {
   readonly edge: Uint8Array;
   readonly counts: { nodes: number; features: number; errors: number; edges: number };
-  /** Share of the influence that flows through nodes and edges that are left out, now or in the file. */
+  /** Share of the influence through nodes and edges that were removed, here or before the file was saved. */
   readonly influenceLeftOut: number;
 }
 
 /**
- * Which nodes and edges survive, in the published order of steps: nodes by influence (tokens and targets
- * always stay); edges by their share of the flow in what remains, renormalised; then features without
- * inputs or outputs and errors without outputs go until nothing changes.
- * Throws a sentence for thresholds outside (0, 1].
+ * Nodes and edges that stay, in the published order of steps. Nodes are chosen by influence (tokens and targets always
+ * stay), then edges by their share of the flow in what remains. Then features without inputs or outputs, and errors
+ * without outputs, are removed until nothing changes. Throws a sentence for thresholds outside (0, 1].
  */
 export function prune(
   prepared: Prepared,
@@ -43,10 +42,12 @@ function checkThreshold(name: string, threshold: number): void {
 
 function strongestNodes({ graph, flow, sortedInfluence }: Prepared, threshold: number): Uint8Array {
   const cutoff = smallestKeptOfSorted(sortedInfluence, threshold);
-  return Uint8Array.from(graph.kind, (kind, node) => (kind >= TOKEN || flow.found[node] >= cutoff ? 1 : 0));
+  return Uint8Array.from(graph.kind, (kind, node) =>
+    kind >= TOKEN || flow.influence[node] >= cutoff ? 1 : 0,
+  );
 }
 
-/** Influence that each edge between kept nodes carries in the graph of these edges alone; -1 for others. */
+/** Influence that edges between the remaining nodes carry in the graph of these alone; -1 for other edges. */
 function flowWithin({ graph, order, targetWeight }: Prepared, keep: Uint8Array): Float64Array {
   const { offset, source, weight } = graph;
   const { perWeight } = measureFlow(graph, order, targetWeight, { node: keep, edge: null });
@@ -65,7 +66,7 @@ function keepFrom(carried: Float64Array, cutoff: number): Uint8Array {
   return keep;
 }
 
-/** Takes nodes that lead nowhere or come from nowhere out of both masks, and whatever that leaves so. */
+/** Removes nodes that lead nowhere or come from nowhere from both masks, and all that this leaves so. */
 function dropDeadEnds(graph: Graph, node: Uint8Array, edge: Uint8Array): void {
   const { offset, source, outOffset, outTarget, outEdge, kind } = graph;
   const { inputs, outputs } = countEdges(graph, edge);
@@ -108,7 +109,7 @@ function countEdges(graph: Graph, keep: Uint8Array): { inputs: Int32Array; outpu
 }
 
 function measure(
-  { graph, flow }: Prepared,
+  { graph, flow, totalInfluence }: Prepared,
   node: Uint8Array,
   edge: Uint8Array,
 ): Pick<Pruned, "counts" | "influenceLeftOut"> {
@@ -127,7 +128,6 @@ function measure(
       }
     carried += total * flow.perWeight[target];
   }
-  const everything = flow.found.reduce((sum, found) => sum + found, 0);
-  const share = everything > 0 ? carried / everything : 1;
+  const share = totalInfluence > 0 ? carried / totalInfluence : 1;
   return { counts, influenceLeftOut: 1 - (1 - graph.info.influence_left_out) * share };
 }

@@ -1,13 +1,13 @@
-/** From the bytes of a `.clew` file to a `Graph`, checked so that nothing later can run out of bounds. */
+/** Reads the bytes of a `.clew` file into a `Graph`, and checks that no edge or position is out of bounds. */
 
-import type { FileAnnotations, Graph, GraphInfo, OutputTokens } from "./graph.ts";
-import { ERROR, FEATURE, TARGET, TOKEN } from "./graph.ts";
+import { TARGET, type FileAnnotations, type Graph, type GraphInfo, type OutputTokens } from "./graph.ts";
+import { nodeIds } from "./node_names.ts";
 import { readSafetensors, type Container, type TensorData } from "./safetensors.ts";
 
-/** Throws a sentence for a file that is no graph, is damaged, or has edges to nowhere. */
+/** Throws a sentence for a file that holds no graph or is damaged. */
 export function readGraph(file: ArrayBuffer): Graph {
   const container = readSafetensors(file);
-  if (!container.metadata.clew) throw new Error("This is a safetensors file, but not a graph of clew.");
+  if (!container.metadata.clew) throw new Error("This safetensors file does not hold a graph of clew.");
   const info = readInfo(container.metadata.clew);
   const annotations = readAnnotations(container.metadata.annotations);
   const kind = array(container, "node_kind", Uint8Array);
@@ -25,7 +25,7 @@ export function readGraph(file: ArrayBuffer): Graph {
     influence: array(container, "node_influence", Float32Array, nNodes),
   };
   checkNodes(nodes.kind, nodes.position, info);
-  const ids = nodeIds(nodes.kind, nodes.layer, nodes.feature, nodes.position);
+  const ids = nodeIds(nodes);
   return {
     nNodes,
     nEdges: source.length,
@@ -52,17 +52,17 @@ function array<T extends TensorData>(
   type: { new (...given: never[]): T; name: string },
   length?: number,
 ): T {
-  const found = container.arrays.get(name)?.data;
-  if (!(found instanceof type)) throw new Error(`The file is damaged: it lacks the array ${name}.`);
-  if (length !== undefined && found.length !== length)
-    throw new Error(`The file is damaged: ${name} has ${found.length} entries for ${length} nodes.`);
-  return found;
+  const data = container.arrays.get(name)?.data;
+  if (!(data instanceof type)) throw new Error(`The file is damaged: it lacks the array ${name}.`);
+  if (length !== undefined && data.length !== length)
+    throw new Error(`The file is damaged: ${name} has ${data.length} entries for ${length} nodes.`);
+  return data;
 }
 
 const narrow = (values: BigInt64Array): Int32Array => Int32Array.from(values, Number);
 
 function checkEdges(offset: Int32Array, source: Int32Array, nNodes: number): void {
-  const damaged = "The file is damaged: its edges lead to nodes that there are not.";
+  const damaged = "The file is damaged: its edges lead to nodes that do not exist.";
   if (offset.length !== nNodes + 1 || offset[0] !== 0 || offset[nNodes] !== source.length)
     throw new Error(damaged);
   for (let node = 0; node < nNodes; node++) if (offset[node] > offset[node + 1]) throw new Error(damaged);
@@ -73,11 +73,11 @@ function checkNodes(kind: Uint8Array, position: Int32Array, info: GraphInfo): vo
   let targets = 0;
   for (let node = 0; node < kind.length; node++) {
     if (kind[node] > TARGET || position[node] < 0 || position[node] >= info.tokens.length)
-      throw new Error("The file is damaged: a node stands where the prompt has no token.");
+      throw new Error("The file is damaged: a node has a position outside the prompt.");
     if (kind[node] === TARGET) targets++;
   }
   if (targets !== info.targets.length)
-    throw new Error("The file is damaged: it does not describe every output that it explains.");
+    throw new Error("The file is damaged: it does not describe all of its targets.");
 }
 
 /** Edges by source, in one counting pass. */
@@ -101,17 +101,6 @@ function outgoing(
   return { outOffset, outTarget, outEdge };
 }
 
-/** Neuronpedia's spelling, as `Graph.node_id` in Python. */
-function nodeIds(kind: Uint8Array, layer: Int16Array, feature: Float64Array, position: Int32Array): string[] {
-  const firstTarget = kind.indexOf(TARGET);
-  return Array.from(kind, (what, node) => {
-    if (what === TOKEN) return `E_${feature[node]}_${position[node]}`;
-    if (what !== TARGET) return `${layer[node]}_${feature[node]}_${position[node]}`;
-    const index = feature[node] < 0 ? -(node - firstTarget + 1) : feature[node];
-    return `${layer[node] + 1}_${index}_${position[node]}`;
-  });
-}
-
 function readOutputs(container: Container): OutputTokens | null {
   const token = container.arrays.get("output_token");
   if (!token) return null;
@@ -125,42 +114,35 @@ function readOutputs(container: Container): OutputTokens | null {
 }
 
 function readInfo(text: string): GraphInfo {
-  const found = JSON.parse(text) as Partial<GraphInfo>;
+  const info = JSON.parse(text) as Partial<GraphInfo>;
   return {
-    prompt: found.prompt ?? "",
-    tokens: found.tokens ?? [],
-    model: found.model ?? "",
-    dictionary: found.dictionary ?? "",
-    targets: found.targets ?? [],
-    predictions: found.predictions ?? [],
-    sink: found.sink ?? null,
-    scores: found.scores ?? null,
-    whole: found.whole ?? null,
-    pruned_scores: found.pruned_scores ?? null,
-    conservation: found.conservation ?? null,
-    influence_left_out: found.influence_left_out ?? 0,
-    settings: found.settings ?? {},
-    timing: found.timing ?? {},
-    token_text: found.token_text ?? {},
-    created: found.created ?? "",
-    generator: found.generator ?? "",
+    prompt: info.prompt ?? "",
+    tokens: info.tokens ?? [],
+    model: info.model ?? "",
+    dictionary: info.dictionary ?? "",
+    targets: info.targets ?? [],
+    predictions: info.predictions ?? [],
+    sink: info.sink ?? null,
+    scores: info.scores ?? null,
+    whole: info.whole ?? null,
+    pruned_scores: info.pruned_scores ?? null,
+    conservation: info.conservation ?? null,
+    influence_left_out: info.influence_left_out ?? 0,
+    settings: info.settings ?? {},
+    timing: info.timing ?? {},
+    token_text: info.token_text ?? {},
+    created: info.created ?? "",
+    generator: info.generator ?? "",
   };
 }
 
 function readAnnotations(text: string | undefined): FileAnnotations {
-  const found = (text ? JSON.parse(text) : {}) as Partial<FileAnnotations>;
+  const stored = (text ? JSON.parse(text) : {}) as Partial<FileAnnotations>;
   return {
-    labels: found.labels ?? {},
-    feature_labels: found.feature_labels ?? {},
-    supernodes: found.supernodes ?? [],
-    supernode_colors: found.supernode_colors ?? {},
-    pins: found.pins ?? [],
+    labels: stored.labels ?? {},
+    feature_labels: stored.feature_labels ?? {},
+    supernodes: stored.supernodes ?? [],
+    supernode_colors: stored.supernode_colors ?? {},
+    pins: stored.pins ?? [],
   };
 }
-
-export const NAMES_OF_KINDS = {
-  [FEATURE]: "feature",
-  [ERROR]: "error",
-  [TOKEN]: "token",
-  [TARGET]: "output",
-};

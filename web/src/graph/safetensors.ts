@@ -1,4 +1,4 @@
-/** Read a safetensors container: named little-endian arrays behind a JSON header. */
+/** Reads a safetensors container: named little-endian arrays behind a JSON header. */
 
 export interface Container {
   arrays: Map<string, Tensor>;
@@ -34,9 +34,9 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-/** Throws a sentence where the bytes are no such container, or were cut off. */
+/** Throws a sentence for bytes that are cut off or not such a container. */
 export function readSafetensors(file: ArrayBuffer): Container {
-  if (file.byteLength < 8) throw new Error("The file is empty or was cut off at its very start.");
+  if (file.byteLength < 8) throw new Error("The file is empty or was cut off at its start.");
   const headerBytes = Number(new DataView(file).getBigUint64(0, true));
   if (headerBytes > file.byteLength - 8) throw new Error("The file was cut off, or is not a .clew file.");
   const header = parseHeader(new Uint8Array(file, 8, headerBytes));
@@ -54,7 +54,7 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
     const header: unknown = JSON.parse(new TextDecoder().decode(bytes));
     if (header && typeof header === "object") return header as Record<string, unknown>;
   } catch {
-    // The sentence below says it.
+    // The error below says so.
   }
   throw new Error("The file is damaged: its header cannot be read.");
 }

@@ -1,22 +1,22 @@
-/** Replacement and completeness: how much of the targets a part explains without its error nodes. */
+/** Replacement and completeness: scores of how much of the targets a part of a graph explains. */
 
 import { ERROR, TOKEN, type Graph } from "./graph.ts";
 import { safeDivide } from "./influence.ts";
 import type { Prepared } from "./prepared_graph.ts";
 
-/** Each between 0 and 1, or null where nothing flows that could be divided. */
+/** Scores between 0 and 1; null where no influence flows. */
 export interface PartScores {
   readonly replacement: number | null;
   readonly completeness: number | null;
 }
 
 /**
- * Both scores of a chosen part (what pruning keeps, or the nodes a person pinned): everything left out counts
- * as error of its own (layer, position).
+ * Both scores of a part of a graph: what pruning leaves, or the nodes that a person chose. Everything outside the part
+ * counts as error at its own (layer, position).
  *
- * Contributions left out add up, with their signs, to the error node where they would have been written. Of
- * a file that was pruned before, the scores are lower bounds: what was left out then (`graph.leftOut`) adds
- * up without signs to what is left out now. Error nodes of the part cannot be left out.
+ * Contributions from outside add up, with their signs, at the error node of their (layer, position). For a file that
+ * was pruned before, the scores are lower bounds: what was removed then (`graph.leftOut`) adds up without signs. Error
+ * nodes always count as error.
  */
 export function scoresOfPart(
   prepared: Prepared,
@@ -25,14 +25,16 @@ export function scoresOfPart(
 ): PartScores {
   const { graph, order, targetWeight } = prepared;
   const { offset, source, weight, kind } = graph;
-  const explains = Uint8Array.from(keepNode, (kept, node) => (kept === 1 && kind[node] !== ERROR ? 1 : 0));
-  const found = new Float64Array(graph.nNodes);
+  const explains = Uint8Array.from(keepNode, (inPart, node) =>
+    inPart === 1 && kind[node] !== ERROR ? 1 : 0,
+  );
+  const influence = new Float64Array(graph.nNodes);
   const measureError = errorMeter(prepared, explains, keepEdge);
   let error = 0;
   let everything = 0;
   for (const target of order) {
     if (keepNode[target] === 0) continue;
-    const outflow = found[target] + targetWeight[target];
+    const outflow = influence[target] + targetWeight[target];
     everything += outflow;
     if (outflow === 0) continue;
     const begin = offset[target];
@@ -46,17 +48,17 @@ export function scoresOfPart(
     error += missing * each;
     for (let edge = begin; edge < end; edge++)
       if (explains[source[edge]] === 1 && (keepEdge === null || keepEdge[edge] === 1))
-        found[source[edge]] += Math.abs(weight[edge]) * each;
+        influence[source[edge]] += Math.abs(weight[edge]) * each;
   }
-  const token = found.reduce((sum, own, node) => (kind[node] === TOKEN ? sum + own : sum), 0);
+  const token = influence.reduce((sum, own, node) => (kind[node] === TOKEN ? sum + own : sum), 0);
   return partScores(token, error, everything + error);
 }
 
-/** False for a pruned file that does not say what was left out: its scores then are upper bounds. */
+/** False for a pruned file that does not store what was removed: its scores are upper bounds. */
 export const knowsWhatIsMissing = (graph: Graph): boolean =>
   graph.info.whole === null || graph.leftOut !== null;
 
-/** A function from a row to what counts as error in it: per (layer, position) the net of all left out. */
+/** A function that gives the error in a row: the net of all outside the part, for each (layer, position). */
 function errorMeter(
   { graph, cell, nCells }: Prepared,
   explains: Uint8Array,
@@ -71,7 +73,7 @@ function errorMeter(
     for (let edge = offset[target]; edge < offset[target + 1]; edge++) {
       const from = source[edge];
       if (explains[from] === 1 && (keepEdge === null || keepEdge[edge] === 1)) continue;
-      // What the file says to be left out has counted the error nodes already.
+      // `leftOut` includes the error nodes already.
       if (leftOut !== null && kind[from] === ERROR) continue;
       const where = cell[from];
       if (touchedBy[where] !== target) {
@@ -87,7 +89,7 @@ function errorMeter(
   };
 }
 
-/** A node's influence is what its targets receive from it, so that on errors weighs every node's share. */
+/** Influence on error nodes, against that on tokens (replacement) and on all nodes (completeness). */
 function partScores(token: number, error: number, everything: number): PartScores {
   return {
     replacement: token + error > 0 ? token / (token + error) : null,

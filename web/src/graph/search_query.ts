@@ -1,23 +1,25 @@
-/** The small language of the search field: from what a person types to terms that a node must meet. */
+/** The language of the search field: reads a text into terms that a node must meet. */
+
+import { matchPattern, type FeaturePattern } from "./feature.ts";
 
 export type Comparison = ":" | ">" | "<" | ">=" | "<=";
 
 export type Term =
-  /** Free words: in the label, the token or the name. */
+  /** Free words, in the label, the tokens or the name. */
   | { what: "words"; text: string }
   /** `L12`, `L12/4031`, `L12/4031@5`. */
-  | { what: "name"; letter: "L" | "A"; layer: number; index: number | null; position: number | null }
+  | ({ what: "name" } & FeaturePattern)
   | { what: "text"; key: TextKey; text: string; exact: boolean }
   | { what: "kind"; kind: KindName }
   | { what: "number"; key: NumberKey; least: number; most: number; open: boolean };
 
-export type TextKey = "token" | "says" | "label";
+export type TextKey = "token" | "promotes" | "label";
 export type NumberKey = "layer" | "position" | "feature" | "activation" | "influence";
 export type KindName = "feature" | "error" | "token" | "output";
 
 export interface Query {
   readonly terms: Term[];
-  /** A sentence on the first thing that was not understood. */
+  /** A sentence on the first word that was not understood. */
   readonly problem: string | null;
 }
 
@@ -26,9 +28,9 @@ const KEYS: Record<string, Key> = {
   type: "kind",
   token: "token",
   tok: "token",
-  says: "says",
-  output: "says",
-  promotes: "says",
+  promotes: "promotes",
+  says: "promotes",
+  output: "promotes",
   label: "label",
   layer: "layer",
   l: "layer",
@@ -58,12 +60,11 @@ const KINDS: Record<string, KindName> = {
 
 const WORD = /(?:"(?:\\.|[^"\\])*"?|[^\s"])+/g;
 const KEYED = /^([a-z]+)(:|>=|<=|=|>|<)(.*)$/is;
-const NAME = /^(?:(L)(?=\d+(?:[/@]|$))|(A)(?=\d+\/))(\d+)(?:\/(\d+))?(?:@(\d+))?$/i;
 const RANGE = /^(-?[\d.]+%?)(?:-|\.\.)(-?[\d.]+%?)$/;
 
 /**
  * Free words, `"words together"`, `L12/4031`, `layer:10-14`, `pos:5`, `feature:4031`, `kind:error`, `act>2.5`,
- * `influence>1%`, `token:" France"` (in quotes: exactly so), `says:capital`, `label:sports`.
+ * `influence>1%`, `token:" France"` (in quotes: exactly so), `promotes:capital`, `label:sports`.
  */
 export function readQuery(text: string): Query {
   const terms: Term[] = [];
@@ -76,23 +77,23 @@ export function readQuery(text: string): Query {
   return { terms, problem };
 }
 
-/** A term, or a sentence on why the word is none. */
+/** A term, or a sentence on why the word is not one. */
 function readTerm(word: string): Term | string {
-  const name = NAME.exec(word);
-  if (name) return nameTerm(name);
+  const pattern = matchPattern(word);
+  if (pattern) return { what: "name", ...pattern };
   const keyed = KEYED.exec(word);
   if (!keyed) return { what: "words", text: unquote(word).text };
   const [, spelled, sign, value] = keyed;
   const key = meaningOf(spelled.toLowerCase());
   if (key === null)
     return (
-      `Nodes cannot be searched by "${spelled}"; there are layer, pos, feature, kind, token, says, label, ` +
-      "act and influence. To search for the words themselves, put them in quotes."
+      `There is no search by "${spelled}". Use layer, pos, feature, kind, token, promotes, label, act or ` +
+      "influence, or put the words in quotes to search for them."
     );
-  if (value === "") return `After ${spelled}${sign} something should follow, such as ${EXAMPLES[key]}.`;
+  if (value === "") return `Write a value after ${spelled}${sign}, for example ${EXAMPLES[key]}.`;
   const comparison = (sign === "=" ? ":" : sign) as Comparison;
   if (isNumberKey(key)) return numberTerm(key, comparison, value);
-  if (comparison !== ":") return `Texts cannot be compared with ${sign}; write ${spelled}: and the text.`;
+  if (comparison !== ":") return `${sign} does not work with texts; write ${spelled}: and the text.`;
   if (key === "kind") return kindTerm(value);
   const { text, quoted } = unquote(value);
   return { what: "text", key, text, exact: quoted };
@@ -103,11 +104,11 @@ type Key = TextKey | NumberKey | "kind";
 const meaningOf = (spelled: string): Key | null => (Object.hasOwn(KEYS, spelled) ? KEYS[spelled] : null);
 
 const isNumberKey = (key: Key): key is NumberKey =>
-  key !== "kind" && key !== "token" && key !== "says" && key !== "label";
+  key !== "kind" && key !== "token" && key !== "promotes" && key !== "label";
 
 const EXAMPLES: Record<Key, string> = {
   token: 'token:" France"',
-  says: "says:capital",
+  promotes: "promotes:capital",
   label: "label:sports",
   kind: "kind:error",
   layer: "layer:12",
@@ -117,28 +118,17 @@ const EXAMPLES: Record<Key, string> = {
   influence: "influence>1%",
 };
 
-function nameTerm([, , attention, layer, index, position]: RegExpExecArray): Term {
-  const number = (digits: string | undefined) => (digits === undefined ? null : Number(digits));
-  return {
-    what: "name",
-    letter: attention ? "A" : "L",
-    layer: Number(layer),
-    index: number(index),
-    position: number(position),
-  };
-}
-
 function kindTerm(value: string): Term | string {
   const kind = value.toLowerCase();
   if (Object.hasOwn(KINDS, kind)) return { what: "kind", kind: KINDS[kind] };
-  return `There are no nodes of kind "${value}"; there are feature, error, token and output.`;
+  return `There is no kind "${value}"; use feature, error, token or output.`;
 }
 
 function numberTerm(key: NumberKey, comparison: Comparison, value: string): Term | string {
   const range = comparison === ":" ? RANGE.exec(value) : null;
   const [least, most] = (range ? [range[1], range[2]] : [value, value]).map(readNumber);
   if (Number.isNaN(least) || Number.isNaN(most))
-    return `${value} is not a number that ${key} could be compared with; write for example ${EXAMPLES[key]}.`;
+    return `${value} is not a number; write for example ${EXAMPLES[key]}.`;
   const term = { what: "number", key, least, most, open: false } as const;
   switch (comparison) {
     case ":":

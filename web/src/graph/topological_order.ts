@@ -1,4 +1,4 @@
-/** An order of the nodes in which every edge goes up. */
+/** Topological order: levels of the nodes such that every edge goes up. */
 
 import type { Graph } from "./graph.ts";
 
@@ -28,21 +28,21 @@ function longestPathLengths(graph: Graph): Int32Array {
   const level = new Int32Array(nNodes);
   const waitingFor = Int32Array.from(level, (_, node) => offset[node + 1] - offset[node]);
   const settled = new Int32Array(nNodes);
-  let known = 0;
-  for (let node = 0; node < nNodes; node++) if (waitingFor[node] === 0) settled[known++] = node;
-  for (let next = 0; next < known; next++) {
+  let nSettled = 0;
+  for (let node = 0; node < nNodes; node++) if (waitingFor[node] === 0) settled[nSettled++] = node;
+  for (let next = 0; next < nSettled; next++) {
     const node = settled[next];
     for (let edge = outOffset[node]; edge < outOffset[node + 1]; edge++) {
       const target = outTarget[edge];
       level[target] = Math.max(level[target], level[node] + 1);
-      if (--waitingFor[target] === 0) settled[known++] = target;
+      if (--waitingFor[target] === 0) settled[nSettled++] = target;
     }
   }
-  if (known < nNodes) throw new Error(describeCycle(graph, waitingFor));
+  if (nSettled < nNodes) throw new Error(describeCycle(graph, waitingFor));
   return level;
 }
 
-/** Every node that still waits has a source that still waits, so walking backwards must come round. */
+/** Every node that still waits has a source that still waits, so walking backwards ends in a cycle. */
 function describeCycle(graph: Graph, waitingFor: Int32Array): string {
   let node = waitingFor.findIndex((count) => count > 0);
   const walked: number[] = [];
@@ -61,7 +61,7 @@ function describeCycle(graph: Graph, waitingFor: Int32Array): string {
   );
 }
 
-/** All nodes, those of the highest level first; within a level in node order. */
+/** Nodes by level, the highest first; within a level in node order. */
 export function fromTheTop(level: Int32Array): Int32Array {
   const top = level.reduce((most, own) => Math.max(most, own), 0);
   const begin = new Int32Array(top + 2);

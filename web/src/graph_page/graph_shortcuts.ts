@@ -1,15 +1,17 @@
-/** The keys of a graph's page, for the help sheet. */
+/** Keys of a graph's page: what each does, and the list of them on the help sheet. */
 
-import type { ShortcutGroup } from "../app/shortcuts.ts";
+import { isPlain, isTyping, withControl, type ShortcutGroup } from "../app/keyboard.ts";
+import type { Mode } from "../app/address.ts";
+import type { OpenGraph } from "../open_graph/open_graph.svelte.ts";
 
-export const GRAPH_KEYS: ShortcutGroup = {
+export const GRAPH_SHORTCUTS: ShortcutGroup = {
   title: "Graph",
   keys: [
     ["1", "summary"],
     ["2", "everything"],
     ["3", "what you chose"],
-    ["↑ ↓", "walk along the strongest edge"],
-    ["← →", "walk along the prompt"],
+    ["↑ ↓", "go along the strongest edge"],
+    ["← →", "go along the prompt"],
     ["Enter", "select a group, again to open it"],
     ["Shift click", "add to the selection"],
     ["Shift drag", "select with a lasso"],
@@ -19,10 +21,62 @@ export const GRAPH_KEYS: ShortcutGroup = {
     ["L", "label"],
     ["N", "the node itself"],
     ["P", "paths"],
-    ["T", "change it and see"],
+    ["T", "test: change features"],
     ["/", "search nodes"],
     ["Ctrl Z", "undo"],
     ["Ctrl Shift Z", "redo"],
     ["Esc", "select nothing"],
   ],
 };
+
+/** Switch between summary, everything and the chosen nodes. */
+export const showMode = ({ view }: OpenGraph, mode: Mode): void =>
+  view.changeUndoably(`show ${mode}`, { mode });
+
+function editLabel(openGraph: OpenGraph): void {
+  const { view, graph } = openGraph;
+  if (view.current === null) return;
+  openGraph.labelling = view.current;
+  view.change({ tab: "node", selected: [graph.ids[view.current]] });
+}
+
+/** Do what a key stands for; keys that go into a field, a dialog or a button are left to it. */
+export function handleKey(event: KeyboardEvent, openGraph: OpenGraph, focusSearch: () => void): void {
+  if (isTyping(event) || document.querySelector("dialog[open]")) return;
+  const action = withControl(event)
+    ? undoAction(event, openGraph)
+    : plainAction(event, openGraph, focusSearch);
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function undoAction({ key, shiftKey }: KeyboardEvent, { history }: OpenGraph): (() => void) | undefined {
+  if (key.toLowerCase() === "y" || (key.toLowerCase() === "z" && shiftKey)) return () => history.redo();
+  return key.toLowerCase() === "z" ? () => history.undo() : undefined;
+}
+
+function plainAction(
+  event: KeyboardEvent,
+  openGraph: OpenGraph,
+  focusSearch: () => void,
+): (() => void) | undefined {
+  const { annotations, view } = openGraph;
+  if (!isPlain(event)) return undefined;
+  if (event.key === " " && (event.target as Element).closest?.("button, [role=button]")) return undefined;
+  const actions: Record<string, () => void> = {
+    "1": () => showMode(openGraph, "summary"),
+    "2": () => showMode(openGraph, "all"),
+    "3": () => showMode(openGraph, "chosen"),
+    "/": focusSearch,
+    " ": () => annotations.togglePins(view.selected),
+    g: () => openGraph.askForGroup(),
+    u: () => annotations.leaveGroups(view.selected),
+    l: () => editLabel(openGraph),
+    p: () => view.change({ tab: "paths" }),
+    t: () => view.change({ tab: "test" }),
+    n: () => view.change({ tab: "node" }),
+    Escape: () => view.select([]),
+  };
+  return actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+}

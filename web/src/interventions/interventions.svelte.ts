@@ -1,15 +1,18 @@
-/** The interventions that were tried on one graph: start one, follow it, keep the history. */
+/** Interventions on one graph: starts them, follows their jobs, and keeps the history. */
 
+import { messageOf } from "../format/numbers.ts";
+import { isActive } from "../jobs/jobs.svelte.ts";
 import { job as fetchJob, jobs, start, stop } from "../api/client.ts";
 import { on } from "../api/events.ts";
 import type { InterveneRequest, InterventionOutcome, Job } from "../api/types.ts";
 
 export class Interventions {
   failure = $state("");
-  private known = $state.raw<Job[]>([]);
-  private forgotten = $state.raw<ReadonlySet<string>>(new Set());
+  private jobs = $state.raw<Job[]>([]);
+  private hidden = $state.raw<ReadonlySet<string>>(new Set());
   /** Newest first; those that are done have their results. */
-  readonly history: Job[] = $derived(this.known.filter(({ id }) => !this.forgotten.has(id)));
+  readonly history: Job[] = $derived(this.jobs.filter(({ id }) => !this.hidden.has(id)));
+  readonly running: Job | null = $derived(this.history.find(isActive) ?? null);
   private readonly leave: (() => void)[] = [];
 
   readonly graph: string;
@@ -20,12 +23,12 @@ export class Interventions {
 
   open(): void {
     this.leave.push(
-      on("job", (job) => this.heard(job)),
+      on("job", (job) => this.onJob(job)),
       on("connected", () => this.fetch()),
     );
-    const forget = () => this.forgetForGood();
-    addEventListener("pagehide", forget);
-    this.leave.push(() => removeEventListener("pagehide", forget), forget);
+    const remove = () => this.removeHidden();
+    addEventListener("pagehide", remove);
+    this.leave.push(() => removeEventListener("pagehide", remove), remove);
     void this.fetch();
   }
 
@@ -34,62 +37,65 @@ export class Interventions {
   }
 
   async fetch(): Promise<void> {
-    await this.told(async () => {
-      const found = await jobs(this.graph);
-      this.known = found.filter(({ kind }) => kind === "intervene");
+    await this.orFail(async () => {
+      const all = await jobs(this.graph);
+      this.jobs = all.filter(({ kind }) => kind === "intervene");
     });
   }
 
   async run(request: InterveneRequest): Promise<Job | null> {
     let started: Job | null = null;
-    await this.told(async () => {
+    await this.orFail(async () => {
       const answered = await start(request);
       started = answered;
-      // A short job may have been heard to end before its start is answered.
-      if (!this.known.some(({ id }) => id === answered.id)) this.put(answered);
+      // The event that a short job ended may arrive before the answer to its start.
+      if (!this.jobs.some(({ id }) => id === answered.id)) this.put(answered);
     });
     return started;
   }
 
   async cancel(job: Job): Promise<void> {
-    await this.told(() => stop(job.id));
+    await this.orFail(() => stop(job.id));
   }
 
-  /** Out of sight until it is remembered; gone for good once the graph is left. */
-  forget(job: Job): void {
-    this.forgotten = new Set([...this.forgotten, job.id]);
+  /** Hide a job until it is restored; it is removed once the graph is left. */
+  hide(job: Job): void {
+    this.hidden = new Set([...this.hidden, job.id]);
   }
 
-  remember(job: Job): void {
-    this.forgotten = new Set([...this.forgotten].filter((id) => id !== job.id));
+  restore(job: Job): void {
+    this.hidden = new Set([...this.hidden].filter((id) => id !== job.id));
   }
 
-  private forgetForGood(): void {
-    for (const id of this.forgotten) void stop(id).catch(() => {}); // it was forgotten in another tab already
+  private removeHidden(): void {
+    for (const id of this.hidden) void stop(id).catch(() => {}); // another tab may have removed it
   }
 
-  private heard(job: Job): void {
+  private onJob(job: Job): void {
     if (job.graph !== this.graph || job.kind !== "intervene") return;
-    const known = this.known.find(({ id }) => id === job.id);
-    this.put({ ...job, result: known?.result ?? null });
-    if (job.state === "done" && !known?.result) void this.told(async () => this.put(await fetchJob(job.id)));
+    const listed = this.jobs.find(({ id }) => id === job.id);
+    this.put({ ...job, result: listed?.result ?? null });
+    if (job.state === "done" && !listed?.result)
+      void this.orFail(async () => this.put(await fetchJob(job.id)));
   }
 
   private put(job: Job): void {
-    this.known = this.known.some(({ id }) => id === job.id)
-      ? this.known.map((each) => (each.id === job.id ? job : each))
-      : [job, ...this.known];
+    this.jobs = this.jobs.some(({ id }) => id === job.id)
+      ? this.jobs.map((each) => (each.id === job.id ? job : each))
+      : [job, ...this.jobs];
   }
 
-  private async told(work: () => Promise<void>): Promise<void> {
+  /** Do something, and keep the sentence of its failure. */
+  private async orFail(work: () => Promise<void>): Promise<void> {
     try {
       await work();
       this.failure = "";
     } catch (error) {
-      this.failure = error instanceof Error ? error.message : String(error);
+      this.failure = messageOf(error);
     }
   }
 }
 
+/** The result of a job that is done. */
 export const resultOf = (job: Job): InterventionOutcome | null =>
   job.state === "done" ? (job.result as InterventionOutcome | null) : null;

@@ -1,9 +1,11 @@
-/** The server's long work, as every part of the page sees it. */
+/** Jobs: the server's long work, as every part of the page sees it. */
 
 import { jobs as listJobs, start, stop } from "../api/client.ts";
 import { on } from "../api/events.ts";
 import type { Job, JobRequest } from "../api/types.ts";
+import { graphAddress } from "../app/address.ts";
 import { toasts } from "../app/toasts.svelte.ts";
+import { shortened } from "../format/numbers.ts";
 
 export const isActive = (job: Job): boolean => job.state === "waiting" || job.state === "running";
 
@@ -15,24 +17,19 @@ export function jobTitle({ request }: Job): string {
     case "trace":
       return `Tracing “${shortened(request.name || request.prompt)}”`;
     default:
-      return "Testing a change";
+      return "Intervention";
   }
 }
-
-const shortened = (text: string, most = 48): string => {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
-};
 
 class Jobs {
   /** Newest first. */
   all = $state.raw<Job[]>([]);
   readonly active: Job[] = $derived(this.all.filter(isActive));
-  /** Jobs whose end some part of the page tells itself. */
+  /** Jobs that a part of the page waits for, so that no toast says when they end. */
   readonly watched = new Set<string>();
   private following = false;
 
-  /** From the first call on the list follows the server. */
+  /** Keep the list in step with the server from now on. */
   follow(): void {
     if (this.following) return;
     this.following = true;
@@ -43,16 +40,16 @@ class Jobs {
 
   async start(request: JobRequest): Promise<Job> {
     const job = await start(request);
-    const told = this.find(job.id); // events may be ahead of the answer
-    if (!told) this.take(job);
-    return told ?? job;
+    const listed = this.find(job.id); // its events may be ahead of the answer
+    if (!listed) this.take(job);
+    return listed ?? job;
   }
 
   find(id: string): Job | null {
     return this.all.find((job) => job.id === id) ?? null;
   }
 
-  /** Cancel what is active, forget what is over. */
+  /** Cancel an active job, or remove an ended one from the list. */
   async drop(job: Job): Promise<void> {
     try {
       await stop(job.id);
@@ -66,7 +63,7 @@ class Jobs {
     try {
       this.all = await listJobs();
     } catch {
-      // The page itself says that the server is gone.
+      // The header says that the server does not answer.
     }
   }
 
@@ -76,21 +73,20 @@ class Jobs {
     this.all = before
       ? this.all.map((each) => (each.id === job.id ? { ...job, result: job.result ?? each.result } : each))
       : [job, ...this.all];
-    if (before && isActive(before) && !this.watched.has(job.id)) tellEnd(job);
+    if (before && isActive(before) && !this.watched.has(job.id)) announceEnd(job);
   }
 }
 
-function tellEnd(job: Job): void {
+function announceEnd(job: Job): void {
   if (job.request.kind !== "trace") return;
   const { graph } = job;
-  const what = `“${shortened(job.request.name || job.request.prompt)}”`;
+  const name = `“${shortened(job.request.name || job.request.prompt)}”`;
   if (job.state === "done" && graph)
-    toasts.tell(`${what} is traced.`, {
+    toasts.tell(`${name} is traced.`, {
       label: "Open",
-      run: () => (location.hash = `#/g/${encodeURIComponent(graph)}`),
+      run: () => (location.hash = graphAddress(graph)),
     });
-  else if (job.state === "failed")
-    toasts.warn(`${what} could not be traced: ${job.error ?? "no reason given"}`);
+  else if (job.state === "failed") toasts.warn(`${name} could not be traced. ${job.error ?? ""}`);
 }
 
 export const jobs = new Jobs();

@@ -1,35 +1,43 @@
-/** The library's graphs as the page holds them: listed, changed, deleted and brought back. */
+/** The library's state: its graphs, listed, renamed, deleted, restored and imported, with undo. */
 
-import { graph, graphs, importGraph, Refused, remove, rename, restore } from "../api/client.ts";
+import {
+  graph,
+  graphs,
+  importGraph,
+  Refused,
+  remove,
+  rename as renameGraph,
+  restore,
+} from "../api/client.ts";
 import { on } from "../api/events.ts";
 import type { GraphEntry } from "../api/types.ts";
+import { messageOf, plural, shortened } from "../format/numbers.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 
 export interface RefusedFile {
   file: string;
-  sentence: string;
+  reason: string;
 }
 
-/** What was done to a graph, and how to take it back; each says whether it came about. */
-interface Deed {
+/** A change of one graph that undo takes back; both functions resolve to whether they succeeded. */
+interface GraphChange {
   readonly id: string;
   readonly redo: () => Promise<boolean>;
   readonly undo: () => Promise<boolean>;
 }
 
-const MOST_TOLD = 48;
-
 export class Library {
   entries = $state.raw<GraphEntry[]>([]);
   state = $state.raw<"loading" | "ready" | "gone">("loading");
-  /** Why the list could not be had. */
+  /** A sentence on why the list could not be loaded. */
   reason = $state.raw("");
   importing = $state.raw<{ file: string; place: number; of: number } | null>(null);
   refused = $state.raw<RefusedFile[]>([]);
-  private done: Deed[] = [];
-  private undone: Deed[] = [];
-  private turn: Promise<boolean> = Promise.resolve(true);
-  /** Of the last deletion. */
+  private done: GraphChange[] = [];
+  private undone: GraphChange[] = [];
+  /** The last request to the server: changes wait for those before them. */
+  private queue: Promise<boolean> = Promise.resolve(true);
+  /** The toast of the last deletion. */
   private toast = 0;
 
   /** Load the list and keep it up to date, until the returned function is called. */
@@ -50,7 +58,7 @@ export class Library {
       this.entries = await graphs();
       this.state = "ready";
     } catch (problem) {
-      this.reason = sentence(problem);
+      this.reason = messageOf(problem);
       if (this.state === "loading") this.state = "gone";
     }
   }
@@ -58,59 +66,59 @@ export class Library {
   async rename(entry: GraphEntry, name: string): Promise<void> {
     const wanted = name.trim();
     if (!wanted || wanted === entry.name) return;
-    const call = (text: string) => () =>
-      this.change(entry.id, { ...entry, name: text }, () => rename(entry.id, text));
-    await this.perform({ id: entry.id, redo: call(wanted), undo: call(entry.name) });
+    const rename = (text: string) => () =>
+      this.update(entry.id, { ...entry, name: text }, () => renameGraph(entry.id, text));
+    await this.perform({ id: entry.id, redo: rename(wanted), undo: rename(entry.name) });
   }
 
   async remove(entry: GraphEntry): Promise<void> {
-    const deed: Deed = {
+    const change: GraphChange = {
       id: entry.id,
-      redo: () => this.delete(entry, deed),
-      undo: () => this.change(entry.id, entry, () => restore(entry.id)),
+      redo: () => this.delete(entry, change),
+      undo: () => this.update(entry.id, entry, () => restore(entry.id)),
     };
-    await this.perform(deed);
+    await this.perform(change);
   }
 
-  /** Take the last deed back; says which graph it was about, or null where nothing is left to undo. */
+  /** Take the last change back; resolves to the id of its graph, or null where nothing is left to undo. */
   async undo(): Promise<string | null> {
-    const deed = this.done.at(-1);
-    if (deed) await this.takeBack(deed);
-    return deed?.id ?? null;
+    const change = this.done.at(-1);
+    if (change) await this.takeBack(change);
+    return change?.id ?? null;
   }
 
   async redo(): Promise<string | null> {
-    const deed = this.undone.pop();
-    if (!deed) return null;
-    this.done.push(deed);
-    await this.inTurn(deed.redo);
-    return deed.id;
+    const change = this.undone.pop();
+    if (!change) return null;
+    this.done.push(change);
+    await this.inTurn(change.redo);
+    return change.id;
   }
 
-  private async perform(deed: Deed): Promise<void> {
-    this.done.push(deed);
+  private async perform(change: GraphChange): Promise<void> {
+    this.done.push(change);
     this.undone = [];
-    if (!(await this.inTurn(deed.redo))) this.done = this.done.filter((each) => each !== deed);
+    if (!(await this.inTurn(change.redo))) this.done = this.done.filter((each) => each !== change);
   }
 
-  private async takeBack(deed: Deed): Promise<void> {
-    if (!this.done.includes(deed)) return;
-    this.done = this.done.filter((each) => each !== deed);
-    this.undone.push(deed);
+  private async takeBack(change: GraphChange): Promise<void> {
+    if (!this.done.includes(change)) return;
+    this.done = this.done.filter((each) => each !== change);
+    this.undone.push(change);
     await this.inTurn(() => {
       toasts.close(this.toast);
-      return deed.undo();
+      return change.undo();
     });
   }
 
-  /** After all that was asked before. */
+  /** Do this after all that was asked before. */
   private inTurn(work: () => Promise<boolean>): Promise<boolean> {
-    this.turn = this.turn.then(work);
-    return this.turn;
+    this.queue = this.queue.then(work);
+    return this.queue;
   }
 
-  /** Show what an entry becomes, and then what the server says it is; as it was where that fails. */
-  private async change(id: string, wanted: GraphEntry, ask: () => Promise<GraphEntry>): Promise<boolean> {
+  /** Show an entry as it will be, then as the server answers; where that fails, as it was. */
+  private async update(id: string, wanted: GraphEntry, ask: () => Promise<GraphEntry>): Promise<boolean> {
     const before = this.entries.find((each) => each.id === id) ?? null;
     this.take(id, wanted);
     try {
@@ -123,7 +131,7 @@ export class Library {
     }
   }
 
-  private async delete(entry: GraphEntry, deed: Deed): Promise<boolean> {
+  private async delete(entry: GraphEntry, change: GraphChange): Promise<boolean> {
     this.take(entry.id, null);
     try {
       await remove(entry.id);
@@ -135,30 +143,30 @@ export class Library {
     }
     this.toast = toasts.tell(`Deleted “${shortened(entry.name)}”.`, {
       label: "Undo",
-      run: () => void this.takeBack(deed),
+      run: () => void this.takeBack(change),
     });
     return true;
   }
 
-  /** Import files one after the other; says the id of the last graph that came of them. */
+  /** Import files one after the other; resolves to the id of the last graph that was made. */
   async importFiles(files: readonly File[]): Promise<string | null> {
     if (this.importing || !files.length) return null;
     this.refused = [];
     let last: string | null = null;
-    let count = 0;
+    let imported = 0;
     for (const [place, file] of files.entries()) {
       this.importing = { file: file.name, place: place + 1, of: files.length };
       try {
         const entry = await importGraph(file);
         this.take(entry.id, entry);
         last = entry.id;
-        count++;
+        imported++;
       } catch (problem) {
-        this.refused = [...this.refused, { file: file.name, sentence: sentence(problem) }];
+        this.refused = [...this.refused, { file: file.name, reason: messageOf(problem) }];
       }
     }
     this.importing = null;
-    if (count) toasts.tell(count === 1 ? "Imported one graph." : `Imported ${count} graphs.`);
+    if (imported) toasts.tell(`Imported ${plural(imported, "graph")}.`);
     return last;
   }
 
@@ -170,16 +178,11 @@ export class Library {
     }
   }
 
-  /** Put an entry in the place of what was known of this graph. */
+  /** Put an entry into the list, in the place of the graph's old one; null removes it. */
   private take(id: string, entry: GraphEntry | null): void {
-    const known = this.entries.some((each) => each.id === id);
+    const isListed = this.entries.some((each) => each.id === id);
     if (!entry) this.entries = this.entries.filter((each) => each.id !== id);
-    else if (known) this.entries = this.entries.map((each) => (each.id === id ? entry : each));
+    else if (isListed) this.entries = this.entries.map((each) => (each.id === id ? entry : each));
     else this.entries = [entry, ...this.entries];
   }
 }
-
-export const shortened = (text: string, most = MOST_TOLD): string =>
-  text.length > most ? `${text.slice(0, most - 1)}…` : text;
-
-const sentence = (problem: unknown): string => (problem instanceof Error ? problem.message : String(problem));

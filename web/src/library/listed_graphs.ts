@@ -1,4 +1,4 @@
-/** Which graphs of the library are listed, and in which order. */
+/** The list of the library: which graphs match a search, in which order, and which rows are in sight. */
 
 import type { GraphEntry } from "../api/types.ts";
 
@@ -7,13 +7,13 @@ export type Order = "newest" | "name" | "prompt" | "model" | "nodes";
 const words = new WeakMap<GraphEntry, string>();
 
 function wordsOf(entry: GraphEntry): string {
-  let found = words.get(entry);
-  if (found === undefined) {
+  let text = words.get(entry);
+  if (text === undefined) {
     const { prompt, name, model, dictionary, answer } = entry;
-    found = [prompt, name, model, dictionary, answer?.text ?? ""].join("\n").toLowerCase();
-    words.set(entry, found);
+    text = [prompt, name, model, dictionary, answer?.text ?? ""].join("\n").toLowerCase();
+    words.set(entry, text);
   }
-  return found;
+  return text;
 }
 
 /** Graphs that hold every word of the query, in prompt, name, model, dictionary or answer. */
@@ -35,22 +35,24 @@ const COMPARE: Record<Order, (one: GraphEntry, other: GraphEntry) => number> = {
   nodes: (one, other) => other.nodes - one.nodes,
 };
 
-/** Equal ones are the newest first. */
+/** Graphs in order; among equal ones the newest comes first. */
 export function sorted(entries: readonly GraphEntry[], order: Order): GraphEntry[] {
   return entries.toSorted((one, other) => COMPARE[order](one, other) || newest(one, other));
 }
 
-/** A graph's name where somebody gave it one: not just the beginning of its prompt. */
+/** The name that a person gave a graph; null where it is only the beginning of the prompt. */
 export function ownName({ name, prompt }: GraphEntry): string | null {
   const line = prompt.split(/\s+/).join(" ").trim();
   const same = name === line || (name.endsWith("…") && line.startsWith(name.slice(0, -1)));
   return same ? null : name;
 }
 
-/** Which rows of a long list are in sight, with some above and below. */
+/** Rows that are drawn above and below those in sight, so that scrolling shows no gap. */
+const ROWS_BESIDE = 8;
+
+/** First and last row in sight of a long list, with a few more above and below. */
 export function rowsInSight(top: number, height: number, rowHeight: number, count: number): [number, number] {
-  const MORE = 8;
   const seen = Math.ceil((height || 800) / rowHeight);
   const first = Math.min(Math.floor(top / rowHeight), Math.max(0, count - seen));
-  return [Math.max(0, first - MORE), Math.min(count, first + seen + MORE)];
+  return [Math.max(0, first - ROWS_BESIDE), Math.min(count, first + seen + ROWS_BESIDE)];
 }

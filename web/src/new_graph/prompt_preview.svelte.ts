@@ -1,13 +1,14 @@
-/** A prompt as the model reads it, while it is written; the model is loaded when it is not there yet. */
+/** A preview of a prompt while it is written: its tokens and likeliest next ones. Loads the model where it must. */
 
+import { messageOf } from "../format/numbers.ts";
 import { look, Refused } from "../api/client.ts";
 import type { Job, Preview } from "../api/types.ts";
 import { isActive, jobs } from "../jobs/jobs.svelte.ts";
 
-const PAUSE = 300;
 /** Milliseconds without a key before the model is asked. */
+const PAUSE = 300;
 
-export interface Text {
+export interface PreviewRequest {
   model: string;
   dictionary: string;
   prompt: string;
@@ -15,13 +16,13 @@ export interface Text {
 }
 
 export class PromptPreview {
-  /** What was last read. */
+  /** The last answer. */
   look = $state.raw<Preview | null>(null);
-  /** Whether `look` is of the text as it is now. */
+  /** True where `look` answers the prompt as it is now. */
   current = $state(false);
-  /** Why there is nothing newer: the server's sentence. */
+  /** The server's sentence on why there is nothing newer. */
   reason = $state("");
-  /** Whether the model has to be loaded first. */
+  /** True where the model has to be loaded first. */
   unloaded = $state(false);
   private loadId = $state<string | null>(null);
   readonly loading: Job | null = $derived.by(() => {
@@ -29,78 +30,82 @@ export class PromptPreview {
     return job && isActive(job) ? job : null;
   });
 
-  private text: Text | null = null;
+  private request: PreviewRequest | null = null;
   private turn = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly tried = new Set<string>();
+  private readonly loadTried = new Set<string>();
 
-  /** Read this text soon; `ready` says whether its model loads without a download, so that it may at once. */
-  ask(text: Text, ready: boolean): void {
-    if (this.text?.model !== text.model || this.text.dictionary !== text.dictionary) this.look = null;
-    this.text = text;
+  /** Ask for a preview once nobody types; a model that is `ready` on this machine is loaded without asking. */
+  ask(request: PreviewRequest, ready: boolean): void {
+    if (this.request?.model !== request.model || this.request.dictionary !== request.dictionary)
+      this.look = null;
+    this.request = request;
     this.current = false;
     this.stop();
-    if (!text.prompt || !text.model.trim() || !text.dictionary.trim()) {
-      if (!text.prompt) this.look = null;
+    if (!request.prompt || !request.model.trim() || !request.dictionary.trim()) {
+      if (!request.prompt) this.look = null;
       this.reason = "";
       this.unloaded = false;
       return;
     }
-    this.timer = setTimeout(() => void this.read(text, ready), PAUSE);
+    this.timer = setTimeout(() => void this.read(request, ready), PAUSE);
   }
 
-  /** Ask no more. */
+  /** Drop what is not answered yet. */
   stop(): void {
     this.turn++;
     clearTimeout(this.timer);
   }
 
-  /** Load the model of the text, or wait for a job that already does. */
+  /** Load the model, or wait for a job that already loads it. */
   async load(): Promise<void> {
-    if (!this.text) return;
-    const { model, dictionary } = this.text;
-    this.tried.add(`${model}\n${dictionary}`);
+    if (!this.request) return;
+    const { model, dictionary } = this.request;
+    this.loadTried.add(`${model}\n${dictionary}`);
     this.reason = "";
-    const same = jobs.active.find(
-      ({ request }) =>
-        request.kind === "load" && request.model === model && request.dictionary === dictionary,
+    const running = jobs.active.find(
+      ({ request: wanted }) =>
+        wanted.kind === "load" && wanted.model === model && wanted.dictionary === dictionary,
     );
     try {
-      const job = same ?? (await jobs.start({ kind: "load", model, dictionary }));
+      const job = running ?? (await jobs.start({ kind: "load", model, dictionary }));
       jobs.watched.add(job.id);
       this.loadId = job.id;
       this.noticeLoad();
     } catch (problem) {
-      this.reason = sentence(problem);
+      this.reason = messageOf(problem);
     }
   }
 
-  /** To be called whenever jobs change: a load that ended is followed by a look, or told. */
+  /** To be called when jobs change: once the model is loaded, asks again; where it failed, gives the reason. */
   noticeLoad(): void {
     const job = this.loadId === null ? null : jobs.find(this.loadId);
     if (!job || isActive(job)) return;
     this.loadId = null;
-    if (job.state === "done" && this.text) void this.read(this.text, false);
+    if (job.state === "done" && this.request) void this.read(this.request, false);
     else if (job.state === "failed") this.reason = job.error ?? "The model could not be loaded.";
   }
 
-  private async read(text: Text, ready: boolean): Promise<void> {
+  private async read(request: PreviewRequest, ready: boolean): Promise<void> {
     const turn = ++this.turn;
     try {
-      const seen = await look(text.model.trim(), text.dictionary.trim(), text.prompt, text.sink || null);
+      const answer = await look(
+        request.model.trim(),
+        request.dictionary.trim(),
+        request.prompt,
+        request.sink || null,
+      );
       if (turn !== this.turn) return;
-      this.look = seen;
+      this.look = answer;
       this.current = true;
       this.reason = "";
       this.unloaded = false;
     } catch (problem) {
       if (turn !== this.turn) return;
       this.unloaded = problem instanceof Refused && problem.status === 409;
-      this.reason = this.unloaded ? "" : sentence(problem);
-      const untried = !this.tried.has(`${text.model}\n${text.dictionary}`);
+      this.reason = this.unloaded ? "" : messageOf(problem);
+      const untried = !this.loadTried.has(`${request.model}\n${request.dictionary}`);
       if (this.unloaded && ready && untried && !this.loading) await this.load();
     }
   }
 }
-
-const sentence = (problem: unknown): string => (problem instanceof Error ? problem.message : String(problem));

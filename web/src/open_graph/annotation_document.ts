@@ -1,23 +1,25 @@
-/** The flat document of what a person added, key by key, and what the page makes of it. */
+/** A person's annotations as one flat document of keys and values, and what it says about a graph. */
 
 import type { AnnotationChanges, AnnotationValues, NodeGroup } from "../api/types.ts";
-import { FEATURE, type FileAnnotations, type Graph } from "../graph/graph.ts";
-import { featureName } from "../graph/node_names.ts";
+import { featureNameOf } from "../graph/feature.ts";
+import { FEATURE, nodesWithIds, type FileAnnotations, type Graph } from "../graph/graph.ts";
 
 export const labelKey = (id: string) => `label:${id}`;
 export const featureKey = (feature: string) => `feature:${feature}`;
 export const pinKey = (id: string) => `pin:${id}`;
 export const groupKey = (id: string) => `group:${id}`;
 
-/** A group of a person's, its members as nodes of this graph. */
+/** A person's group, its members as nodes of this graph. */
 export interface NamedGroup {
   id: string;
+  /** The group among boxes and in addresses: `g:<id>`. */
+  key: string;
   name: string;
   color: string | null;
   members: number[];
 }
 
-/** A file's annotations as the flat document. */
+/** The annotations of a file as the flat document. */
 export function fromFile(annotations: FileAnnotations): AnnotationValues {
   const values: AnnotationValues = {};
   for (const [id, text] of Object.entries(annotations.labels)) values[labelKey(id)] = text;
@@ -30,7 +32,7 @@ export function fromFile(annotations: FileAnnotations): AnnotationValues {
   return values;
 }
 
-/** The document with some keys changed; null takes a key away. */
+/** The document after some changes; null removes a key. */
 export function changed(values: AnnotationValues, changes: AnnotationChanges): AnnotationValues {
   const after = { ...values };
   for (const [key, value] of Object.entries(changes))
@@ -39,36 +41,37 @@ export function changed(values: AnnotationValues, changes: AnnotationChanges): A
   return after;
 }
 
-/** What takes `changes` back again. */
-export function inverse(values: AnnotationValues, changes: AnnotationChanges): AnnotationChanges {
-  return Object.fromEntries(Object.keys(changes).map((key) => [key, values[key] ?? null]));
-}
+/** The changes that take `changes` back. */
+export const inverse = (values: AnnotationValues, changes: AnnotationChanges): AnnotationChanges =>
+  Object.fromEntries(Object.keys(changes).map((key) => [key, values[key] ?? null]));
 
-export function groupsOf(graph: Graph, values: AnnotationValues): NamedGroup[] {
-  const found: NamedGroup[] = [];
-  for (const [key, value] of Object.entries(values)) {
-    if (!key.startsWith("group:")) continue;
-    const { name, color, members } = value as NodeGroup;
-    const nodes = members.map((id) => graph.indexOf.get(id)).filter((node) => node !== undefined);
-    found.push({ id: key.slice("group:".length), name, color, members: nodes });
-  }
-  return found;
-}
+/** The keys of one kind without their prefix, such as the node ids of pins. */
+const withPrefix = (values: AnnotationValues, prefix: string): string[] =>
+  Object.keys(values)
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length));
 
-export function pinsOf(graph: Graph, values: AnnotationValues): Set<number> {
-  const found = new Set<number>();
-  for (const key of Object.keys(values)) {
-    const node = key.startsWith("pin:") ? graph.indexOf.get(key.slice("pin:".length)) : undefined;
-    if (node !== undefined) found.add(node);
-  }
-  return found;
-}
+export const groupsOf = (graph: Graph, values: AnnotationValues): NamedGroup[] =>
+  withPrefix(values, "group:").map((id) => {
+    const { name, color, members } = values[groupKey(id)] as NodeGroup;
+    return { id, key: `g:${id}`, name, color, members: nodesWithIds(graph, members) };
+  });
+
+export const pinsOf = (graph: Graph, values: AnnotationValues): Set<number> =>
+  new Set(nodesWithIds(graph, withPrefix(values, "pin:")));
 
 /** A person's label of a node: its own, else its feature's, else none. */
 export function labelOf(graph: Graph, values: AnnotationValues, node: number): string | null {
   const own = values[labelKey(graph.ids[node])];
   if (typeof own === "string") return own;
   if (graph.kind[node] !== FEATURE) return null;
-  const shared = values[featureKey(featureName(graph, node))];
+  const shared = values[featureKey(featureNameOf(graph, node))];
   return typeof shared === "string" ? shared : null;
+}
+
+/** A key in words, for a message. */
+export function describeKey(key: string): string {
+  const [kind, rest] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+  if (kind === "pin") return `the pin of ${rest}`;
+  return kind === "group" ? "a group" : `the label of ${rest}`;
 }

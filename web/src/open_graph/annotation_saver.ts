@@ -1,65 +1,74 @@
-/** Send changes of the annotations to the server, one request at a time, and keep what could not be sent. */
+/** Saves annotations on the server, one request at a time, and keeps what could not be sent for later. */
 
+import { messageOf } from "../format/numbers.ts";
+import { readStoredJson, writeStored } from "../app/browser_storage.ts";
 import { annotate, annotations, Refused } from "../api/client.ts";
 import type { AnnotationChanges, AnnotationValues } from "../api/types.ts";
 
 export type SavingState = "saved" | "saving" | "waiting" | "refused";
 
 export interface Saver {
+  /** Fetch what is stored, and send what an earlier page could not. */
   begin(): Promise<AnnotationValues>;
   save(changes: AnnotationChanges): void;
-  /** Somebody else changed something: fetch it. */
+  /** Fetch what other pages changed. */
   refresh(): void;
-  /** Resolves when nothing is left to send. */
+  /** Resolves when everything is sent. */
   settled(): Promise<void>;
 }
 
-interface Told {
-  /** Values that another page wrote. */
+interface SaverListener {
+  /** Another page wrote these values. */
   onOthers(changes: AnnotationChanges): void;
-  /** Keys that another page changed first: theirs stands. */
+  /** Another page changed these keys first; its values are kept. */
   onConflict(conflicts: AnnotationChanges): void;
   onState(state: SavingState, reason: string): void;
 }
 
-const AGAIN_AFTER = 3000;
 /** Milliseconds until the next try when the server does not answer. */
-const PENDING = "clew-unsent:";
+const RETRY_AFTER = 3000;
+/** Begins the keys under which the browser keeps unsent changes. */
+const UNSENT = "clew-unsent:";
 
-/** What could not be sent stays in the browser's own store, and goes out when the graph is opened again. */
-export function makeSaver(graph: string, told: Told): Saver {
+/** A saver for one graph. Unsent changes stay in the browser, and are sent when the graph is opened again. */
+export function makeSaver(graph: string, listener: SaverListener): Saver {
   let revision = 0;
-  let pending: AnnotationChanges = readPending(graph);
+  let pending = (readStoredJson(UNSENT + graph) ?? {}) as AnnotationChanges;
   let busy: Promise<void> | null = null;
+
+  function keepUnsent(): void {
+    const isEmpty = Object.keys(pending).length === 0;
+    writeStored(UNSENT + graph, isEmpty ? null : JSON.stringify(pending));
+  }
 
   async function send(): Promise<void> {
     do {
       const sending = pending;
-      told.onState("saving", "");
+      listener.onState("saving", "");
       try {
         const answer = await annotate(graph, revision, sending);
         revision = answer.revision;
         for (const key of Object.keys(sending)) if (pending[key] === sending[key]) delete pending[key];
-        keepPending(graph, pending);
-        tell(answer.values, answer.conflicts, sending);
+        keepUnsent();
+        announce(answer.values, answer.conflicts, sending);
       } catch (error) {
         if (error instanceof Refused && error.status >= 400 && error.status < 500) {
           pending = {};
-          keepPending(graph, pending);
-          told.onState("refused", error.message);
+          keepUnsent();
+          listener.onState("refused", error.message);
           return;
         }
-        told.onState("waiting", error instanceof Error ? error.message : String(error));
-        await new Promise((resume) => setTimeout(resume, AGAIN_AFTER));
+        listener.onState("waiting", messageOf(error));
+        await new Promise((resume) => setTimeout(resume, RETRY_AFTER));
       }
     } while (Object.keys(pending).length);
-    told.onState("saved", "");
+    listener.onState("saved", "");
   }
 
-  function tell(values: AnnotationChanges, conflicts: AnnotationChanges, sent: AnnotationChanges): void {
+  function announce(values: AnnotationChanges, conflicts: AnnotationChanges, sent: AnnotationChanges): void {
     const others = Object.entries(values).filter(([key]) => !(key in sent) && !(key in pending));
-    if (others.length) told.onOthers(Object.fromEntries(others));
-    if (Object.keys(conflicts).length) told.onConflict(conflicts);
+    if (others.length) listener.onOthers(Object.fromEntries(others));
+    if (Object.keys(conflicts).length) listener.onConflict(conflicts);
   }
 
   function start(): void {
@@ -68,14 +77,14 @@ export function makeSaver(graph: string, told: Told): Saver {
 
   return {
     async begin() {
-      const found = await annotations(graph);
-      revision = found.revision;
+      const stored = await annotations(graph);
+      revision = stored.revision;
       if (Object.keys(pending).length) start();
-      return found.values;
+      return stored.values;
     },
     save(changes) {
       pending = { ...pending, ...changes };
-      keepPending(graph, pending);
+      keepUnsent();
       start();
     },
     refresh: start,
@@ -83,21 +92,4 @@ export function makeSaver(graph: string, told: Told): Saver {
       while (busy) await busy;
     },
   };
-}
-
-function readPending(graph: string): AnnotationChanges {
-  try {
-    return JSON.parse(localStorage.getItem(PENDING + graph) ?? "{}") as AnnotationChanges;
-  } catch {
-    return {};
-  }
-}
-
-function keepPending(graph: string, pending: AnnotationChanges): void {
-  try {
-    if (Object.keys(pending).length) localStorage.setItem(PENDING + graph, JSON.stringify(pending));
-    else localStorage.removeItem(PENDING + graph);
-  } catch {
-    // A browser without a store: the changes stay in memory.
-  }
 }

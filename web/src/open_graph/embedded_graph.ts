@@ -1,11 +1,10 @@
-/** A page that was exported as one file carries its graph, and what a person added to it, within itself. */
+/** A page that was exported as one file holds its graph and annotations in itself. */
 
-import type { AnnotationValues, FeatureRecord, IndexAbout, FeatureLabel } from "../api/types.ts";
-import { readGraph } from "../graph/read_graph.ts";
+import type { AnnotationValues, FeatureLabel, FeatureRecord, IndexAbout, Summary } from "../api/types.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Summary } from "../graph/summary.ts";
+import { readGraph } from "../graph/read_graph.ts";
 
-/** What the server writes into the page; `annotations` holds the flat document. */
+/** The part of the page that the server writes beside the graph. */
 interface EmbeddedDocument {
   summary?: Summary;
   annotations?: { values: AnnotationValues };
@@ -14,7 +13,7 @@ interface EmbeddedDocument {
   index?: EmbeddedIndex | null;
 }
 
-/** What an index says of the most influential features of the graph. */
+/** The part of an index that is about the most influential features of the graph. */
 export interface EmbeddedIndex {
   index: IndexAbout;
   labels: Record<string, FeatureLabel>;
@@ -31,17 +30,17 @@ export interface Embedded {
 
 export const isEmbedded = (): boolean => document.getElementById("clew-graph") !== null;
 
-/** Throws a sentence where the graph within the page is damaged. */
+/** Reads the page's own graph; throws a sentence where it is damaged. */
 export function readEmbedded(): Embedded {
   const text = document.getElementById("clew-graph")!.textContent.trim();
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const said = document.getElementById("clew-document")?.textContent;
-  const found = (said ? JSON.parse(said) : {}) as EmbeddedDocument;
+  const json = document.getElementById("clew-document")?.textContent;
+  const stored = (json ? JSON.parse(json) : {}) as EmbeddedDocument;
   return {
     graph: readGraph(bytes.buffer),
-    summary: found.summary ?? null,
-    values: found.annotations?.values ?? null,
-    stored: { nodes: found.nodes_total ?? 0, edges: found.edges_total ?? 0 },
-    index: found.index ?? null,
+    summary: stored.summary ?? null,
+    values: stored.annotations?.values ?? null,
+    stored: { nodes: stored.nodes_total ?? 0, edges: stored.edges_total ?? 0 },
+    index: stored.index ?? null,
   };
 }

@@ -1,34 +1,37 @@
-/** What an index of example texts says of one graph's features: its labels, and each feature when it is asked for. */
+/** The index of example texts, as far as it is about one graph: labels at once, each feature when asked for. */
 
+import { parseFeature } from "../graph/feature.ts";
+import { messageOf, count } from "../format/numbers.ts";
 import { featureDetails, graphIndex, labelFeature, Refused, searchTexts } from "../api/client.ts";
 import { on, type Events } from "../api/events.ts";
 import type { FeatureRecord, IndexAbout, FeatureLabel, TextHit } from "../api/types.ts";
-import { holds } from "../examples/example_texts.ts";
+import { matchingText } from "../examples/example_texts.ts";
 import type { EmbeddedIndex } from "./embedded_graph.ts";
 
-/** The answer for one feature: empty while it is on its way. */
+/** The answer for one feature; empty until it arrives. */
 export interface Answer {
   details: FeatureRecord | null;
-  /** A sentence on why there are none. */
+  /** A sentence on why there are no details. */
   failure: string;
-  /** Whether it may be otherwise when it is asked for again. */
-  passing: boolean;
+  /** True where asking again may help. */
+  canRetry: boolean;
 }
 
-const COMING: Answer = { details: null, failure: "", passing: true };
+const PENDING: Answer = { details: null, failure: "", canRetry: true };
 
 export class FeatureIndex {
   index = $state.raw<IndexAbout | null>(null);
   labels = $state.raw<Record<string, FeatureLabel>>({});
-  /** A sentence on why there is none, where one should be. */
+  /** A sentence on why an index that should be there is not. */
   failure = $state("");
   private answers = $state.raw<ReadonlyMap<string, Answer>>(new Map());
-  /** The features of a page that stands alone. */
+  /** The features of a page that was exported as one file. */
   readonly embedded: Record<string, FeatureRecord> | null;
 
   private readonly graph: string | null;
   private readonly of: { model: string; dictionary: string };
   private readonly leave: (() => void)[] = [];
+  /** The last label that was sent: labels are sent one after the other. */
   private labelling: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -42,11 +45,11 @@ export class FeatureIndex {
     if (embedded) this.take(embedded.index, embedded.labels);
   }
 
-  /** Keep in step with other pages, and with what was missed while the server was away. */
+  /** Keep in step with other pages, also after the server was away. */
   open(): void {
     if (this.graph === null) return;
     this.leave.push(
-      on("label", (event) => this.heard(event)),
+      on("label", (event) => this.onLabel(event)),
       on("connected", () => void this.fetch()),
     );
   }
@@ -55,7 +58,7 @@ export class FeatureIndex {
     for (const leave of this.leave.splice(0)) leave();
   }
 
-  /** Ask for the index and its labels; what fails is kept as a sentence. */
+  /** Fetch the index and its labels; a failure is kept as a sentence. */
   async fetch(): Promise<void> {
     if (this.graph === null) return;
     try {
@@ -63,42 +66,42 @@ export class FeatureIndex {
       this.take(index, labels);
       this.failure = problem ?? "";
     } catch (error) {
-      this.failure = said(error);
+      this.failure = messageOf(error);
     }
   }
 
-  /** A feature as far as it is known; `ask` fetches it. */
+  /** The answer for a feature such as `L12/403`, as far as it is fetched. */
   answer(name: string): Answer {
-    return this.answers.get(name) ?? COMING;
+    return this.answers.get(name) ?? PENDING;
   }
 
-  /** Fetch a feature that is not known yet, such as `L12/403`. */
-  async ask(name: string): Promise<void> {
+  /** Fetch a feature, unless that is done. */
+  async fetchFeature(name: string): Promise<void> {
     if (this.answers.get(name)?.details) return;
     if (this.embedded) return this.put(name, this.fromFile(this.embedded, name));
     try {
-      this.put(name, { ...COMING, details: await featureDetails(this.graph!, ...placeOf(name)) });
+      this.put(name, { ...PENDING, details: await featureDetails(this.graph!, ...parseFeature(name)) });
     } catch (error) {
-      const passing = !(error instanceof Refused && error.status === 404);
-      this.put(name, { details: null, failure: said(error), passing });
+      const canRetry = !(error instanceof Refused && error.status === 404);
+      this.put(name, { details: null, failure: messageOf(error), canRetry });
     }
   }
 
-  /** Call a feature something in the index, or (with an empty text) take that back; rejects where it cannot. */
+  /** Label a feature in the index, or remove a person's label (empty text); rejects where the index refuses it. */
   label(name: string, text: string): Promise<void> {
     const after = this.labelling.then(async () => {
-      const { label } = await labelFeature(this.graph!, ...placeOf(name), text);
-      this.call(name, label);
+      const { label } = await labelFeature(this.graph!, ...parseFeature(name), text);
+      this.setLabel(name, label);
     });
     this.labelling = after.catch(() => {});
     return after;
   }
 
-  /** Features whose label, tokens or texts hold all of some words. */
+  /** Features with all of some words in their labels, tokens or texts. */
   async search(words: readonly string[]): Promise<TextHit[]> {
     if (!this.embedded) return searchTexts(this.graph!, words.join(" "));
     return Object.entries(this.embedded).flatMap(([feature, details]) => {
-      const snippet = holds(details, this.labels[feature]?.text ?? "", words);
+      const snippet = matchingText(details, this.labels[feature]?.text ?? "", words);
       return snippet === null ? [] : [{ feature, snippet }];
     });
   }
@@ -110,11 +113,11 @@ export class FeatureIndex {
     this.labels = labels;
   }
 
-  private heard({ model, dictionary, feature, label }: Events["label"]): void {
-    if (this.of.model === model && this.of.dictionary === dictionary) this.call(feature, label);
+  private onLabel({ model, dictionary, feature, label }: Events["label"]): void {
+    if (this.of.model === model && this.of.dictionary === dictionary) this.setLabel(feature, label);
   }
 
-  private call(name: string, label: FeatureLabel | null): void {
+  private setLabel(name: string, label: FeatureLabel | null): void {
     const { [name]: _, ...others } = this.labels;
     this.labels = label ? { ...others, [name]: label } : others;
   }
@@ -125,23 +128,15 @@ export class FeatureIndex {
 
   private fromFile(features: Record<string, FeatureRecord>, name: string): Answer {
     const details = Object.hasOwn(features, name) ? features[name] : null;
-    const count = Object.keys(features).length.toLocaleString("en");
+    const shown = count(Object.keys(features).length);
     return {
-      passing: false,
+      canRetry: false,
       details,
       failure: details
         ? ""
-        : `This file has the texts of the ${count} features that matter most here; this is not one of them.`,
+        : `This file has example texts for the ${shown} most influential features only, and this is not one of them.`,
     };
   }
 }
-
-/** Layer and index of `L12/403`. */
-function placeOf(name: string): [number, number] {
-  const [layer, feature] = name.slice(1).split("/").map(Number);
-  return [layer, feature];
-}
-
-const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);

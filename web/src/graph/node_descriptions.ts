@@ -1,0 +1,43 @@
+/** Nodes in words: where one stands, and the sentence that a screen reader speaks. */
+
+import { number, percent, probability } from "../format/numbers.ts";
+import { featureNameOf } from "./feature.ts";
+import { ERROR, FEATURE, TARGET, targetOf, TOKEN, type Graph } from "./graph.ts";
+import { nodeName, promoted } from "./node_names.ts";
+import { quote } from "./token_text.ts";
+
+/** `layer 12, on " France" (4)`, `token 4 of the prompt`, `an output`. */
+export function describePlace(graph: Graph, node: number): string {
+  const place = `layer ${graph.layer[node]}, on ${quote(graph.info.tokens[graph.position[node]])} (${graph.position[node]})`;
+  switch (graph.kind[node]) {
+    case FEATURE:
+      return place;
+    case ERROR:
+      return `unexplained part of ${place}`;
+    case TOKEN:
+      return `token ${graph.position[node]} of the prompt`;
+    default:
+      return "an output";
+  }
+}
+
+/** One sentence with name, place and influence; `share` is of all influence. */
+export function describeNode(graph: Graph, node: number, label: string | null, share: number): string {
+  switch (graph.kind[node]) {
+    case FEATURE: {
+      const tokens = promoted(graph, node, 3).map(quote).join(", ");
+      const promotes = tokens && `, promotes ${tokens}`;
+      const named = label ? `${label}: feature` : "Feature";
+      const activation = number(graph.activation[node]);
+      return `${named} ${featureNameOf(graph, node)}, ${describePlace(graph, node)}, activation ${activation}, influence ${percent(share)}${promotes}.`;
+    }
+    case ERROR:
+      return `Error node: ${describePlace(graph, node)}, influence ${percent(share)}.`;
+    case TARGET: {
+      const { text, probability: chance } = targetOf(graph, node);
+      return `Output ${quote(text)}${chance === null ? "" : `, probability ${probability(chance)}`}.`;
+    }
+    default:
+      return `Token ${nodeName(graph, node)}, influence ${percent(share)}.`;
+  }
+}

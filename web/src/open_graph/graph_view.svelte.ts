@@ -1,0 +1,101 @@
+/** The view of one graph: mode, thresholds, selection and camera, all of which the address holds, and highlights. */
+
+import type { TokenProbability } from "../api/types.ts";
+import { FIRST_VIEW, type View } from "../app/address.ts";
+import { nodesWithIds, type Graph } from "../graph/graph.ts";
+import type { UndoHistory } from "./undo_history.svelte.ts";
+
+/** Graphs with more nodes are pruned with `LARGE_GRAPH_THRESHOLDS` at first, unless the file was pruned before. */
+const MOST_NODES_SHOWN_WHOLE = 2500;
+const LARGE_GRAPH_THRESHOLDS = { node: 0.8, edge: 0.98 };
+
+export class GraphView {
+  /** The whole view, as the address holds it. */
+  all = $state.raw<View>(FIRST_VIEW);
+  /** A path whose edges alone are drawn; any other selection ends that. */
+  path = $state.raw<number[]>([]);
+  hovered = $state.raw<number | null>(null);
+  /** Nodes lit by an intervention or a search, with values from -1 to 1; all others are dimmed. */
+  glow = $state.raw<Map<number, number> | null>(null);
+  /** Probabilities of next tokens after the intervention on show. */
+  answersAfter = $state.raw<readonly TokenProbability[] | null>(null);
+
+  // Single fields, so that moving the camera does not prune anew.
+  readonly mode = $derived(this.all.mode);
+  readonly nodeThreshold = $derived(this.all.nodeThreshold);
+  readonly edgeThreshold = $derived(this.all.edgeThreshold);
+  readonly camera = $derived(this.all.camera);
+  readonly unfolded = $derived(this.all.unfolded);
+  readonly tab = $derived(this.all.tab);
+  readonly group = $derived(this.all.group);
+  readonly search = $derived(this.all.search);
+  private readonly selectedIds = $derived(this.all.selected);
+  readonly selected: number[] = $derived.by(() => nodesWithIds(this.graph, this.selectedIds));
+  /** The node that the panel shows: the last selected one. */
+  readonly current: number | null = $derived(this.selected.at(-1) ?? null);
+
+  private readonly graph: Graph;
+  private readonly history: UndoHistory;
+
+  constructor(graph: Graph, history: UndoHistory, view: View) {
+    this.graph = graph;
+    this.history = history;
+    this.show(view);
+  }
+
+  /** Show a view; thresholds of 0 mean the graph's first ones. */
+  show(view: View): void {
+    const { graph } = this;
+    const whole = graph.info.whole !== null || graph.nNodes <= MOST_NODES_SHOWN_WHOLE;
+    const { node, edge } = whole ? { node: 1, edge: 1 } : LARGE_GRAPH_THRESHOLDS;
+    this.path = [];
+    this.all = {
+      ...view,
+      nodeThreshold: view.nodeThreshold || node,
+      edgeThreshold: view.edgeThreshold || edge,
+    };
+  }
+
+  change(changes: Partial<View>): void {
+    this.all = { ...this.all, ...changes };
+  }
+
+  /** A change that undo takes back: thresholds, mode, folds. Slider moves become one step. */
+  changeUndoably(text: string, changes: Partial<View>): void {
+    const names = Object.keys(changes) as (keyof View)[];
+    const before: Partial<View> = Object.fromEntries(names.map((name) => [name, this.all[name]]));
+    const slides = "nodeThreshold" in changes || "edgeThreshold" in changes;
+    this.history.act({
+      text,
+      ...(slides && { merge: `view:${names.sort().join()}` }),
+      undo: () => this.change(before),
+      redo: () => this.change(changes),
+    });
+  }
+
+  /** Select nodes; with `more`, add them to the selection, or remove a single one that is in it. */
+  select(nodes: readonly number[], more = false): void {
+    this.path = [];
+    const ids = nodes.map((node) => this.graph.ids[node]);
+    const before = this.selectedIds;
+    const selected = !more
+      ? ids
+      : ids.length === 1 && before.includes(ids[0])
+        ? before.filter((id) => id !== ids[0])
+        : [...before.filter((id) => !ids.includes(id)), ...ids];
+    const leavesAbout = nodes.length && !more && this.tab === "about";
+    this.change({ selected, group: null, ...(leavesAbout && { tab: "node" }) });
+  }
+
+  selectGroup(key: string | null, members: readonly number[] = []): void {
+    this.path = [];
+    this.change({ group: key, selected: members.map((node) => this.graph.ids[node]) });
+  }
+
+  /** Show one path: its nodes selected, its edges in full, in the view that has them all. */
+  showPath(nodes: readonly number[]): void {
+    this.select(nodes);
+    this.change({ tab: "paths", mode: "all" });
+    this.path = [...nodes];
+  }
+}
