@@ -20,17 +20,18 @@ from benchmarks.timing import timed
 from clew.dictionary.neurons import NeuronDictionary
 from clew.index.creation.activations import read_activations
 from clew.index.creation.corpus import Piece
-from clew.index.creation.indexing import WINDOWS_AT_ONCE, index_texts
-from clew.index.creation.side import SPAN, Seen
-from clew.index.creation.statistics import Tally
+from clew.index.creation.indexing import index_texts
+from clew.index.creation.plan import WINDOWS_AT_ONCE
+from clew.index.creation.statistics import SPAN, DeviceBatch, LayerStatistics
 from clew.index.creation.windows import Batch, choose_sink, cut_batches
 from clew.index.settings import IndexSettings
-from clew.index.storage.blobs import pack_activations, pack_drawn, pack_histogram, pack_scored, pack_tokens
+from clew.index.storage.blobs import pack_activations, pack_histogram, pack_sample, pack_scored, pack_tokens
 from clew.index.storage.histogram import N_BINS
 from clew.index.storage.index import open_index
-from clew.index.storage.metadata import About, write_about
-from clew.index.storage.schema import changing, connect
+from clew.index.storage.metadata import IndexMetadata, write_metadata
+from clew.index.storage.schema import connect
 from clew.model.language_model import LanguageModel
+from clew.sqlite import transaction
 from tests.real import real_model
 
 TOKENS = 49_152
@@ -61,7 +62,7 @@ def timed_pass(model: LanguageModel, batches: list[Batch]) -> tuple[list[float],
     dictionary = NeuronDictionary(model)
     offsets = np.cumsum([0, *dictionary.n_features]).tolist()
     tallies = [
-        Tally.empty(width, first, two_sided=True)
+        LayerStatistics.empty(width, first, two_sided=True)
         for width, first in zip(dictionary.n_features, offsets[:-1], strict=True)
     ]
     bare, counting = [], []
@@ -69,7 +70,7 @@ def timed_pass(model: LanguageModel, batches: list[Batch]) -> tuple[list[float],
         token_ids = torch.from_numpy(batch.token_ids).long()
         bare.append(timed(lambda ids=token_ids: model.next_token_logits(ids)))
         begin = time.perf_counter()
-        seen = Seen.of(batch, 1, model.device)
+        seen = DeviceBatch.of(batch, 1, model.device)
         read_activations(
             model,
             dictionary,
@@ -139,7 +140,7 @@ def synthetic_rows(draw: Random) -> Iterator[tuple]:
     for number in range(SYNTHETIC):
         ids = np.array([drawn_token(draw) for _ in range(10)], dtype=np.int32)
         scored = pack_scored(ids, np.ones(10, dtype=np.float32))
-        drawn = pack_drawn(np.repeat(ids, 3), np.ones(30))
+        drawn = pack_sample(np.repeat(ids, 3), np.ones(30))
         tokens = scored, scored, drawn, scored, drawn, scored
         yield number, 0, number, 0.1, 0.0, 0, -1.0, 1.0, histogram, *tokens, None
 
@@ -155,11 +156,13 @@ def synthetic_examples(draw: Random) -> Iterator[tuple]:
 def answers(folder: Path) -> str:
     """Sentences about opening, reading and searching a made-up index of many features."""
     path, draw = folder / "synthetic.sqlite3", Random(0)
-    about = About("made up", "made up", (SYNTHETIC,), "", WINDOW, 0, True, 0, positions=10**6, complete=True)
+    about = IndexMetadata(
+        "made up", "made up", (SYNTHETIC,), "", WINDOW, 0, True, 0, positions=10**6, complete=True
+    )
     texts = {number: f" word{number}" for number in range(VOCABULARY)}
     connection = connect(path, create=True)
-    with changing(connection):
-        write_about(connection, replace(about, generator="benchmark"))
+    with transaction(connection):
+        write_metadata(connection, replace(about, generator="benchmark"))
         connection.executemany("INSERT INTO tokens VALUES (?, ?)", texts.items())
         windows = (
             (number, pack_tokens(np.array([drawn_token(draw) for _ in range(WINDOW)], dtype=np.int32)))

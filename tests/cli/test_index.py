@@ -75,7 +75,7 @@ def test_the_default_place(index: Run, tmp_path: Path, monkeypatch: pytest.Monke
     assert index("--tokens", 100).code == 0
     (made,) = (tmp_path / "indexes").iterdir()
     assert made.name.endswith("--neurons.sqlite3")
-    assert "is there already; add --resume" in refused(index("--tokens", 100))
+    assert "exists already. Add --resume" in refused(index("--tokens", 100))
 
 
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
@@ -95,7 +95,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
     assert outcome.code == 130
     assert "Stopping after this batch; Ctrl-C again stops at once.\n" in outcome.err
     with open_index(out) as stopped:
-        positions = stopped.about.positions
+        positions = stopped.metadata.positions
     assert positions > 0
     assert outcome.err.endswith(
         f"clew: stopped; {out} holds {positions:,} tokens so far; the same command with --resume goes on.\n"
@@ -167,13 +167,13 @@ def test_a_new_one_in_place_of_an_old_one_keeps_labels(index: Run, tmp_path: Pat
     assert f"Saved  {out} (60 features of 3 layers on 600 tokens" in outcome.out
     assert "3 labels went over from the old one" in outcome.out
     with open_index(out) as made:
-        assert made.about.positions == 600
+        assert made.metadata.positions == 600
         label = made.label(1, 4)
         assert label is not None
         assert (label.text, label.author) == ("words of all kinds", "Ada")
         assert made.label(1, 5) is None
         assert made.label(1, 6) is None
-        assert [(hit.layer, hit.feature) for hit in made.search("kinds")] == [(1, 4)]
+        assert [str(hit.feature) for hit in made.search("kinds")] == ["L1/4"]
     assert sorted(path.name for path in tmp_path.glob("*.sqlite3")) == ["made.sqlite3"]
 
 
@@ -182,7 +182,8 @@ def test_an_old_one_of_other_features_is_not_replaced(index: Run, tmp_path: Path
     make_index(tmp_path, model="another").rename(out)
     before = out.read_bytes()
     assert refused(index("--out", out, "--tokens", 300, "--replace")) == (
-        f"{out} is of another with neurons, so its labels cannot go over; name another file with --out."
+        f"{out} is an index of another with neurons, so the new index cannot take its labels; name another "
+        "file with --out."
     )
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.glob("animals*")) == ["animals.sqlite3"]
@@ -196,7 +197,7 @@ def test_labels_go_over_by_layer_and_feature(index: Run, tmp_path: Path):
     assert index("--out", out, "--tokens", 300, "--replace").code == 0
     with open_index(out) as new:  # its layers are wider, so that features have other numbers
         label = new.label(2, 3)
-        assert [(hit.layer, hit.feature) for hit in new.search("dogs")] == [(2, 3)]
+        assert [str(hit.feature) for hit in new.search("dogs")] == ["L2/3"]
     assert label is not None
     assert label.text == "dogs"
 
@@ -206,11 +207,11 @@ def test_what_a_stopped_replacement_left_is_told(index: Run, tmp_path: Path):
     index("--out", out, "--tokens", 300)
     index("--out", left, "--tokens", 600)
     assert refused(index("--out", out, "--tokens", 600, "--replace")) == (
-        f"{left} is left of a run that was stopped; add --resume to go on, or remove it."
+        f"{left} is left from a run that was stopped; add --resume, or remove it."
     )
     assert index("--out", out, "--tokens", 600, "--replace", "--resume").code == 0
     with open_index(out) as made:
-        assert made.about.positions == 600
+        assert made.metadata.positions == 600
 
 
 def test_a_small_one_of_a_graph(run: Run, index: Run, tmp_path: Path, model_folder: Path):
@@ -221,10 +222,10 @@ def test_a_small_one_of_a_graph(run: Run, index: Run, tmp_path: Path, model_fold
     assert outcome.code == 0
     assert outcome.out.startswith(f"Saved  {small} (")
     assert small.stat().st_size < whole.stat().st_size
-    layer, feature = features_of(open_graph(graph))[0]
-    assert f"L{layer}/{feature}" in run("index", "show", small, f"L{layer}/{feature}").out
+    feature = str(features_of(open_graph(graph))[0])
+    assert feature in run("index", "show", small, feature).out
     refusal = refused(index("--out", small, "--resume"))
-    assert "some of the features only" in refusal
+    assert "only some of the features" in refusal
 
 
 def test_the_copy_of_a_small_one_is_replaced_without_a_word(
@@ -241,17 +242,17 @@ def test_the_copy_of_a_small_one_is_replaced_without_a_word(
     copy = places.find_index("tiny", "neurons", to_change=True)
     assert copy is not None
     with open_index(copy, writable=True) as opened:
-        assert opened.about.bundled
+        assert opened.metadata.bundled
         opened.set_label(1, 4, "mine")
     outcome = index("--tokens", 400)
     assert outcome.code == 0
     assert "1 labels went over" in outcome.out
     with open_index(copy) as opened:
         label = opened.label(1, 4)
-        assert (opened.about.positions, opened.about.bundled) == (400, False)
+        assert (opened.metadata.positions, opened.metadata.bundled) == (400, False)
     assert label is not None
     assert label.text == "mine"
-    assert "is there already" in refused(index("--tokens", 500))
+    assert "exists already" in refused(index("--tokens", 500))
 
 
 def test_what_is_complete_is_not_read_again(index: Run, tmp_path: Path):

@@ -30,7 +30,7 @@ def index(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     """Named in the environment, with a key and a model."""
-    monkeypatch.setattr("clew.index.labels.retry.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("clew.index.labels.endpoint.FIRST_WAIT", 0.0)
     with serving() as stand_in:
         monkeypatch.setenv("OPENAI_BASE_URL", stand_in.url)
         monkeypatch.setenv("OPENAI_API_KEY", "secret")
@@ -41,7 +41,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
 def labels(path: Path) -> dict[int, Label]:
     with open_index(path) as index:
         found = index.labels((2, number) for number in range(N_FEATURES))
-    return {number: label for (_, number), label in found.items()}
+    return {feature.index: label for feature, label in found.items()}
 
 
 def test_features_are_labelled(run: Run, index: Path, server: StandIn):
@@ -191,7 +191,7 @@ def test_by_rule_ctrl_c_keeps_what_there_is(run: Run, index: Path, monkeypatch: 
         if done == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("clew.index.labels.by_rule.AT_ONCE", 2)
+    monkeypatch.setattr("clew.index.labels.token_labels.LABELS_AT_ONCE", 2)
     monkeypatch.setattr(Progress, "work", interrupted)
     outcome = run("label", index, "--from-tokens")
     assert outcome.code == 130
@@ -260,8 +260,8 @@ def test_nothing_is_sent_before_somebody_agrees(
             ["--graph", "a.clew", "--features", "L1/2"],
             "label takes --graph or --features, not both; see clew label --help",
         ),
-        (["--features", "L2/0,x"], "'x' is no feature; expected names such as L12/4031,L3/7."),
-        (["--base-url", "localhost"], "'localhost' is no address; expected one such as "),
+        (["--features", "L2/0,x"], "'x' is not a feature; write names such as L12/4031,L3/7."),
+        (["--base-url", "localhost"], "'localhost' is not an address; write one such as "),
     ],
 )
 def test_slips(run: Run, index: Path, server: StandIn, arguments: list[str], line: str):
@@ -283,7 +283,7 @@ def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delenv(name, raising=False)
     assert run("label", index).err.startswith("clew: Nobody to ask: name an endpoint with --base-url")
     assert run("label", index, "--base-url", "http://localhost/v1").err.startswith(
-        "clew: Which model should be asked?"
+        "clew: No model is named to ask;"
     )
     monkeypatch.setenv("CLEW_INDEXES", str(index.parent / "none"))
     unknown = run("label", "--from-tokens", "--model", "mine")
@@ -303,7 +303,7 @@ def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypa
             f"       at {usual} other commands would find it\n"
         )
         with open_index(again) as opened, open_index(index) as original:
-            assert opened.about.model == "tiny"
+            assert opened.metadata.model == "tiny"
             for one, other in zip(details_of(opened), details_of(original), strict=True):
                 assert one.quantiles[0].examples[0].tokens == other.quantiles[0].examples[0].tokens
     assert run("index", "export", index, "--out", tmp_path / "json").err.startswith(
@@ -327,9 +327,9 @@ def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Pa
     )
     run("index", "import", tmp_path / "a", "--out", tmp_path / "small.sqlite3")
     with open_index(tmp_path / "small.sqlite3") as small:
-        assert {one.feature: len(one.quantiles[0].examples) for one in details_of(small)} == dict.fromkeys(
-            known, 2
-        )
+        assert {
+            one.feature.index: len(one.quantiles[0].examples) for one in details_of(small)
+        } == dict.fromkeys(known, 2)
     shown = run("index", "show", tmp_path / "small.sqlite3", "L2/0")
     assert shown.err.endswith("small.sqlite3 knows nothing of L2/0: it holds some of the features only.\n")
     random_graph().save(tmp_path / "other.clew")

@@ -13,7 +13,7 @@ import pytest
 from clew.cli.reports.influential_features import examples_of_side, known_features
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import open_index
-from clew.index.storage.locations import default_place
+from clew.index.storage.locations import default_location
 from clew.index.storage.record import Histogram
 from tests.index.some_index import make_index
 
@@ -33,7 +33,7 @@ def graph_of(feature: int = 3, *, activation: float = -2.0, model: str = "tiny")
 @pytest.fixture
 def index(run: Run, tmp_path: Path) -> Path:
     """In its usual place, with a label."""
-    place = default_place("tiny", "neurons")
+    place = default_location("tiny", "neurons")
     place.parent.mkdir()
     make_index(tmp_path).rename(place)
     with open_index(place, writable=True) as opened:
@@ -100,9 +100,9 @@ def spoil(path: Path, statement: str) -> None:
     ("statement", "problem"),
     [
         ("PRAGMA user_version = 99", "was written by a newer clew (version 99"),
-        ("DROP TABLE labels", "cannot be read, or is damaged (no such table: labels)"),
-        ("UPDATE examples SET activations = x'00'", "cannot be read, or is damaged ("),
-        ("DELETE FROM about", "is no whole index"),
+        ("DROP TABLE labels", "cannot be read or is damaged (no such table: labels)"),
+        ("UPDATE examples SET activations = x'00'", "cannot be read or is damaged ("),
+        ("DELETE FROM about", "is not a whole index"),
     ],
 )
 def test_an_index_that_cannot_be_read_stops_no_report(
@@ -187,7 +187,7 @@ def test_a_trace_has_the_labels(trace: Run, run: Run, tmp_path: Path, model_fold
     node = int(
         graph.of_kind(NodeKind.FEATURE)[np.argmax(graph.node_influence[graph.of_kind(NodeKind.FEATURE)])]
     )
-    with open_index(default_place(graph.info.model, graph.info.dictionary), writable=True) as opened:
+    with open_index(default_location(graph.info.model, graph.info.dictionary), writable=True) as opened:
         opened.set_label(int(graph.node_layer[node]), int(graph.node_feature[node]), "greetings")
     outcome = trace("w3 w4 w5", "--json", tmp_path / "b.json")
     assert "greetings" in outcome.out
@@ -213,7 +213,7 @@ def test_features_are_taken_by_influence_each_once(index: Path, tmp_path: Path):
     with open_index(index) as opened:
         found = known_features(replace(graph, node_influence=influence), opened)
         record = opened.feature(2, 0)
-    assert [known.record.feature for known in found] == [4, 5], "feature 6 is not in the index"
+    assert [known.record.feature.index for known in found] == [4, 5], "feature 6 is not in the index"
     assert [known.node for known in found] == there[:2].tolist()
     assert record is not None
     assert [example.peak for example in examples_of_side(record, negative=False, count=2)] == [9.0, 8.9]

@@ -9,9 +9,17 @@ import torch
 
 from clew.dictionary.protocols import Dictionary
 from clew.index.creation.activations import read_activations
-from clew.index.creation.side import DRAW_SALT, DRAWN, LEVEL_SALT, LEVELS, SHOWN, chance_of
-from clew.index.creation.statistics import GRID
-from clew.index.creation.windows import CONTEXT, Batch
+from clew.index.creation.statistics import (
+    CONTEXT,
+    GRID,
+    LEVEL_SALT,
+    LEVELS,
+    SAMPLE_SALT,
+    SAMPLED,
+    SHOWN,
+    hashed_share,
+)
+from clew.index.creation.windows import Batch
 from clew.index.storage.histogram import ZERO, bin_of
 from clew.model.language_model import LanguageModel
 
@@ -83,14 +91,14 @@ class Everything:
     def drawn(self, layer: int, feature: int, feature_id: int, sign: int = 1) -> list[int]:
         """Tokens at peaks of windows drawn by their peak squared."""
         keyed = [
-            (float(peak.activation) ** 2 / -np.log(chance(peak.window, feature_id, DRAW_SALT)), peak.token)
+            (float(peak.activation) ** 2 / -np.log(chance(peak.window, feature_id, SAMPLE_SALT)), peak.token)
             for peak in self.peaks(layer, feature, sign)
         ]
-        return [token for _, token in sorted(keyed, reverse=True)[:DRAWN]]
+        return [token for _, token in sorted(keyed, reverse=True)[:SAMPLED]]
 
 
 def chance(window: int, feature_id: int, salt: int) -> float:
-    return float(chance_of(torch.tensor(window), torch.tensor(feature_id), salt))
+    return float(hashed_share(torch.tensor(window), torch.tensor(feature_id), salt))
 
 
 def sum_in_steps(values: np.ndarray) -> float:

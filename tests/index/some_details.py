@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from clew.index.exchange.feature_file import BOTTOM, TOP, Example, FeatureDetails, Quantile
+from clew.feature import Feature
+from clew.index.exchange.feature_file import BOTTOM, TOP, FeatureFile, FileExample, Quantile
 
 
-def details(layer: int = 2, feature: int = 5) -> FeatureDetails:
+def details(layer: int = 2, feature: int = 5) -> FeatureFile:
     """Something in every field, with texts that need care."""
-    top = Example((" the", " capital", ' "of"\n', " 日本", "\u202e"), (0.0, 4.5, -0.25, 0.0, 1e-30), peak=1)
-    return FeatureDetails(
-        layer,
-        feature,
+    top = FileExample(
+        (" the", " capital", ' "of"\n', " 日本", "\u202e"), (0.0, 4.5, -0.25, 0.0, 1e-30), peak=1
+    )
+    return FeatureFile(
+        Feature(layer, feature),
         transcoder="org/transcoders",
         quantiles=(
-            Quantile(TOP, (top, Example((" a",), (3.0,), peak=0, repeated=True))),
-            Quantile(BOTTOM, (Example((" b", " c"), (-2.5, 0.0), peak=0),)),
+            Quantile(TOP, (top, FileExample((" a",), (3.0,), peak=0, repeated=True))),
+            Quantile(BOTTOM, (FileExample((" b", " c"), (-2.5, 0.0), peak=0),)),
             Quantile("Subsample Interval 0", ()),
         ),
         top_outputs=(" Paris", "é", ""),
@@ -28,7 +30,7 @@ def details(layer: int = 2, feature: int = 5) -> FeatureDetails:
     )
 
 
-def several() -> list[FeatureDetails]:
+def several() -> list[FeatureFile]:
     """Of three layers, with features missing in between."""
     places = [(0, 0), (0, 3), (1, 7), (11, 0), (11, 1)]
     return [details(layer, feature) for layer, feature in places]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clew.index.exchange.feature_file import BOTTOM, TOP, Example, FeatureDetails, Quantile
+from clew.feature import Feature
+from clew.index.exchange.feature_file import BOTTOM, TOP, FeatureFile, FileExample, Quantile
 from clew.index.exchange.folder import write_details
 from clew.index.exchange.importing import import_details
 
@@ -12,20 +13,19 @@ ANIMALS = ("cat", "cow", "hen", "dog", "pig", "fox")
 N_FEATURES = len(ANIMALS)
 
 
-def example(number: int, animal: str, activation: float) -> Example:
+def example(number: int, animal: str, activation: float) -> FileExample:
     tokens = tuple(f" {word}" for word in f"number {number} saw a black {animal} today".split())
-    return Example(tokens, tuple(activation if animal in token else 0.0 for token in tokens))
+    return FileExample(tokens, tuple(activation if animal in token else 0.0 for token in tokens))
 
 
-def feature(number: int) -> FeatureDetails:
+def feature(number: int) -> FeatureFile:
     """Feature 3 is negative on dogs; feature 5 was seen on two texts only."""
     kind, sign = (BOTTOM, -1.0) if number == 3 else (TOP, 1.0)
     animal = ANIMALS[number]
     count = 2 if number == 5 else 12
     examples = [example(20 * number + n, animal, sign * (9 - n / 10)) for n in range(count)]
-    return FeatureDetails(
-        layer=2,
-        feature=number,
+    return FeatureFile(
+        Feature(2, number),
         transcoder="neurons",
         quantiles=(Quantile(kind, tuple(examples)),),
         top_outputs=(" cat", " Cats"),

@@ -11,11 +11,12 @@ import torch
 from clew.attribution.output_tokens import SHOWN as OUTPUTS
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
+from clew.feature import Feature
 from clew.index.creation.corpus import find_files, read_pieces
 from clew.index.creation.indexing import index_texts
 from clew.index.creation.windows import cut_batches
 from clew.index.settings import IndexSettings
-from clew.index.storage.blobs import unpack_drawn, unpack_histogram
+from clew.index.storage.blobs import unpack_histogram, unpack_sample
 from clew.index.storage.histogram import N_BINS, bin_of
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.record import BOTTOM, Example
@@ -58,7 +59,9 @@ Made = tuple[Dictionary, Index, Everything]
 
 def features(index: Index) -> list[tuple[int, int]]:
     """A dozen or so of all layers."""
-    every = [(layer, feature) for layer, width in enumerate(index.about.widths) for feature in range(width)]
+    every = [
+        (layer, feature) for layer, width in enumerate(index.metadata.widths) for feature in range(width)
+    ]
     return every[:: max(1, len(every) // 12)]
 
 
@@ -106,7 +109,7 @@ def assert_same(
 def test_examples(made: Made):
     _, index, all_of_it = made
     for layer, feature in features(index):
-        record, number = index.feature(layer, feature), index.about.feature_id(layer, feature)
+        record, number = index.feature(layer, feature), index.metadata.feature_id(Feature(layer, feature))
         assert record is not None
         assert number is not None
         for sign in signs(index):
@@ -120,17 +123,17 @@ def test_examples(made: Made):
             assert all(len(group.examples) == 1 for group in groups)
             shown = tuple(group.examples[0] for group in groups)
             assert_same(shown, levels, layer, feature, all_of_it)
-        assert index.about.two_sided or not record.group(BOTTOM)
+        assert index.metadata.two_sided or not record.group(BOTTOM)
 
 
 def signs(index: Index) -> list[int]:
-    return [1, -1] if index.about.two_sided else [1]
+    return [1, -1] if index.metadata.two_sided else [1]
 
 
 def test_tokens(made: Made):
     _, index, all_of_it = made
     for layer, feature in features(index):
-        record, number = index.feature(layer, feature), index.about.feature_id(layer, feature)
+        record, number = index.feature(layer, feature), index.metadata.feature_id(Feature(layer, feature))
         assert record is not None
         assert number is not None
         for sign in signs(index):
@@ -140,12 +143,12 @@ def test_tokens(made: Made):
                 for token, value in all_of_it.strongest_tokens(layer, feature, sign).items()
             ]
             name = "frequent_tokens" if sign > 0 else "frequent_low"
-            drawn = unpack_drawn(column(index, layer, feature, name))[0].tolist()
+            drawn = unpack_sample(column(index, layer, feature, name))[0].tolist()
             assert drawn == all_of_it.drawn(layer, feature, number, sign)
             if drawn:
                 shares = record.frequent_tokens if sign > 0 else record.frequent_low
                 assert sum(token.value for token in shares) == pytest.approx(1)
-        assert index.about.two_sided or not (record.strongest_low or record.frequent_low)
+        assert index.metadata.two_sided or not (record.strongest_low or record.frequent_low)
 
 
 def test_output_tokens_are_those_of_the_decoder(made: Made):

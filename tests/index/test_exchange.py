@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.index.exchange.exporting import details_of, export_index
-from clew.index.exchange.feature_file import Example, FeatureDetails, Quantile, details_to_json
+from clew.index.exchange.feature_file import FeatureFile, FileExample, Quantile, details_to_json
 from clew.index.exchange.folder import read_details, widths_of, write_details
 from clew.index.exchange.importing import import_details
 from clew.index.storage.index import open_index
@@ -27,7 +28,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "index.sqlite3"
 
 
-def rounded(details: FeatureDetails) -> FeatureDetails:
+def rounded(details: FeatureFile) -> FeatureFile:
     """Activations as an index keeps them: to 1/127 of the strongest."""
     quantiles = []
     for quantile in details.quantiles:
@@ -43,7 +44,7 @@ def rounded(details: FeatureDetails) -> FeatureDetails:
 
 def test_what_was_imported_is_there(index: Path):
     with open_index(index) as opened:
-        about = opened.about
+        about = opened.metadata
         assert (about.model, about.dictionary) == ("tiny", "org/transcoders")
         assert about.widths == (4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2)
         assert about.two_sided
@@ -67,7 +68,7 @@ def test_what_was_imported_is_there(index: Path):
         (" a", 3.0),
     ]
     assert [(token.text, token.value) for token in record.strongest_low] == [(" b", -2.5)]
-    assert {(hit.layer, hit.feature) for hit in hits} == {(0, 0), (0, 3), (1, 7), (11, 0), (11, 1)}
+    assert [str(hit.feature) for hit in hits] == ["L0/0", "L0/3", "L1/7", "L11/0", "L11/1"]
 
 
 @pytest.mark.parametrize("form", ["json", "packed"])
@@ -84,7 +85,7 @@ def test_an_index_survives_files(index: Path, form: str, tmp_path: Path):
             assert one.more == other.more
             assert rounded(one) == rounded(other)
         label = again.label(0, 3)
-        assert again.search("government")[0][:2] == (1, 7)
+        assert again.search("government")[0].feature == Feature(1, 7)
     assert label is not None
     assert (label.text, label.source, label.author, label.confidence) == (
         *("capital cities", "model", "stand-in"),
@@ -99,11 +100,11 @@ def test_part_of_an_index_is_a_small_one(index: Path, tmp_path: Path):
             "INSERT INTO features (id, layer, feature, frequency) VALUES (2, 0, 2, 0.0)"
         )
         opened.set_label(11, 1, "capital cities", author="a person")
-        wanted = [(11, 1), (0, 2), (1, 7), (0, 1), (40, 1)]
+        wanted = [Feature(*pair) for pair in ((11, 1), (0, 2), (1, 7), (0, 1), (40, 1))]
         assert export_index(opened, tmp_path / "out", "json", features=wanted, examples=1) == 3
     import_details(tmp_path / "out", tmp_path / "small.sqlite3")
     with open_index(tmp_path / "small.sqlite3") as small:
-        assert small.about.model == "tiny"
+        assert small.metadata.model == "tiny"
         record, never, others = small.feature(11, 1), small.feature(0, 2), small.feature(0, 0)
     assert record is not None
     assert record.label is not None
@@ -115,7 +116,7 @@ def test_part_of_an_index_is_a_small_one(index: Path, tmp_path: Path):
 
 
 def test_a_feature_that_was_active_was_seen_even_if_no_file_says_how_often(tmp_path: Path):
-    found = imported(FeatureDetails(0, 0, maximum=2.5), tmp_path)
+    found = imported(FeatureFile(Feature(0, 0), maximum=2.5), tmp_path)
     assert 0 < found.frequency < 1e-6
 
 
@@ -137,7 +138,7 @@ def test_a_plain_file_has_what_others_read(index: Path, tmp_path: Path):
     assert set(details_to_json(details())) - {"label"} <= set(data)
 
 
-def imported(one: FeatureDetails, tmp_path: Path) -> FeatureDetails:
+def imported(one: FeatureFile, tmp_path: Path) -> FeatureFile:
     """A single feature through an index."""
     write_details([one], tmp_path / "files", "json")
     import_details(tmp_path / "files", tmp_path / "one.sqlite3")
@@ -147,10 +148,10 @@ def imported(one: FeatureDetails, tmp_path: Path) -> FeatureDetails:
 
 
 def test_groups_that_nobody_knows_keep_their_order_and_names(tmp_path: Path):
-    example = Example((" a",), (1.0,))
+    example = FileExample((" a",), (1.0,))
     names = ["anything", "random", "random"]
     found = imported(
-        FeatureDetails(0, 0, quantiles=tuple(Quantile(name, (example,)) for name in names)), tmp_path
+        FeatureFile(Feature(0, 0), quantiles=tuple(Quantile(name, (example,)) for name in names)), tmp_path
     )
     assert [quantile.name for quantile in found.quantiles] == names
     assert found.frequency > 0, "it has examples, so it was seen"
@@ -195,7 +196,7 @@ def test_damage_leaves_no_index(tmp_path: Path):
 
 def test_places_where_no_index_can_be(tmp_path: Path):
     write_details(several(), tmp_path / "files", "json")
-    with pytest.raises(ClewError, match="is there already"):
+    with pytest.raises(ClewError, match="exists already"):
         import_details(tmp_path / "files", tmp_path / "files")
     with pytest.raises(ClewError, match="there is no folder"):
         import_details(tmp_path / "files", tmp_path / "none" / "index.sqlite3")
@@ -213,7 +214,7 @@ def test_what_clew_wrote_comes_back_with_its_numbers(tmp_path):
     write_details([told], tmp_path / "files", "json")
     import_details(tmp_path / "files", tmp_path / "again.sqlite3")
     with open_index(tmp_path / "again.sqlite3") as opened:
-        record = opened.feature(told.layer, told.feature)
+        record = opened.feature(told.feature)
     assert record is not None
     assert [token.value for token in record.top_outputs] == [5.5, 4.0, 3.25]
     assert {token.value for token in record.bottom_outputs} <= {0.0}

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.neuronpedia.format import pair, unpair
 from clew.index.exchange import packed
 from clew.index.exchange.feature_file import (
-    Example,
-    FeatureDetails,
+    FeatureFile,
+    FileExample,
     Quantile,
     decode,
     details_from_json,
@@ -41,10 +42,10 @@ def test_unpair_is_the_inverse_of_pair(number: int):
 
 @given(st.lists(TOKENS, max_size=3), st.lists(TEXT, max_size=3), st.floats(0, 1))
 def test_any_details_survive_json(windows: list[list[tuple[str, float]]], outputs: list[str], share: float):
-    examples = tuple(Example(tuple(t for t, _ in w), tuple(a for _, a in w)) for w in windows)
+    examples = tuple(FileExample(tuple(t for t, _ in w), tuple(a for _, a in w)) for w in windows)
     quantiles = (Quantile("Top activations", examples),)
-    made = FeatureDetails(3, 4, quantiles=quantiles, top_outputs=tuple(outputs), frequency=share)
-    assert decode(encode(made), 3, 4) == made
+    made = FeatureFile(Feature(3, 4), quantiles=quantiles, top_outputs=tuple(outputs), frequency=share)
+    assert decode(encode(made), Feature(3, 4)) == made
 
 
 @pytest.mark.parametrize("form", ["json", "packed"])
@@ -97,12 +98,11 @@ def test_other_tools_spell_things_otherwise():
             "examples_quantiles": [{"quantile_name": "top", "examples": [{"train_token_ind": 9}]}],
             "anything": "else",
         },
-        2,
-        5,
+        Feature(2, 5),
     )
     assert found.transcoder == "7"
     assert found.top_outputs == (" Paris",)
-    assert found.quantiles == (Quantile("top", (Example((), ()),)),)
+    assert found.quantiles == (Quantile("top", (FileExample((), ()),)),)
     assert found.more == {"anything": "else"}
 
 
@@ -118,33 +118,33 @@ def with_example(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        ([], "the details are no JSON object."),
-        (changed(index=6), "index is 6, but by its place this is feature 5 of layer 2."),
-        (changed(index="5"), "index is no whole number."),
-        (changed(layer=3), "layer is not 2, as its place says."),
-        (changed(act_max="4"), "act_max is no number."),
-        (changed(act_max=True), "act_max is no number."),
+        ([], "the details are not a JSON object."),
+        (changed(index=6), "index is 6, but the name of the file says L2/5."),
+        (changed(index="5"), "index is not a whole number."),
+        (changed(layer=3), "layer is not that of L2/5."),
+        (changed(act_max="4"), "act_max is not a number."),
+        (changed(act_max=True), "act_max is not a number."),
         (changed(act_max=10**400), "act_max is not finite."),
         (changed(act_min=float("nan")), "act_min is not finite."),
         (changed(histogram=[1, float("inf")]), "histogram[1] is not finite."),
         (changed(histogram=[0] * 10_001), "histogram has more than 10,000 items."),
-        (changed(histogram=5), "histogram is no list."),
+        (changed(histogram=5), "histogram is not a list."),
         (changed(activation_frequency=1.5), "activation_frequency is not between 0 and 1."),
-        (changed(top_logits=[3]), "top_logits[0] is no text."),
+        (changed(top_logits=[3]), "top_logits[0] is not a text."),
         (changed(top_logits=["\ud800"]), "top_logits[0] holds half a character (a lone surrogate)."),
         (changed(top_logits=["x" * 10_001]), "top_logits[0] has more than 10,000 characters."),
-        (changed(transcoder_id=[1]), "transcoder_id is no text."),
-        (changed(examples_quantiles=["top"]), "examples_quantiles[0] is no JSON object."),
-        (changed(examples_quantiles=[{"examples": [1]}]), "examples_quantiles[0].examples[0] is no JSON"),
+        (changed(transcoder_id=[1]), "transcoder_id is not a text."),
+        (changed(examples_quantiles=["top"]), "examples_quantiles[0] is not a JSON object."),
+        (changed(examples_quantiles=[{"examples": [1]}]), "examples_quantiles[0].examples[0] is not a JSON"),
         (with_example(tokens=["a", "b"]), "examples[0] has 2 tokens but 1 activations."),
-        (with_example(tokens=[None]), "tokens[0] is no text."),
-        (with_example(tokens_acts_list=[None]), "tokens_acts_list[0] is no number."),
-        (with_example(train_token_ind=0.5), "train_token_ind is no whole number."),
+        (with_example(tokens=[None]), "tokens[0] is not a text."),
+        (with_example(tokens_acts_list=[None]), "tokens_acts_list[0] is not a number."),
+        (with_example(train_token_ind=0.5), "train_token_ind is not a whole number."),
     ],
 )
 def test_details_that_cannot_be(data: Any, problem: str):
     with pytest.raises(ClewError) as told:
-        details_from_json(data, 2, 5)
+        details_from_json(data, Feature(2, 5))
     assert problem in str(told.value)
 
 
@@ -153,7 +153,7 @@ def test_details_that_cannot_be(data: Any, problem: str):
 )
 def test_a_file_that_is_no_json(content: bytes, tmp_path: Path):
     (tmp_path / "7.json").write_bytes(content)
-    with pytest.raises(ClewError, match=r"7\.json is damaged: .* Fetch it again"):
+    with pytest.raises(ClewError, match=r"7\.json is damaged: .* Download it again"):
         list(read_details(tmp_path))
 
 
@@ -175,17 +175,17 @@ def entry(**fields: Any) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda data: [data], "it must say for each layer where its features lie."),
-        (lambda data: {"E": data["0"]}, "'E' is no number of a layer."),
-        (lambda data: {"999999": data["0"]}, "'999999' is no number of a layer."),
+        (lambda data: [data], "it must map each layer to a filename and offsets."),
+        (lambda data: {"E": data["0"]}, "'E' is not the number of a layer."),
+        (lambda data: {"999999": data["0"]}, "'999999' is not the number of a layer."),
         (lambda data: {"0": []}, "layer 0 needs a filename and offsets."),
-        (entry(filename="../layer_0.bin"), "which is no plain name of a file."),
-        (entry(filename="..\\layer_0.bin"), "which is no plain name of a file."),
-        (entry(filename="/etc/passwd"), "which is no plain name of a file."),
-        (entry(filename=".."), "and there is no such file beside it."),
-        (entry(filename="layer_5.bin"), "and there is no such file beside it."),
-        (entry(offsets=[0, 1.5]), "layer 0 has offsets that are no whole numbers."),
-        (entry(offsets=[0, True]), "layer 0 has offsets that are no whole numbers."),
+        (entry(filename="../layer_0.bin"), "which is not a plain file name."),
+        (entry(filename="..\\layer_0.bin"), "which is not a plain file name."),
+        (entry(filename="/etc/passwd"), "which is not a plain file name."),
+        (entry(filename=".."), "but there is no such file beside it."),
+        (entry(filename="layer_5.bin"), "but there is no such file beside it."),
+        (entry(offsets=[0, 1.5]), "layer 0 has offsets that are not whole numbers."),
+        (entry(offsets=[0, True]), "layer 0 has offsets that are not whole numbers."),
         (entry(offsets=[-1, 4]), "layer 0 has offsets that do not rise."),
         (entry(offsets=[9, 4]), "layer 0 has offsets that do not rise."),
         (entry(offsets=[0, 10**30]), "layer 0 has an offset past the"),
@@ -204,7 +204,7 @@ def test_a_packed_file_that_was_cut_off(folder: Path):
     with pytest.raises(ClewError, match=r"has an offset past the .* it was cut off"):
         list(read_details(folder))
     (folder / "index.json.gz").write_bytes((folder / "index.json.gz").read_bytes()[:-9])
-    with pytest.raises(ClewError, match=r"index\.json\.gz is damaged: it was cut off\. Fetch it again"):
+    with pytest.raises(ClewError, match=r"index\.json\.gz is damaged: it was cut off\. Download it again"):
         list(read_details(folder))
 
 
@@ -258,7 +258,7 @@ def test_a_place_without_details(tmp_path: Path):
 
 
 def test_a_file_too_long_for_one_feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("clew.index.exchange.per_feature.LONGEST_FILE", 10)
+    monkeypatch.setattr("clew.index.exchange.folder.LONGEST_FILE", 10)
     (tmp_path / "7.json").write_text('{"histogram": []}')
     with pytest.raises(ClewError, match="has more than 10 bytes"):
         list(read_details(tmp_path))
@@ -269,12 +269,12 @@ def test_a_place_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "full" / "notes").touch()
     with pytest.raises(ClewError, match="already holds something"):
         write_details([], tmp_path / "full", "json")
-    with pytest.raises(ClewError, match="There is no form 'csv', only json and packed"):
+    with pytest.raises(ClewError, match="There is no form 'csv'; choose json or packed"):
         write_details([], tmp_path / "out", "csv")
 
 
 def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path):
-    unfit = FeatureDetails(0, 0, maximum=float("nan"))
+    unfit = FeatureFile(Feature(0, 0), maximum=float("nan"))
     for form in ("json", "packed"):
         with pytest.raises(ClewError, match="L0/0 holds a number that JSON cannot write"):
             write_details([unfit], tmp_path / "out", form)

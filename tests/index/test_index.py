@@ -9,26 +9,28 @@ import numpy as np
 import pytest
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.index.storage.blobs import (
     pack_activations,
-    pack_drawn,
     pack_histogram,
+    pack_sample,
     pack_scored,
     pack_tokens,
     steps_of,
     unpack_activations,
-    unpack_drawn,
     unpack_histogram,
+    unpack_sample,
 )
 from clew.index.storage.histogram import N_BINS, bin_of
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.label import Label
-from clew.index.storage.locations import default_place, find_index
-from clew.index.storage.metadata import About, write_about
-from clew.index.storage.schema import MIGRATIONS, changing, connect
+from clew.index.storage.locations import default_location, find_index
+from clew.index.storage.metadata import IndexMetadata, write_metadata
+from clew.index.storage.schema import MIGRATIONS, connect
 from clew.index.storage.search import build_text_search
+from clew.sqlite import transaction
 
-ABOUT = About(
+ABOUT = IndexMetadata(
     model="tiny",
     dictionary="neurons",
     widths=(3, 2),
@@ -48,21 +50,21 @@ def path(tmp_path: Path) -> Path:
     made = tmp_path / "made.sqlite3"
     connection = connect(made, create=True)
     texts = {1: " the", 2: " black", 3: " cat", 4: " sat", 5: " dog", 6: " owl"}
-    with changing(connection):
-        write_about(connection, ABOUT)
+    with transaction(connection):
+        write_metadata(connection, ABOUT)
         connection.executemany("INSERT INTO tokens VALUES (?, ?)", texts.items())
         connection.execute("INSERT INTO windows VALUES (7, ?)", (pack_tokens(np.array([0, 1, 2, 3, 4])),))
         counts = np.bincount(bin_of(ACTIVATIONS), minlength=N_BINS)
         outputs = pack_scored(np.array([5, 4]), np.array([2.5, 1.0], dtype=np.float32))
         lowest = pack_scored(np.array([6]), np.array([-1.0], dtype=np.float32))
-        drawn = pack_drawn(np.array([3, 3, 3, 4]), np.zeros(4))
+        drawn = pack_sample(np.array([3, 3, 3, 4]), np.zeros(4))
         connection.execute(
             "INSERT INTO features VALUES (3, 1, 0, 0.75, 0.875, 0, -1.0, 4.0, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (pack_histogram(counts), outputs, outputs, drawn, outputs, drawn, lowest),
         )
         blob = pack_activations(*steps_of(ACTIVATIONS))
         connection.execute("INSERT INTO examples VALUES (3, 0, 0, 7, 3, 1, 4.0, 0, ?)", (blob,))
-        build_text_search(connection, lambda ids: texts)
+        build_text_search(connection)
     connection.close()
     return made
 
@@ -119,7 +121,7 @@ def test_a_persons_label_goes_before_a_models_whenever_it_was_given(path: Path):
         assert now is not None
         assert (now.text, now.source, now.author) == ("by hand", "person", "Ada")
         assert str(now) == "by hand (person Ada)"
-        assert index.labels([(0, 1), (0, 2), (9, 9)]) == {(0, 1): now}
+        assert index.labels([(0, 1), (0, 2), (9, 9)]) == {Feature(0, 1): now}
         below = index.set_label(0, 1, "  ")
         assert below is not None
         assert str(below) == "by a model (model some-model, 90% sure)"
@@ -129,9 +131,9 @@ def test_a_persons_label_goes_before_a_models_whenever_it_was_given(path: Path):
 
 def test_search_finds_labels_first_then_tokens_and_texts(path: Path):
     with open_index(path, writable=True) as index:
-        assert [tuple(hit) for hit in index.search("black CAT")] == [(1, 0, "the black cat sat")]
-        assert [tuple(hit) for hit in index.search("do")] == [(1, 0, "dog, sat")]
-        assert [tuple(hit) for hit in index.search("owl")] == [(1, 0, "dog, sat, owl")], "where it is lowest"
+        assert [tuple(hit) for hit in index.search("black CAT")] == [(Feature(1, 0), "the black cat sat")]
+        assert [hit.snippet for hit in index.search("do")] == ["dog, sat"]
+        assert [hit.snippet for hit in index.search("owl")] == ["dog, sat, owl"], "where it is lowest"
         index.set_label(0, 1, "animals like a dog")
         assert [hit.snippet for hit in index.search("dog")] == ["animals like a dog", "dog, sat"]
         index.set_label(0, 1, "")
@@ -155,15 +157,15 @@ def test_what_is_no_index_is_refused(tmp_path: Path, path: Path):
     text.write_text("no database " * 100)
     assert refusal(text) == f"{text} cannot be used as an index (file is not a database)."
     empty.touch()
-    assert refusal(empty) == f"{empty} is empty, and no index; remove it, or name another."
+    assert refusal(empty) == f"{empty} is empty, not an index; remove it, or name another file."
     sqlite3.connect(other).executescript("CREATE TABLE mine (a)").connection.close()
     assert refusal(other) == f"{other} is an SQLite file, but no index that clew made."
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("DELETE FROM about WHERE key = 'widths'")
-    assert refusal(path).startswith(f"{path} is no whole index: its description cannot be read (")
+    assert refusal(path).startswith(f"{path} is not a whole index: its metadata cannot be read (")
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     assert refusal(path) == (
-        f"{path} was written by a newer clew (version 2; this one knows up to 1): pip install --upgrade clew."
+        f"{path} was written by a newer clew (version 2; this one reads up to 1): pip install --upgrade clew."
     )
     connection.close()
 
@@ -178,13 +180,11 @@ def test_labels_that_cannot_be_are_refused(path: Path):
     with open_index(path) as index:
         assert "is open to read only; open it with writable=True" in label_refusal(index, 0, 1, "a")
     with open_index(path, writable=True) as index:
-        assert label_refusal(index, 5, 1, "a") == f"There is no feature L5/1 in {path}."
+        assert label_refusal(index, 5, 1, "a") == f"{path} has no feature L5/1."
         assert label_refusal(index, 0, 1, "a", "god") == (
-            "A label comes from person, model or tokens, not 'god'."
+            "A label's source is person, model or tokens, not 'god'."
         )
-        assert label_refusal(index, 0, 1, "a" * 501) == (
-            "A label of 501 characters is too long; at most 500."
-        )
+        assert label_refusal(index, 0, 1, "a" * 501) == ("A label has at most 500 characters, not 501.")
         assert label_refusal(index, 0, 1, "a", confidence=2.0) == (
             "A label's confidence is from 0 to 1, not 2.0."
         )
@@ -193,12 +193,12 @@ def test_labels_that_cannot_be_are_refused(path: Path):
 
 def test_the_default_place_is_made_of_both_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path):
     monkeypatch.setenv("CLEW_INDEXES", str(tmp_path))
-    assert default_place("smollm2", "neurons") == tmp_path / "smollm2--neurons.sqlite3"
-    unsafe = default_place("org/model", "a/b c").name
+    assert default_location("smollm2", "neurons") == tmp_path / "smollm2--neurons.sqlite3"
+    unsafe = default_location("org/model", "a/b c").name
     assert unsafe.startswith("org-model-")
-    assert unsafe != default_place("org-model", "a/b c").name
+    assert unsafe != default_location("org-model", "a/b c").name
     assert find_index("tiny", "neurons") is None
-    path.rename(default_place("tiny", "neurons"))
+    path.rename(default_location("tiny", "neurons"))
     assert find_index("tiny", "neurons") == tmp_path / "tiny--neurons.sqlite3"
 
 
@@ -206,7 +206,7 @@ def test_blobs_come_back_as_they_were():
     counts = np.zeros(N_BINS, dtype=np.int64)
     counts[[0, 45, 90]] = 1, 2**40, 3
     assert np.array_equal(unpack_histogram(pack_histogram(counts)), counts)
-    ids, keys = unpack_drawn(pack_drawn(np.array([3, 9]), np.array([-0.1, 5e-300])))
+    ids, keys = unpack_sample(pack_sample(np.array([3, 9]), np.array([-0.1, 5e-300])))
     assert (ids.tolist(), keys.tolist()) == ([3, 9], [-0.1, 5e-300])
     nothing = unpack_activations(pack_activations(*steps_of(np.zeros(3, dtype=np.float32))))
     assert nothing.tolist() == [0, 0, 0]
@@ -222,17 +222,20 @@ def test_many_labels_at_once_are_all_kept_or_none(path: Path):
     with open_index(path, writable=True) as index:
         index.set_label(0, 1, "a person's")
         now = index.set_labels({(1, 0): "cats", (0, 1): "by rule", (0, 2): ""}, "tokens", author="rules")
-        assert {place: label.text for place, label in now.items()} == {(1, 0): "cats", (0, 1): "a person's"}
+        assert {str(each): label.text for each, label in now.items()} == {
+            "L1/0": "cats",
+            "L0/1": "a person's",
+        }
         assert [label.text for label in index.label_history(0, 1)] == ["by rule", "a person's"]
-        assert [hit[:2] for hit in index.search("cats")] == [(1, 0)]
+        assert [hit.feature for hit in index.search("cats")] == [Feature(1, 0)]
         assert index.search("rule") == [], "a person's label counts"
         for texts, problem in (
-            ({(1, 0): "dogs", (0, 9): "b"}, "There is no feature L0/9"),
-            ({(1, 0): "dogs", (0, 1): "a" * 501}, "too long"),
+            ({(1, 0): "dogs", (0, 9): "b"}, "has no feature L0/9"),
+            ({(1, 0): "dogs", (0, 1): "a" * 501}, "at most 500"),
         ):
             with pytest.raises(ClewError, match=problem):
                 index.set_labels(texts, "tokens")
-        assert index.label(1, 0) == now[1, 0]
+        assert index.label(1, 0) == now[Feature(1, 0)]
     with open_index(path) as index, pytest.raises(ClewError, match="open to read only"):
         index.set_labels({(1, 0): "dogs"})
 
@@ -240,7 +243,7 @@ def test_many_labels_at_once_are_all_kept_or_none(path: Path):
 def test_damage_is_told_as_such_whatever_is_asked(path: Path):
     with open_index(path, writable=True) as index:
         index._connection.execute("UPDATE examples SET activations = x'00'")
-        with pytest.raises(ClewError, match="cannot be read, or is damaged"):
+        with pytest.raises(ClewError, match="cannot be read or is damaged"):
             index.feature(1, 0)
         index._connection.execute("DROP TABLE labels")
         for ask in (lambda: index.labels([(1, 0)]), lambda: index.feature(1, 0)):

@@ -20,7 +20,7 @@ from clew.index.creation.indexing import index_texts
 from clew.index.creation.shards import merge_shards
 from clew.index.settings import IndexSettings
 from clew.index.storage.index import open_index
-from clew.index.storage.metadata import About
+from clew.index.storage.metadata import IndexMetadata
 from tests.tiny import tiny_model
 
 SETTINGS = IndexSettings(window=16)
@@ -54,7 +54,7 @@ def start(texts: Path, out: Path, mode: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", WORKER, texts, out, mode], cwd=Path(__file__).parents[2])
 
 
-def index(texts: Path, out: Path, settings: IndexSettings = SETTINGS, **more: Callable) -> About:
+def index(texts: Path, out: Path, settings: IndexSettings = SETTINGS, **more: Callable) -> IndexMetadata:
     model = tiny_model("LlamaForCausalLM")
     return index_texts(model, NeuronDictionary(model), [texts], out, settings, **more)  # type: ignore[arg-type]
 
@@ -78,7 +78,7 @@ def assert_same(path: Path, other: Path) -> None:
         assert found[table] == expected[table], table
     with open_index(path) as one, open_index(other) as two:
         same = {"created": "", "corpus": (), "shard": (1, 1)}
-        assert replace(one.about, **same) == replace(two.about, **same)
+        assert replace(one.metadata, **same) == replace(two.metadata, **same)
         assert one.search("w33", 5) == two.search("w33", 5)
 
 
@@ -95,7 +95,7 @@ def test_killed_and_resumed_counts_nothing_twice(texts: Path, whole: Path, tmp_p
     process = start(texts, path, "kill")
     assert process.wait() == -signal.SIGKILL
     with open_index(path) as unfinished:
-        about = unfinished.about
+        about = unfinished.metadata
         assert not about.complete
         assert about.batches == 5
         record = unfinished.feature(0, 3)
@@ -145,13 +145,13 @@ def test_a_full_disk_leaves_a_valid_index(
     with pytest.raises(ClewError) as error:
         index(texts, path)
     assert str(error.value) == (
-        f"{path} cannot be written (database or disk is full); what was counted up to the last checkpoint is "
+        f"{path} cannot be written (database or disk is full). All counts up to the last checkpoint are "
         "kept: free some space and add --resume."
     )
     with open_index(path) as unfinished:
         record = unfinished.feature(0, 3)
         assert record is not None
-        assert sum(record.histogram.counts) == unfinished.about.positions > 0
+        assert sum(record.histogram.counts) == unfinished.metadata.positions > 0
     monkeypatch.setattr(indexing, "connect", real)
     index(texts, path, replace(SETTINGS, resume=True))
     assert_same(path, whole)
@@ -181,26 +181,26 @@ def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Pat
     path = tmp_path / "begun.sqlite3"
     index(texts, path, should_stop=lambda: True)
     assert refusal(lambda: index(texts, path)) == (
-        f"{path} is there already; add --resume to go on with it if it is unfinished, --replace to put a new "
-        "one in its place (labels stay), or name another with --out."
+        f"{path} exists already. Add --resume to finish it, --replace to put a new index in its place "
+        "(labels stay), or name another file with --out."
     )
     other = replace(SETTINGS, resume=True, tokens=500)
     assert refusal(lambda: index(texts, path, other)) == (
-        f"{path} was begun with another number of tokens (0, now 500); go on with the same, or name another "
-        "index with --out."
+        f"{path} was begun with another number of tokens (0, now 500); use the same one again, or name "
+        "another index with --out."
     )
     more = tmp_path / "more"
     shutil.copytree(texts, more)
     (more / "zz.txt").write_text("w3 w4")
-    assert "not those that the index was begun with" in refusal(
+    assert "have changed since the index was begun" in refusal(
         lambda: index(more, path, replace(SETTINGS, resume=True))
     )
     changed = tmp_path / "changed.txt"
     for text in ("w3 w4 w5 " * 400, "w3 w4"):
         changed.write_text(text)
         assert refusal(lambda: index(changed, path, replace(SETTINGS, resume=True))) == (
-            f"The texts in {texts} are not those that the index was begun with; name the same with --data, "
-            "or another index with --out."
+            f"The texts in {texts} have changed since the index was begun; name the same texts with "
+            "--data, or another index with --out."
         )
     assert refusal(lambda: index(texts, tmp_path)) == f"{tmp_path} is a folder; name a file in it."
     short = replace(SETTINGS, window=1)
@@ -218,12 +218,12 @@ def test_what_cannot_be_merged_is_refused(texts: Path, whole: Path, tmp_path: Pa
     index(texts, one, replace(SETTINGS, shard=(1, 2)))
     index(texts, begun, should_stop=lambda: True)
     index(texts, shorter, replace(SETTINGS, tokens=300))
-    assert refusal(lambda: merge_shards(whole, [one])) == f"{whole} is there already; name another file."
+    assert refusal(lambda: merge_shards(whole, [one])) == f"{whole} exists already; name another file."
     assert refusal(lambda: merge_shards(out, [one, one])) == (
-        "The shards are not 1 to 2 of 2, each once, but 1/2, 1/2."
+        "Expected each of the shards 1 to 2 of 2 once, not 1/2, 1/2."
     )
     assert refusal(lambda: merge_shards(out, [one, begun])) == (
-        f"{begun} is unfinished; go on with it (clew index --resume) before merging."
+        f"{begun} is unfinished; finish it with clew index --resume before merging."
     )
     assert refusal(lambda: merge_shards(out, [one, shorter])) == (
         f"{shorter} and {one} are not of one pass: they differ in the number of tokens."
@@ -231,6 +231,6 @@ def test_what_cannot_be_merged_is_refused(texts: Path, whole: Path, tmp_path: Pa
     with sqlite3.connect(shorter) as connection:
         connection.execute("UPDATE about SET value = 'true' WHERE key = 'partial'")
     assert refusal(lambda: merge_shards(out, [shorter])) == (
-        f"{shorter} holds some of the features only; merge takes the parts of one pass."
+        f"{shorter} holds only some of the features; name the shards of one pass."
     )
     assert not out.exists()

@@ -11,19 +11,18 @@ from typing import Any
 import pytest
 
 from clew.errors import ClewError
-from clew.index.labels.answers import Malformed
-from clew.index.labels.budget import Budget, CapReached, Prices, Spent
 from clew.index.labels.endpoint import (
     ANSWER_TOKENS,
+    ATTEMPTS,
+    ChatModel,
     Endpoint,
     NoAnswer,
-    Service,
     Stopped,
+    read_retry_after,
     sleep_until,
 )
-from clew.index.labels.pace import Limits, Pace
-from clew.index.labels.prompts import size
-from clew.index.labels.retry import ATTEMPTS, wait_asked_for
+from clew.index.labels.limits import Budget, CapReached, Pacer, Prices, RateLimits, Spent
+from clew.index.labels.prompts import Malformed, size
 
 from .stand_in import Answer, Clock, Request, Speaker, problem, said, serving
 
@@ -43,8 +42,8 @@ class Talk:
         self.clock, self.budget = Clock(), budget or Budget(Prices(1.0, 2.0))
         with serving(in_turn(speak) if isinstance(speak, list) else speak) as server:
             self.server = server
-            pace = Pace(Limits(), self.clock, self.clock.sleep)
-            self.endpoint = Endpoint(Service(server.url, "stand-in", **service), pace, self.budget)
+            pace = Pacer(RateLimits(), self.clock, self.clock.sleep)
+            self.endpoint = Endpoint(ChatModel(server.url, "stand-in", **service), pace, self.budget)
             self.text, self.error = "", None
             try:
                 self.text = self.endpoint.ask(MESSAGES)
@@ -73,7 +72,7 @@ def test_a_question_is_answered():
 
 
 def test_a_key_is_not_shown():
-    assert "secret" not in repr(Service("http://localhost/v1", "m", "secret"))
+    assert "secret" not in repr(ChatModel("http://localhost/v1", "m", "secret"))
 
 
 def test_retry_after_is_honoured():
@@ -121,11 +120,11 @@ def test_always_slow():
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"", "the answer is no JSON"),
+        (b"", "the answer is not JSON"),
         (b"<html>gateway</html>", "the answer is a web page, so the address may be wrong"),
-        (b'{"choices": [', "the answer is no JSON"),
-        (b"[" * 100_000, "the answer is no JSON"),
-        (b"\xff\xfe\x00", "the answer is no JSON"),
+        (b'{"choices": [', "the answer is not JSON"),
+        (b"[" * 100_000, "the answer is not JSON"),
+        (b"\xff\xfe\x00", "the answer is not JSON"),
         (b"null", "the answer holds no text"),
         (b"[]", "the answer holds no text"),
         (b'{"choices": []}', "the answer holds no text"),
@@ -162,8 +161,11 @@ def test_usage_that_cannot_be_counts_as_the_most_it_can_be(used: object):
         (problem(401, "bad key"), r"refused the key \(401: bad key\)\."),
         (problem(403, "not you"), r"refused the key \(403: not you\)\."),
         (problem(404, "unknown"), r"has no model 'stand-in' \(404: unknown\)\."),
-        (problem(429, "pay", code="insufficient_quota"), r"says that the quota is used up \(pay\)\."),
-        (problem(429, "tomorrow", retry_after="86400"), r"wants 1440 minutes of rest; go on then\."),
+        (problem(429, "pay", code="insufficient_quota"), r"is used up \(pay\)\."),
+        (
+            problem(429, "tomorrow", retry_after="86400"),
+            r"a pause of 1440 minutes; start again then\.",
+        ),
     ],
 )
 def test_what_would_go_wrong_every_time(answer: Answer, told: str):
@@ -200,7 +202,7 @@ def test_nobody_there():
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
     clock, budget = Clock(), Budget(Prices())
-    endpoint = Endpoint(Service(url, "m"), Pace(Limits(), clock, clock.sleep), budget)
+    endpoint = Endpoint(ChatModel(url, "m"), Pacer(RateLimits(), clock, clock.sleep), budget)
     with pytest.raises(ClewError, match=f"Nothing answers at {url}"):
         endpoint.ask(MESSAGES)
     assert clock.slept == [1.0, 2.0, 4.0, 8.0]
@@ -211,9 +213,9 @@ def test_a_stopped_run_sends_nothing_more():
     stop.set()
     clock = Clock()
     with serving() as server:
-        pace = Pace(Limits(), clock, sleep_until(stop))
+        pace = Pacer(RateLimits(), clock, sleep_until(stop))
         with pytest.raises(Stopped):
-            Endpoint(Service(server.url, "m"), pace, Budget(Prices()), stop).ask(MESSAGES)
+            Endpoint(ChatModel(server.url, "m"), pace, Budget(Prices()), stop).ask(MESSAGES)
         with pytest.raises(Stopped):
             pace.sleep(3600)
         assert server.requests == []
@@ -236,17 +238,17 @@ def test_money_is_set_aside_before_a_request_is_sent():
 @pytest.mark.parametrize(
     ("service", "told"),
     [
-        (("localhost:11434", "m"), "'localhost:11434' is no address; expected one such as http://localhost"),
-        (("file:///etc/passwd", "m"), "is no address"),
-        (("http://", "m"), "is no address"),
-        (("http://[", "m"), "is no address"),
-        (("http://localhost/v1", ""), "Which model should be asked?"),
+        (("localhost:11434", "m"), "'localhost:11434' is not an address; write one such as http://localhost"),
+        (("file:///etc/passwd", "m"), "is not an address"),
+        (("http://", "m"), "is not an address"),
+        (("http://[", "m"), "is not an address"),
+        (("http://localhost/v1", ""), "No model is named to ask; name one with --api-model"),
         (("https://api.openai.com/v1", "m"), "https://api.openai.com/v1 needs a key"),
     ],
 )
 def test_services_that_cannot_be(service: tuple[str, str], told: str):
     with pytest.raises(ClewError) as error:
-        Service(*service)
+        ChatModel(*service)
     assert told in str(error.value)
 
 
@@ -267,4 +269,4 @@ def test_services_that_cannot_be(service: tuple[str, str], told: str):
 )
 def test_how_long_a_server_wants_to_rest(text: str, seconds: float | None):
     now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-    assert wait_asked_for({"retry-after": text}, now) == seconds
+    assert read_retry_after({"retry-after": text}, now) == seconds

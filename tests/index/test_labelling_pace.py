@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.index.labels.budget import Budget, CapReached, Prices
-from clew.index.labels.pace import MINUTE, Limits, Pace, Sent, earliest
+from clew.index.labels.limits import (
+    MINUTE,
+    Budget,
+    CapReached,
+    Pacer,
+    Prices,
+    RateLimits,
+    SentRequest,
+    earliest,
+)
 
 from .stand_in import Clock
 
@@ -20,10 +28,10 @@ from .stand_in import Clock
     st.integers(100, 300),
 )
 def test_no_minute_ever_holds_more_than_agreed(asked: list[tuple[float, int]], requests: int, tokens: int):
-    limits, now, sent = Limits(requests, tokens), 0.0, []
+    limits, now, sent = RateLimits(requests, tokens), 0.0, []
     for gap, size in asked:
         now = earliest(sent, now + gap, size, limits)
-        sent.append(Sent(now, size))
+        sent.append(SentRequest(now, size))
     for one in sent:
         minute = [other for other in sent if one.at <= other.at < one.at + MINUTE - 1e-6]
         assert len(minute) <= requests
@@ -31,12 +39,12 @@ def test_no_minute_ever_holds_more_than_agreed(asked: list[tuple[float, int]], r
 
 
 def test_without_limits_nobody_waits():
-    assert earliest([Sent(0.0, 10**9)] * 1000, 0.0, 10**9, Limits()) == 0.0
+    assert earliest([SentRequest(0.0, 10**9)] * 1000, 0.0, 10**9, RateLimits()) == 0.0
 
 
 def test_a_pace_sleeps_as_long_as_it_must():
     clock = Clock()
-    pace = Pace(Limits(requests=2), clock, clock.sleep)
+    pace = Pacer(RateLimits(requests=2), clock, clock.sleep)
     for _ in range(5):
         pace.wait(1)
     assert clock.slept == [60.0, 60.0]
@@ -44,7 +52,7 @@ def test_a_pace_sleeps_as_long_as_it_must():
 
 def test_a_pause_holds_for_every_request():
     clock = Clock()
-    pace = Pace(Limits(), clock, clock.sleep)
+    pace = Pacer(RateLimits(), clock, clock.sleep)
     pace.pause(30)
     pace.pause(10)
     pace.wait(1)
@@ -54,7 +62,7 @@ def test_a_pause_holds_for_every_request():
 
 def test_threads_share_a_pace():
     clock = Clock()
-    pace = Pace(Limits(requests=5), clock, clock.sleep)
+    pace = Pacer(RateLimits(requests=5), clock, clock.sleep)
     threads = [threading.Thread(target=pace.wait, args=(1,)) for _ in range(20)]
     for thread in threads:
         thread.start()

@@ -9,11 +9,17 @@ from typing import Any
 import pytest
 
 from clew.errors import ClewError
-from clew.index.labels.budget import Budget, Prices
-from clew.index.labels.endpoint import Endpoint, Service, sleep_until
-from clew.index.labels.evidence import Evidence, gather
-from clew.index.labels.model_labels import FAILURES_IN_A_ROW, Made, Tally, label_features, label_one
-from clew.index.labels.pace import Limits, Pace
+from clew.feature import Feature
+from clew.index.labels.endpoint import ChatModel, Endpoint, sleep_until
+from clew.index.labels.evidence import Evidence, sort_texts
+from clew.index.labels.limits import Budget, Pacer, Prices, RateLimits
+from clew.index.labels.model_labels import (
+    FAILURES_IN_A_ROW,
+    LabelCounts,
+    ModelLabel,
+    label_features,
+    label_one,
+)
 
 from .some_evidence import cats, evidence
 from .stand_in import Answer, Clock, Request, Speaker, knowing, problem, said, serving
@@ -31,18 +37,18 @@ class Labelling:
         prices: Prices | None = None,
         **caps: Any,
     ) -> None:
-        self.kept: dict[int, Made] = {}
+        self.kept: dict[int, ModelLabel] = {}
         self.budget = Budget(prices or Prices(), **caps)
-        self.seen: list[Tally] = []
+        self.seen: list[LabelCounts] = []
         if isinstance(features, int):
             features = [evidence(feature=number) for number in range(features)]
         clock = Clock()
         with serving(speak) as self.server:
-            pace = Pace(Limits(), clock, clock.sleep)
-            endpoint = Endpoint(Service(self.server.url, "stand-in"), pace, self.budget)
-            self.tally, self.error = Tally(), None
+            pace = Pacer(RateLimits(), clock, clock.sleep)
+            endpoint = Endpoint(ChatModel(self.server.url, "stand-in"), pace, self.budget)
+            self.counts, self.error = LabelCounts(), None
             try:
-                self.tally = label_features(
+                self.counts = label_features(
                     features,
                     endpoint.ask,
                     self._keep,
@@ -53,16 +59,16 @@ class Labelling:
             except (ClewError, KeyboardInterrupt) as error:
                 self.error = error
 
-    def _keep(self, evidence: Evidence, made: Made) -> None:
+    def _keep(self, evidence: Evidence, made: ModelLabel) -> None:
         assert threading.current_thread() is threading.main_thread()
-        self.kept[evidence.feature] = made
+        self.kept[evidence.feature.index] = made
 
 
 def test_every_feature_is_labelled_and_tested():
     done = Labelling(knowing)
-    assert done.tally == Tally(labelled=6)
+    assert done.counts == LabelCounts(labelled=6)
     assert done.kept == dict.fromkeys(
-        range(6), Made("cat", 1.0, {"prompts": 1, "side": "positive", "active": 4, "others": 4})
+        range(6), ModelLabel("cat", 1.0, {"prompts": 1, "side": "positive", "active": 4, "others": 4})
     )
     assert done.budget.spent.requests == 12
     assert [tally.done for tally in done.seen] == [1, 2, 3, 4, 5, 6]
@@ -90,7 +96,7 @@ def test_labels_of_the_negative_side_say_so():
 
 def test_features_without_texts_cost_nothing():
     done = Labelling(knowing, [evidence(active=0), evidence()])
-    assert done.tally == Tally(labelled=1, nothing_to_show=1)
+    assert done.counts == LabelCounts(labelled=1, nothing_to_show=1)
     assert done.budget.spent.requests == 2
 
 
@@ -101,9 +107,9 @@ def test_malformed_answers_are_counted_and_left():
         return knowing(request)
 
     done = Labelling(moody, 3, parallel=1)
-    assert (done.tally.labelled, done.tally.malformed) == (2, 1)
+    assert (done.counts.labelled, done.counts.malformed) == (2, 1)
     assert sorted(done.kept) == [1, 2]
-    assert done.tally.last_trouble == "L1/0: the answer holds no JSON object with 'label'"
+    assert done.counts.last_trouble == "L1/0: the answer holds no JSON object with 'label'"
 
 
 def test_a_malformed_test_leaves_no_label():
@@ -111,7 +117,7 @@ def test_a_malformed_test_leaves_no_label():
         return knowing(request) if request.task == "explain" else said('{"active": [99]}')
 
     done = Labelling(silly, 2)
-    assert (done.tally.malformed, done.kept) == (2, {})
+    assert (done.counts.malformed, done.kept) == (2, {})
 
 
 def test_no_more_at_once_than_agreed():
@@ -123,7 +129,7 @@ def test_no_more_at_once_than_agreed():
         return knowing(request)
 
     done = Labelling(slow, 9, parallel=3)
-    assert done.tally.labelled == 9
+    assert done.counts.labelled == 9
     assert done.server.most_at_once == 3
 
 
@@ -132,7 +138,7 @@ def test_no_more_at_once_than_agreed():
 def test_the_cap_of_requests_is_exact_and_nothing_is_asked_in_vain(cap: int, parallel: int):
     done = Labelling(knowing, 6, parallel=parallel, max_requests=cap)
     assert len(done.server.requests) == done.budget.spent.requests == cap // 2 * 2
-    assert done.tally == Tally(labelled=cap // 2, stopped_by=f"the cap of {cap:,} requests")
+    assert done.counts == LabelCounts(labelled=cap // 2, stopped_by=f"the cap of {cap:,} requests")
 
 
 def test_the_cap_of_requests_holds_when_they_are_repeated():
@@ -141,7 +147,7 @@ def test_the_cap_of_requests_holds_when_they_are_repeated():
 
     done = Labelling(broken, 50, parallel=4, max_requests=21)
     assert len(done.server.requests) == 21
-    assert done.tally.stopped_by == "the cap of 21 requests"
+    assert done.counts.stopped_by == "the cap of 21 requests"
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
@@ -153,8 +159,8 @@ def test_the_cap_of_money_is_never_passed(parallel: int):
     done = Labelling(dear, 60, parallel=parallel, prices=Prices(1.0, 2.0), max_cost=0.03)
     assert 0.02 < done.budget.spent.cost <= 0.03
     assert done.budget.spent.cost == pytest.approx(0.002 * len(done.server.requests))
-    assert done.tally.stopped_by == "the cap of 0.03 for all requests"
-    assert done.tally.labelled == len(done.kept) > 4
+    assert done.counts.stopped_by == "the cap of 0.03 for all requests"
+    assert done.counts.labelled == len(done.kept) > 4
 
 
 def test_a_wrong_key_stops_the_run_and_keeps_what_there_is():
@@ -176,7 +182,7 @@ def test_what_is_under_way_is_kept_when_another_stops_the_run():
             return knowing(request)
         return problem(401)
 
-    two = [gather(0, 0, cats(2), ()), gather(0, 1, cats(2), ())]
+    two = [sort_texts(Feature(0, index), cats(2), ()) for index in (0, 1)]
 
     def both() -> Iterator[Evidence]:
         yield from two
@@ -190,7 +196,7 @@ def test_what_is_under_way_is_kept_when_another_stops_the_run():
 
 def test_an_endpoint_that_only_fails_is_left_alone():
     done = Labelling(lambda request, before: problem(503, "closed"), 50, parallel=1)
-    assert str(done.error) == "The endpoint failed on 5 features in a row (the last: 503: closed)."
+    assert str(done.error) == "The endpoint failed on 5 features in a row (the last time: 503: closed)."
     assert len(done.server.requests) == 5 * FAILURES_IN_A_ROW
 
 
@@ -200,8 +206,8 @@ def test_failures_now_and_then_do_not_stop_a_run():
 
     done = Labelling(moody, 20, parallel=1)
     assert done.error is None
-    assert done.tally.failed > FAILURES_IN_A_ROW
-    assert done.tally.failed + done.tally.labelled == 20
+    assert done.counts.failed > FAILURES_IN_A_ROW
+    assert done.counts.failed + done.counts.labelled == 20
 
 
 def test_stopping_by_hand_sends_nothing_more():
@@ -231,8 +237,8 @@ def test_whoever_waits_is_woken_by_a_stop():
 
     budget = Budget(Prices())
     with serving(resting) as server:
-        pace = Pace(Limits(), Clock(), sleep_until(stop))
-        endpoint = Endpoint(Service(server.url, "m"), pace, budget, stop)
+        pace = Pacer(RateLimits(), Clock(), sleep_until(stop))
+        endpoint = Endpoint(ChatModel(server.url, "m"), pace, budget, stop)
         with pytest.raises(KeyboardInterrupt):
             label_features(interrupted(), endpoint.ask, lambda *_: None, budget, parallel=2, stop=stop)
         assert len(server.requests) == 1

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from clew.index.labels.evidence import Evidence, gather
+from clew.feature import Feature
+from clew.index.labels.evidence import Evidence, sort_texts
 from clew.index.labels.token_labels import agreed_words, label_from_tokens
 
 from .some_evidence import cats, dogs, window
@@ -15,7 +16,7 @@ from .some_evidence import cats, dogs, window
 def about(*peaks: str, promotes: tuple[str, ...] = (), negative: bool = False) -> Evidence:
     """A feature that peaks on these words, each in a text of its own."""
     texts = [window(f"in text {n} is {word} once", word) for n, word in enumerate(peaks)]
-    return gather(0, 0, texts, dogs(), promotes, negative=negative)
+    return sort_texts(Feature(0, 0), texts, dogs(), promotes, negative=negative)
 
 
 CAPITALS = (" capitals", " Capital", "icon", " saint", " runner")
@@ -31,7 +32,7 @@ FRANCE = ("France",) * 6 + ("Paris",) * 3 + ("London",)
         (about("France", "france", "FRANCE", "France"), 'on " France"'),
         (about(*"abcdefgh", promotes=CAPITALS), "says capitals"),
         (about(*["quay"] * 5, promotes=CAPITALS, negative=True), 'on " quay"; says capitals (negative)'),
-        (gather(0, 0, cats(), dogs(), (" zebra", " cat")), 'on " cat"; says cat'),
+        (sort_texts(Feature(0, 0), cats(), dogs(), (" zebra", " cat")), 'on " cat"; says cat'),
     ],
 )
 def test_labels_from_tokens(evidence: Evidence, label: str):

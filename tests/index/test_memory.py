@@ -12,8 +12,8 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
 from clew.index.creation import indexing
 from clew.index.creation.indexing import index_texts
-from clew.index.creation.statistics import Tally
-from clew.index.creation.top_k import Best
+from clew.index.creation.statistics import LayerStatistics
+from clew.index.creation.top_k import TopK
 from clew.index.settings import IndexSettings
 from clew.index.storage.index import open_index
 from tests.random_transcoders import random_transcoders
@@ -22,22 +22,22 @@ from tests.tiny import tiny_model
 from .conftest import words
 
 BYTES_PER_FEATURE = 5200
-"""What docs/examples.md says."""
+"""What docs/guide/what-features-mean.md says."""
 
 
-def tally_bytes(tally: Tally) -> int:
+def bytes_of(statistics: LayerStatistics) -> int:
     found = 0
-    for value in (getattr(tally, f.name) for f in fields(tally)):
+    for value in (getattr(statistics, f.name) for f in fields(statistics)):
         parts = [value] if isinstance(value, Tensor) else []
-        if isinstance(value, Best):
+        if isinstance(value, TopK):
             parts = [value.value, value.key, value.window, *value.columns.values()]
         found += sum(part.nbytes for part in parts)
     return found
 
 
 def held_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> tuple[int, int]:
-    """Bytes of all tallies, and the most windows that were held, after so many words."""
-    kept: dict[int, Tally] = {}
+    """Bytes of all statistics, and the most windows that were held, after so many words."""
+    kept: dict[int, LayerStatistics] = {}
     most = 0
     real = indexing._count
 
@@ -47,7 +47,7 @@ def held_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> t
         state = arguments[3]
         assert isinstance(state, indexing._Pass)
         most = max(most, len(state.windows))
-        kept.update(state.tallies)
+        kept.update(state.layers)
 
     monkeypatch.setattr(indexing, "_count", watched)
     monkeypatch.setattr(indexing, "WINDOWS_HELD", 40)
@@ -57,7 +57,7 @@ def held_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> t
     out = tmp_path / f"{count}.sqlite3"
     index_texts(model, NeuronDictionary(model), [text], out, IndexSettings(window=16))
     monkeypatch.setattr(indexing, "_count", real)
-    return sum(map(tally_bytes, kept.values())), most
+    return sum(map(bytes_of, kept.values())), most
 
 
 def test_twenty_times_the_text_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -79,7 +79,7 @@ def test_features_that_are_never_active_are_said_to_be_so(texts: Path, tmp_path:
         assert record.never_seen
         assert (record.groups, record.mean, record.maximum) == ((), 0, 0)
         assert len(record.top_outputs) == 10
-        assert index.count_seen() < index.about.n_features
+        assert index.count_seen() < index.metadata.n_features
 
 
 def test_activations_that_are_not_finite_are_refused(texts: Path, tmp_path: Path):
@@ -90,7 +90,7 @@ def test_activations_that_are_not_finite_are_refused(texts: Path, tmp_path: Path
     with pytest.raises(ClewError) as error:
         index_texts(model, NeuronDictionary(model), [texts], tmp_path / "a.sqlite3")
     assert str(error.value) == (
-        "Some activations are not finite, so they cannot be counted; load the model with --dtype float32."
+        "Some activations are not finite and cannot be counted; load the model with --dtype float32."
     )
 
 
@@ -99,5 +99,5 @@ def test_a_text_of_nothing_is_refused(tmp_path: Path):
     model = tiny_model("LlamaForCausalLM")
     with pytest.raises(ClewError) as error:
         index_texts(model, NeuronDictionary(model), [tmp_path / "empty.txt"], tmp_path / "a.sqlite3")
-    assert str(error.value) == f"There is no text in {tmp_path / 'empty.txt'} that can be read (empty file)."
+    assert str(error.value) == f"{tmp_path / 'empty.txt'} holds no text that clew can read (empty file)."
     assert not (tmp_path / "a.sqlite3").exists()

@@ -11,6 +11,7 @@ import pytest
 
 import clew
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.reader import open_graph
 from clew.index.labels.graph_features import features_of, with_index_labels
@@ -53,7 +54,7 @@ def test_features_are_named_by_the_index_unless_a_person_named_them(labelled: Gr
     assert labelled.label(cows, by_rule=False) is None
     own = labelled.annotate(feature_labels={"L2/0": "tigers"})
     assert own.label(node_of(own, 0)) == "tigers"
-    assert features_of(labelled).count((2, 0)) == 1
+    assert features_of(labelled).count(Feature(2, 0)) == 1
 
 
 def test_a_graph_without_an_index_stays_as_it_is(graph: Graph, monkeypatch, tmp_path: Path):
@@ -82,23 +83,23 @@ def test_from_python(tmp_path: Path, model_folder: Path, monkeypatch: pytest.Mon
     (tmp_path / "texts.txt").write_text(words(300, seed=0))
     model = clew.load(str(model_folder))
     with model.index(tmp_path / "texts.txt", tokens=200) as index:
-        assert index.about.positions == 200
+        assert index.metadata.positions == 200
         place = index.path
     with clew.open_index(place) as index:
         record = index.feature(0, 3)
     assert record is not None
     assert record.positions == 200
     graph = model.trace("w3 w4 w5")
-    layer, feature = features_of(graph)[0]
+    feature = features_of(graph)[0]
     with clew.open_index(place) as index, pytest.raises(ClewError, match="read only"):
-        index.set_label(layer, feature, "mine")
+        index.set_labels({feature: "mine"})
     with open_index(place, writable=True) as index:
-        index.set_label(layer, feature, "mine")
-    assert with_index_labels(graph).index_labels[f"L{layer}/{feature}"].text == "mine"
+        index.set_labels({feature: "mine"})
+    assert with_index_labels(graph).index_labels[str(feature)].text == "mine"
     with pytest.raises(ClewError, match="--replace"):
         model.index([tmp_path / "texts.txt"])
     with model.index([tmp_path / "texts.txt"], replace=True) as index:
-        assert index.about.positions > 200
-        label = index.label(layer, feature)
+        assert index.metadata.positions > 200
+        label = index.label(feature)
     assert label is not None
     assert label.text == "mine"

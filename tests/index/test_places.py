@@ -9,7 +9,7 @@ import pytest
 
 from clew.index.storage import locations as places
 from clew.index.storage.index import open_index
-from clew.index.storage.locations import default_place, find_index
+from clew.index.storage.locations import default_location, find_index
 from tests.index.some_index import make_index
 
 
@@ -38,7 +38,7 @@ def test_it_is_unpacked_once(shipped: Path, tmp_path: Path):
 
 
 def test_one_of_your_own_goes_before(shipped: Path, tmp_path: Path):
-    place = default_place("tiny", "neurons")
+    place = default_location("tiny", "neurons")
     place.parent.mkdir()
     make_index(tmp_path / "own").rename(place)
     assert find_index("tiny", "neurons") == place
@@ -47,7 +47,7 @@ def test_one_of_your_own_goes_before(shipped: Path, tmp_path: Path):
 def test_it_is_copied_before_it_is_changed(shipped: Path):
     changed = find_index("tiny", "neurons", to_change=True)
     assert changed is not None
-    assert changed == default_place("tiny", "neurons")
+    assert changed == default_location("tiny", "neurons")
     with open_index(changed, writable=True) as index:
         index.set_label(2, 0, "cats")
     assert find_index("tiny", "neurons") == changed

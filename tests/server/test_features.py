@@ -16,7 +16,7 @@ from clew.graph.info import Annotations
 from clew.index.exchange.folder import write_details
 from clew.index.exchange.importing import import_details
 from clew.index.storage.index import open_index
-from clew.index.storage.locations import default_place
+from clew.index.storage.locations import default_location
 from clew.server.indexes import Indexes
 from tests.graph.random_graphs import random_graph
 from tests.index.some_index import feature, make_index
@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     """In the usual place."""
-    place = default_place("tiny", "neurons")
+    place = default_location("tiny", "neurons")
     place.parent.mkdir(parents=True)
     return make_index(tmp_path).rename(place)
 
@@ -91,7 +91,7 @@ def test_a_feature_is_told_in_full(client, graph, index):
 def test_a_histogram_of_another_tool_may_hold_shares(client, graph, tmp_path):
     details = replace(feature(0), histogram=(0.25, 0.75))
     write_details([details], tmp_path / "shares", "json")
-    place = default_place("tiny", "neurons")
+    place = default_location("tiny", "neurons")
     place.parent.mkdir(parents=True)
     import_details(tmp_path / "shares", place, model="tiny")
     told = client.get(f"/api/graphs/{graph}/features/2/0").json()
@@ -162,7 +162,7 @@ def test_what_people_read_is_called_as_in_the_index(client, graph, index, tmp_pa
 
 
 def test_a_damaged_index_is_told_and_harms_nothing(client, graph, indexes_folder):
-    place = default_place("tiny", "neurons")
+    place = default_location("tiny", "neurons")
     indexes_folder.mkdir()
     place.write_bytes(b"no index at all" * 100)
     answer = client.get(f"/api/graphs/{graph}/index").json()

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import clew
+from clew.feature import Feature
 from clew.server.app import make_app, make_service
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
@@ -34,7 +35,7 @@ def test_a_graph_opens_with_its_annotations(name):
 def test_an_index_opens_with_its_labels(tmp_path):
     path = shutil.copy(HERE / "index.sqlite3", tmp_path)
     with clew.open_index(path) as index:
-        assert index.labels([(13, 441)])[13, 441].text == "opposites, by hand"
+        assert index.labels([(13, 441)])[Feature(13, 441)].text == "opposites, by hand"
         feature = index.feature(13, 456)
         assert feature is not None
         assert feature.frequency > 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
-from clew.index.exchange.feature_file import BOTTOM, TOP, Example, FeatureDetails, Quantile
+from clew.index.exchange.feature_file import BOTTOM, TOP, FeatureFile, FileExample, Quantile
 from clew.index.exchange.folder import write_details
 from clew.index.exchange.importing import import_details
-from clew.index.storage.locations import default_place
+from clew.index.storage.locations import default_location
 from tests.web.graphs import WORDS
 from tests.web.serving import Server
 
@@ -19,7 +20,7 @@ COUNTS = (2, 8, 90, 700, 150, 40, 8, 2)
 N_EXAMPLES = 7
 
 
-def example(word: str, number: int, activation: float) -> Example:
+def example(word: str, number: int, activation: float) -> FileExample:
     """A text of two lines in which one word stands out, and the one after it a little the other way."""
     before = f" line {number} speaks of a".split(" ")[1:]
     after = ["today\n", "and", "of", "nothing", "else"]
@@ -27,17 +28,16 @@ def example(word: str, number: int, activation: float) -> Example:
     place = len(before)
     activations = [0.0] * len(tokens)
     activations[place], activations[place + 1] = activation, -activation / 4
-    return Example(tokens, tuple(activations), peak=place)
+    return FileExample(tokens, tuple(activations), peak=place)
 
 
-def details(layer: int, feature: int, word: str, **more: object) -> FeatureDetails:
+def details(layer: int, feature: int, word: str, **more: object) -> FeatureFile:
     """A feature that likes a word, and another one on its negative side."""
     tops = [example(word, number, 8 - number / 2) for number in range(N_EXAMPLES)]
     bottoms = [example("shadow", number, -4 + number / 4) for number in range(2)]
     level = [example(word, 50, 1.5)]
-    return FeatureDetails(
-        layer=layer,
-        feature=feature,
+    return FeatureFile(
+        Feature(layer, feature),
         transcoder="neurons",
         quantiles=(
             Quantile(TOP, tuple(tops)),
@@ -54,8 +54,8 @@ def details(layer: int, feature: int, word: str, **more: object) -> FeatureDetai
     )
 
 
-def never_seen(layer: int, feature: int) -> FeatureDetails:
-    return FeatureDetails(layer=layer, feature=feature, transcoder="neurons", more={"positions": sum(COUNTS)})
+def never_seen(layer: int, feature: int) -> FeatureFile:
+    return FeatureFile(Feature(layer, feature), transcoder="neurons", more={"positions": sum(COUNTS)})
 
 
 def by_rule(text: str) -> dict[str, object]:
@@ -82,15 +82,15 @@ def features_with_words(graph: Graph) -> dict[tuple[int, int], str]:
     return {pair: f"{WORDS[number % len(WORDS)]}{number}" for number, pair in enumerate(pairs)}
 
 
-def make_index(server: Server, folder: Path, graph: Graph, features: Sequence[FeatureDetails] = ()) -> Path:
+def make_index(server: Server, folder: Path, graph: Graph, features: Sequence[FeatureFile] = ()) -> Path:
     """An index of a graph's model and dictionary in the place where the server looks: of every feature of the
     graph, as `details` says, save for those that are given."""
-    given = {(one.layer, one.feature): one for one in features}
+    given = {(one.feature.layer, one.feature.index): one for one in features}
     words = features_with_words(graph)
     every = {pair: details(*pair, word) for pair, word in words.items()} | given
     write_details([every[pair] for pair in sorted(every)], folder / "details", "json")
     model, dictionary = graph.info.model, graph.info.dictionary
     server.indexes.mkdir(exist_ok=True)
-    place = server.indexes / default_place(model, dictionary).name
+    place = server.indexes / default_location(model, dictionary).name
     import_details(folder / "details", place, model=model, dictionary=dictionary)
     return place

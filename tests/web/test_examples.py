@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
-from clew.index.exchange.feature_file import TOP, Example, Quantile
+from clew.index.exchange.feature_file import TOP, FileExample, Quantile
 from tests.web.browsing import GraphPage, wait_until
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 from tests.web.indexes import (
@@ -159,7 +159,7 @@ def test_tokens_are_shaded_by_sign_and_strength_and_the_peak_is_marked(indexed, 
 def test_texts_are_cut_around_the_peak_and_whole_when_asked(show, small, server, tmp_path):
     node = feature_with(small, 1)
     words = tuple(f" word{number}" for number in range(40))
-    text = Example(words, tuple(9.0 if place == 20 else 0.0 for place in range(40)), peak=20)
+    text = FileExample(words, tuple(9.0 if place == 20 else 0.0 for place in range(40)), peak=20)
     one = replace(details(*place_of(small, node), "long"), quantiles=(Quantile(TOP, (text,)),))
     make_index(server, tmp_path, small, [one])
     panel = fires(show(small, **WHOLE, s=node))

@@ -57,7 +57,7 @@ def index_for(graph: Graph, named: Path | None) -> Iterator[Index | None]:
 
 
 def _warn_of_others(graph: Graph, index: Index) -> None:
-    about, info = index.about, graph.info
+    about, info = index.metadata, graph.info
     for kind, its, wanted in (
         ("model", about.model, info.model),
         ("dictionary", about.dictionary, info.dictionary),

@@ -31,7 +31,7 @@ def index_excerpt(graph: Graph, index: Index | None) -> dict[str, Any] | None:
     try:
         found = {f"L{layer}/{feature}": index.feature(layer, feature) for layer, feature in _chosen(graph)}
         features = {name: _shortened(record) for name, record in found.items() if record is not None}
-        content = {"index": index.about, "labels": labels_of(graph, index), "features": features}
+        content = {"index": index.metadata, "labels": labels_of(graph, index), "features": features}
     except ClewError:
         return None
     return EmbeddedIndex.model_validate(content).model_dump()

@@ -28,7 +28,7 @@ class Indexes:
         self._named: dict[Pair, Path] = {}
         for path in named:
             with open_index(path) as index:
-                self._named[index.about.model, index.about.dictionary] = path
+                self._named[index.metadata.model, index.metadata.dictionary] = path
         self._lock = threading.Lock()
         self._open: dict[Path, tuple[Mark, Index]] = {}
 
@@ -44,7 +44,7 @@ class Indexes:
                 return None
             mark = found.st_dev, found.st_ino
             known = self._open.get(path)
-            if known is None or known[0] != mark or not known[1].about.complete:
+            if known is None or known[0] != mark or not known[1].metadata.complete:
                 known = self._open[path] = mark, open_index(path)
             return known[1]
 

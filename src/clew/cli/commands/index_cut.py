@@ -32,6 +32,6 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.index.labels.graph_features import features_of
     from clew.index.storage.subset import cut_index
 
-    features = {place for path in arguments.graph for place in features_of(open_graph(path))}
+    features = {feature for path in arguments.graph for feature in features_of(open_graph(path))}
     count = cut_index(arguments.file, arguments.out, features, arguments.examples)
     print(f"Saved  {arguments.out} ({count:,} features, {size(arguments.out.stat().st_size)})")

@@ -10,6 +10,7 @@ from clew.cli.arguments import one_of, whole_number
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
+    from clew.feature import Feature
     from clew.index.storage.index import Index
 
 SUMMARY = "write an index as files of details that other tools read"
@@ -61,14 +62,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"       of {len(wanted) - count:,} more the index knows nothing")
 
 
-def _of_graphs(index: Index, files: list[str]) -> set[tuple[int, int]]:
+def _of_graphs(index: Index, files: list[str]) -> set[Feature]:
     from clew.graph.reader import open_graph
     from clew.index.labels.graph_features import features_of
 
-    found: set[tuple[int, int]] = set()
+    found: set[Feature] = set()
     for file in files:
         features = features_of(open_graph(file))
-        if features and not any(index.about.feature_id(*place) is not None for place in features):
+        if features and not any(feature in index for feature in features):
             raise ClewError(f"{index.path} has no feature of {file}: it is of another dictionary.")
         found |= set(features)
     if not found:

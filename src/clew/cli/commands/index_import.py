@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace) -> None:
 def _print_whose(out: Path) -> None:
     """Where other commands would look for it, if the files or the options said whose features these are."""
     from clew.index.storage.index import open_index
-    from clew.index.storage.locations import default_place
+    from clew.index.storage.locations import default_location
 
     with open_index(out) as index:
-        about = index.about
+        about = index.metadata
     if not about.model:
         print("       of which model the files do not say; --model NAME would")
-    elif (place := default_place(about.model, about.dictionary)).resolve() != out.expanduser().resolve():
+    elif (place := default_location(about.model, about.dictionary)).resolve() != out.expanduser().resolve():
         print(f"       at {place} other commands would find it")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from clew.cli.progress import Progress
-    from clew.index.creation.new_index import MadeIndex
+    from clew.index.creation.new_index import NewIndex
 
 SUMMARY = "read texts once and keep what every feature fires on"
 USAGE = "--data PATH ... [options]"
@@ -85,11 +85,11 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.index.creation.corpus import find_files
     from clew.index.creation.new_index import make_index
     from clew.index.settings import IndexSettings
-    from clew.index.storage.locations import check_place
+    from clew.index.storage.locations import check_location
 
     find_files(arguments.data)
     if arguments.out is not None and not arguments.replace:
-        check_place(arguments.out.expanduser(), resume=arguments.resume)
+        check_location(arguments.out.expanduser(), resume=arguments.resume)
     skipped: Counter[str] = Counter()
     first: dict[str, Path] = {}
 
@@ -109,9 +109,9 @@ def run(arguments: argparse.Namespace) -> None:
             should_stop=should_stop,
         )
     _warn(skipped, first)
-    if not made.about.complete:
+    if not made.metadata.complete:
         raise KeyboardInterrupt(
-            f"{made.path} holds {made.about.positions:,} tokens so far; "
+            f"{made.path} holds {made.metadata.positions:,} tokens so far; "
             "the same command with --resume goes on"
         )
     _print_done(made)
@@ -184,14 +184,14 @@ def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
         print(f"Warning: skipped {times}: {reason} ({where} {first[reason]})", file=sys.stderr)
 
 
-def _print_done(made: MadeIndex) -> None:
+def _print_done(made: NewIndex) -> None:
     if not made.read:
         print(f"{made.path} is complete already; nothing was read. --replace makes a new one in its place.")
         return
     from clew.cli.terminal import size
     from clew.index.storage.index import open_index
 
-    about, out = made.about, made.path
+    about, out = made.metadata, made.path
     with open_index(out) as index:
         seen = index.count_seen()
     never = about.n_features - seen

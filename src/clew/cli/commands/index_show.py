@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _why_not(index: Index, layer: int, feature: int) -> str:
-    widths = index.about.widths
-    if index.about.partial:
+    widths = index.metadata.widths
+    if index.metadata.partial:
         return f"knows nothing of L{layer}/{feature}: it holds some of the features only"
     if layer >= len(widths):
         has = f"layers 0 to {len(widths) - 1}"

@@ -16,14 +16,14 @@ from clew.errors import ClewError
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
-    from clew.index.labels.budget import Budget
-    from clew.index.labels.endpoint import Service
+    from clew.feature import Feature
+    from clew.index.labels.endpoint import ChatModel
     from clew.index.labels.evidence import Evidence
-    from clew.index.labels.from_index import Place
-    from clew.index.labels.model_labels import Made, Tally
+    from clew.index.labels.limits import Budget
+    from clew.index.labels.model_labels import LabelCounts, ModelLabel
     from clew.index.storage.index import Index
 
-    Sides = dict[Place, bool | None]
+    Sides = dict[Feature, bool | None]
 
 SUMMARY = "give features short names, from a language model or by rule"
 USAGE = "[INDEX] [options]"
@@ -88,20 +88,20 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Say what it will take, ask, label; whatever was labelled before is left alone."""
     from clew.cli.progress import Progress
-    from clew.index.labels.from_index import unlabelled
+    from clew.index.labels.evidence import unlabelled
     from clew.index.storage.index import open_index
 
     _check(arguments)
     service = None if arguments.from_tokens else _service(arguments)
     with open_index(_index_file(arguments), writable=True) as index, Progress() as progress:
         progress.stage("Choosing features")
-        if not index.about.complete:
+        if not index.metadata.complete:
             raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
         sides = _chosen(arguments, index)
         todo = unlabelled(index, sides, LEFT_ALONE[service is not None, arguments.relabel])
         beyond = set(todo[arguments.limit :])
         todo = todo[: arguments.limit]
-        sides = {place: side for place, side in sides.items() if place not in beyond}
+        sides = {feature: side for feature, side in sides.items() if feature not in beyond}
         if service is None:
             _label_from_tokens(index, todo, sides, arguments.relabel, progress)
         else:
@@ -116,8 +116,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ClewError("a cost needs both prices, --price-in and --price-out; see clew label --help")
 
 
-def _service(arguments: argparse.Namespace) -> Service:
-    from clew.index.labels.endpoint import PUBLIC, Service
+def _service(arguments: argparse.Namespace) -> ChatModel:
+    from clew.index.labels.endpoint import PUBLIC, ChatModel
 
     url = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
     key = os.environ.get(arguments.api_key_from, "")
@@ -127,7 +127,7 @@ def _service(arguments: argparse.Namespace) -> Service:
             "into OPENAI_API_KEY; --from-tokens labels by rule, without any."
         )
     model = arguments.api_model or os.environ.get("CLEW_LABEL_MODEL", "")
-    return Service(url or PUBLIC, model, key, arguments.timeout)
+    return ChatModel(url or PUBLIC, model, key, arguments.timeout)
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
@@ -146,32 +146,32 @@ def _index_file(arguments: argparse.Namespace) -> Path:
 
 def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
     """The features wanted, in order, and which side of each, where a graph says it."""
-    from clew.index.labels.choose import features_named, features_of_graph
+    from clew.index.labels.graph_features import parse_features, sides_by_influence
 
     if arguments.features is not None:
-        named = features_named(arguments.features)
-        for layer, feature in named:
-            if index.about.feature_id(layer, feature) is None:
-                raise ClewError(f"There is no feature L{layer}/{feature} in {index.path}.")
+        named = parse_features(arguments.features)
+        for feature in named:
+            if feature not in index:
+                raise ClewError(f"There is no feature {feature} in {index.path}.")
         return dict.fromkeys(named)
     if arguments.graph is None:
         return dict.fromkeys(index.most_frequent(arguments.limit + index.count_labelled()))
     from clew.graph.reader import open_graph
 
-    sides = features_of_graph(open_graph(arguments.graph))
-    known = [place for place in sides if index.about.feature_id(*place) is not None]
+    sides = sides_by_influence(open_graph(arguments.graph))
+    known = [feature for feature in sides if feature in index]
     if not known:
         raise ClewError(f"{index.path} has no feature of {arguments.graph}: it is of another dictionary.")
-    return {place: sides[place] for place in known}
+    return {feature: sides[feature] for feature in known}
 
 
 def _label_from_tokens(
-    index: Index, todo: list[Place], sides: Sides, again: bool, progress: Progress
+    index: Index, todo: list[Feature], sides: Sides, again: bool, progress: Progress
 ) -> None:
     from clew.cli.reports.labels import left_alone, what_next
-    from clew.index.labels.by_rule import ByRule, label_by_rule
+    from clew.index.labels.token_labels import RuleLabels, label_by_rule
 
-    tally = ByRule()
+    tally = RuleLabels()
     try:
         label_by_rule(
             index, todo, sides, tally, lambda done: progress.work("Labelling by rule", done, len(todo))
@@ -186,24 +186,24 @@ def _label_from_tokens(
 
 def _label_with_model(
     arguments: argparse.Namespace,
-    service: Service,
+    service: ChatModel,
     index: Index,
-    todo: list[Place],
-    sides: dict[Place, bool | None],
+    todo: list[Feature],
+    sides: dict[Feature, bool | None],
     progress: Progress,
 ) -> None:
     """Estimate, ask whether to start, label, and print what came of it."""
     from clew.cli.reports.labels import left_alone, print_estimate, print_tally, what_next
-    from clew.index.labels.budget import Budget, Prices
-    from clew.index.labels.estimate import estimate, spread
-    from clew.index.labels.from_index import each_evidence
+    from clew.index.labels.evidence import each_evidence
+    from clew.index.labels.limits import Budget, Prices
+    from clew.index.labels.model_labels import estimate, evenly_spaced
 
     others = left_alone(len(sides) - len(todo), arguments.relabel)
     if not todo:
         print(f"Nothing to do: {others}")
         return
     prices = Prices(arguments.price_in or 0.0, arguments.price_out or 0.0)
-    sample = list(each_evidence(index, spread(todo), sides))
+    sample = list(each_evidence(index, evenly_spaced(todo), sides))
     expected = estimate(sample, len(todo), prices)
     priced = arguments.price_in is not None
     progress.stop()
@@ -218,34 +218,31 @@ def _label_with_model(
 
 def _labels_of_model(
     arguments: argparse.Namespace,
-    service: Service,
+    service: ChatModel,
     index: Index,
-    todo: list[Place],
-    sides: dict[Place, bool | None],
+    todo: list[Feature],
+    sides: dict[Feature, bool | None],
     budget: Budget,
     progress: Progress,
-) -> Tally:
+) -> LabelCounts:
     from clew.cli.reports.labels import what_next
     from clew.index.labels.endpoint import Endpoint, sleep_until
-    from clew.index.labels.from_index import each_evidence
+    from clew.index.labels.evidence import each_evidence
+    from clew.index.labels.limits import Pacer, RateLimits
     from clew.index.labels.model_labels import label_features
-    from clew.index.labels.pace import Limits, Pace
 
     stop = threading.Event()
-    pace = Pace(
-        Limits(arguments.requests_per_minute, arguments.tokens_per_minute), time.monotonic, sleep_until(stop)
-    )
+    limits = RateLimits(arguments.requests_per_minute, arguments.tokens_per_minute)
+    pacer = Pacer(limits, time.monotonic, sleep_until(stop))
     kept = 0
     progress.stage("Asking for labels")
 
-    def keep(evidence: Evidence, made: Made) -> None:
+    def keep(evidence: Evidence, made: ModelLabel) -> None:
         nonlocal kept
-        index.set_label(
-            evidence.layer,
-            evidence.feature,
-            made.text,
+        index.set_labels(
+            {evidence.feature: made.text},
             "model",
-            author=service.model,
+            author=service.name,
             confidence=made.confidence,
             detail=json.dumps(made.detail),
         )
@@ -254,7 +251,7 @@ def _labels_of_model(
     try:
         return label_features(
             each_evidence(index, todo, sides),
-            Endpoint(service, pace, budget, stop).ask,
+            Endpoint(service, pacer, budget, stop).ask,
             keep,
             budget,
             parallel=arguments.parallel,

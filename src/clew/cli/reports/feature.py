@@ -110,8 +110,8 @@ def _not_told(graph: Graph, index: Index | None) -> str:
 def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
     """Name, label, and of what the index is."""
 
-    about = index.about
-    title = Text(record.name, style="bold")
+    about = index.metadata
+    title = Text(str(record.feature), style="bold")
     if record.label:
         title.append(f"  {readable(record.label.text)}", style="bold italic")
         title.append(f"  ({_made_by(record.label)})", style="dim")

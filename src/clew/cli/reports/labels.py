@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from clew.index.labels.budget import Budget
-    from clew.index.labels.endpoint import Service
-    from clew.index.labels.estimate import Estimate
-    from clew.index.labels.model_labels import Tally
+    from clew.index.labels.endpoint import ChatModel
+    from clew.index.labels.limits import Budget
+    from clew.index.labels.model_labels import Estimate, LabelCounts
 
 
-def print_estimate(expected: Estimate, count: int, others: str, service: Service, priced: bool) -> None:
+def print_estimate(expected: Estimate, count: int, others: str, service: ChatModel, priced: bool) -> None:
     """What labelling `count` features will take."""
     print(
         f"{count:,} features to label; {others}\n"
-        f"  Texts of the index go to {service.url} ({service.model}).\n"
+        f"  Texts of the index go to {service.url} ({service.name}).\n"
         f"  About {expected.requests:,} requests, {expected.read:,} tokens read, {expected.written:,} written"
         + (f", at a cost of {expected.cost:.2g}." if priced else ".")
     )
 
 
-def print_tally(tally: Tally, budget: Budget, total: int, priced: bool, following: str) -> None:
+def print_tally(tally: LabelCounts, budget: Budget, total: int, priced: bool, following: str) -> None:
     """How many features were labelled, what that took, and what went wrong."""
     spent = budget.spent
     cost = f", cost {spent.cost:.4g}" if priced else ""

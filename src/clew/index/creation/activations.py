@@ -1,4 +1,4 @@
-"""Every feature's activations while the model reads, layer by layer."""
+"""Activations of all features while the model reads, layer by layer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 
 OnLayer = Callable[[int, Float[Tensor, "window position feature"]], None]
-"""Hears each layer's activations in float32, lowest layer first; they are the model's own memory."""
+"""Called with each layer's activations in float32, the lowest layer first, in memory of the model."""
 
 
 def is_two_sided(dictionary: Dictionary) -> bool:
-    """Whether activations may be negative: those of neurons may."""
+    """True where activations may be negative, as those of neurons may."""
     return isinstance(dictionary, NeuronDictionary)
 
 
@@ -31,8 +31,10 @@ def read_activations(
     token_ids: Int[Tensor, "window position"],
     on_layer: OnLayer,
 ) -> None:
-    """One forward pass over some windows. Neurons are what the model itself computes between its MLP's
-    projections; transcoders read their read point."""
+    """Run the model once over some windows and give each layer's activations to `on_layer`.
+
+    Neurons are the inputs of the MLP's last projection; transcoders read their read point.
+    """
     hook = _neurons if isinstance(dictionary, NeuronDictionary) else _transcoders
     hooks = [
         hook(model, dictionary, layer, on_layer) for layer, width in enumerate(dictionary.n_features) if width

@@ -1,28 +1,34 @@
-"""Tallies as rows of an index, and back: what is counted so far, and nothing besides."""
+"""Statistics as rows of an index and back: all that was counted so far, and nothing else."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-from clew.index.creation.side import LEVEL_SALT, LEVELS, SPAN, Side, chance_of
-from clew.index.creation.statistics import GRID, Tally
-from clew.index.creation.top_k import Best
+from clew.index.creation.statistics import (
+    GRID,
+    LEVEL_SALT,
+    LEVELS,
+    SPAN,
+    LayerStatistics,
+    SideStatistics,
+    hashed_share,
+)
+from clew.index.creation.top_k import TopK
 from clew.index.storage.blobs import (
-    pack_drawn,
     pack_histogram,
+    pack_sample,
     pack_scored,
-    pack_tokens,
-    unpack_drawn,
     unpack_histogram,
+    unpack_sample,
     unpack_scored,
 )
 from clew.index.storage.histogram import ZERO, bins_of
-from clew.index.storage.metadata import About
+from clew.index.storage.metadata import IndexMetadata
 from clew.index.storage.record import BOTTOM, TOP
 
 Row = tuple[Any, ...]
@@ -33,8 +39,10 @@ COLUMNS = (
 WITHIN = "feature BETWEEN ? AND ?"
 
 
-def write_tally(connection: sqlite3.Connection, tally: Tally, layer: int, positions: int) -> None:
-    """The rows of one layer; examples only where they changed. Within the caller's transaction."""
+def write_statistics(
+    connection: sqlite3.Connection, statistics: LayerStatistics, layer: int, positions: int
+) -> None:
+    """Write the rows of one layer, and examples where they changed; within the caller's transaction."""
     connection.executemany(
         """INSERT INTO features (id, layer, feature, frequency, mean, total, minimum, maximum, histogram,
         frequent_tokens, strongest_tokens, frequent_low, strongest_low)
@@ -44,72 +52,75 @@ def write_tally(connection: sqlite3.Connection, tally: Tally, layer: int, positi
         histogram = excluded.histogram, frequent_tokens = excluded.frequent_tokens,
         strongest_tokens = excluded.strongest_tokens, frequent_low = excluded.frequent_low,
         strongest_low = excluded.strongest_low""",
-        _feature_rows(tally, layer, positions),
+        _feature_rows(statistics, layer, positions),
     )
-    changed = torch.nonzero(tally.changed).squeeze(1).cpu().numpy()
-    ids = (changed + tally.first_id).tolist()
+    changed = torch.nonzero(statistics.changed).squeeze(1).cpu().numpy()
+    ids = (changed + statistics.first_id).tolist()
     connection.executemany("DELETE FROM examples WHERE feature = ?", ((number,) for number in ids))
     connection.executemany(
-        "INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _example_rows(tally, changed)
+        "INSERT INTO examples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _example_rows(statistics, changed)
     )
 
 
-def _feature_rows(tally: Tally, layer: int, positions: int) -> Iterator[Row]:
-    counts, total = tally.counts.cpu().numpy(), tally.total.cpu().numpy()
-    minimum, maximum = tally.minimum.cpu().numpy(), tally.maximum.cpu().numpy()
-    tokens = [(_token_columns(side.strongest), _token_columns(side.drawn), side.sign) for side in tally.sides]
-    seen = positions > 0
+def _feature_rows(statistics: LayerStatistics, layer: int, positions: int) -> Iterator[Row]:
+    counts, total = statistics.counts.cpu().numpy(), statistics.total.cpu().numpy()
+    minimum, maximum = statistics.minimum.cpu().numpy(), statistics.maximum.cpu().numpy()
+    tokens = [
+        (_token_columns(side.strongest), _token_columns(side.sample), side.sign) for side in statistics.sides
+    ]
+    counted = positions > 0
     for feature in range(len(total)):
         packed = [blob for columns in tokens for blob in _packed_tokens(feature, *columns)]
         yield (
-            tally.first_id + feature,
+            statistics.first_id + feature,
             layer,
             feature,
-            1 - int(counts[feature, ZERO]) / positions if seen else 0.0,
-            int(total[feature]) / GRID / positions if seen else None,
+            1 - int(counts[feature, ZERO]) / positions if counted else 0.0,
+            int(total[feature]) / GRID / positions if counted else None,
             int(total[feature]),
-            float(minimum[feature]) if seen else None,
-            float(maximum[feature]) if seen else None,
+            float(minimum[feature]) if counted else None,
+            float(maximum[feature]) if counted else None,
             pack_histogram(counts[feature]),
-            *(packed if tally.low else [*packed, None, None]),
+            *(packed if statistics.low else [*packed, None, None]),
         )
 
 
-Columns = tuple[np.ndarray, np.ndarray]
-"""Token ids and values, `[feature, entry]`; 0 where there is none."""
+TokenColumns = tuple[np.ndarray, np.ndarray]
+"""Token ids and values, `[feature, entry]`; value 0 for an empty entry."""
 
 
-def _packed_tokens(feature: int, strongest: Columns, drawn: Columns, sign: int) -> Iterator[bytes]:
-    """The frequent tokens of one side of a feature, then the strongest, with activations as they are."""
-    ids, keys = (column[feature] for column in drawn)
-    yield pack_drawn(ids[keys > 0], keys[keys > 0])
+def _packed_tokens(feature: int, strongest: TokenColumns, sample: TokenColumns, sign: int) -> Iterator[bytes]:
+    """The frequent tokens of one side of a feature, then the strongest ones with signed activations."""
+    ids, keys = (column[feature] for column in sample)
+    yield pack_sample(ids[keys > 0], keys[keys > 0])
     ids, values = (column[feature] for column in strongest)
     yield pack_scored(ids[values > 0], sign * values[values > 0])
 
 
-def _token_columns(best: Best) -> Columns:
-    best = best.ordered()
-    return best.columns["token"].cpu().numpy(), best.value.cpu().numpy()
+def _token_columns(top: TopK) -> TokenColumns:
+    top = top.ordered()
+    return top.columns["token"].cpu().numpy(), top.value.cpu().numpy()
 
 
-def _example_rows(tally: Tally, changed: np.ndarray) -> Iterator[Row]:
-    """Of levels only those that are near enough to the strongest."""
-    for side in tally.sides:
+def _example_rows(statistics: LayerStatistics, changed: np.ndarray) -> Iterator[Row]:
+    """Rows of examples, and of the levels that are near enough to the strongest one."""
+    first_id = statistics.first_id
+    for side in statistics.sides:
         kind = TOP if side.sign > 0 else BOTTOM
-        for number, rank, *rest in _entries(side.examples, changed, tally.first_id):
+        for number, rank, *rest in _entries(side.examples, changed, first_id):
             yield (number, kind, rank, *rest)
         level = side.levels.ordered().value.floor().cpu().numpy()
         near = level > level[:, :1] - LEVELS
-        for number, rank, *rest in _entries(side.levels, changed, tally.first_id):
-            if near[number - tally.first_id, rank]:
+        for number, rank, *rest in _entries(side.levels, changed, first_id):
+            if near[number - first_id, rank]:
                 yield (number, kind + side.sign * (rank + 1), 0, *rest)
 
 
-def _entries(best: Best, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
-    """Feature id, rank, window, position, first, peak, context and activations of all that is there."""
-    best = best.ordered()
-    row, rank = np.nonzero(best.value.cpu().numpy()[changed] > 0)
-    of = {name: column.cpu().numpy()[changed[row], rank] for name, column in best.columns.items()}
+def _entries(top: TopK, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
+    """Feature id, rank, window, position, first, peak, context and packed activations of each entry."""
+    top = top.ordered()
+    row, rank = np.nonzero(top.value.cpu().numpy()[changed] > 0)
+    of = {name: column.cpu().numpy()[changed[row], rank] for name, column in top.columns.items()}
     packed = np.concatenate(
         [of["scale"].astype("<f4")[:, None].view(np.uint8), of["steps"].view(np.uint8)], axis=1
     ).tobytes()
@@ -117,7 +128,7 @@ def _entries(best: Best, changed: np.ndarray, first_id: int) -> Iterator[list[An
     columns = (
         changed[row] + first_id,
         rank,
-        best.window.cpu().numpy()[changed[row], rank],
+        top.window.cpu().numpy()[changed[row], rank],
         *(of[name] for name in ("position", "first", "peak", "context")),
         starts,
         starts + 4 + of["count"],
@@ -126,10 +137,10 @@ def _entries(best: Best, changed: np.ndarray, first_id: int) -> Iterator[list[An
         yield [*entry, packed[start:end]]
 
 
-def read_tally(connection: sqlite3.Connection, about: About, layer: int) -> Tally:
-    """What `write_tally` wrote, or an empty tally where it wrote nothing."""
-    first_id, n_features = about.offsets[layer], about.widths[layer]
-    tally = Tally.empty(n_features, first_id, two_sided=about.two_sided)
+def read_statistics(connection: sqlite3.Connection, metadata: IndexMetadata, layer: int) -> LayerStatistics:
+    """The statistics that `write_statistics` wrote; empty where it wrote none."""
+    first_id, n_features = metadata.offsets[layer], metadata.widths[layer]
+    statistics = LayerStatistics.empty(n_features, first_id, two_sided=metadata.two_sided)
     span = first_id, first_id + n_features - 1
     rows = connection.execute(
         "SELECT feature, total, minimum, maximum, histogram, frequent_tokens, strongest_tokens, "
@@ -137,105 +148,57 @@ def read_tally(connection: sqlite3.Connection, about: About, layer: int) -> Tall
         span,
     )
     for feature, total, minimum, maximum, histogram, *tokens in rows:
-        tally.total[feature] = total
+        statistics.total[feature] = total
         if minimum is not None:
-            tally.minimum[feature], tally.maximum[feature] = minimum, maximum
-        tally.counts[feature] = torch.from_numpy(unpack_histogram(histogram))
-        for side, drawn, strongest in zip(tally.sides, tokens[::2], tokens[1::2], strict=False):
-            _fill_tokens(side.drawn, feature, *unpack_drawn(drawn))
+            statistics.minimum[feature], statistics.maximum[feature] = minimum, maximum
+        statistics.counts[feature] = torch.from_numpy(unpack_histogram(histogram))
+        for side, sample, strongest in zip(statistics.sides, tokens[::2], tokens[1::2], strict=False):
+            _fill_tokens(side.sample, feature, *unpack_sample(sample))
             ids, values = unpack_scored(strongest)
             _fill_tokens(side.strongest, feature, ids, side.sign * values)
-    for side in tally.sides:
-        _restore(connection, side, tally.ids, span)
-    tally.changed.fill_(False)
-    return tally
+    for side in statistics.sides:
+        _restore(connection, side, statistics.ids, span)
+    statistics.changed.fill_(False)
+    return statistics
 
 
-def _restore(connection: sqlite3.Connection, side: Side, ids: torch.Tensor, span: tuple[int, int]) -> None:
-    """Examples and levels of one side; values and keys follow from what is stored."""
-    for best in (side.strongest, side.drawn):
-        keys = best.columns["token"].long() if best is side.strongest else best.value.view(torch.int64)
-        best.key = torch.where(best.value > 0, keys, -1)
+def _restore(
+    connection: sqlite3.Connection, side: SideStatistics, ids: torch.Tensor, span: tuple[int, int]
+) -> None:
+    """Fill in examples and levels of one side; values and keys follow from what is stored."""
+    for top in (side.strongest, side.sample):
+        keys = top.columns["token"].long() if top is side.strongest else top.value.view(torch.int64)
+        top.key = torch.where(top.value > 0, keys, -1)
     kind = TOP if side.sign > 0 else BOTTOM
     beyond = "> 0" if side.sign > 0 else "< -1"
-    for best, wanted in ((side.examples, f"= {kind}"), (side.levels, beyond)):
-        found = connection.execute(f"SELECT {COLUMNS} FROM examples WHERE kind {wanted} AND {WITHIN}", span)
-        _fill_examples(best, found.fetchall(), span[0])
-    best = side.examples
-    best.value = best.columns["peak"].double() * side.sign
-    best.key = torch.where(best.value > 0, best.columns["context"], -1)
-    _restore_levels(side, ids)
+    for top, wanted in ((side.examples, f"= {kind}"), (side.levels, beyond)):
+        rows = connection.execute(f"SELECT {COLUMNS} FROM examples WHERE kind {wanted} AND {WITHIN}", span)
+        _fill_examples(top, rows.fetchall(), span[0])
+    examples, levels = side.examples, side.levels
+    examples.value = examples.columns["peak"].double() * side.sign
+    examples.key = torch.where(examples.value > 0, examples.columns["context"], -1)
+    filled = levels.window >= 0
+    level = (bins_of(levels.columns["peak"] * side.sign) - ZERO).long()
+    share = hashed_share(levels.window, ids[:, None], LEVEL_SALT)
+    levels.value = torch.where(filled, level + share, 0.0)
+    levels.key = torch.where(filled, level % LEVELS, -1)
 
 
-def _fill_tokens(best: Best, feature: int, ids: np.ndarray, values: np.ndarray) -> None:
-    best.columns["token"][feature, : len(ids)] = torch.from_numpy(ids)
-    best.value[feature, : len(ids)] = torch.from_numpy(values.astype(np.float64))
+def _fill_tokens(top: TopK, feature: int, ids: np.ndarray, values: np.ndarray) -> None:
+    top.columns["token"][feature, : len(ids)] = torch.from_numpy(ids)
+    top.value[feature, : len(ids)] = torch.from_numpy(values.astype(np.float64))
 
 
-def _fill_examples(best: Best, rows: list[Row], first_id: int) -> None:
+def _fill_examples(top: TopK, rows: list[Row], first_id: int) -> None:
     if not rows:
         return
     feature, rank, window, *facts, blobs = zip(*rows, strict=True)
     at = torch.tensor(feature) - first_id, torch.tensor(rank)
-    best.window[at] = torch.tensor(window)
+    top.window[at] = torch.tensor(window)
     for name, values in zip(("position", "first", "peak", "context"), facts, strict=True):
-        best.columns[name][at] = torch.tensor(values, dtype=best.columns[name].dtype)
+        top.columns[name][at] = torch.tensor(values, dtype=top.columns[name].dtype)
     packed = np.frombuffer(b"".join(blob.ljust(SPAN + 4, b"\0") for blob in blobs), np.uint8)
     packed = packed.reshape(-1, SPAN + 4)
-    best.columns["count"][at] = torch.tensor([len(blob) - 4 for blob in blobs], dtype=torch.int32)
-    best.columns["scale"][at] = torch.from_numpy(packed[:, :4].copy().view("<f4")[:, 0].astype(np.float32))
-    best.columns["steps"][at] = torch.from_numpy(packed[:, 4:].view(np.int8).copy())
-
-
-def _restore_levels(side: Side, ids: torch.Tensor) -> None:
-    """From peak, window and feature."""
-    best = side.levels
-    filled = best.window >= 0
-    level = (bins_of(best.columns["peak"] * side.sign) - ZERO).long()
-    chance = chance_of(best.window, ids[:, None], LEVEL_SALT)
-    best.value = torch.where(filled, level + chance, 0.0)
-    best.key = torch.where(filled, level % LEVELS, -1)
-
-
-def write_windows(connection: sqlite3.Connection, windows: dict[int, np.ndarray]) -> None:
-    """Those of some windows to which examples point. Within the caller's transaction."""
-    wanted = {number for (number,) in connection.execute("SELECT DISTINCT window FROM examples")}
-    connection.executemany(
-        "INSERT OR IGNORE INTO windows VALUES (?, ?)",
-        ((number, pack_tokens(ids)) for number, ids in windows.items() if number in wanted),
-    )
-
-
-def drop_unused_windows(connection: sqlite3.Connection) -> None:
-    """Windows that no example points to any more. Within the caller's transaction."""
-    connection.execute("DELETE FROM windows WHERE id NOT IN (SELECT window FROM examples)")
-
-
-def write_outputs(
-    connection: sqlite3.Connection, ids: Iterable[int], tokens: np.ndarray, logits: np.ndarray
-) -> None:
-    """The highest and then the lowest output tokens of some features. Within the caller's transaction."""
-    half = tokens.shape[1] // 2
-    connection.executemany(
-        "UPDATE features SET top_outputs = ?, bottom_outputs = ? WHERE id = ?",
-        (
-            (pack_scored(row[:half], value[:half]), pack_scored(row[half:], value[half:]), number)
-            for number, row, value in zip(ids, tokens, logits, strict=True)
-        ),
-    )
-
-
-def token_ids_used(connection: sqlite3.Connection) -> set[int]:
-    """All token ids that need a spelling."""
-    used: set[int] = set()
-    for (blob,) in connection.execute("SELECT tokens FROM windows"):
-        used.update(np.frombuffer(blob, "<i4").tolist())
-    columns = (
-        *("top_outputs", "bottom_outputs", "strongest_tokens", "frequent_tokens"),
-        *("strongest_low", "frequent_low"),
-    )
-    for row in connection.execute(f"SELECT {', '.join(columns)} FROM features"):
-        for name, blob in zip(columns, row, strict=True):
-            count = len(blob or b"") // (12 if name.startswith("frequent") else 8)
-            used.update(np.frombuffer(blob or b"", "<i4", count).tolist())
-    return used
+    top.columns["count"][at] = torch.tensor([len(blob) - 4 for blob in blobs], dtype=torch.int32)
+    top.columns["scale"][at] = torch.from_numpy(packed[:, :4].copy().view("<f4")[:, 0].astype(np.float32))
+    top.columns["steps"][at] = torch.from_numpy(packed[:, 4:].view(np.int8).copy())

@@ -1,7 +1,8 @@
-"""From texts to an index in its place: a new one, one to go on with, or one in place of another."""
+"""An index of texts in its place: a new one, an unfinished one continued, or one that replaces another."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,25 +12,26 @@ from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.index.creation.corpus import OnSkip
 from clew.index.creation.indexing import index_texts
-from clew.index.creation.replacing import being_made, check_replaceable, replace_index
 from clew.index.settings import IndexSettings
-from clew.index.storage.locations import default_place
-from clew.index.storage.metadata import About, read_about
+from clew.index.storage.label import LABEL_COLUMNS, build_label_search, insert_labels
+from clew.index.storage.locations import default_location
+from clew.index.storage.metadata import IndexMetadata, read_metadata
 from clew.index.storage.schema import connect
 from clew.model.language_model import LanguageModel
 from clew.progress import OnProgress, ignore_progress
+from clew.sqlite import transaction
 
 
 @dataclass(frozen=True)
-class MadeIndex:
-    """Where an index lies after a run, and what became of it."""
+class NewIndex:
+    """An index after a run."""
 
     path: Path
-    about: About
+    metadata: IndexMetadata
     labels: int = 0
-    """How many went over from the index that was there before."""
+    """Labels that it took over from the index that it replaced."""
     read: bool = True
-    """False where it was complete already, and so nothing was read."""
+    """False where the index was complete already, so that nothing was read."""
 
 
 def make_index(
@@ -41,26 +43,26 @@ def make_index(
     on_progress: OnProgress = ignore_progress,
     on_skip: OnSkip = lambda reason, path: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> MadeIndex:
-    """`index_texts` to `settings.out`, which with `settings.replace` may be there already.
+) -> NewIndex:
+    """Index texts as `index_texts` does, at `settings.out` or in the usual place.
 
-    The old index stays until the new one is complete, and its labels go over; so does a copy of the small one
-    that comes with clew, without being told. Raises `ClewError` as `index_texts` and `replace_index` do, and
-    for an old index of other features.
+    With `settings.replace` an old index stays until the new one is complete, which then takes its place and
+    its labels. A copy of the small index that comes with clew is always replaced. Raises `ClewError` as
+    `index_texts` does, and where the old index is of another model or dictionary.
     """
-    usual = _usual_place(model, dictionary, settings.shard)
+    usual = _usual_location(model, dictionary, settings.shard)
     final = usual if settings.out is None else Path(settings.out).expanduser()
-    known = _known(final) if final.is_file() else None
-    if known and known.complete and not known.partial and settings.resume and not settings.replace:
-        return MadeIndex(final, known, read=False)
-    replaces = known is not None and (settings.replace or known.bundled)
-    path = being_made(final) if replaces else final
-    if known and replaces:
-        check_replaceable(known, final, model.name, dictionary.name)
+    old = _read_metadata_at(final) if final.is_file() else None
+    if old and old.complete and not old.partial and settings.resume and not settings.replace:
+        return NewIndex(final, old, read=False)
+    replaces = old is not None and (settings.replace or old.bundled)
+    path = final.with_name(f"{final.stem}.new{final.suffix}") if replaces else final
+    if old and replaces:
+        _check_same_features(old, final, model.name, dictionary.name)
         if path.exists() and not settings.resume:
-            raise ClewError(f"{path} is left of a run that was stopped; add --resume to go on, or remove it.")
+            raise ClewError(f"{path} is left from a run that was stopped; add --resume, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    about = index_texts(
+    metadata = index_texts(
         model,
         dictionary,
         data,
@@ -70,16 +72,54 @@ def make_index(
         on_skip=on_skip,
         should_stop=should_stop,
     )
-    if path == final or not about.complete:
-        return MadeIndex(path, about)
-    return MadeIndex(final, about, replace_index(final, path))
+    if path == final or not metadata.complete:
+        return NewIndex(path, metadata)
+    return NewIndex(final, metadata, replace_index(final, path))
 
 
-def _known(path: Path) -> About:
+def replace_index(old: Path, new: Path) -> int:
+    """Put a complete index in place of an old one; returns how many labels it took over, with their history.
+
+    Labels made by rule are dropped, since they are about the old texts. Raises `ClewError` where a label is
+    of a feature that the new index does not have, or an index cannot be read; then both stay.
+    """
+    try:
+        with closing(connect(old)) as source, closing(connect(new, writable=True)) as connection:
+            before, now = read_metadata(source, old), read_metadata(connection, new)
+            rows = []
+            for number, *values in source.execute(
+                f"SELECT feature, {LABEL_COLUMNS} FROM labels WHERE source != 'tokens' ORDER BY id"
+            ):
+                feature = before.feature_of(number)
+                if (new_number := now.feature_id(feature)) is None:
+                    raise ClewError(
+                        f"{old} has a label of {feature}, which the new index {new} does not have; both "
+                        "stay where they are."
+                    )
+                rows.append((new_number, *values))
+            with transaction(connection):
+                insert_labels(connection, rows)
+                build_label_search(connection)
+        new.replace(old)
+    except (OSError, sqlite3.Error) as error:
+        raise ClewError(f"{old} cannot be replaced ({error}); the new index is {new}.") from error
+    return len(rows)
+
+
+def _check_same_features(old: IndexMetadata, path: Path, model: str, dictionary: str) -> None:
+    if (old.model, old.dictionary) != (model, dictionary):
+        raise ClewError(
+            f"{path} is an index of {old.model or 'an unknown model'} with "
+            f"{old.dictionary or 'unknown features'}, so the new index cannot take its labels; name another "
+            "file with --out."
+        )
+
+
+def _read_metadata_at(path: Path) -> IndexMetadata:
     with closing(connect(path)) as connection:
-        return read_about(connection, path)
+        return read_metadata(connection, path)
 
 
-def _usual_place(model: LanguageModel, dictionary: Dictionary, part: tuple[int, int]) -> Path:
-    place = default_place(model.name, dictionary.name)
-    return place if part == (1, 1) else place.with_suffix(f".{part[0]}-of-{part[1]}.sqlite3")
+def _usual_location(model: LanguageModel, dictionary: Dictionary, shard: tuple[int, int]) -> Path:
+    location = default_location(model.name, dictionary.name)
+    return location if shard == (1, 1) else location.with_suffix(f".{shard[0]}-of-{shard[1]}.sqlite3")

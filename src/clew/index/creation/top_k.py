@@ -1,7 +1,8 @@
-"""The few best of many, for every feature at once: exact, whatever the order they come in.
+"""The k best of many entries, for every feature at once; exact in whatever order the entries come.
 
-An entry has a value (above 0), a key and a window. Of entries with one key only the best counts, and of two
-with one value the one of the earlier window. So the best k of two sets follow from the best k of each.
+An entry has a value (above 0), a key and a window. Of entries with the same key only the best counts; of
+entries with the same value the one of the earlier window is better. So the k best of two sets follow from
+the k best of each.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 Columns = dict[str, Tensor]
-"""What else an entry has, by name: `[feature, entry, ...]`."""
-Details = Callable[[Int64[Tensor, " entry"], Int64[Tensor, " entry"]], Columns]
-"""Columns of some entries, by feature and by place among the windows offered."""
+"""Further facts of entries by name: `[feature, entry, ...]`."""
+ColumnsOf = Callable[[Int64[Tensor, " entry"], Int64[Tensor, " entry"]], Columns]
+"""Gives the columns of some entries, by their feature and their row among the offered windows."""
 
 
 @dataclass
-class Best:
-    """The best k entries of each feature, in any order; an empty one has value 0 and window -1."""
+class TopK:
+    """The k best entries of each feature, in any order; an empty one has value 0 and window -1."""
 
     value: Float64[Tensor, "feature k"]
     key: Int64[Tensor, "feature k"]
     window: Int64[Tensor, "feature k"]
     columns: Columns
     repeats: bool = True
-    """Whether a key may come again; where each comes once, nobody has to look."""
+    """A key may come more than once; False saves the search for it."""
 
     @classmethod
     def empty(
@@ -38,7 +39,7 @@ class Best:
         columns: dict[str, tuple[torch.dtype, tuple[int, ...]]],
         *,
         repeats: bool = True,
-    ) -> Best:
+    ) -> TopK:
         """Room for k entries of each feature, with columns of these types and shapes."""
         return cls(
             repeats=repeats,
@@ -51,7 +52,7 @@ class Best:
             },
         )
 
-    def to(self, device: torch.device) -> Best:
+    def to(self, device: torch.device) -> TopK:
         moved = {name: column.to(device) for name, column in self.columns.items()}
         return replace(
             self,
@@ -66,31 +67,37 @@ class Best:
         value: Float64[Tensor, "window feature"],
         key: Int64[Tensor, "window feature"],
         window: Int64[Tensor, " window"],
-        details: Details,
+        columns_of: ColumnsOf,
     ) -> Int64[Tensor, " changed"]:
-        """Take what is good enough of one entry for each window and feature; returns the features changed."""
+        """Offer one entry for each window and feature; returns the features that changed."""
         good = (value >= self.value.amin(dim=1)) & (value > 0)
-        feature, place = torch.nonzero(good.T, as_tuple=True)
+        feature, offered = torch.nonzero(good.T, as_tuple=True)
         if self.repeats:
-            better = ~self._already(feature, value[place, feature], key[place, feature], window[place])
-            feature, place = feature[better], place[better]
+            better = ~self._has_better(
+                feature, value[offered, feature], key[offered, feature], window[offered]
+            )
+            feature, offered = feature[better], offered[better]
         if not len(feature):
             return feature
         changed, row, column = _beside_each_other(feature)
-        new = Entries.empty(len(changed), int(column.max()) + 1, feature.device)
-        new.value[row, column], new.key[row, column] = value[place, feature], key[place, feature]
-        new.window[row, column], new.place[row, column] = window[place], place
-        self._take(changed, new, details)
+        new = Candidates.empty(len(changed), int(column.max()) + 1, feature.device)
+        new.value[row, column], new.key[row, column] = value[offered, feature], key[offered, feature]
+        new.window[row, column], new.offered[row, column] = window[offered], offered
+        self._take(changed, new, columns_of)
         return changed
 
-    def _already(self, feature: Tensor, value: Tensor, key: Tensor, window: Tensor) -> Bool[Tensor, " entry"]:
-        """Whether the same key is there with a value that goes before."""
+    def _has_better(
+        self, feature: Tensor, value: Tensor, key: Tensor, window: Tensor
+    ) -> Bool[Tensor, " entry"]:
+        """True where the same key is there with a better entry, or the same one."""
         same = self.key[feature] == key[:, None]
-        known, at = self.value[feature], self.window[feature]
-        return (same & _before(known, at, value[:, None], window[:, None], or_same=True)).any(dim=1)
+        value_here, window_here = self.value[feature], self.window[feature]
+        return (same & _before(value_here, window_here, value[:, None], window[:, None], or_same=True)).any(
+            dim=1
+        )
 
-    def _take(self, changed: Int64[Tensor, " row"], new: Entries, details: Details) -> None:
-        """New entries go where old ones have to leave; those that stay are not moved."""
+    def _take(self, changed: Int64[Tensor, " row"], new: Candidates, columns_of: ColumnsOf) -> None:
+        """Put new entries where old ones have to leave; entries that stay are not moved."""
         old_value, old_key, old_window = self.value[changed], self.key[changed], self.window[changed]
         k = old_value.shape[1]
         new_value = new.value
@@ -112,10 +119,10 @@ class Best:
         feature = changed[row]
         self.value[feature, slot], self.key[feature, slot] = new_value[row, column], new.key[row, column]
         self.window[feature, slot] = new.window[row, column]
-        for name, fresh in details(feature, new.place[row, column]).items():
+        for name, fresh in columns_of(feature, new.offered[row, column]).items():
             self.columns[name][feature, slot] = fresh
 
-    def ordered(self) -> Best:
+    def ordered(self) -> TopK:
         """The same entries, the best first."""
         order = best_first(self.value, self.window)
         return replace(
@@ -126,8 +133,8 @@ class Best:
             columns={name: _at(column, order) for name, column in self.columns.items()},
         )
 
-    def joined(self, other: Best) -> Best:
-        """The best of two sets that share no window."""
+    def joined(self, other: TopK) -> TopK:
+        """The k best of two sets that share no window."""
         value, key = torch.cat([self.value, other.value], 1), torch.cat([self.key, other.key], 1)
         window = torch.cat([self.window, other.window], 1)
         kept = distinct_best(value, key, window, self.value.shape[1])
@@ -145,25 +152,24 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Entries:
-    """What is offered to some features, those of one feature beside each other; value 0 where there are no
-    more."""
+class Candidates:
+    """Entries offered to some features, one row a feature; value 0 fills the rows up."""
 
     value: Float64[Tensor, "row column"]
     key: Int64[Tensor, "row column"]
     window: Int64[Tensor, "row column"]
-    place: Int64[Tensor, "row column"]
-    """Among the windows offered."""
+    offered: Int64[Tensor, "row column"]
+    """The row among the offered windows."""
 
     @classmethod
-    def empty(cls, n_rows: int, n_columns: int, device: torch.device) -> Entries:
+    def empty(cls, n_rows: int, n_columns: int, device: torch.device) -> Candidates:
         value = torch.zeros(n_rows, n_columns, dtype=torch.float64, device=device)
         nowhere = torch.full((n_rows, n_columns), -1, device=device)
         return cls(value, nowhere.clone(), nowhere.clone(), nowhere)
 
 
 def _beside_each_other(feature: Int64[Tensor, " entry"]) -> tuple[Tensor, Tensor, Tensor]:
-    """The features that occur in a sorted list, and each entry's row (its feature) and column there."""
+    """The features in a sorted list, and for each entry its row (the feature) and its column there."""
     changed, counts = torch.unique_consecutive(feature, return_counts=True)
     row = torch.repeat_interleave(torch.arange(len(changed), device=feature.device), counts)
     begin = counts.cumsum(dim=0) - counts
@@ -171,7 +177,7 @@ def _beside_each_other(feature: Int64[Tensor, " entry"]) -> tuple[Tensor, Tensor
 
 
 def _without_repeats(
-    new: Entries, old_value: Tensor, old_key: Tensor, old_window: Tensor
+    new: Candidates, old_value: Tensor, old_key: Tensor, old_window: Tensor
 ) -> tuple[Float64[Tensor, "row column"], Float64[Tensor, "row k"]]:
     """The values of new and old entries, 0 where a better new one has the same key."""
 
@@ -187,7 +193,7 @@ def _without_repeats(
 def _before(
     value: Tensor, window: Tensor, than: Tensor, than_window: Tensor, *, or_same: bool = False
 ) -> Bool[Tensor, "..."]:
-    """Whether an entry goes before another one."""
+    """True where an entry is better than another one."""
     earlier = window <= than_window if or_same else window < than_window
     return (value > than) | ((value == than) & earlier)
 
@@ -206,9 +212,9 @@ def distinct_best(
     window: Int64[Tensor, "feature entry"],
     k: int,
 ) -> Int64[Tensor, "feature k"]:
-    """Where the k best of each row are, the best first; what repeats a key comes after, as if empty.
+    """The columns of the k best entries of each row, the best first; repeated keys come last.
 
-    Sets `value` to 0 wherever a better entry has its key.
+    Sets `value` to 0 where a better entry has the same key.
     """
     order = best_first(value, window)
     by_key = _at(key, order).argsort(dim=1, stable=True)

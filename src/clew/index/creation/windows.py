@@ -1,4 +1,4 @@
-"""From texts to batches of token windows: the same ones, whoever reads them."""
+"""Windows of tokens: cut from texts and batched, the same for every worker."""
 
 from __future__ import annotations
 
@@ -15,50 +15,28 @@ from clew.model.language_model import LanguageModel
 from clew.model.prompt import least_disturbing_sink
 
 PIECES_AT_ONCE = 16
-"""Are tokenised together."""
+"""Pieces of text that are tokenised together."""
 SORTED_TOGETHER = 4
-"""Batches whose windows are dealt out by length, so that little is padded."""
-CONTEXT = 8
-"""Tokens, the last being the peak, that tell one example from another: those after it change nothing."""
+"""Batches that share out their windows by length, so that little is padded."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows that are read together; shorter ones are filled up at their end."""
+    """Windows that are read together; shorter ones are padded at their end."""
 
     number: int
     window_ids: Int64[np.ndarray, " window"]
-    """Their places in the corpus."""
+    """The number of each window in the corpus."""
     token_ids: Int32[np.ndarray, "window position"]
     lengths: Int64[np.ndarray, " window"]
     digest: str
-    """Of all windows up to these."""
+    """A digest of all windows up to these."""
     n_texts: int
-    """How many texts were begun up to here."""
-
-    def contexts(self, first: int) -> Int64[np.ndarray, "window position"]:
-        """For each position a hash of the `CONTEXT` tokens that end there; the sink is none of them."""
-        found = np.zeros(self.token_ids.shape, dtype=np.uint64)
-        ids = self.token_ids.astype(np.uint64) + np.uint64(1)
-        for back in range(CONTEXT):
-            shifted = np.zeros_like(found)
-            if first + back < ids.shape[1]:
-                shifted[:, first + back :] = ids[:, first : ids.shape[1] - back]
-            found = mixed(found ^ shifted)
-        return (found >> np.uint64(1)).astype(np.int64)
-
-
-def mixed(number: np.ndarray) -> np.ndarray:
-    """A uint64 whose every bit depends on all of `number`'s (splitmix64)."""
-    with np.errstate(over="ignore"):
-        number = number + np.uint64(0x9E3779B97F4A7C15)
-        number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return number ^ (number >> np.uint64(31))
+    """Texts that began up to here."""
 
 
 def choose_sink(model: LanguageModel, pieces: Iterable[Piece]) -> int | None:
-    """The token in front of every window, as a trace would choose it for the beginning of the texts."""
+    """The token to put before every window, chosen as a trace chooses it, on the first texts."""
     tokenizer = model.tokenizer
     marked = tokenizer.encode("a", add_special_tokens=True)
     if marked[:1] == [tokenizer.bos_token_id] and len(marked) > 1:
@@ -74,33 +52,33 @@ def choose_sink(model: LanguageModel, pieces: Iterable[Piece]) -> int | None:
 def cut_batches(
     model: LanguageModel, pieces: Iterable[Piece], *, window: int, batch: int, sink: int | None, wanted: int
 ) -> Iterator[Batch]:
-    """The windows of all texts (at most `wanted` tokens; 0 for all), `batch` of them at a time.
+    """Batches of `batch` windows of all texts, of at most `wanted` tokens (0 for all).
 
-    A window belongs to one text. It holds up to `window` tokens, the sink included.
+    A window belongs to one text and has at most `window` tokens, the sink included.
     """
     digest, number, first_window = hashlib.blake2b(digest_size=16), 0, 0
     windows = _windows(model, pieces, window, sink, wanted)
-    while some := list(islice(windows, SORTED_TOGETHER * batch)):
-        lengths = np.array([len(ids) for ids, _ in some])
+    while group := list(islice(windows, SORTED_TOGETHER * batch)):
+        lengths = np.array([len(ids) for ids, _ in group])
         order = np.argsort(-lengths, kind="stable")
-        for begin in range(0, len(some), batch):
+        for begin in range(0, len(group), batch):
             chosen = order[begin : begin + batch]
             token_ids = np.full((len(chosen), int(lengths[chosen].max())), sink or 0, dtype=np.int32)
             for row, place in enumerate(chosen):
-                token_ids[row, : lengths[place]] = some[place][0]
+                token_ids[row, : lengths[place]] = group[place][0]
             digest.update(token_ids.tobytes())
             digest.update(lengths[chosen].tobytes())
             yield Batch(
-                number, first_window + chosen, token_ids, lengths[chosen], digest.hexdigest(), some[-1][1]
+                number, first_window + chosen, token_ids, lengths[chosen], digest.hexdigest(), group[-1][1]
             )
             number += 1
-        first_window += len(some)
+        first_window += len(group)
 
 
 def _windows(
     model: LanguageModel, pieces: Iterable[Piece], window: int, sink: int | None, wanted: int
 ) -> Iterator[tuple[list[int], int]]:
-    """Token ids of each window, and how many texts were begun up to it."""
+    """Token ids of each window, and the number of texts that began up to it."""
     front = [] if sink is None else [sink]
     room = window - len(front)
     left = wanted or float("inf")
@@ -129,5 +107,5 @@ def _tokenised(model: LanguageModel, pieces: Iterable[Piece]) -> Iterator[tuple[
     stream = iter(pieces)
     while some := list(islice(stream, PIECES_AT_ONCE)):
         texts = [piece.text for piece in some]
-        found = model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        yield from ((ids, piece.begins) for ids, piece in zip(found, some, strict=True))
+        tokenised = model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        yield from ((ids, piece.begins) for ids, piece in zip(tokenised, some, strict=True))

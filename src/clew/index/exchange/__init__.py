@@ -1,1 +1,1 @@
-"""Files of feature details that others read and write: one JSON a feature, or packed by layer."""
+"""Files of feature details that other tools read and write: one JSON file a feature, or one file a layer."""

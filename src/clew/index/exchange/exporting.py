@@ -1,4 +1,4 @@
-"""From an index to details of features that other tools read."""
+"""Export of an index as details of features that other tools read."""
 
 from __future__ import annotations
 
@@ -6,56 +6,52 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from clew.index.exchange.feature_file import FeatureDetails, details_from_json
+from clew.feature import Feature
+from clew.index.exchange.feature_file import FeatureFile, details_from_json
 from clew.index.exchange.folder import write_details
 from clew.index.storage.index import Index
 from clew.index.storage.record import FeatureRecord
-
-OnProgress = Callable[[int, int], None]
 
 
 def export_index(
     index: Index,
     folder: str | Path,
     form: str,
-    on_progress: OnProgress = lambda *_: None,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
     *,
-    features: Iterable[tuple[int, int]] | None = None,
+    features: Iterable[Feature] | None = None,
     examples: int | None = None,
 ) -> int:
-    """Write all features that were ever seen, or those named, labels included; returns how many.
+    """Write features with their labels, by default all that were ever active; returns how many.
 
-    `form` is `json` or `packed`; `on_progress` gets features done and all there are; `features` are (layer,
-    index), and of those that the index knows nothing of there is no file; `examples` bounds those of each
-    kind. Raises `ClewError` as `write_details` does.
+    `form` is `json` or `packed`. `on_progress` gets the features done and their number. At most `examples` of
+    each kind are written. Features that the index does not have are left out. Raises `ClewError` as
+    `write_details` does.
     """
     return write_details(details_of(index, on_progress, features=features, examples=examples), folder, form)
 
 
 def details_of(
     index: Index,
-    on_progress: OnProgress = lambda *_: None,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
     *,
-    features: Iterable[tuple[int, int]] | None = None,
+    features: Iterable[Feature] | None = None,
     examples: int | None = None,
-) -> Iterator[FeatureDetails]:
-    """Feature by feature, in order; those never seen are left out, unless they were named."""
-    about = index.about
-    wanted = _all(about.widths) if features is None else sorted(set(features))
-    total = about.n_features if features is None else len(set(wanted))
-    for done, (layer, feature) in enumerate(wanted, start=1):
-        record = index.feature(layer, feature)
-        if record is not None and (features is not None or not record.never_seen):
-            yield _details(record, about.model, about.dictionary, examples)
+) -> Iterator[FeatureFile]:
+    """The details of features in order; by default of all that were ever active."""
+    metadata = index.metadata
+    wanted = None if features is None else sorted(set(features))
+    total = metadata.n_features if wanted is None else len(wanted)
+    every = (Feature(layer, at) for layer, width in enumerate(metadata.widths) for at in range(width))
+    for done, feature in enumerate(every if wanted is None else wanted, start=1):
+        record = index.feature(feature)
+        if record is not None and (wanted is not None or not record.never_seen):
+            yield _details(record, metadata.model, metadata.dictionary, examples)
         on_progress(done, total)
 
 
-def _all(widths: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    return ((layer, feature) for layer, width in enumerate(widths) for feature in range(width))
-
-
-def _details(record: FeatureRecord, model: str, dictionary: str, examples: int | None) -> FeatureDetails:
+def _details(record: FeatureRecord, model: str, dictionary: str, examples: int | None) -> FeatureFile:
     groups = tuple(replace(group, examples=group.examples[:examples]) for group in record.groups)
-    told = replace(record, groups=groups if examples != 0 else ()).as_json()
-    details = details_from_json(told | ({"model": model} if model else {}), record.layer, record.feature)
+    data = replace(record, groups=groups if examples != 0 else ()).as_json()
+    details = details_from_json(data | ({"model": model} if model else {}), record.feature)
     return replace(details, transcoder=dictionary)

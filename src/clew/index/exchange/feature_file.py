@@ -1,4 +1,4 @@
-"""What a file says of one feature: texts on which it is active, output tokens, numbers; as JSON and back."""
+"""The details of one feature as other tools store them: examples, output tokens and numbers, as JSON."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.neuronpedia.format import pair
 
 TOP, BOTTOM, INTERVAL = "Top activations", "Bottom activations", "Subsample Interval"
-"""Names of the groups of examples; an interval has a number after it."""
+"""Names of the groups of examples; a number follows the name of an interval."""
 MOST_ITEMS = 10_000
-"""Examples of a group, tokens of an example, bars of a histogram: files with more are no details."""
+"""Examples of a group, tokens of an example, bars of a histogram; a file with more is refused."""
 LONGEST_TEXT = 10_000
 
 FIELDS = frozenset(
@@ -23,24 +24,24 @@ FIELDS = frozenset(
         *("act_min", "act_max", "histogram", "quantile_values", "activation_frequency"),
     ]
 )
-"""All that `FeatureDetails` has a name for."""
+"""Names in the JSON that `FeatureFile` has a field for."""
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Example:
+class FileExample:
     """A window of text and the feature's activation on each of its tokens."""
 
     tokens: tuple[str, ...]
     activations: tuple[float, ...]
     peak: int | None = None
-    """Which token the example is about (`train_token_ind`)."""
+    """The place of the token that the example is about (`train_token_ind`)."""
     repeated: bool = False
 
     @property
     def strongest(self) -> float:
-        """The activation of largest size, with its sign; 0 for no tokens."""
+        """The activation of largest magnitude, with its sign; 0 for no tokens."""
         return max(self.activations, key=abs, default=0.0)
 
 
@@ -49,15 +50,14 @@ class Quantile:
     """A named group of examples, such as `Top activations`."""
 
     name: str
-    examples: tuple[Example, ...]
+    examples: tuple[FileExample, ...]
 
 
 @dataclass(frozen=True)
-class FeatureDetails:
-    """One feature, as the per-feature JSON describes it."""
+class FeatureFile:
+    """One feature, as the JSON of other tools describes it."""
 
-    layer: int
-    feature: int
+    feature: Feature
     transcoder: str = ""
     quantiles: tuple[Quantile, ...] = ()
     top_outputs: tuple[str, ...] = ()
@@ -69,19 +69,15 @@ class FeatureDetails:
     frequency: float = 0.0
     """Share of tokens on which it is active."""
     more: Mapping[str, Any] = field(default_factory=dict)
-    """What else the file said, as plain JSON values."""
-
-    @property
-    def name(self) -> str:
-        return f"L{self.layer}/{self.feature}"
+    """Further fields of the file, as plain JSON values."""
 
 
-def details_to_json(details: FeatureDetails) -> dict[str, Any]:
+def details_to_json(details: FeatureFile) -> dict[str, Any]:
     """Plain values in the published spelling."""
     return {
         **details.more,
-        "index": details.feature,
-        "layer": details.layer,
+        "index": details.feature.index,
+        "layer": details.feature.layer,
         "transcoder_id": details.transcoder,
         "examples_quantiles": [
             {
@@ -100,21 +96,19 @@ def details_to_json(details: FeatureDetails) -> dict[str, Any]:
     }
 
 
-def details_from_json(data: Any, layer: int, feature: int) -> FeatureDetails:
-    """The inverse; what is missing takes its default, and other fields are kept as they are.
+def details_from_json(data: Any, feature: Feature) -> FeatureFile:
+    """The inverse of `details_to_json`; missing fields take their defaults, unknown ones go to `more`.
 
-    `layer` and `feature` are where the file says that the details lie: its name, or its place among the
-    packed ones. Raises `ClewError` that names a field of the wrong type, a number that is none, or details
-    that say they belong to another feature.
+    `feature` is the one that the file's name, or its place in a packed file, stands for. Raises `ClewError`
+    for a field of the wrong type, a number that is not finite, or details of another feature.
     """
-    _check(isinstance(data, dict), "the details are no JSON object")
-    index = data.get("index", feature)
-    _check(_is_whole(index), "index is no whole number")
-    if index not in (feature, pair(layer, feature)):
-        raise ClewError(f"index is {index}, but by its place this is feature {feature} of layer {layer}.")
-    _check(data.get("layer", layer) == layer, f"layer is not {layer}, as its place says")
-    return FeatureDetails(
-        layer,
+    _check(isinstance(data, dict), "the details are not a JSON object")
+    index = data.get("index", feature.index)
+    _check(_is_whole(index), "index is not a whole number")
+    if index not in (feature.index, pair(feature.layer, feature.index)):
+        raise ClewError(f"index is {index}, but the name of the file says {feature}.")
+    _check(data.get("layer", feature.layer) == feature.layer, f"layer is not that of {feature}")
+    return FeatureFile(
         feature,
         transcoder=_transcoder(data.get("transcoder_id")),
         quantiles=_items(data, "examples_quantiles", _quantile),
@@ -129,32 +123,32 @@ def details_from_json(data: Any, layer: int, feature: int) -> FeatureDetails:
     )
 
 
-def encode(details: FeatureDetails) -> bytes:
-    """Strict JSON; raises `ClewError` for a number that it has no word for."""
+def encode(details: FeatureFile) -> bytes:
+    """Details as the bytes of a JSON file; raises `ClewError` for numbers that JSON cannot write."""
     try:
         return json.dumps(details_to_json(details), allow_nan=False, separators=(",", ":")).encode()
     except ValueError as error:
-        raise ClewError(f"{details.name} holds a number that JSON cannot write: {error}.") from error
+        raise ClewError(f"{details.feature} holds a number that JSON cannot write: {error}.") from error
 
 
-def decode(data: bytes, layer: int, feature: int) -> FeatureDetails:
+def decode(data: bytes, feature: Feature) -> FeatureFile:
     """Details from the bytes of a JSON file; raises `ClewError` as `details_from_json`."""
-    return details_from_json(parse(data), layer, feature)
+    return details_from_json(parse(data), feature)
 
 
 def parse(data: bytes) -> Any:
-    """JSON values; raises `ClewError` for what is none, NaN and infinity among it."""
+    """JSON values; raises `ClewError` for anything else, also for NaN and infinity."""
 
     def refuse(word: str) -> float:
-        raise ClewError(f"it holds {word}, which is no number.")
+        raise ClewError(f"it holds {word}, which is not a number.")
 
     try:
         return json.loads(data, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise ClewError(f"it is no JSON, or was cut off ({str(error)[:80]}).") from error
+        raise ClewError(f"it is not JSON, or was cut off ({str(error)[:80]}).") from error
 
 
-def _example_to_json(example: Example) -> dict[str, Any]:
+def _example_to_json(example: FileExample) -> dict[str, Any]:
     return {
         "tokens": list(example.tokens),
         "tokens_acts_list": list(example.activations),
@@ -164,39 +158,39 @@ def _example_to_json(example: Example) -> dict[str, Any]:
 
 
 def _quantile(data: Any, where: str) -> Quantile:
-    _check(isinstance(data, dict), f"{where} is no JSON object")
+    _check(isinstance(data, dict), f"{where} is not a JSON object")
     name = _text(data.get("quantile_name", ""), f"{where}.quantile_name")
     return Quantile(name, _items(data, "examples", _example, where))
 
 
-def _example(data: Any, where: str) -> Example:
-    _check(isinstance(data, dict), f"{where} is no JSON object")
+def _example(data: Any, where: str) -> FileExample:
+    _check(isinstance(data, dict), f"{where} is not a JSON object")
     tokens = _items(data, "tokens", _text, where)
     activations = _items(data, "tokens_acts_list", _number, where)
     if len(tokens) != len(activations):
         raise ClewError(f"{where} has {len(tokens)} tokens but {len(activations)} activations.")
     peak = data.get("train_token_ind")
     if peak is not None:
-        _check(_is_whole(peak), f"{where}.train_token_ind is no whole number")
+        _check(_is_whole(peak), f"{where}.train_token_ind is not a whole number")
     inside = peak if peak is not None and 0 <= peak < len(tokens) else None
-    return Example(tokens, activations, inside, data.get("is_repeated_datapoint") is True)
+    return FileExample(tokens, activations, inside, data.get("is_repeated_datapoint") is True)
 
 
 def _items(
     data: dict[str, Any], name: str, read: Callable[[Any, str], Item], where: str = ""
 ) -> tuple[Item, ...]:
-    """Each item of a list read; a missing one or null is empty."""
+    """The items of a list, each read by `read`; a missing list or null is empty."""
     place = f"{where}.{name}" if where else name
     items = data.get(name)
     if items is None:
         return ()
-    _check(isinstance(items, list), f"{place} is no list")
+    _check(isinstance(items, list), f"{place} is not a list")
     _check(len(items) <= MOST_ITEMS, f"{place} has more than {MOST_ITEMS:,} items")
     return tuple(read(item, f"{place}[{number}]") for number, item in enumerate(items))
 
 
 def _text(value: Any, where: str) -> str:
-    _check(isinstance(value, str), f"{where} is no text")
+    _check(isinstance(value, str), f"{where} is not a text")
     _check(len(value) <= LONGEST_TEXT, f"{where} has more than {LONGEST_TEXT:,} characters")
     try:
         value.encode()
@@ -207,13 +201,13 @@ def _text(value: Any, where: str) -> str:
 
 def _output(value: Any, where: str) -> str:
     """A token, or `[token, logit]` as some tools write it."""
-    pair_of_both = isinstance(value, list) and len(value) == 2
-    return _text(value[0] if pair_of_both else value, where)
+    with_logit = isinstance(value, list) and len(value) == 2
+    return _text(value[0] if with_logit else value, where)
 
 
 def _number(value: Any, where: str) -> float:
     try:
-        _check(isinstance(value, int | float) and not isinstance(value, bool), f"{where} is no number")
+        _check(isinstance(value, int | float) and not isinstance(value, bool), f"{where} is not a number")
         number = float(value)
     except OverflowError:
         number = math.inf

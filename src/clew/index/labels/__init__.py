@@ -1,1 +1,1 @@
-"""Short names for features: asked of a language model and tested, or made of tokens by rule."""
+"""Labels of features: made by rule or by a language model, and tested."""

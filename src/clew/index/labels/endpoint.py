@@ -1,58 +1,69 @@
-"""A language model behind an OpenAI-compatible endpoint: asked in turn, again where that can help."""
+"""A language model behind an OpenAI-compatible endpoint, asked within limits of pace and money."""
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from clew.errors import ClewError
-from clew.index.labels.answers import Malformed
-from clew.index.labels.budget import Budget
-from clew.index.labels.pace import Pace
-from clew.index.labels.prompts import Messages, clean, size
-from clew.index.labels.retry import ATTEMPTS, LONGEST_WAIT, backoff, is_passing, wait_asked_for
+from clew.index.labels.limits import Budget, Pacer
+from clew.index.labels.prompts import Malformed, Messages, clean, size
 
 ANSWER_TOKENS = 1_000
-"""An answer may have so many; a plain one has twenty, models that think aloud need more."""
+"""Tokens that an answer may have. A plain one has twenty; models that think aloud need more."""
 BYTES_PER_TOKEN = 4
-"""Of English, for estimates; caps count every byte as a token."""
+"""Bytes of English in a token, for estimates; caps count every byte as a token."""
 OVERHEAD = 50
-"""Tokens that an endpoint may put around the messages."""
+"""Tokens that an endpoint may add to the messages."""
 PUBLIC = "https://api.openai.com/v1"
 MOST_USED = 10_000_000
-"""Tokens; an answer that says it used more is not believed."""
+"""Tokens; a larger number of used tokens in an answer is ignored."""
+ATTEMPTS = 5
+FIRST_WAIT = 1.0
+"""Seconds; each further wait is twice as long."""
+LONGEST_WAIT = 600.0
+"""Seconds; a run stops where an endpoint asks for a longer pause."""
+TEMPORARY = frozenset({408, 409, 425, 429})
+"""Statuses, beside 5xx, after which the same request may succeed later."""
 
 
 @dataclass(frozen=True)
-class Service:
-    """Where the language model is, and which one."""
+class ChatModel:
+    """A language model and the endpoint that serves it."""
 
     url: str
-    model: str
+    name: str
     key: str = field(default="", repr=False)
-    """Empty for a server that wants none."""
+    """Empty for a server that needs none."""
     timeout: float = 60.0
-    """Seconds without a sign of an answer."""
+    """Seconds to wait for an answer."""
 
     def __post_init__(self) -> None:
         if not _is_address(self.url):
-            raise ClewError(f"{self.url!r} is no address; expected one such as http://localhost:11434/v1.")
-        if not self.model:
-            raise ClewError("Which model should be asked? Name it with --api-model, or in CLEW_LABEL_MODEL.")
+            raise ClewError(f"{self.url!r} is not an address; write one such as http://localhost:11434/v1.")
+        if not self.name:
+            raise ClewError("No model is named to ask; name one with --api-model, or in CLEW_LABEL_MODEL.")
         if self.url.startswith(PUBLIC.removesuffix("/v1")) and not self.key:
-            raise ClewError(f"{PUBLIC} needs a key: put it into the environment as OPENAI_API_KEY.")
+            raise ClewError(f"{PUBLIC} needs a key; put it into the environment variable OPENAI_API_KEY.")
 
 
 class Stopped(Exception):
     """The run was stopped while a thread waited."""
 
 
+class NoAnswer(Exception):
+    """A request failed for good; the message gives the reason."""
+
+
 def sleep_until(stop: threading.Event) -> Callable[[float], None]:
-    """A sleep that ends with `Stopped` as soon as the run is stopped."""
+    """A function that sleeps, and raises `Stopped` as soon as the run is stopped."""
 
     def sleep(seconds: float) -> None:
         if stop.wait(seconds):
@@ -61,36 +72,33 @@ def sleep_until(stop: threading.Event) -> Callable[[float], None]:
     return sleep
 
 
-class NoAnswer(Exception):
-    """A request failed for good; the message says why."""
-
-
 class Endpoint:
-    """Sends one question at a time for each thread, within a pace and a budget.
+    """Sends one question at a time for each thread.
 
-    What is too fast (429), too slow or a server's own fault (5xx) is asked again, later each time, or when
-    the endpoint says so (`Retry-After`).
+    A request that was too fast (429), timed out, or failed on the server (5xx) is sent again, later each time
+    or when the endpoint says so (`Retry-After`).
     """
 
     def __init__(
-        self, service: Service, pace: Pace, budget: Budget, stop: threading.Event | None = None
+        self, model: ChatModel, pacer: Pacer, budget: Budget, stop: threading.Event | None = None
     ) -> None:
         from openai import OpenAI
 
-        self.service = service
-        self._pace, self._budget = pace, budget
+        self.model = model
+        self._pacer, self._budget = pacer, budget
         self._stop = stop or threading.Event()
+        # Its own retries would be counted by no budget, and Ctrl-C could not end their waits.
         self._client = OpenAI(
-            base_url=service.url, api_key=service.key or "none", timeout=service.timeout, max_retries=0
+            base_url=model.url, api_key=model.key or "none", timeout=model.timeout, max_retries=0
         )
         self._limit_name, self._temperature = "max_tokens", True
 
     def ask(self, messages: Messages) -> str:
-        """The answer's text.
+        """The text of the answer.
 
-        Raises `Malformed` for one that is no chat completion, `NoAnswer` where asking again did not help,
-        `CapReached` before what the budget does not allow, `Stopped`, and `ClewError` for what would go
-        wrong with every question (a wrong key, no such model, nobody there).
+        Raises `Malformed` for an answer that is not a chat completion, `NoAnswer` where no attempt succeeded,
+        `CapReached` where the budget does not allow the request, `Stopped`, and `ClewError` for what every
+        question would meet (a wrong key, no such model, no server).
         """
         import openai
 
@@ -99,12 +107,12 @@ class Endpoint:
             try:
                 return self._send(messages)
             except openai.APITimeoutError:
-                trouble = f"no answer within {self.service.timeout:g} s"
-                self._pace.sleep(backoff(attempt))
+                trouble = f"no answer within {self.model.timeout:g} s"
+                self._pacer.sleep(backoff(attempt))
             except openai.APIConnectionError as error:
                 if attempt == ATTEMPTS - 1:
-                    raise ClewError(f"Nothing answers at {self.service.url} ({_reason(error)}).") from error
-                self._pace.sleep(backoff(attempt))
+                    raise ClewError(f"Nothing answers at {self.model.url} ({_reason(error)}).") from error
+                self._pacer.sleep(backoff(attempt))
             except openai.APIStatusError as error:
                 trouble = self._after_status(error, attempt)
         raise NoAnswer(trouble)
@@ -113,7 +121,7 @@ class Endpoint:
         import openai
 
         bytes_sent = size(messages)
-        self._pace.wait(bytes_sent // BYTES_PER_TOKEN + 2 * OVERHEAD)
+        self._pacer.wait(bytes_sent // BYTES_PER_TOKEN + 2 * OVERHEAD)
         if self._stop.is_set():
             raise Stopped
         reserved = self._budget.reserve(bytes_sent + OVERHEAD, ANSWER_TOKENS)
@@ -134,36 +142,37 @@ class Endpoint:
         return text
 
     def _request(self, messages: Messages) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.service.model, "messages": messages}
+        request: dict[str, Any] = {"model": self.model.name, "messages": messages}
         request[self._limit_name] = ANSWER_TOKENS
         return request | ({"temperature": 0} if self._temperature else {})
 
     def _after_status(self, error: Any, attempt: int) -> str:
-        """Wait where asking again may help and say what was wrong; raises where it cannot."""
-        status, reason = error.status_code, _reason(error)
-        where = self.service.url
+        """Wait where another attempt may help and return the reason; raises where none can help."""
+        status, reason, url = error.status_code, _reason(error), self.model.url
         if status in (401, 403):
-            raise ClewError(f"{where} refused the key ({status}: {reason}).") from error
+            raise ClewError(f"{url} refused the key ({status}: {reason}).") from error
         if status == 404:
-            raise ClewError(f"{where} has no model {self.service.model!r} ({status}: {reason}).") from error
+            raise ClewError(f"{url} has no model {self.model.name!r} ({status}: {reason}).") from error
         if error.code == "insufficient_quota":
-            raise ClewError(f"{where} says that the quota is used up ({reason}).") from error
-        if status == 400 and self._speaks_otherwise(reason):
+            raise ClewError(f"The quota at {url} is used up ({reason}).") from error
+        if status == 400 and self._adapts_request(reason):
             return reason
-        if not is_passing(status):
+        if status not in TEMPORARY and status < 500:
             raise NoAnswer(f"{status}: {reason}") from error
-        asked = wait_asked_for(error.response.headers)
-        if asked is not None and asked > LONGEST_WAIT:
-            raise ClewError(f"{where} wants {asked / 60:.0f} minutes of rest; go on then.") from error
-        wait = backoff(attempt) if asked is None else asked
-        if status == 429 or asked is not None:
-            self._pace.pause(wait)
+        retry_after = read_retry_after(error.response.headers)
+        if retry_after is not None and retry_after > LONGEST_WAIT:
+            raise ClewError(
+                f"{url} asks for a pause of {retry_after / 60:.0f} minutes; start again then."
+            ) from error
+        wait = backoff(attempt) if retry_after is None else retry_after
+        if status == 429 or retry_after is not None:
+            self._pacer.pause(wait)
         else:
-            self._pace.sleep(wait)
+            self._pacer.sleep(wait)
         return f"{status}: {reason}"
 
-    def _speaks_otherwise(self, reason: str) -> bool:
-        """Newer models want another name for the limit, or no temperature; remembered for what follows."""
+    def _adapts_request(self, reason: str) -> bool:
+        """True where the model needs another name of the limit, or no temperature; later requests do so."""
         if self._limit_name == "max_tokens" and "max_completion_tokens" in reason:
             self._limit_name = "max_completion_tokens"
             return True
@@ -173,17 +182,37 @@ class Endpoint:
         return False
 
 
+def backoff(attempt: int) -> float:
+    """Seconds to wait after attempt 0, 1, ..."""
+    return FIRST_WAIT * 2**attempt
+
+
+def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """The seconds that `Retry-After` asks for, as a number or a date; None where it is unclear."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        seconds = max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
 def _read(content: bytes) -> tuple[str | None, int, int]:
-    """Text of a chat completion and tokens used; 0 for those it does not tell."""
+    """The text of a chat completion and the tokens used; 0 where it does not give them."""
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        page = content.lstrip()[:1] == b"<"
-        said = "a web page, so the address may be wrong" if page else "no JSON"
-        raise Malformed(f"the answer is {said}") from None
-    used = data.get("usage") if isinstance(data, Mapping) else None
-    used = used if isinstance(used, Mapping) else {}
-    read, written = _count(used.get("prompt_tokens")), _count(used.get("completion_tokens"))
+        is_page = content.lstrip()[:1] == b"<"
+        kind = "a web page, so the address may be wrong" if is_page else "not JSON"
+        raise Malformed(f"the answer is {kind}") from None
+    usage = data.get("usage") if isinstance(data, Mapping) else None
+    usage = usage if isinstance(usage, Mapping) else {}
+    read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     match data:
         case {"choices": [{"finish_reason": "length"}, *_]}:
             return None, read, written
@@ -196,7 +225,7 @@ def _is_address(url: str) -> bool:
     try:
         address = urlsplit(url)
         return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
-    except ValueError:  # brackets without an end, a port that is no number
+    except ValueError:  # brackets without an end, a port that is not a number
         return False
 
 
@@ -206,8 +235,8 @@ def _count(value: Any) -> int:
 
 
 def _reason(error: Any) -> str:
-    """What the endpoint said, in one short line without control characters."""
+    """The endpoint's own words, in one short line without control characters."""
     body = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, Mapping) else None
-    text = said if isinstance(said, str) and said else str(error.__cause__ or error)
+    message = body.get("message") if isinstance(body, Mapping) else None
+    text = message if isinstance(message, str) and message else str(error.__cause__ or error)
     return " ".join(clean(text[:2_000]).split())[:200].rstrip(".") or type(error).__name__

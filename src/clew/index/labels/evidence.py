@@ -1,26 +1,33 @@
-"""What a label is made from, and what it is tested on: texts on which a feature is active, and others."""
+"""Evidence for a label: active texts, held-out and other texts to test it, and output tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+
+from clew.errors import ClewError
+from clew.feature import Feature
+from clew.index.storage.index import Index
+from clew.index.storage.record import Example, FeatureRecord
 
 SHOWN = 8
 """Texts from which a label is made."""
 HELD_OUT = 5
-"""At most so many active texts, and as many others, test it."""
+"""Active texts that test a label, at most; as many other texts test it too."""
 EVERY = 3
-"""Of the texts by strength, each third is held out."""
+"""Every third of the texts, by strength, is held out."""
 WEAKEST = 0.2
-"""Texts whose peak is a smaller share of the strongest one are left out: hardly active is not active."""
+"""The share of the strongest peak below which a text is left out, since it is hardly active."""
 BEFORE, AFTER = 24, 8
 """Tokens of a text around its peak."""
+SPARE = 3
+"""Texts drawn for each one needed, since some may be alike or active."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """A text and the feature's activation on each token, turned so that the labelled side is positive."""
+class ActiveText:
+    """A text and the feature's activation on each token; the sign makes the labelled side positive."""
 
     tokens: tuple[str, ...]
     activations: tuple[float, ...]
@@ -45,54 +52,119 @@ class Window:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One side of a feature: what it is active on, and what it then promotes."""
+    """One side of a feature: texts on which it is active, and the tokens that it then promotes."""
 
-    layer: int
-    feature: int
+    feature: Feature
     negative: bool
-    """Whether it is about negative activations, which a neuron may have."""
-    shown: tuple[Window, ...]
-    held_out: tuple[Window, ...]
-    others: tuple[Window, ...]
+    """It is about negative activations, which a neuron may have."""
+    shown: tuple[ActiveText, ...]
+    held_out: tuple[ActiveText, ...]
+    others: tuple[ActiveText, ...]
     """As many texts on which it is not known to be active."""
     promotes: tuple[str, ...]
     """Output tokens, the strongest first."""
     peaks: tuple[tuple[str, float], ...] = ()
-    """Tokens on which it peaks, with their shares of a sample of all texts; empty where none was drawn."""
+    """Peak tokens with their shares of a sample of all texts; empty where there is no sample."""
     late: bool = True
-    """Whether it is in the upper half of the layers, where output tokens say most."""
-
-    @property
-    def name(self) -> str:
-        return f"L{self.layer}/{self.feature}"
+    """It is in the upper half of the layers, where output tokens say most."""
 
 
-def gather(
-    layer: int,
-    feature: int,
-    windows: Iterable[Window],
-    others: Sequence[Window] | None,
+def evidence_of(
+    index: Index, feature: Feature, negative: bool | None = None, *, tested: bool = True
+) -> Evidence:
+    """The evidence for one side of a feature; None for the side on which it is stronger.
+
+    A feature that was never active, or is not in a partial index, has no texts. Texts to test a label on are
+    drawn only if `tested`. Raises `ClewError` for a feature that the dictionary does not have.
+    """
+    record = index.feature(feature)
+    if record is None and feature not in index:
+        raise ClewError(f"{index.path} has no feature {feature}.")
+    if record is None:
+        return sort_texts(feature, (), None, negative=bool(negative))
+    if negative is None:
+        negative = -(record.minimum or 0) > (record.maximum or 0)
+    first = 0 if index.metadata.sink is None else 1
+    promoted = record.bottom_outputs if negative else record.top_outputs
+    evidence = sort_texts(
+        feature,
+        active_texts(record, negative=negative, first=first),
+        _other_texts(index, seed=str(feature)) if tested else None,
+        [token.text for token in promoted],
+        negative=negative,
+    )
+    peaks = record.frequent_low if negative else record.frequent_tokens
+    return replace(
+        evidence,
+        peaks=tuple((token.text, token.value) for token in peaks),
+        late=2 * feature.layer >= index.metadata.n_layers,
+    )
+
+
+def each_evidence(
+    index: Index,
+    features: Iterable[Feature],
+    sides: Mapping[Feature, bool | None] | None = None,
+    *,
+    tested: bool = True,
+) -> Iterator[Evidence]:
+    """The evidence for each feature, read when needed; `sides` is True for negative activations."""
+    for feature in features:
+        yield evidence_of(index, feature, (sides or {}).get(feature), tested=tested)
+
+
+def unlabelled(index: Index, features: Iterable[Feature], sources: frozenset[str]) -> list[Feature]:
+    """The features that have no label from any of the sources, each once, in order."""
+    features = list(dict.fromkeys(features))
+    labels = index.labels(features)
+    return [each for each in features if each not in labels or labels[each].source not in sources]
+
+
+def active_texts(record: FeatureRecord, *, negative: bool, first: int) -> list[ActiveText]:
+    """The examples of one side, without what lies before position `first` of their windows."""
+    examples = [example for group in record.groups for example in group.examples]
+    return [
+        _active_text(example, -1.0 if negative else 1.0, first)
+        for example in examples
+        if (example.peak < 0) == negative
+    ]
+
+
+def _active_text(example: Example, sign: float, first: int) -> ActiveText:
+    skipped = max(0, first - (example.position - example.peak_at))
+    activations = tuple(sign * activation for activation in example.activations)
+    return ActiveText(example.tokens[skipped:], activations[skipped:])
+
+
+def _other_texts(index: Index, seed: str) -> list[ActiveText]:
+    drawn = index.draw_texts(SPARE * HELD_OUT, seed)
+    return [ActiveText(tokens, (0.0,) * len(tokens)) for tokens in drawn]
+
+
+def sort_texts(
+    feature: Feature,
+    texts: Iterable[ActiveText],
+    others: Sequence[ActiveText] | None,
     promotes: Iterable[str] = (),
     *,
     negative: bool = False,
 ) -> Evidence:
-    """Texts sorted into those shown and those held out, the same ones every time; no text is in both.
+    """Texts sorted into shown and held-out ones, the same way every time; no text is in both.
 
-    Where fewer than `EVERY` differ, none is held out. `others` are None where nothing will be tested.
+    With fewer than `EVERY` different texts none is held out. `others` is None where nothing will be tested.
     """
-    active = _distinct(sorted(windows, key=lambda window: -window.peak))
-    strong = [window for window in active if window.peak > 0 and window.peak >= WEAKEST * active[0].peak]
-    held_out = [clipped(window, window.peak_at) for window in strong[EVERY - 1 :: EVERY]][:HELD_OUT]
-    shown = [clipped(window, window.peak_at) for at, window in enumerate(strong) if at % EVERY != EVERY - 1]
-    chosen: list[Window] = []
+    active = _distinct(sorted(texts, key=lambda text: -text.peak))
+    strong = [text for text in active if text.peak > 0 and text.peak >= WEAKEST * active[0].peak]
+    held_out = [clipped(text, text.peak_at) for text in strong[EVERY - 1 :: EVERY]][:HELD_OUT]
+    shown = [clipped(text, text.peak_at) for at, text in enumerate(strong) if at % EVERY != EVERY - 1]
+    chosen: list[ActiveText] = []
     if others is not None:
-        known = {window.text for window in active}
-        unknown = [window for window in others if window.tokens and window.text not in known]
-        lengths = [len(window.tokens) for window in held_out]
-        chosen = _drawn(unknown, lengths, Random(f"{layer}/{feature}"))
+        active_ones = {text.text for text in active}
+        inactive = [text for text in others if text.tokens and text.text not in active_ones]
+        lengths = [len(text.tokens) for text in held_out]
+        chosen = _drawn(inactive, lengths, Random(f"{feature.layer}/{feature.index}"))
         held_out = held_out[: len(chosen)]
     return Evidence(
-        layer,
         feature,
         negative,
         shown=tuple(shown[:SHOWN]),
@@ -102,24 +174,24 @@ def gather(
     )
 
 
-def _drawn(windows: Sequence[Window], lengths: Sequence[int], random: Random) -> list[Window]:
-    """A piece of so many tokens each, from different windows, as far as there are enough."""
-    chosen = random.sample(windows, min(len(lengths), len(windows)))
+def _drawn(texts: Sequence[ActiveText], lengths: Sequence[int], random: Random) -> list[ActiveText]:
+    """A piece of so many tokens each, from different texts, as far as there are enough."""
+    chosen = random.sample(texts, min(len(lengths), len(texts)))
     return [
-        clipped(window, random.randrange(len(window.tokens)), length)
-        for window, length in zip(chosen, lengths, strict=False)
+        clipped(text, random.randrange(len(text.tokens)), length)
+        for text, length in zip(chosen, lengths, strict=False)
     ]
 
 
-def clipped(window: Window, at: int, length: int = BEFORE + 1 + AFTER) -> Window:
-    """So many tokens around one of them; near an end more of the other side, so that lengths tell nothing."""
-    first = max(0, min(at - BEFORE, len(window.tokens) - length))
-    return Window(window.tokens[first : first + length], window.activations[first : first + length])
+def clipped(text: ActiveText, at: int, length: int = BEFORE + 1 + AFTER) -> ActiveText:
+    """So many tokens around one of them; near an end more of the other side, so that lengths are the same."""
+    first = max(0, min(at - BEFORE, len(text.tokens) - length))
+    return ActiveText(text.tokens[first : first + length], text.activations[first : first + length])
 
 
-def _distinct(windows: Iterable[Window]) -> list[Window]:
-    """Each text once, whatever its spaces and capitals: a copy of a shown text would test nothing."""
-    found: dict[str, Window] = {}
-    for window in windows:
-        found.setdefault(" ".join(window.text.lower().split()), window)
-    return list(found.values())
+def _distinct(texts: Iterable[ActiveText]) -> list[ActiveText]:
+    """Each text once, whatever its spaces and capitals, since a copy of a shown text would test nothing."""
+    distinct: dict[str, ActiveText] = {}
+    for text in texts:
+        distinct.setdefault(" ".join(text.text.lower().split()), text)
+    return list(distinct.values())

@@ -1,11 +1,14 @@
-"""What an index knows of the features of one graph."""
+"""The features of a graph, and the labels that an index has for them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 
+from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import IndexLabel
 from clew.index.storage.index import Index, open_index
@@ -13,27 +16,56 @@ from clew.index.storage.label import Label
 from clew.index.storage.locations import find_index
 
 
-def features_of(graph: Graph) -> list[tuple[int, int]]:
-    """Layer and index of each feature of an MLP, once, in order."""
+def features_of(graph: Graph) -> list[Feature]:
+    """Each feature of an MLP in a graph once, in order."""
     nodes = graph.of_kind(NodeKind.FEATURE)
     pairs = np.stack([graph.node_layer[nodes].astype(np.int64), graph.node_feature[nodes]], axis=1)
-    return [(layer, feature) for layer, feature in np.unique(pairs, axis=0).tolist() if feature >= 0]
+    return [Feature(layer, index) for layer, index in np.unique(pairs, axis=0).tolist() if index >= 0]
+
+
+def sides_by_influence(graph: Graph) -> dict[Feature, bool]:
+    """Features, the most influential first, with True where their activations are mostly negative.
+
+    A feature's influence is the sum over its positions; its side is that of most of the influence.
+    """
+    influence: dict[Feature, float] = {}
+    signed: dict[Feature, float] = {}
+    for node in graph.of_kind(NodeKind.FEATURE).tolist():
+        feature = Feature(int(graph.node_layer[node]), int(graph.node_feature[node]))
+        if feature.index < 0:  # an index has no features of attention
+            continue
+        here = float(graph.node_influence[node])
+        influence[feature] = influence.get(feature, 0.0) + here
+        sign = float(np.sign(graph.node_activation[node] or 0.0))
+        signed[feature] = signed.get(feature, 0.0) + here * sign
+    return {each: signed[each] < 0 for each in sorted(influence, key=lambda each: -influence[each])}
+
+
+def parse_features(names: str) -> list[Feature]:
+    """The features in `L12/4031,L3/7`; raises `ClewError` for anything that is not a feature's name."""
+    return [
+        Feature.match(name if name.startswith("L") else f"L{name}") or _refuse(name)
+        for name in filter(None, re.split(r"[,\s]+", names))
+    ]
+
+
+def _refuse(name: str) -> Feature:
+    raise ClewError(f"{name[:40]!r} is not a feature; write names such as L12/4031,L3/7.")
 
 
 def labels_of(graph: Graph, index: Index) -> dict[str, Label]:
-    """What an index calls the features of a graph, by `Graph.feature_name`."""
-    found = index.labels(features_of(graph))
-    return {f"L{layer}/{feature}": label for (layer, feature), label in found.items()}
+    """An index's labels of the features of a graph, by the feature's name."""
+    return {str(feature): label for feature, label in index.labels(features_of(graph)).items()}
 
 
 def with_index_labels(graph: Graph, index: Index | None = None) -> Graph:
-    """The graph with what an index calls its features, by default the one in its usual place, if any."""
+    """The graph with the labels of an index, by default of the one in its usual place, if any."""
     if index is not None:
         labels = labels_of(graph, index)
-        known = {name: IndexLabel(label.text, label.source == "tokens") for name, label in labels.items()}
-        return replace(graph, index_labels=known)
-    place = find_index(graph.info.model, graph.info.dictionary)
-    if place is None:
+        of_graph = {name: IndexLabel(label.text, label.source == "tokens") for name, label in labels.items()}
+        return replace(graph, index_labels=of_graph)
+    location = find_index(graph.info.model, graph.info.dictionary)
+    if location is None:
         return graph
-    with open_index(place) as found:
-        return with_index_labels(graph, found)
+    with open_index(location) as usual:
+        return with_index_labels(graph, usual)

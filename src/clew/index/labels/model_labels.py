@@ -1,51 +1,73 @@
-"""Labels many features: several at once, each kept as soon as it is made, until there is a reason to stop."""
+"""Labels from a language model, several features at once; each label is saved as soon as it is made.
+
+The confidence of a label says how well it picks out texts that it was not made from. With P such texts on
+which the feature is active, and N others, it is the balanced accuracy (1 is faultless, guessing gives 0.5):
+
+    confidence = (active texts picked / P + other texts left / N) / 2
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from clew.errors import ClewError
-from clew.index.labels.answers import Malformed, read_active, read_label
-from clew.index.labels.budget import Budget, CapReached
-from clew.index.labels.detection import balanced_accuracy
-from clew.index.labels.endpoint import NoAnswer, Stopped
+from clew.index.labels.endpoint import BYTES_PER_TOKEN, NoAnswer, Stopped
 from clew.index.labels.evidence import Evidence
-from clew.index.labels.prompts import VERSION, Messages, detect, explain, mixed
+from clew.index.labels.limits import Budget, CapReached, Prices
+from clew.index.labels.prompts import (
+    VERSION,
+    Malformed,
+    Messages,
+    detect,
+    explain,
+    read_active,
+    read_label,
+    shuffled,
+    size,
+)
 
 FAILURES_IN_A_ROW = 5
-"""So many features without an answer, one after the other, and the run stops."""
+"""Features without an answer after which a run stops."""
 UNUSABLE_IN_A_ROW = 10
-"""The same for answers that cannot be used: they cost as much as good ones."""
+"""Unusable answers after which a run stops, since they cost as much as good ones."""
 REQUESTS_EACH = 2
+"""Requests for one feature."""
+SAMPLE = 32
+"""Features whose prompts are measured for an estimate."""
+USUAL_LABEL = "a plain phrase of some eight words here"
+USUAL_ANSWER = 25
+"""Tokens of an answer without thinking aloud."""
 
+Item = TypeVar("Item")
 Ask = Callable[[Messages], str]
 
 
 @dataclass(frozen=True)
-class Made:
-    """A label, how sure it is, and how both came about."""
+class ModelLabel:
+    """A label that a language model gave."""
 
     text: str
     confidence: float | None
-    """Balanced accuracy on texts held out; None where there were too few texts to hold any out."""
+    """None where there were too few texts to hold any out."""
     detail: dict[str, Any]
+    """How the label was made and tested."""
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What became of the features of a run."""
+class LabelCounts:
+    """The features of a run, counted by outcome."""
 
     labelled: int = 0
     nothing_to_show: int = 0
     malformed: int = 0
     failed: int = 0
     stopped_by: str = ""
-    """The cap that ended the run; empty where it went through."""
+    """The cap that ended the run; empty where all features were tried."""
     last_trouble: str = ""
 
     @property
@@ -53,37 +75,70 @@ class Tally:
         return self.labelled + self.nothing_to_show + self.malformed + self.failed
 
 
-def label_one(evidence: Evidence, ask: Ask) -> Made:
-    """Ask for a label, then which of the texts held out it fits; raises what `ask` does, and `Malformed`."""
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes, about, if every request is answered at once."""
+
+    features: int
+    requests: int
+    read: int
+    written: int
+    cost: float
+
+
+def estimate(sample: Sequence[Evidence], features: int, prices: Prices) -> Estimate:
+    """The estimate for so many features like those of the sample."""
+    prompts = [explain(evidence) for evidence in sample if evidence.shown]
+    prompts += [detect(USUAL_LABEL, evidence) for evidence in sample if evidence.shown and evidence.held_out]
+    scale = features / max(1, len(sample))
+    requests = round(len(prompts) * scale)
+    read = round(sum(map(size, prompts)) / BYTES_PER_TOKEN * scale)
+    written = requests * USUAL_ANSWER
+    return Estimate(features, requests, read, written, prices.of(read, written))
+
+
+def evenly_spaced(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
+    """At most so many items, evenly spaced."""
+    return [items[at * len(items) // count] for at in range(count)] if len(items) > count else list(items)
+
+
+def balanced_accuracy(picked: Collection[int], is_active: Sequence[bool]) -> float:
+    """The confidence of a label that picked texts with these numbers, from 1; both kinds must be there."""
+    active = {number for number, is_one in enumerate(is_active, start=1) if is_one}
+    others = set(range(1, len(is_active) + 1)) - active
+    return (len(active & set(picked)) / len(active) + len(others - set(picked)) / len(others)) / 2
+
+
+def label_one(evidence: Evidence, ask: Ask) -> ModelLabel:
+    """Ask for a label, then test it on the held-out texts; raises what `ask` raises, and `Malformed`."""
     text = read_label(ask(explain(evidence)))
     detail = {"prompts": VERSION, "side": "negative" if evidence.negative else "positive"}
-    shown = f"{text} (negative)" if evidence.negative else text
+    full_text = f"{text} (negative)" if evidence.negative else text
     if not evidence.held_out:
-        return Made(shown, None, detail)
-    is_active = [active for _, active in mixed(evidence)]
-    found = read_active(ask(detect(text, evidence)), len(is_active))
+        return ModelLabel(full_text, None, detail)
+    is_active = [active for _, active in shuffled(evidence)]
+    picked = read_active(ask(detect(text, evidence)), len(is_active))
     detail |= {"active": len(evidence.held_out), "others": len(evidence.others)}
-    return Made(shown, balanced_accuracy(found, is_active), detail)
+    return ModelLabel(full_text, balanced_accuracy(picked, is_active), detail)
 
 
 def label_features(
     features: Iterable[Evidence],
     ask: Ask,
-    keep: Callable[[Evidence, Made], None],
+    save: Callable[[Evidence, ModelLabel], None],
     budget: Budget,
     *,
     parallel: int = 4,
-    on_progress: Callable[[Tally], None] = lambda tally: None,
+    on_progress: Callable[[LabelCounts], None] = lambda counts: None,
     stop: threading.Event | None = None,
-) -> Tally:
-    """Label each feature and give it to `keep`, in the thread that called.
+) -> LabelCounts:
+    """Label each feature and give the label to `save`, in the caller's thread.
 
-    Where an answer is malformed or missing the feature is counted and left for another run. A feature is
-    begun only where the cap leaves its requests, so that none is asked about for nothing. Raises `ClewError`
-    for what would go wrong with every feature, when all that was made is kept; after Ctrl-C nothing more is
-    sent.
+    A feature with a malformed or missing answer is counted and left for another run. A feature is begun only
+    where the cap leaves enough requests for it. Raises `ClewError` for what every feature would meet, after
+    all labels made so far are saved. After Ctrl-C nothing more is sent.
     """
-    run = _Run(keep, on_progress)
+    run = _LabelRun(save, on_progress)
     stop = stop or threading.Event()
     waiting = iter(features)
     with ThreadPoolExecutor(parallel, thread_name_prefix="label") as pool:
@@ -101,37 +156,38 @@ def label_features(
                         run.under_way[pool.submit(label_one, evidence, ask)] = evidence
                 if not run.under_way:
                     if more:
-                        run.tally = replace(
-                            run.tally, stopped_by=f"the cap of {budget.max_requests:,} requests"
-                        )
+                        cap = f"the cap of {budget.max_requests:,} requests"
+                        run.counts = replace(run.counts, stopped_by=cap)
                     break
                 run.collect()
-                more = more and not run.tally.stopped_by
+                more = more and not run.counts.stopped_by
         except ClewError:
             stop.set()
-            run.keep_the_rest()
+            run.save_the_rest()
             raise
         finally:
             stop.set()
-    return run.tally
+    return run.counts
 
 
-class _Run:
-    """The features under way, and the count of those that are through."""
+class _LabelRun:
+    """The features under way, and the counts of those that are done."""
 
-    def __init__(self, keep: Callable[[Evidence, Made], None], on_progress: Callable[[Tally], None]) -> None:
-        self.under_way: dict[Future[Made], Evidence] = {}
-        self.tally = Tally()
-        self._keep, self._on_progress = keep, on_progress
+    def __init__(
+        self, save: Callable[[Evidence, ModelLabel], None], on_progress: Callable[[LabelCounts], None]
+    ) -> None:
+        self.under_way: dict[Future[ModelLabel], Evidence] = {}
+        self.counts = LabelCounts()
+        self._save, self._on_progress = save, on_progress
         self._failures_in_a_row = self._unusable_in_a_row = 0
 
     def count(self, **more: int) -> None:
-        changed = {name: getattr(self.tally, name) + number for name, number in more.items()}
-        self.tally = replace(self.tally, **changed)
-        self._on_progress(self.tally)
+        changed = {name: getattr(self.counts, name) + number for name, number in more.items()}
+        self.counts = replace(self.counts, **changed)
+        self._on_progress(self.counts)
 
     def collect(self) -> None:
-        """Take in what is through; every label is kept before a reason to stop is told."""
+        """Take the results that are there; an error is raised when every label is saved."""
         finished, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
         fatal: ClewError | None = None
         for future in finished:
@@ -142,38 +198,40 @@ class _Run:
         if fatal is not None:
             raise fatal
 
-    def keep_the_rest(self) -> None:
-        """Wait for what is under way, and let nothing else go wrong."""
+    def save_the_rest(self) -> None:
+        """Wait for what is under way and save it, without further errors."""
         wait(self.under_way)
         for future, evidence in self.under_way.items():
             with suppress(ClewError):
                 self._take(evidence, future)
 
-    def _take(self, evidence: Evidence, future: Future[Made]) -> None:
+    def _take(self, evidence: Evidence, future: Future[ModelLabel]) -> None:
         try:
-            made = future.result()
+            label = future.result()
         except Malformed as error:
             self._failures_in_a_row = 0
             self._unusable_in_a_row += 1
-            self.tally = replace(self.tally, last_trouble=f"{evidence.name}: {error}")
-            self.count(malformed=1)
+            self._count_trouble(evidence, error, malformed=1)
             if self._unusable_in_a_row >= UNUSABLE_IN_A_ROW:
                 raise ClewError(
-                    f"{UNUSABLE_IN_A_ROW} answers in a row cannot be used (the last: {error})."
+                    f"{UNUSABLE_IN_A_ROW} answers in a row cannot be used (the last one: {error})."
                 ) from error
         except NoAnswer as error:
             self._failures_in_a_row += 1
-            self.tally = replace(self.tally, last_trouble=f"{evidence.name}: {error}")
-            self.count(failed=1)
+            self._count_trouble(evidence, error, failed=1)
             if self._failures_in_a_row >= FAILURES_IN_A_ROW:
                 raise ClewError(
-                    f"The endpoint failed on {FAILURES_IN_A_ROW} features in a row (the last: {error})."
+                    f"The endpoint failed on {FAILURES_IN_A_ROW} features in a row (the last time: {error})."
                 ) from error
         except CapReached as reached:
-            self.tally = replace(self.tally, stopped_by=str(reached))
+            self.counts = replace(self.counts, stopped_by=str(reached))
         except Stopped:
             pass
         else:
             self._failures_in_a_row = self._unusable_in_a_row = 0
-            self._keep(evidence, made)
+            self._save(evidence, label)
             self.count(labelled=1)
+
+    def _count_trouble(self, evidence: Evidence, error: Exception, **more: int) -> None:
+        self.counts = replace(self.counts, last_trouble=f"{evidence.feature}: {error}")
+        self.count(**more)

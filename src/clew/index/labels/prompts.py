@@ -1,8 +1,8 @@
-"""What is asked of a language model: short, the same every time, with texts that stay data.
+"""The two questions to a language model, and its answers, read strictly.
 
-Texts come from a corpus that anyone may have written, so they travel as JSON strings, without control
-characters, cut to a length; what they ask for is to be ignored, and answers are checked as strictly
-(`clew.index.labels.answers`). Whoever changes a prompt raises `VERSION`.
+Anybody may have written the texts of a corpus. So they travel as JSON strings, without control characters and
+cut to a length; the model is told to ignore what they ask for; and every answer is checked. Whoever changes a
+prompt raises `VERSION`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any
 
-from clew.index.labels.evidence import Evidence, Window
+from clew.index.labels.evidence import ActiveText, Evidence
 
 VERSION = 1
 LONGEST_TOKEN, LONGEST_TEXT, LONGEST_LABEL = 40, 400, 80
 """Characters."""
+LONGEST_ANSWER = 50_000
+"""Characters of an answer, with what the model thought aloud."""
+MOST_BEGINNINGS = 200
+"""Braces that are tried as the beginning of the answer."""
 PROMOTED = 10
+"""Output tokens in a question."""
 OPEN, CLOSE = "«", "»"
 ACTIVE = 0.5
-"""Tokens are marked from this share of a text's peak on."""
+"""The share of a text's peak from which tokens are marked."""
 
 EXPLAIN = (
     "You name what one feature of a language model reacts to. You get JSON: texts, in which the tokens "
@@ -39,36 +45,40 @@ DETECT = (
 Messages = list[dict[str, str]]
 
 
+class Malformed(Exception):
+    """An answer that cannot be used; the message gives the reason."""
+
+
 def explain(evidence: Evidence) -> Messages:
-    """Ask for a label."""
+    """The question for a label."""
     question = {
-        "texts": [marked(window) for window in evidence.shown],
+        "texts": [marked(text) for text in evidence.shown],
         "promotes": [clean(token)[:LONGEST_TOKEN] for token in evidence.promotes[:PROMOTED]],
     }
     return _messages(EXPLAIN, question)
 
 
 def detect(label: str, evidence: Evidence) -> Messages:
-    """Ask which of the texts held out, and the others, a label fits."""
-    texts = [plain(window) for window, _ in mixed(evidence)]
+    """The question which of the held-out and the other texts a label fits."""
+    texts = [plain(text) for text, _ in shuffled(evidence)]
     question = {"label": label, "texts": {str(number): text for number, text in enumerate(texts, start=1)}}
     return _messages(DETECT, question)
 
 
-def mixed(evidence: Evidence) -> list[tuple[Window, bool]]:
-    """The texts of the test in an order that tells nothing, and whether the feature is active on each."""
-    windows = [(window, True) for window in evidence.held_out]
-    windows += [(window, False) for window in evidence.others]
-    Random(f"order of {evidence.name}").shuffle(windows)
-    return windows
+def shuffled(evidence: Evidence) -> list[tuple[ActiveText, bool]]:
+    """The texts of the test in an order that gives nothing away; True where the feature is active."""
+    texts = [(text, True) for text in evidence.held_out]
+    texts += [(text, False) for text in evidence.others]
+    Random(f"order of {evidence.feature}").shuffle(texts)
+    return texts
 
 
-def marked(window: Window) -> str:
-    """The text with its active tokens between marks; the peak always is within what is kept."""
+def marked(text: ActiveText) -> str:
+    """The text with its active tokens between marks, cut so that a mark stays in."""
     pieces: list[str] = []
     inside = False
-    least = ACTIVE * window.peak
-    for token, activation in zip(window.tokens, window.activations, strict=True):
+    least = ACTIVE * text.peak
+    for token, activation in zip(text.tokens, text.activations, strict=True):
         active = activation > 0 and activation >= least
         if active != inside:
             pieces.append(OPEN if active else CLOSE)
@@ -77,13 +87,13 @@ def marked(window: Window) -> str:
     return _shortened("".join(pieces) + (CLOSE if inside else ""))
 
 
-def plain(window: Window) -> str:
+def plain(text: ActiveText) -> str:
     """The text without marks."""
-    return _shortened("".join(clean(token)[:LONGEST_TOKEN] for token in window.tokens))
+    return _shortened("".join(clean(token)[:LONGEST_TOKEN] for token in text.tokens))
 
 
 def clean(text: str) -> str:
-    """Nothing that a terminal or a model could take for more than a character, and none of the marks.
+    """The text without marks and without characters that could act on a terminal or a model.
 
     Control characters, those that turn the direction of writing and halves of characters become spaces.
     """
@@ -106,5 +116,51 @@ def _messages(task: str, question: Mapping[str, object]) -> Messages:
 
 
 def size(messages: Sequence[dict[str, str]]) -> int:
-    """Bytes of all messages: no tokenizer that falls back on bytes makes more tokens of them."""
+    """Bytes of all messages, the most tokens that any tokenizer can make of them."""
     return sum(len(message["content"].encode()) for message in messages)
+
+
+def read_label(answer: str) -> str:
+    """The label in `{"label": "..."}`, on one line; raises `Malformed` for anything else."""
+    label = _object_with(answer, "label")["label"]
+    if not isinstance(label, str):
+        raise Malformed("the label is not a text")
+    text = " ".join(clean(label).split()).strip("\"' .")
+    if not any(character.isalnum() for character in text):
+        raise Malformed("the label is empty")
+    if len(text) > LONGEST_LABEL:
+        raise Malformed(f"the label has {len(text):,} characters, more than {LONGEST_LABEL}")
+    return text
+
+
+def read_active(answer: str, count: int) -> frozenset[int]:
+    """The numbers in `{"active": [1, 4]}`, from 1 to `count`; raises `Malformed` for anything else."""
+    numbers = _object_with(answer, "active")["active"]
+    if not isinstance(numbers, list):
+        raise Malformed("active is not a list")
+    active = set()
+    for number in numbers:
+        value = int(number) if isinstance(number, str) and number.isascii() and number.isdigit() else number
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= count:
+            raise Malformed(f"active holds {str(number)[:20]!a}, which is not the number of a text")
+        active.add(value)
+    return frozenset(active)
+
+
+def _object_with(answer: str, key: str) -> dict[str, Any]:
+    """The last JSON object with a key, since models may put a fence around it or think aloud first."""
+    if len(answer) > LONGEST_ANSWER:
+        raise Malformed(f"the answer has {len(answer):,} characters")
+    decoder = json.JSONDecoder()
+    end = len(answer)
+    for _ in range(MOST_BEGINNINGS):
+        end = answer.rfind("{", 0, end)
+        if end < 0:
+            break
+        try:
+            value, _ = decoder.raw_decode(answer, end)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and key in value:
+            return value
+    raise Malformed(f"the answer holds no JSON object with {key!r}")

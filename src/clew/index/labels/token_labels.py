@@ -1,48 +1,83 @@
-"""A plain label by rule, without any language model: the tokens it is on, the words it says.
+"""Labels by rule, without a language model: the tokens that a feature is on, and the words it says.
 
-`on " France", " Paris"; says capital`. The rules are meant to say nothing rather than something wrong:
+`on " France", " Paris"; says capital`. Rules that find nothing certain give no label:
 
-- `on`: at most three tokens, each the peak of two texts or more, that are together the peak of 70 % of the
-  texts, of those that peak half as high as the strongest, and of a seventh of the sample of all peaks (of
-  half of it, if they are marks and no words);
+- `on`: at most three tokens, each the peak of two texts or more. Together they are the peak of 70 % of the
+  texts (of those that peak half as high as the strongest) and of a seventh of the sample of all peaks, or of
+  half of it if they are marks and not words.
 - `says`: at most three words, each promoted in three spellings (" capital", "Capital", " capitals") among the
-  ten tokens promoted most, or in two among the first five if it is the very first, or promoted and a token
-  that it is on. Two spellings further down are too often chance, and so is all of it in the lower half of
-  the layers.
-
-A label with neither is none.
+  first ten output tokens; or, for the first token of all, in two spellings among the first five; or promoted
+  and a token that the feature is on. Two spellings further down are too often chance. In the lower half of
+  the layers all of this is.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from clew.feature import Feature
 from clew.graph.graph import quote
 from clew.graph.summary.words import begins_word, is_nameable, stem
-from clew.index.labels.evidence import Evidence, Window
+from clew.index.labels.evidence import ActiveText, Evidence, each_evidence
 from clew.index.labels.prompts import LONGEST_TOKEN, clean
+from clew.index.storage.index import Index
 
 MADE_BY = "token rules 1"
-"""Whoever changes the rules raises the number."""
+"""The author of these labels; whoever changes the rules raises the number."""
 MOST = 3
-"""Tokens, and words."""
+"""Tokens, and words, in a label."""
 FEWEST_TEXTS = 4
 ENOUGH = 0.7
 HALF, SEVENTH = 1 / 2, 1 / 7
 TWICE, THRICE = 2, 3
 PROMOTED, FIRST = 10, 5
 SAME_BEGINNING = 5
-"""Words that begin with so many same letters stand for each other ..."""
+"""Words that begin with so many equal letters count as one ..."""
 SHORTEST = 4
 ENDINGS = frozenset({"er", "est", "ed", "ing", "ly"})
-"""... and shorter ones with one of these behind them: "warm" and "warmer"."""
+"""... and so do shorter ones with one of these endings: "warm" and "warmer"."""
+LABELS_AT_ONCE = 500
+"""Labels that are saved together, since each would wait for the disk; a kill loses no more."""
+
+
+@dataclass
+class RuleLabels:
+    """The labels of a run: the number saved, and those that wait."""
+
+    labelled: int = 0
+    waiting: dict[Feature, str] = field(default_factory=dict)
+
+    def save(self, index: Index) -> None:
+        index.set_labels(self.waiting, "tokens", author=MADE_BY)
+        self.labelled += len(self.waiting)
+        self.waiting = {}
+
+
+def label_by_rule(
+    index: Index,
+    features: Iterable[Feature],
+    sides: Mapping[Feature, bool | None],
+    labels: RuleLabels,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Label each feature that the rules have a label for; `labels` counts those saved, also after Ctrl-C."""
+    try:
+        for done, evidence in enumerate(each_evidence(index, features, sides, tested=False)):
+            on_progress(done)
+            if text := label_from_tokens(evidence):
+                labels.waiting[evidence.feature] = text
+            if len(labels.waiting) >= LABELS_AT_ONCE:
+                labels.save(index)
+    finally:
+        labels.save(index)
 
 
 def label_from_tokens(evidence: Evidence) -> str | None:
-    """The label of one side of a feature; None where the rules find nothing to say."""
-    windows = (*evidence.shown, *evidence.held_out)
-    on = frequent_peaks(windows)
+    """The label of one side of a feature; None where the rules find none."""
+    texts = (*evidence.shown, *evidence.held_out)
+    on = frequent_peaks(texts)
     on = on if _are_usual(on, evidence.peaks) else []
     says = agreed_words(evidence.promotes[:PROMOTED], on) if evidence.late else []
     parts = [f"on {', '.join(map(_quoted, on))}"] if on else []
@@ -52,26 +87,26 @@ def label_from_tokens(evidence: Evidence) -> str | None:
     return "; ".join(parts) + (" (negative)" if evidence.negative else "")
 
 
-def frequent_peaks(windows: Sequence[Window]) -> list[str]:
-    """The tokens on which texts peak, the most frequent first, where few of them are enough."""
-    highest = max((window.peak for window in windows), default=0.0)
-    windows = [window for window in windows if window.peak >= HALF * highest]
-    if len(windows) < FEWEST_TEXTS:
+def frequent_peaks(texts: Sequence[ActiveText]) -> list[str]:
+    """The tokens on which most texts peak, the most frequent first; none where they are too many."""
+    highest = max((text.peak for text in texts), default=0.0)
+    texts = [text for text in texts if text.peak >= HALF * highest]
+    if len(texts) < FEWEST_TEXTS:
         return []
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for window in windows:
-        spellings[_folded(window.peak_token)][window.peak_token] += 1
+    for text in texts:
+        spellings[_folded(text.peak_token)][text.peak_token] += 1
     ranked = sorted(spellings.values(), key=lambda spelled: -spelled.total())
     chosen = [spelled for spelled in ranked[:MOST] if spelled.total() >= TWICE]
-    while chosen and sum(one.total() for one in chosen[:-1]) >= ENOUGH * len(windows):
+    while chosen and sum(one.total() for one in chosen[:-1]) >= ENOUGH * len(texts):
         chosen.pop()
-    if sum(one.total() for one in chosen) < ENOUGH * len(windows):
+    if sum(one.total() for one in chosen) < ENOUGH * len(texts):
         return []
     return [spelled.most_common(1)[0][0] for spelled in chosen]
 
 
 def _are_usual(on: Sequence[str], peaks: Sequence[tuple[str, float]]) -> bool:
-    """Whether the tokens are a share of the sample too: the strongest texts may be all of one template."""
+    """True where the tokens are a share of the sample too; the strongest texts may all be of one template."""
     tokens = set(map(_folded, on))
     needed = SEVENTH if any(_is_word(token) for token in on) else HALF
     return not peaks or sum(share for token, share in peaks if _folded(token) in tokens) >= needed
@@ -82,12 +117,12 @@ def _is_word(token: str) -> bool:
 
 
 def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:
-    """Words for which several promoted tokens stand, in the spelling that is promoted most."""
+    """Words that several promoted tokens spell, in the spelling that is promoted most."""
     groups: list[list[tuple[int, str]]] = []
     for rank, token in enumerate(promoted):
         if not is_nameable(token.strip()):
             continue
-        group = next((group for group in groups if _alike(token, group[0][1])), None)
+        group = next((group for group in groups if _are_one_word(token, group[0][1])), None)
         if group is None:
             groups.append([(rank, token)])
         else:
@@ -104,7 +139,7 @@ def agreed_words(promoted: Sequence[str], on: Sequence[str]) -> list[str]:
     return words[:MOST]
 
 
-def _alike(token: str, other: str) -> bool:
+def _are_one_word(token: str, other: str) -> bool:
     short, long = sorted((stem(token), stem(other)), key=len)
     inflected = len(short) >= SHORTEST and long.startswith(short) and long[len(short) :] in ENDINGS
     begin_alike = len(short) >= SAME_BEGINNING and short[:SAME_BEGINNING] == long[:SAME_BEGINNING]
@@ -112,7 +147,7 @@ def _alike(token: str, other: str) -> bool:
 
 
 def _folded(token: str) -> str:
-    """The same for a token with a capital or a space more; only spaces are themselves."""
+    """The token without capitals and outer spaces; a token of spaces stays as it is."""
     return token.strip().lower() or token
 
 

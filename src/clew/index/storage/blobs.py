@@ -1,4 +1,4 @@
-"""Arrays as the bytes that an index keeps, little-endian, and back."""
+"""Arrays as the bytes that an index stores, little-endian, and back."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def unpack_scored(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float32[np.
     )
 
 
-def pack_drawn(ids: Int32[np.ndarray, " token"], keys: Float64[np.ndarray, " token"]) -> bytes:
+def pack_sample(ids: Int32[np.ndarray, " token"], keys: Float64[np.ndarray, " token"]) -> bytes:
     """A sample of tokens: the ids (int32 each), then the keys by which they were drawn (float64 each)."""
     return ids.astype("<i4").tobytes() + keys.astype("<f8").tobytes()
 
 
-def unpack_drawn(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float64[np.ndarray, " token"]]:
+def unpack_sample(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float64[np.ndarray, " token"]]:
     count = len(blob) // 12
     return (
         np.frombuffer(blob, "<i4", count).astype(np.int32),

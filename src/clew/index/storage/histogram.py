@@ -1,9 +1,8 @@
-"""Histograms that need no second pass: their bins are fixed by the bits of a float32.
+"""Histograms with fixed bins, which need no second pass: the bits of a float32 say its bin.
 
-A bin is a sign, an exponent and the top bit of the mantissa: from 2^-10 to 2^12 in steps of an octave's
-halves, `[2^e, 1.5 * 2^e)` and `[1.5 * 2^e, 2^(e+1))`. What is closer to zero has one bin on each side, zero
-has its own (magnitudes below 2^-127 count as zero), and the outermost bins are open. Counts are exact and add
-up over shards.
+A bin is a sign, an exponent and the top bit of the mantissa: half octaves from 2^-10 to 2^12, that is
+`[2^e, 1.5 * 2^e)` and `[1.5 * 2^e, 2^(e+1))`. Smaller magnitudes have one bin on each side. Zero has a bin of
+its own; magnitudes below 2^-127 count as zero. The outermost bins are open. Counts add up over shards.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOWEST, HIGHEST = -10, 12
-"""Octaves that are told apart."""
+"""The octaves that have bins."""
 CODES = 2 * (HIGHEST - LOWEST) + 1
-"""Magnitudes on one side, what is next to zero included."""
+"""Bins on one side of zero."""
 ZERO = CODES
 N_BINS = 2 * CODES + 1
 
 _SHIFT = 22
-"""Leaves sign, exponent and one bit of the mantissa of a float32."""
+"""Bits of a float32 to drop: sign, exponent and one bit of the mantissa remain."""
 _FIRST = 2 * (127 + LOWEST)
 """The code of 2^LOWEST, counted from one below."""
 
@@ -52,19 +51,21 @@ def bins_of(values: Float32[Tensor, "row feature"]) -> Int16[Tensor, "row featur
 
 @cache
 def edges() -> Float64[np.ndarray, " edge"]:
-    """Where bins begin and end, `N_BINS + 1` of them; the outermost are infinite, zero's are both zero."""
+    """The `N_BINS + 1` edges of the bins; the outermost are infinite, both edges of zero's bin are zero."""
     octaves = np.exp2(np.arange(LOWEST, HIGHEST, dtype=np.float64))
     side = np.stack([octaves, 1.5 * octaves], axis=1).ravel()
-    found = np.concatenate([[-np.inf], -side[::-1][:-1], [-side[0], 0, 0], side, [np.inf]])
-    found.flags.writeable = False
-    return found
+    all_edges = np.concatenate([[-np.inf], -side[::-1][:-1], [-side[0], 0, 0], side, [np.inf]])
+    all_edges.flags.writeable = False
+    return all_edges
 
 
 def quantiles(
     counts: Int64[np.ndarray, " bin"], shares: Float64[np.ndarray, " share"], lowest: float, highest: float
 ) -> Float64[np.ndarray, " share"]:
-    """Below which value each share of the counts lies, as exactly as bins tell: between a bin's ends
-    evenly, with the extremes for the open ends."""
+    """The value below which each share of the counts lies, taken as even within a bin.
+
+    `lowest` and `highest` end the open bins.
+    """
     limits = np.clip(edges(), lowest, highest)
     reached = np.concatenate([[0], np.cumsum(counts)]).astype(np.float64)
     wanted = shares * reached[-1]

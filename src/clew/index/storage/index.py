@@ -1,4 +1,4 @@
-"""An index of what features mean: opened in milliseconds, asked feature by feature.
+"""An index of what features fire on: opened in milliseconds, read feature by feature.
 
 ```python
 with open_index("smollm2--neurons.sqlite3") as index:
@@ -15,49 +15,69 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from clew.errors import ClewError
-from clew.index.storage.draw import draw_windows, most_frequent
-from clew.index.storage.label import RANK, Label, check_label
-from clew.index.storage.metadata import About, read_about
+from clew.feature import Feature
+from clew.index.storage.label import (
+    Label,
+    check_label,
+    insert_labels,
+    read_label_history,
+    read_labels,
+    update_label_search,
+)
+from clew.index.storage.metadata import IndexMetadata, read_metadata
 from clew.index.storage.record import FeatureRecord
-from clew.index.storage.record_reader import read_feature
-from clew.index.storage.schema import changing, connect
-from clew.index.storage.search import Hit, relabel, search
+from clew.index.storage.record_reader import read_record
+from clew.index.storage.schema import connect
+from clew.index.storage.search import SearchHit, search
+from clew.index.storage.texts import IDS_AT_ONCE, TokenTexts, draw_windows
+from clew.sqlite import transaction
 
-AT_ONCE = 500
-"""Features that one query asks for."""
+FeatureLike: TypeAlias = Feature | tuple[int, int]
+"""A feature, or its layer and index."""
 
 
 def open_index(path: str | Path, *, writable: bool = False) -> Index:
-    """Open an index, to read only unless `writable`; several processes may.
+    """Open an index; several processes may do so at once.
 
-    Raises `ClewError` where there is none, or none that this clew can read.
+    Args:
+        path: The file of the index.
+        writable: Allow new labels.
+
+    Returns:
+        The open index, which is a context manager that closes it.
+
+    Raises:
+        ClewError: There is no such file, or this clew cannot read it.
     """
     file = Path(path).expanduser()
     connection = connect(file, writable=writable)
     try:
-        return Index(file, connection, read_about(connection, file), writable=writable)
+        return Index(file, connection, read_metadata(connection, file), writable=writable)
     except BaseException:
         connection.close()
         raise
 
 
 class Index:
-    """One open index; threads may share it."""
+    """One open index; threads may share it. `open_index` opens one."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, about: About, *, writable: bool) -> None:
-        self.path, self.about = path, about
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, metadata: IndexMetadata, *, writable: bool
+    ) -> None:
+        self.path, self.metadata = path, metadata
         self._connection, self._writable = connection, writable
         self._lock = threading.RLock()
-        self._token_texts: dict[int, str] = {}
+        self._texts = TokenTexts(connection)
 
     def __repr__(self) -> str:
-        about = self.about
-        state = "" if about.complete else ", unfinished"
+        metadata = self.metadata
+        state = "" if metadata.complete else ", unfinished"
         return (
-            f"Index({about.model} · {about.dictionary}, {about.n_features:,} features, "
-            f"{about.positions:,} positions{state})"
+            f"Index({metadata.model} · {metadata.dictionary}, {metadata.n_features:,} features, "
+            f"{metadata.positions:,} positions{state})"
         )
 
     def __enter__(self) -> Index:
@@ -67,84 +87,100 @@ class Index:
         self.close()
 
     def close(self) -> None:
+        """Close the file; nothing can be read afterwards."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for this thread alone; damage is told as `ClewError`."""
+        """The connection for this thread alone; damage becomes a `ClewError`."""
         with self._lock:
             try:
                 yield self._connection
             except (sqlite3.Error, ValueError, LookupError) as error:
                 raise ClewError(
-                    f"{self.path} cannot be read, or is damaged ({error}): copy it again, or make it anew."
+                    f"{self.path} cannot be read or is damaged ({error}); copy it again, or make a new one."
                 ) from error
 
-    def feature(self, layer: int, feature: int) -> FeatureRecord | None:
-        """All that is known of one feature; None where there is no such feature, or nothing is known of it.
+    def __contains__(self, feature: FeatureLike) -> bool:
+        """True where the dictionary has this feature, even if nothing is known about it."""
+        return self.metadata.feature_id(_feature(feature)) is not None
 
-        Nothing is known of a feature that was not in the files of which an index was made; one that was
-        looked at, but never active, has a record that says so.
+    def feature(self, layer: int | FeatureLike, index: int | None = None) -> FeatureRecord | None:
+        """Everything that is known about one feature.
+
+        Args:
+            layer: The feature's layer; or the whole feature, without `index`.
+            index: The feature's number in its layer.
+
+        Returns:
+            The record; None for a feature that the dictionary, or a partial index, does not have. A feature
+            that was never active has a record that says so.
+
+        Raises:
+            ClewError: The file is damaged.
         """
-        number = self.about.feature_id(layer, feature)
+        feature = _feature(layer, index)
+        number = self.metadata.feature_id(feature)
         if number is None:
             return None
         with self._reading() as connection:
-            label = self.labels([(layer, feature)]).get((layer, feature))
-            return read_feature(connection, self.about, number, label, self._texts)
+            label = self.labels([feature]).get(feature)
+            return read_record(connection, self.metadata, number, label, self._texts)
 
     def count_seen(self) -> int:
-        """How many features were active anywhere."""
+        """The number of features that were active anywhere."""
         with self._reading() as connection:
             (count,) = connection.execute("SELECT count(*) FROM features WHERE frequency > 0").fetchone()
         return count
 
     def count_labelled(self) -> int:
-        """How many features have, or had, a label."""
+        """The number of features that have, or had, a label."""
         with self._reading() as connection:
             (count,) = connection.execute("SELECT count(DISTINCT feature) FROM labels").fetchone()
         return count
 
-    def label(self, layer: int, feature: int) -> Label | None:
-        """What a feature is called; a person's word goes before a model's, and that before a rule's."""
-        return self.labels([(layer, feature)]).get((layer, feature))
+    def label(self, layer: int | FeatureLike, index: int | None = None) -> Label | None:
+        """The label of a feature, named as in `feature`; None where it has none.
 
-    def labels(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Label]:
-        """The labels of many features (layer, index) at once; those without one are left out."""
-        found = {pair: self.about.feature_id(*pair) for pair in pairs}
-        numbers = [number for number in found.values() if number is not None]
-        best: dict[int, Label] = {}
-        for begin in range(0, len(numbers), AT_ONCE):
-            best |= self._best_labels(numbers[begin : begin + AT_ONCE])
-        return {pair: best[number] for pair, number in found.items() if number in best}
+        A person's label goes before a language model's, and that before one made by rule.
+        """
+        feature = _feature(layer, index)
+        return self.labels([feature]).get(feature)
 
-    def _best_labels(self, numbers: list[int]) -> dict[int, Label]:
-        marks = ",".join("?" * len(numbers))
+    def labels(self, features: Iterable[FeatureLike]) -> dict[Feature, Label]:
+        """The labels of many features at once.
+
+        Args:
+            features: Features, or pairs of layer and index.
+
+        Returns:
+            The label of each feature that has one.
+
+        Raises:
+            ClewError: The file is damaged.
+        """
+        ids = {feature: self.metadata.feature_id(feature) for feature in map(_feature, features)}
+        numbers = [number for number in ids.values() if number is not None]
+        labels: dict[int, Label] = {}
         with self._reading() as connection:
-            rows = connection.execute(
-                f"""SELECT feature, text, source, author, confidence, created, detail FROM labels
-                WHERE id IN (SELECT max(id) FROM labels WHERE feature IN ({marks}) GROUP BY feature, source)
-                AND text != '' ORDER BY {RANK} DESC""",
-                numbers,
-            ).fetchall()
-        return {row[0]: Label(*row[1:]) for row in rows}
+            for begin in range(0, len(numbers), IDS_AT_ONCE):
+                labels |= read_labels(connection, numbers[begin : begin + IDS_AT_ONCE])
+        return {feature: labels[number] for feature, number in ids.items() if number in labels}
 
-    def label_history(self, layer: int, feature: int) -> list[Label]:
-        """All that a feature was ever called, the newest first; an empty text took a label back."""
-        number = self.about.feature_id(layer, feature)
+    def label_history(self, layer: int | FeatureLike, index: int | None = None) -> list[Label]:
+        """All labels that a feature (named as in `feature`) ever had, the newest first.
+
+        An empty text took a label back.
+        """
+        number = self.metadata.feature_id(_feature(layer, index))
         with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT text, source, author, confidence, created, detail FROM labels WHERE feature = ? "
-                "ORDER BY id DESC",
-                (number,),
-            ).fetchall()
-        return [Label(*row) for row in rows]
+            return read_label_history(connection, number)
 
     def set_label(
         self,
         layer: int,
-        feature: int,
+        index: int,
         text: str,
         source: str = "person",
         *,
@@ -152,88 +188,124 @@ class Index:
         confidence: float | None = None,
         detail: str | None = None,
     ) -> Label | None:
-        """Call a feature something (an empty text takes back what this source said); returns what counts now.
+        """Label one feature; see `set_labels`.
 
-        Raises `ClewError` for a feature that there is not, an unknown source, a text that is too long, and
-        an index that was opened to read only.
+        Args:
+            layer: The feature's layer.
+            index: The feature's number in its layer.
+            text: The label; an empty text takes back the label of this source.
+            source: `"person"`, `"model"` or `"tokens"`.
+            author: The person, the model, or the name of the rules.
+            confidence: How well the label was tested, 0 to 1; None where it was not.
+            detail: JSON that says how the label was made.
+
+        Returns:
+            The label that the feature has now: that of another source may go before the new one.
+
+        Raises:
+            ClewError: There is no such feature, the label or the source is not allowed, or the index was not
+                opened with `writable=True`.
         """
-        place = layer, feature
-        now = self.set_labels({place: text}, source, author=author, confidence=confidence, detail=detail)
-        return now.get(place)
+        feature = Feature(layer, index)
+        now = self.set_labels({feature: text}, source, author=author, confidence=confidence, detail=detail)
+        return now.get(feature)
 
     def set_labels(
         self,
-        texts: Mapping[tuple[int, int], str],
+        texts: Mapping[Feature, str] | Mapping[tuple[int, int], str],
         source: str = "person",
         *,
         author: str = "",
         confidence: float | None = None,
         detail: str | None = None,
-    ) -> dict[tuple[int, int], Label]:
-        """`set_label` for many features at once, all of them or none; returns what counts now, by feature."""
-        checked = {place: check_label(text, source, confidence) for place, text in texts.items()}
-        numbers = {place: self._number(*place) for place in checked}
+    ) -> dict[Feature, Label]:
+        """Label many features at once, all of them or none.
+
+        Args:
+            texts: The label of each feature; an empty text takes back the label of this source.
+            source: `"person"`, `"model"` or `"tokens"`.
+            author: The person, the model, or the name of the rules.
+            confidence: How well the labels were tested, 0 to 1; None where they were not.
+            detail: JSON that says how the labels were made.
+
+        Returns:
+            The labels that these features have now.
+
+        Raises:
+            ClewError: As `set_label` does; then no label is changed.
+        """
+        checked = {
+            _feature(feature): check_label(text, source, confidence) for feature, text in texts.items()
+        }
+        ids = {feature: self._existing_id(feature) for feature in checked}
         if not self._writable:
-            raise ClewError(f"{self.path} is open to read only; open it with writable=True to label.")
+            raise ClewError(f"{self.path} is open to read only; open it with writable=True to set labels.")
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
+        rows = [
+            (ids[feature], text, source, author, confidence, created, detail)
+            for feature, text in checked.items()
+        ]
         with self._lock:
             try:
-                with changing(self._connection) as connection:
-                    connection.executemany(
-                        "INSERT INTO labels (feature, text, source, author, confidence, created, detail) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        [
-                            (numbers[place], text, source, author, confidence, created, detail)
-                            for place, text in checked.items()
-                        ],
-                    )
+                with transaction(self._connection) as connection:
+                    insert_labels(connection, rows)
                     now = self.labels(checked)
-                    for place, number in numbers.items():
-                        relabel(connection, number, now[place].text if place in now else "")
+                    for feature, number in ids.items():
+                        update_label_search(connection, number, now[feature].text if feature in now else "")
             except sqlite3.Error as error:
-                raise ClewError(f"The label cannot be kept in {self.path} ({error}).") from error
+                raise ClewError(f"The label cannot be saved in {self.path} ({error}).") from error
         return now
 
-    def _number(self, layer: int, feature: int) -> int:
-        number = self.about.feature_id(layer, feature)
+    def _existing_id(self, feature: Feature) -> int:
+        number = self.metadata.feature_id(feature)
         if number is None:
-            raise ClewError(f"There is no feature L{layer}/{feature} in {self.path}.")
+            raise ClewError(f"{self.path} has no feature {feature}.")
         return number
 
     def search(
-        self, query: str, limit: int = 20, *, among: Iterable[tuple[int, int]] | None = None
-    ) -> list[Hit]:
-        """Features whose label, output tokens, peak tokens or example texts hold all words of a query.
+        self, query: str, limit: int = 20, *, among: Iterable[FeatureLike] | None = None
+    ) -> list[SearchHit]:
+        """Features whose label, output tokens, peak tokens or example texts have all words of a query.
 
-        Labels first; the last word may be the beginning of one. `among` names the only features (layer,
-        index) that are wanted.
+        Args:
+            query: Words; the last one may be the beginning of a word.
+            limit: At most so many features.
+            among: Search only these features.
+
+        Returns:
+            The features with a text that matches; matching labels come first.
+
+        Raises:
+            ClewError: The file is damaged.
         """
-        wanted = None if among is None else [self.about.feature_id(*pair) for pair in among]
+        wanted = None if among is None else [self.metadata.feature_id(_feature(each)) for each in among]
         numbers = None if wanted is None else [number for number in wanted if number is not None]
         with self._reading() as connection:
-            return search(connection, self.about, query, limit, self._texts, numbers)
+            return search(connection, self.metadata, query, limit, self._texts, numbers)
 
-    def most_frequent(self, count: int) -> list[tuple[int, int]]:
-        """The features (layer, index) that are active most often; none that was never seen."""
+    def most_frequent(self, count: int) -> list[Feature]:
+        """At most `count` features, those that are active most often first; none that was never active."""
         with self._reading() as connection:
-            return most_frequent(connection, count)
+            rows = connection.execute(
+                "SELECT layer, feature FROM features WHERE frequency > 0 "
+                "ORDER BY frequency DESC, max(abs(minimum), abs(maximum)) DESC, id LIMIT ?",
+                (count,),
+            ).fetchall()
+        return [Feature(*row) for row in rows]
 
     def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
-        """The tokens of at most so many windows, without the sink; the same ones for the same seed."""
-        first = 0 if self.about.sink is None else 1
+        """The tokens of at most `count` windows, without the sink; the same ones for the same seed."""
+        first = 0 if self.metadata.sink is None else 1
         with self._reading() as connection:
-            windows = [ids[first:] for ids in draw_windows(connection, count, seed)]
-            texts = self._texts([token for ids in windows for token in ids])
-        return [tuple(texts[token] for token in ids) for ids in windows]
+            return [tuple(self._texts(ids[first:])) for ids in draw_windows(connection, count, seed)]
 
-    def _texts(self, ids: Iterable[int]) -> dict[int, str]:
-        """Spellings of tokens, asked for once."""
-        known = self._token_texts
-        missing = [number for number in set(ids) if number not in known]
-        for begin in range(0, len(missing), AT_ONCE):
-            some = missing[begin : begin + AT_ONCE]
-            marks = ",".join("?" * len(some))
-            known.update(self._connection.execute(f"SELECT id, text FROM tokens WHERE id IN ({marks})", some))
-        for number in missing:
-            known.setdefault(number, "")
-        return known
+
+def _feature(layer: int | FeatureLike, index: int | None = None) -> Feature:
+    """The feature that a caller named in one of three ways."""
+    if isinstance(layer, Feature):
+        return layer
+    if isinstance(layer, tuple):
+        return Feature(*layer)
+    if index is None:
+        raise TypeError("a layer needs the index of a feature, as in index.feature(24, 1005)")
+    return Feature(layer, index)

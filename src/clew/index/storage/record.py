@@ -1,30 +1,31 @@
-"""What an index knows of one feature, as plain data."""
+"""The record of one feature: everything that an index knows about it, as plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from clew.feature import Feature
 from clew.index.storage.label import Label
 
 TOP, BOTTOM = 0, -1
-"""Kinds of examples; from 1 on they are levels below the strongest, from -2 down above the most negative."""
+"""Kinds of examples. Kinds from 1 on are levels below the strongest, from -2 down above the most negative."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A piece of a window, with what the feature did on each of its tokens."""
+    """A piece of a window, with the feature's activation on each token."""
 
     tokens: tuple[str, ...]
     activations: tuple[float, ...]
-    """One for each token, to 1/254 of the largest magnitude among them."""
+    """One for each token, rounded to 1/127 of the largest magnitude among them."""
     peak_at: int
-    """The place in `tokens` of the strongest one, of the whole window."""
+    """The place in `tokens` of the strongest token of the whole window."""
     peak: float
-    """The activation there, exactly."""
+    """The exact activation there."""
     window: int
     position: int
-    """Of the peak in its window, whose first position is the sink."""
+    """The position of the peak in its window; position 0 is the sink."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,21 @@ class ExampleGroup:
     """Examples of one kind, the strongest first."""
 
     kind: int
-    """`TOP` or `BOTTOM`; levels below the strongest from 1 on, those of negative ones from -2 down."""
+    """`TOP`, `BOTTOM` or a level."""
     name: str
     examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often an activation lay between one edge (included) and the next."""
+    """Counts of activations between one edge (included) and the next."""
 
     edges: tuple[float, ...]
     """One more than counts; a bin from 0 to 0 holds exact zeros."""
     counts: tuple[int, ...]
 
     def share_below(self, value: float) -> float | None:
-        """The share of activations below a value, taken as even within a bin; None where nothing is known."""
+        """The share of activations below a value, taken as even within a bin; None for an empty histogram."""
         total = sum(self.counts)
         below = 0.0
         for low, high, count in zip(self.edges, self.edges[1:], self.counts, strict=False):
@@ -57,7 +58,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class TokenValue:
-    """A token with a logit, an activation or a share, as the field says that holds it."""
+    """A token with a logit, an activation or a share."""
 
     text: str
     value: float
@@ -65,13 +66,12 @@ class TokenValue:
 
 @dataclass(frozen=True)
 class FeatureRecord:
-    """One feature over the texts that were read; positions of the sink do not count."""
+    """One feature over all texts that were read; the sink does not count."""
 
-    layer: int
-    feature: int
+    feature: Feature
     label: Label | None
     positions: int
-    """At how many positions it was looked at."""
+    """Positions at which it was counted."""
     frequency: float
     """Share of positions at which its activation is not zero."""
     mean: float | None
@@ -80,45 +80,42 @@ class FeatureRecord:
     maximum: float | None
     histogram: Histogram
     quantiles: tuple[tuple[float, float], ...]
-    """(share, value below which it lies), read from the histogram."""
+    """(share, value below which that share of activations lies), read from the histogram."""
     groups: tuple[ExampleGroup, ...]
     top_outputs: tuple[TokenValue, ...]
-    """Tokens that it writes towards, with the logit that one unit of activation adds, leaving norms out."""
+    """Tokens that it promotes, with the logit that one unit of activation adds, without the norms."""
     bottom_outputs: tuple[TokenValue, ...]
     frequent_tokens: tuple[TokenValue, ...]
-    """Tokens on which windows peak, as shares of a sample that favours strong peaks."""
+    """Peak tokens with their shares of a sample of windows that favours strong peaks."""
     strongest_tokens: tuple[TokenValue, ...]
-    """Tokens on which windows peak highest, with that activation."""
+    """Peak tokens with the highest activations."""
     frequent_low: tuple[TokenValue, ...] = ()
-    """The same two of the most negative activations."""
+    """As `frequent_tokens`, for the most negative activations."""
     strongest_low: tuple[TokenValue, ...] = ()
+    """As `strongest_tokens`, for the most negative activations."""
 
     @property
     def never_seen(self) -> bool:
-        """Whether it was active nowhere in the texts."""
+        """True where it was active nowhere in the texts."""
         return self.frequency == 0
 
-    @property
-    def name(self) -> str:
-        return f"L{self.layer}/{self.feature}"
-
     def group(self, kind: int) -> tuple[Example, ...]:
-        """The examples of one kind; none where there are none."""
+        """The examples of one kind."""
         return next((group.examples for group in self.groups if group.kind == kind), ())
 
     def __repr__(self) -> str:
         if self.never_seen:
-            return f"FeatureRecord({self.name}: never active in {self.positions:,} positions)"
+            return f"FeatureRecord({self.feature}: never active in {self.positions:,} positions)"
         label = f"{self.label.text!r}, " if self.label else ""
         count = sum(len(group.examples) for group in self.groups)
         active = f"active at {self.frequency:.2%} of {self.positions:,} positions"
-        return f"FeatureRecord({self.name}: {label}{active}, {count} examples)"
+        return f"FeatureRecord({self.feature}: {label}{active}, {count} examples)"
 
     def as_json(self) -> dict[str, Any]:
-        """The feature details that other tools read, with what clew knows besides."""
+        """The feature details that other tools read, and further fields of clew."""
         return {
-            "index": self.feature,
-            "layer": self.layer,
+            "index": self.feature.index,
+            "layer": self.feature.layer,
             "examples_quantiles": _groups_as_json(self.groups),
             "top_logits": [token.text for token in self.top_outputs],
             "bottom_logits": [token.text for token in self.bottom_outputs],
@@ -146,26 +143,22 @@ class FeatureRecord:
 
 
 def _groups_as_json(groups: tuple[ExampleGroup, ...]) -> list[dict[str, Any]]:
-    """A window that an earlier group holds already is said to be repeated."""
-    seen: set[int] = set()
-    found = []
+    """Groups in the published spelling; a window that an earlier group has is marked as repeated."""
+    earlier: set[int] = set()
+    quantiles = []
     for group in groups:
-        found.append(
+        examples = [
             {
-                "quantile_name": group.name,
-                "examples": [
-                    {
-                        "tokens": list(example.tokens),
-                        "tokens_acts_list": _with_exact_peak(example),
-                        "train_token_ind": example.peak_at,
-                        "is_repeated_datapoint": example.window in seen,
-                    }
-                    for example in group.examples
-                ],
+                "tokens": list(example.tokens),
+                "tokens_acts_list": _with_exact_peak(example),
+                "train_token_ind": example.peak_at,
+                "is_repeated_datapoint": example.window in earlier,
             }
-        )
-        seen |= {example.window for example in group.examples}
-    return found
+            for example in group.examples
+        ]
+        quantiles.append({"quantile_name": group.name, "examples": examples})
+        earlier |= {example.window for example in group.examples}
+    return quantiles
 
 
 def _with_exact_peak(example: Example) -> list[float]:

@@ -1,10 +1,9 @@
-"""From the rows of an index to a `FeatureRecord`."""
+"""Records of features, read from the rows of an index."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
@@ -12,14 +11,14 @@ import numpy as np
 
 from clew.index.storage.blobs import (
     unpack_activations,
-    unpack_drawn,
     unpack_histogram,
+    unpack_sample,
     unpack_scored,
     unpack_tokens,
 )
 from clew.index.storage.histogram import bin_of, edges, quantiles
 from clew.index.storage.label import Label
-from clew.index.storage.metadata import About
+from clew.index.storage.metadata import IndexMetadata
 from clew.index.storage.record import (
     BOTTOM,
     TOP,
@@ -29,43 +28,47 @@ from clew.index.storage.record import (
     Histogram,
     TokenValue,
 )
+from clew.index.storage.texts import TokenTexts
 
 SHARES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
-"""Where the quantiles of a record are taken."""
-
-Texts = Callable[[Iterable[int]], dict[int, str]]
-FACTS = (
+"""Shares of the quantiles in a record."""
+COLUMNS = (
     "frequency, mean, minimum, maximum, histogram, top_outputs, bottom_outputs, frequent_tokens, "
     "strongest_tokens, frequent_low, strongest_low, imported"
 )
 
 
-def read_feature(
-    connection: sqlite3.Connection, about: About, number: int, label: Label | None, texts: Texts
+def read_record(
+    connection: sqlite3.Connection,
+    metadata: IndexMetadata,
+    feature_id: int,
+    label: Label | None,
+    texts: TokenTexts,
 ) -> FeatureRecord | None:
-    """One feature, never seen where nothing was counted for it yet; None where nothing is known of it."""
-    layer, feature = about.place_of(number)
-    row = connection.execute(f"SELECT {FACTS} FROM features WHERE id = ?", (number,)).fetchone()
-    if row is None and about.partial:
+    """The record of one feature; None where a partial index does not have the feature.
+
+    A feature without a row was never counted, so it was never active.
+    """
+    row = connection.execute(f"SELECT {COLUMNS} FROM features WHERE id = ?", (feature_id,)).fetchone()
+    if row is None and metadata.partial:
         return None
     if row is None:
-        row = (0.0, *[None] * FACTS.count(","))
-    frequency, mean, minimum, maximum, histogram, tops, bottoms, *tokens, imported = row
+        row = (0.0, *[None] * COLUMNS.count(","))
+    frequency, mean, minimum, maximum, histogram, tops, bottoms, *tokens, imported_json = row
     frequent, strongest, frequent_low, strongest_low = tokens
-    foreign: dict[str, Any] = json.loads(imported) if imported else {}
-    shown, values = _distribution(histogram, minimum, maximum, foreign)
+    imported: dict[str, Any] = json.loads(imported_json) if imported_json else {}
+    bars, values = _distribution(histogram, minimum, maximum, imported)
     return FeatureRecord(
-        layer=layer,
-        feature=feature,
+        feature=metadata.feature_of(feature_id),
         label=label,
-        positions=about.positions,
+        positions=metadata.positions,
         frequency=frequency,
         mean=mean,
         minimum=minimum,
         maximum=maximum,
-        histogram=shown,
+        histogram=bars,
         quantiles=values,
-        groups=_groups(connection, number, texts, foreign.get("group_names", {})),
+        groups=_groups(connection, feature_id, texts, imported.get("group_names", {})),
         top_outputs=_scored(tops, texts),
         bottom_outputs=_scored(bottoms, texts),
         frequent_tokens=_frequent(frequent, texts),
@@ -76,12 +79,12 @@ def read_feature(
 
 
 def _distribution(
-    blob: bytes | None, minimum: float | None, maximum: float | None, foreign: dict[str, Any]
+    blob: bytes | None, minimum: float | None, maximum: float | None, imported: dict[str, Any]
 ) -> tuple[Histogram, tuple[tuple[float, float], ...]]:
-    """The bins from the first that is not empty to the last, and quantiles; foreign ones as they came."""
-    if foreign.get("histogram"):
-        shown = Histogram(tuple(foreign["histogram_edges"]), tuple(foreign["histogram"]))
-        return shown, tuple((share, value) for share, value in foreign.get("quantiles", ()))
+    """The histogram without empty bins at its ends, and quantiles; imported ones stay as they came."""
+    if imported.get("histogram"):
+        bars = Histogram(tuple(imported["histogram_edges"]), tuple(imported["histogram"]))
+        return bars, tuple((share, value) for share, value in imported.get("quantiles", ()))
     counts = unpack_histogram(blob or b"")
     (filled,) = np.nonzero(counts)
     if minimum is None or maximum is None or not len(filled):
@@ -95,55 +98,41 @@ def _distribution(
     )
 
 
-def _scored(blob: bytes | None, texts: Texts) -> tuple[TokenValue, ...]:
+def _scored(blob: bytes | None, texts: TokenTexts) -> tuple[TokenValue, ...]:
     ids, values = unpack_scored(blob or b"")
-    spelled = texts(ids.tolist())
-    pairs = zip(ids.tolist(), values.tolist(), strict=True)
-    return tuple(TokenValue(spelled[token], value) for token, value in pairs)
+    return tuple(map(TokenValue, texts(ids.tolist()), values.tolist()))
 
 
-def _frequent(blob: bytes | None, texts: Texts) -> tuple[TokenValue, ...]:
-    """Each token of the sample with its share, the largest first."""
-    ids, _ = unpack_drawn(blob or b"")
+def _frequent(blob: bytes | None, texts: TokenTexts) -> tuple[TokenValue, ...]:
+    """Each token of the sample with its share, the largest share first."""
+    ids, _ = unpack_sample(blob or b"")
     distinct, counts = np.unique(ids, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    spelled = texts(distinct.tolist())
-    return tuple(
-        TokenValue(spelled[token], count / len(ids))
-        for token, count in zip(distinct[order].tolist(), counts[order].tolist(), strict=True)
-    )
+    return tuple(map(TokenValue, texts(distinct[order].tolist()), (counts[order] / len(ids)).tolist()))
 
 
 def _groups(
-    connection: sqlite3.Connection, number: int, texts: Texts, names: dict[str, str]
+    connection: sqlite3.Connection, feature_id: int, texts: TokenTexts, names: dict[str, str]
 ) -> tuple[ExampleGroup, ...]:
-    """The strongest, the levels below them, the most negative, the levels above those."""
+    """The strongest examples, the levels below them, the most negative ones, the levels above those."""
     rows = connection.execute(
         """SELECT kind, window, position, first, peak, activations, tokens FROM examples
         JOIN windows ON windows.id = window WHERE feature = ? ORDER BY kind < 0, abs(kind), rank""",
-        (number,),
+        (feature_id,),
     ).fetchall()
-    found = [(row[0], _shown(row), row) for row in rows]
-    spelled = texts({token for _, (ids, _), _ in found for token in ids})
     groups = []
-    for kind, some in groupby(found, key=lambda entry: entry[0]):
-        examples = tuple(_example(row, ids, activations, spelled) for _, (ids, activations), row in some)
-        groups.append(ExampleGroup(kind, names.get(str(kind)) or _name(kind, examples), examples))
+    for kind, rows_of_kind in groupby(rows, key=lambda row: row[0]):
+        examples = tuple(_example(row, texts) for row in rows_of_kind)
+        groups.append(ExampleGroup(kind, names.get(str(kind)) or _group_name(kind, examples), examples))
     return tuple(groups)
 
 
-def _shown(row: tuple) -> tuple[list[int], list[float]]:
-    """The tokens of an example whose activations are kept, and these."""
-    _, _, _, first, _, blob, tokens = row
+def _example(row: tuple, texts: TokenTexts) -> Example:
+    _, window, position, first, peak, blob, tokens = row
     activations = unpack_activations(blob)
-    return unpack_tokens(tokens)[first : first + len(activations)].tolist(), activations.tolist()
-
-
-def _example(row: tuple, ids: list[int], activations: list[float], spelled: dict[int, str]) -> Example:
-    _, window, position, first, peak, _, _ = row
     return Example(
-        tokens=tuple(spelled[token] for token in ids),
-        activations=tuple(activations),
+        tokens=tuple(texts(unpack_tokens(tokens)[first : first + len(activations)].tolist())),
+        activations=tuple(activations.tolist()),
         peak_at=position - first,
         peak=peak,
         window=window,
@@ -151,7 +140,7 @@ def _example(row: tuple, ids: list[int], activations: list[float], spelled: dict
     )
 
 
-def _name(kind: int, examples: tuple[Example, ...]) -> str:
+def _group_name(kind: int, examples: tuple[Example, ...]) -> str:
     if kind in (TOP, BOTTOM):
         return "strongest" if kind == TOP else "most negative"
     low = int(bin_of(np.array([examples[0].peak], dtype=np.float32))[0])

@@ -1,20 +1,23 @@
-"""The tables of an index, as the steps that lead from one version to the next; and how it is opened."""
+"""The database of an index: its tables, its migrations, and how it is opened."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.files import check_writable, replacing
+from clew.sqlite import connect as connect_database
+from clew.sqlite import migrate, version_of
 
 APPLICATION = 0x636C6577
-"""`PRAGMA application_id`: "clew", which tells an index from other SQLite files."""
+"""`PRAGMA application_id`: the letters "clew", which no other SQLite file has."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
-    -- JSON values by name; see docs/examples.md.
+    -- JSON values by name; see docs/guide/what-features-mean.md.
     CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
     -- id counts the features of all layers through. Blobs are little-endian; see clew.index.storage.blobs.
@@ -73,31 +76,20 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE VIRTUAL TABLE text_search USING fts5 (outputs, peaks, examples, content = '');
     """,
 )
-"""Each leads from the version that is its place in the list to the next; none is ever changed again."""
-
-SECONDS_TO_WAIT = 30.0
-"""For another process that is writing."""
+"""One step for each version; a step never changes again."""
 
 
 def connect(path: Path, *, writable: bool = False, create: bool = False) -> sqlite3.Connection:
-    """A connection to an index, its tables brought to the newest version where it may be written.
+    """A connection to an index, whose tables are brought to the newest version.
 
-    Raises `ClewError` where there is no such file, where it is no index, and where a newer clew wrote it.
+    Raises `ClewError` where the file does not exist, is no index, or was written by a newer clew.
     """
     if not create and not path.is_file():
         raise ClewError(f"There is no index {path}; make one with clew index --data TEXTS --out {path}.")
-    mode = "rwc" if create else "rw" if writable else "ro"
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=SECONDS_TO_WAIT,
-            check_same_thread=False,
-            isolation_level=None,
-        )
+        connection = connect_database(path, "rwc" if create else "rw" if writable else "ro")
         try:
-            connection.execute("PRAGMA trusted_schema = OFF")
-            _check(connection, path, migrate=writable or create)
+            _check(connection, path, writable=writable or create)
         except BaseException:
             connection.close()
             raise
@@ -106,47 +98,36 @@ def connect(path: Path, *, writable: bool = False, create: bool = False) -> sqli
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+@contextmanager
+def new_database(out: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a new index, which appears as `out` when all went well and is gone otherwise.
+
+    Raises `ClewError` where `out` exists already or cannot be written.
+    """
+    if out.exists():
+        raise ClewError(f"{out} exists already; name another file.")
+    check_writable(out)
+    try:
+        with replacing(out) as partial, closing(connect(partial, create=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise ClewError(f"{out} cannot be written ({error}); make room, or choose another place.") from error
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+    version = version_of(connection)
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION:
         raise ClewError(f"{path} is an SQLite file, but no index that clew made.")
     if version > len(MIGRATIONS):
         raise ClewError(
-            f"{path} was written by a newer clew (version {version}; this one knows up to "
+            f"{path} was written by a newer clew (version {version}; this one reads up to "
             f"{len(MIGRATIONS)}): pip install --upgrade clew."
         )
-    if version < len(MIGRATIONS) and not migrate:
+    if version < len(MIGRATIONS) and not writable:
         if not tables:
-            raise ClewError(f"{path} is empty, and no index; remove it, or name another.")
+            raise ClewError(f"{path} is empty, not an index; remove it, or name another file.")
         connect(path, writable=True).close()
     elif version < len(MIGRATIONS):
-        _migrate(connection, version)
-
-
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Step by step; a step happens whole or not at all."""
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE;{step};PRAGMA application_id = {APPLICATION};"
-                f"PRAGMA user_version = {number};COMMIT;"
-            )
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.rollback()
-            raise
-
-
-@contextmanager
-def changing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """One transaction: all of it happens, or nothing."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        migrate(connection, MIGRATIONS, APPLICATION)

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
+from clew.feature import Feature
 from clew.index.storage.blobs import unpack_scored, unpack_tokens
-from clew.index.storage.label import RANK
-from clew.index.storage.metadata import About
-from clew.index.storage.record_reader import Texts
+from clew.index.storage.metadata import IndexMetadata
+from clew.index.storage.texts import TokenTexts
 
 BEFORE, AFTER = 9, 3
 """Tokens around a peak that are searched."""
@@ -23,129 +23,101 @@ CONTEXTS = f"""SELECT substr(tokens, 4 * begin + 1, 4 * (end - begin)) FROM (
     min(first + length(activations) - 4, position + {AFTER} + 1) AS end
     FROM examples JOIN windows ON windows.id = window WHERE feature = ?
 ) ORDER BY kind < 0, abs(kind), rank"""
-"""The tokens around each peak, of those whose activations are kept."""
+"""The tokens around each peak, among those whose activations are kept."""
 
 
-class Hit(NamedTuple):
-    """A feature that a search found, and why."""
+class SearchHit(NamedTuple):
+    """A feature that a search found, and the text that matches."""
 
-    layer: int
-    feature: int
+    feature: Feature
     snippet: str
 
 
 def search(
     connection: sqlite3.Connection,
-    about: About,
+    metadata: IndexMetadata,
     query: str,
     limit: int,
-    texts: Texts,
+    texts: TokenTexts,
     among: Iterable[int] | None = None,
-) -> list[Hit]:
-    """Features that hold all words of a query, those with it in their label first; `among` names ids."""
-    asked = _expression(query)
-    if not asked or limit < 1:
+) -> list[SearchHit]:
+    """Features that match all words of a query, matching labels first; `among` are feature ids."""
+    expression = _expression(query)
+    if not expression or limit < 1:
         return []
     only = "" if among is None else "AND +rowid IN (SELECT value FROM json_each(:among))"
-    values = {"asked": asked, "limit": limit, "among": None if among is None else json.dumps(list(among))}
-    hits: dict[int, str] = dict(
+    values = {
+        "query": expression,
+        "limit": limit,
+        "among": None if among is None else json.dumps(list(among)),
+    }
+    snippets: dict[int, str] = dict(
         connection.execute(
-            f"SELECT rowid, label FROM label_search WHERE label_search MATCH :asked {only} "
+            f"SELECT rowid, label FROM label_search WHERE label_search MATCH :query {only} "
             "ORDER BY rank LIMIT :limit",
             values,
         )
     )
-    found = connection.execute(
-        f"SELECT rowid FROM text_search WHERE text_search MATCH :asked {only} "
+    by_text = connection.execute(
+        f"SELECT rowid FROM text_search WHERE text_search MATCH :query {only} "
         "ORDER BY bm25(text_search, 4, 3, 1) LIMIT :limit",
         values,
     ).fetchall()
     words = re.findall(r"\w+", query.lower())
-    for (number,) in found:
-        if number not in hits and len(hits) < limit:
-            hits[number] = _snippet(connection, number, words, texts)
-    return [Hit(*about.place_of(number), snippet) for number, snippet in hits.items()]
+    for (number,) in by_text:
+        if number not in snippets and len(snippets) < limit:
+            snippets[number] = _snippet(connection, number, words, texts)
+    return [SearchHit(metadata.feature_of(number), snippet) for number, snippet in snippets.items()]
 
 
-def _expression(query: str) -> str:
-    """The words of a query for FTS5, each as it stands; the last may go on."""
-    words = re.findall(r"\w+", query)
-    return " ".join(f'"{word}"' for word in words) + "*" if words else ""
-
-
-def _snippet(connection: sqlite3.Connection, number: int, words: list[str], texts: Texts) -> str:
-    """Of output tokens, examples and the tokens of peaks the first that holds most of the words."""
-    outputs, high, low = connection.execute(
-        "SELECT top_outputs, strongest_tokens, strongest_low FROM features WHERE id = ?", (number,)
-    ).fetchone()
-    peaks = [*_tokens_of(high), *_tokens_of(low)]
-    pieces = [
-        _listed(_tokens_of(outputs)[:SHOWN], texts),
-        *_contexts(connection, number, texts),
-        _listed(peaks, texts),
-    ]
-
-    def held(piece: str) -> int:
-        lower = piece.lower()
-        return sum(word in lower for word in words)
-
-    return max(pieces, key=held).strip()
-
-
-def _listed(ids: list[int], texts: Texts) -> str:
-    return ", ".join(token.strip() for token in _spelled(ids, texts))
-
-
-def _tokens_of(blob: bytes | None) -> list[int]:
-    return unpack_scored(blob or b"")[0].tolist()
-
-
-def _spelled(ids: list[int], texts: Texts) -> list[str]:
-    known = texts(ids)
-    return [known[token] for token in ids]
-
-
-def _contexts(connection: sqlite3.Connection, number: int, texts: Texts) -> list[str]:
-    """The text around each example's peak."""
-    rows = connection.execute(CONTEXTS, (number,)).fetchall()
-    pieces = [unpack_tokens(blob).tolist() for (blob,) in dict.fromkeys(rows)]
-    known = texts(chain.from_iterable(pieces))
-    return list(dict.fromkeys("".join([known[token] for token in ids]) for ids in pieces))
-
-
-def relabel(connection: sqlite3.Connection, number: int, text: str) -> None:
-    """What labels are found by, after one has changed; within the caller's transaction."""
-    connection.execute("DELETE FROM label_search WHERE rowid = ?", (number,))
-    if text:
-        connection.execute("INSERT INTO label_search (rowid, label) VALUES (?, ?)", (number, text))
-
-
-def build_label_search(connection: sqlite3.Connection) -> None:
-    """All features' labels anew, of each the one that counts; within the caller's transaction."""
-    connection.execute("DELETE FROM label_search")
-    best = connection.execute(
-        "SELECT feature, text FROM labels "
-        "WHERE id IN (SELECT max(id) FROM labels GROUP BY feature, source) AND text != '' "
-        f"ORDER BY {RANK} DESC"
-    )
-    connection.executemany(
-        "INSERT INTO label_search (rowid, label) VALUES (?, ?)", dict(best.fetchall()).items()
-    )
-
-
-def build_text_search(connection: sqlite3.Connection, texts: Texts) -> None:
-    """All features' tokens and example texts anew; within the caller's transaction."""
+def build_text_search(connection: sqlite3.Connection) -> None:
+    """Make all features' tokens and example texts searchable anew; within the caller's transaction."""
+    texts = TokenTexts(connection)
     connection.execute("INSERT INTO text_search (text_search) VALUES ('delete-all')")
     rows = connection.execute(
         "SELECT id, top_outputs, strongest_tokens, strongest_low FROM features WHERE frequency > 0"
     )
     for number, outputs, high, low in rows.fetchall():
         words = [
-            " ".join(_spelled([token for blob in blobs for token in _tokens_of(blob)], texts))
+            " ".join(texts(token for blob in blobs for token in _token_ids(blob)))
             for blobs in ((outputs,), (high, low))
         ]
-        examples = "\n".join(_contexts(connection, number, texts))
         connection.execute(
             "INSERT INTO text_search (rowid, outputs, peaks, examples) VALUES (?, ?, ?, ?)",
-            (number, *words, examples),
+            (number, *words, "\n".join(_contexts(connection, number, texts))),
         )
+
+
+def _expression(query: str) -> str:
+    """The words of a query for FTS5; the last one may be the beginning of a word."""
+    words = re.findall(r"\w+", query)
+    return " ".join(f'"{word}"' for word in words) + "*" if words else ""
+
+
+def _snippet(connection: sqlite3.Connection, number: int, words: list[str], texts: TokenTexts) -> str:
+    """The text with most of the words: of output tokens, example texts and peak tokens the first such one."""
+    outputs, high, low = connection.execute(
+        "SELECT top_outputs, strongest_tokens, strongest_low FROM features WHERE id = ?", (number,)
+    ).fetchone()
+    candidates = [
+        _listed(_token_ids(outputs)[:SHOWN], texts),
+        *_contexts(connection, number, texts),
+        _listed([*_token_ids(high), *_token_ids(low)], texts),
+    ]
+    return max(candidates, key=lambda text: sum(word in text.lower() for word in words)).strip()
+
+
+def _listed(ids: list[int], texts: TokenTexts) -> str:
+    return ", ".join(token.strip() for token in texts(ids))
+
+
+def _token_ids(blob: bytes | None) -> list[int]:
+    return unpack_scored(blob or b"")[0].tolist()
+
+
+def _contexts(connection: sqlite3.Connection, number: int, texts: TokenTexts) -> list[str]:
+    """The text around each example's peak."""
+    rows = connection.execute(CONTEXTS, (number,)).fetchall()
+    contexts = [unpack_tokens(blob).tolist() for (blob,) in dict.fromkeys(rows)]
+    texts(chain.from_iterable(contexts))  # all of them in few queries
+    return list(dict.fromkeys("".join(texts(ids)) for ids in contexts))

@@ -28,7 +28,7 @@ def index_of_graph(served: Served, graph: GraphId) -> dict[str, Any]:
         labels = labels_of(stored, index) if index else {}
     except ClewError as error:
         return {"index": None, "problem": str(error), "labels": {}}
-    return {"index": index and index.about, "problem": None, "labels": labels}
+    return {"index": index and index.metadata, "problem": None, "labels": labels}
 
 
 @router.get("/features/{layer}/{feature}", response_model=FeatureRecord)
@@ -46,7 +46,7 @@ def label(served: Served, graph: GraphId, layer: Layer, feature: Feature, body: 
     """Call a feature something, in the index and so in every graph of its dictionary."""
     stored = served.library.opened(graph).graph
     with served.indexes.to_label(stored) as index:
-        if index.about.feature_id(layer, feature) is None:
+        if (layer, feature) not in index:
             raise _no_feature(layer, feature)
         found = index.set_label(layer, feature, body.text, "person")
     now = LabelNow.model_validate({"label": found}).model_dump()
@@ -65,7 +65,7 @@ def features_by_text(
     """Features of a graph whose label, tokens or example texts hold all words."""
     stored = served.library.opened(graph).graph
     hits = served.indexes.needed(stored).search(query, count, among=features_of(stored))
-    return [{"feature": f"L{hit.layer}/{hit.feature}", "snippet": hit.snippet} for hit in hits]
+    return [{"feature": str(hit.feature), "snippet": hit.snippet} for hit in hits]
 
 
 def _no_feature(layer: int, feature: int) -> RequestError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import Len
-from pydantic import BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
-from clew.index.storage.label import LONGEST
+from clew.index.storage.label import LONGEST_LABEL
 from clew.server.schemas.base import Body, FromAttributes, request
 
 
@@ -83,8 +83,10 @@ class TokenValue(FromAttributes):
 class FeatureRecord(FromAttributes):
     """Everything that an index knows of one feature."""
 
-    layer: int = Field(description="Layer of the feature.")
-    feature: int = Field(description="Index of the feature in its layer.")
+    layer: int = Field(validation_alias=AliasPath("feature", "layer"), description="Layer of the feature.")
+    feature: int = Field(
+        validation_alias=AliasPath("feature", "index"), description="Index of the feature in its layer."
+    )
     label: FeatureLabel | None = Field(description="Its label; null for none.")
     positions: int = Field(description="Number of tokens at which it was measured.")
     frequency: float = Field(description="Share of positions at which it is not zero.")
@@ -111,7 +113,7 @@ class FeatureRecord(FromAttributes):
 class LabelText(Body):
     """A person's label of a feature."""
 
-    text: Annotated[str, Len(0, LONGEST)]
+    text: Annotated[str, Len(0, LONGEST_LABEL)]
     """The label; empty to take it back."""
 
 
