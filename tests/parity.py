@@ -1,4 +1,4 @@
-"""Where the published results lie, and the nine cases they are of."""
+"""The published results of circuit-tracer: their folder, and the names of the nine cases."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ CASES = [
 
 
 def require_parity() -> None:
-    """Skip a test, and say why, where they are not at hand."""
+    """Skip a test, with the reason, if the published results are missing."""
     if not PARITY.exists():
         pytest.skip("the published results are not beside this checkout (folder shared/parity)")

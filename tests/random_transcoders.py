@@ -18,7 +18,7 @@ N_FEATURES = 7
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells one kind of transcoder from another."""
+    """The settings of one kind of transcoder."""
 
     activation: type[Activation]
     crosses_layers: bool = False

@@ -1,4 +1,4 @@
-"""The two small real models, loaded once a test run, and prompts that they answer well."""
+"""The two small real models, loaded once per test run, and prompts that they answer correctly."""
 
 from __future__ import annotations
 

@@ -46,12 +46,12 @@ CONFIG_BY_ARCHITECTURE = {
         {**EXPERTS, "interleave_moe_layer_step": 2, "attention_chunk_size": 4},
     ),
 }
-"""Model type and settings by class; after a comma, what is special where one class has several lines."""
+"""Model type and settings by class; a class with several lines has its variant after a comma."""
 
 WITH_NEURONS = [name for name in CONFIG_BY_ARCHITECTURE if ANATOMIES[name.split(",")[0]].neurons]
 MIXTURES = [name for name in CONFIG_BY_ARCHITECTURE if name not in WITH_NEURONS]
 HEADS_SHARE_THE_STREAM = ("starcoder2", "gpt2", "gpt_neox")
-"""Their head size is always d_model / heads."""
+"""Model types whose head size is always d_model / heads."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def tiny_model(architecture: str, shape: Shape = Shape(), seed: int = 0, dtype: 
     config = tiny_config(kind, extra, shape)
     config.architectures = [architecture]
     torch.manual_seed(seed)
-    # The faster way of running experts wants wider matrices than these.
-    ways: dict[str, Any] = {"attn_implementation": "eager", "experts_implementation": "eager"}
-    network = AutoModelForCausalLM.from_config(config, dtype=dtype, **ways)
+    # The faster implementation of experts needs wider matrices than these.
+    options: dict[str, Any] = {"attn_implementation": "eager", "experts_implementation": "eager"}
+    network = AutoModelForCausalLM.from_config(config, dtype=dtype, **options)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             spread = 0.3 if "norm" in name or name.endswith("bias") else parameter.shape[-1] ** -0.5
@@ -87,7 +87,7 @@ def tiny_model(architecture: str, shape: Shape = Shape(), seed: int = 0, dtype: 
 def tiny_config(kind: str, extra: dict[str, Any], shape: Shape = Shape()) -> Any:
     """A configuration of these sizes."""
     configuration: Any = CONFIG_MAPPING[kind]
-    if kind == "gemma3":  # its text decoder is a Gemma 3, beside a vision tower that a text never reaches
+    if kind == "gemma3":  # its text decoder is a Gemma 3; a text never reaches the vision tower beside it
         vision = {"hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
         text = tiny_config("gemma3_text", extra, shape)
         return configuration(text_config=text, vision_config=vision, tie_word_embeddings=False)
@@ -111,7 +111,7 @@ def tiny_config(kind: str, extra: dict[str, Any], shape: Shape = Shape()) -> Any
 
 
 def word_tokenizer(n_words: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """Words `w2`, `w3` ... with `<a>` and `<b>` as special tokens; adds no BOS by itself."""
+    """Words `w2`, `w3` ... with `<a>` and `<b>` as special tokens; it adds no BOS."""
     vocabulary = {"<a>": 0, "<b>": 1} | {f"w{number}": number for number in range(2, n_words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w2"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]

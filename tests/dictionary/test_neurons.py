@@ -1,4 +1,4 @@
-"""A neuron reads exactly its activation and writes exactly what the MLP writes."""
+"""Neurons read exactly their activation and together write exactly the MLP's output."""
 
 from __future__ import annotations
 

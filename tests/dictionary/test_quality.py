@@ -1,4 +1,4 @@
-"""How well transcoders explain a model, against the same numbers computed over all positions at once."""
+"""The quality of transcoders equals the same figures computed over all positions at once."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_of_a_very_long_text_the_beginning_is_read():
 
 @pytest.fixture(scope="module", params=["LlamaForCausalLM", "Gemma2ForCausalLM"])
 def fitted(request: pytest.FixtureRequest) -> TranscoderDictionary:
-    """A good dictionary, which reads after the norm's scale and writes what joins the stream."""
+    """A good dictionary, which reads after the norm's scale and writes to the stream."""
     model = tiny_model(request.param)
     with torch.no_grad():  # a stream as large as that of real models, so that its norm matters
         model.network.get_input_embeddings().weight.mul_(10)

@@ -1,4 +1,4 @@
-"""A set of transcoders on a model: what is kept, what is read, and that both give the same graph."""
+"""Transcoders on a model: encoders in memory or on disk, rows read on demand, the same graph from both."""
 
 from __future__ import annotations
 

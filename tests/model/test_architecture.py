@@ -1,4 +1,4 @@
-"""A folder is one of the table's architectures, loads as it, or is refused before its weights are read."""
+"""Folders load as an architecture of the table, or are refused before their weights are read."""
 
 from __future__ import annotations
 

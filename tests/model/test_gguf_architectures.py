@@ -18,15 +18,15 @@ from tests.tiny import VOCABULARY, Shape, random_ids, tiny_model
 SHAPE = Shape(n_layers=2, n_heads=2, n_value_heads=2, head_dim=8, d_model=16, d_mlp=20)
 WORDS = ["<s>", "</s>", "a", "b", "Ġ", "ĠĠ", *(f"w{number}" for number in range(6, VOCABULARY))]
 KIND_BY_ARCHITECTURE = {"Qwen2ForCausalLM": "qwen2", "Starcoder2ForCausalLM": "starcoder2"}
-"""Of others transformers takes settings for granted that a tiny model has not: Qwen 3's heads are 128 wide,
-GPT-2 has 1,024 positions, Phi 3 pads with token 32,000, Gemma 2 divides its queries by 16."""
+"""Architectures to test. transformers assumes settings for the others that a tiny model lacks: heads of
+Qwen 3 are 128 wide, GPT-2 has 1,024 positions, Phi 3 pads with token 32,000, Gemma 2 divides by 16."""
 
 TIED = ("starcoder2",)
-"""Kinds whose files hold no unembedding of its own."""
+"""Kinds whose files hold no separate unembedding."""
 
 
 def write_gguf(path: Path, model: LanguageModel, kind: str) -> Path:
-    """A model's own weights under the names, and in the layout, that GGUF gives them."""
+    """A model's weights in the names and the layout of GGUF."""
     architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
     names = gguf.get_tensor_name_map(architecture, model.n_layers)
     writer = gguf.GGUFWriter(path, kind)

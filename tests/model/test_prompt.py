@@ -1,4 +1,4 @@
-"""From text to token ids: the sink, and what is refused."""
+"""Prompts become token ids with a sink; wrong prompts are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording changes nothing and misses nothing: logits stay, the parts of the stream add up."""
+"""Recording leaves the logits as they are, and its parts of the stream add up."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_patterns_are_causal_and_respect_sliding_windows(architecture):
 
 @architectures
 def test_the_stream_is_the_sum_of_what_was_recorded(architecture):
-    """Up to what attention adds, which is the same in front of the MLP and behind it."""
+    """The stream without the attention's output, which is the same before and after the MLP."""
     model = tiny_model(architecture)
     recording, inputs = record(model, random_ids(7)), []
     layers = [layer.module for layer in model.layers]

@@ -1,4 +1,4 @@
-"""What a user may name, where it leads, and that every refusal is a sentence."""
+"""References to models: each kind leads to a folder, and every refusal is one sentence."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ D_MODEL, D_MLP, HEADS = 8, 16, 2
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty cache of clew's and of the hub's, and no network."""
+    """Empty caches of clew and of the hub, and no network."""
 
     def refuse(*_: object) -> NoReturn:
         raise AssertionError("a test reached for the network")
@@ -105,7 +105,7 @@ def write_gguf(path: Path, *, splitting: str = "smollm", without: str = "") -> P
 
 
 def fake_conversion(monkeypatch: pytest.MonkeyPatch, act: Any = lambda: None) -> list[Path]:
-    """Replaces transformers by two small files, with `act` between them; returns what was converted."""
+    """Replace transformers by two small files, with `act` between them; returns the converted files."""
     calls: list[Path] = []
 
     def write(source: Path, folder: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_cache_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPat
 def hub_answers(
     monkeypatch: pytest.MonkeyPatch, answer: Exception | Path, files: tuple[str, ...] = ()
 ) -> None:
-    """Replaces the hub: a snapshot folder or an error, and the list of the repository's files."""
+    """Replace the hub by a snapshot folder or an error, and a list of the repository's files."""
 
     def snapshot_download(*_: object, **__: object) -> str:
         if isinstance(answer, Exception):

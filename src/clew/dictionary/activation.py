@@ -7,13 +7,15 @@ pre-activation, which is linear in the stream at the read point.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from clew.dictionary.weights import Weights
+
+ByFeature: TypeAlias = Float[Tensor, "position feature"]
 
 
 class Activation(Protocol):
@@ -24,9 +26,7 @@ class Activation(Protocol):
         """The name and the parameters, for people."""
         ...
 
-    def __call__(
-        self, pre_activation: Float[Tensor, "position feature"]
-    ) -> Float[Tensor, "position feature"]: ...
+    def __call__(self, pre_activation: ByFeature) -> ByFeature: ...
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class ReLU:
 
     name = "ReLU"
 
-    def __call__(
-        self, pre_activation: Float[Tensor, "position feature"]
-    ) -> Float[Tensor, "position feature"]:
+    def __call__(self, pre_activation: ByFeature) -> ByFeature:
         return pre_activation.relu()
 
 
@@ -53,9 +51,7 @@ class JumpReLU:
     """`[feature]`."""
     name = "JumpReLU"
 
-    def __call__(
-        self, pre_activation: Float[Tensor, "position feature"]
-    ) -> Float[Tensor, "position feature"]:
+    def __call__(self, pre_activation: ByFeature) -> ByFeature:
         threshold = self.threshold.read().to(pre_activation.device)
         return torch.where(pre_activation > threshold, pre_activation, 0)
 
@@ -73,9 +69,7 @@ class TopK:
     def name(self) -> str:
         return f"TopK {self.k}"
 
-    def __call__(
-        self, pre_activation: Float[Tensor, "position feature"]
-    ) -> Float[Tensor, "position feature"]:
+    def __call__(self, pre_activation: ByFeature) -> ByFeature:
         largest = pre_activation.relu().topk(min(self.k, pre_activation.shape[-1]), dim=-1)
         return torch.zeros_like(pre_activation).scatter_(-1, largest.indices, largest.values)
 
@@ -93,7 +87,5 @@ class BatchTopK:
     def name(self) -> str:
         return f"BatchTopK {self.threshold:.3g}"
 
-    def __call__(
-        self, pre_activation: Float[Tensor, "position feature"]
-    ) -> Float[Tensor, "position feature"]:
+    def __call__(self, pre_activation: ByFeature) -> ByFeature:
         return torch.where(pre_activation > max(self.threshold, 0.0), pre_activation, 0)

@@ -62,18 +62,18 @@ def parse_hub_path(reference: str) -> HubPath | None:
 
 def list_local(path: Path) -> FileListing | None:
     """The files of a folder, one file, or the files of a pattern such as `layer_*/width_16k`."""
+    root, pattern = (path.parent, ()) if path.is_file() else _fixed_part(path)
+
+    def fetch(names: Sequence[str]) -> Mapping[str, Path]:
+        return {name: root / name for name in names}
+
     if path.is_file():
-        beside = sorted(entry.name for entry in path.parent.iterdir())
-        return FileListing(
-            str(path), _with_settings(path.name, beside), _local_fetch(path.parent), whole=False
-        )
-    root, pattern = _fixed_part(path)
-    if not root.is_dir():
+        beside = sorted(entry.name for entry in root.iterdir())
+        return FileListing(str(path), _with_settings(path.name, beside), fetch, whole=False)
+    files = below(_walk(root), pattern) if root.is_dir() else []
+    if not root.is_dir() or (pattern and not files):
         return None
-    files = below(_walk(root), pattern)
-    if pattern and not files:
-        return None
-    return FileListing(str(path), files, _local_fetch(root))
+    return FileListing(str(path), files, fetch)
 
 
 def list_hub(hub_path: HubPath) -> FileListing:
@@ -152,10 +152,6 @@ def _with_settings(file: str, files: Sequence[str]) -> list[str]:
     folder = file.rpartition("/")[0]
     beside = [f"{folder}/{name}".lstrip("/") for name in SETTINGS]
     return [file] + [name for name in beside if name in files and name != file]
-
-
-def _local_fetch(root: Path) -> Callable[[Sequence[str]], Mapping[str, Path]]:
-    return lambda names: {name: root / name for name in names}
 
 
 def _repository_files(hub_path: HubPath) -> list[str]:

@@ -126,9 +126,7 @@ class NeuronEncoding:
         )
 
     def active(self, layer: int) -> ActiveFeatures:
-        activation = self.state(layer).activation
-        position, index = torch.nonzero(activation, as_tuple=True)
-        return ActiveFeatures(torch.full_like(index, layer), position, index, activation[position, index])
+        return ActiveFeatures.of_layer(layer, self.state(layer).activation)
 
     def reads(
         self, features: ActiveFeatures

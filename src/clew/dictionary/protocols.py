@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -25,6 +26,12 @@ class ActiveFeatures:
     position: Int[Tensor, " feature"]
     index: Int[Tensor, " feature"]
     activation: Float[Tensor, " feature"]
+
+    @classmethod
+    def of_layer(cls, layer: int, activation: Float[Tensor, "position feature"]) -> ActiveFeatures:
+        """The features of a layer whose activation is not zero."""
+        position, index = activation.nonzero(as_tuple=True)
+        return cls(torch.full_like(index, layer), position, index, activation[position, index])
 
     def __len__(self) -> int:
         return len(self.layer)

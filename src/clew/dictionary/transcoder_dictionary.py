@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,14 +60,9 @@ class TranscoderDictionary:
         """The features that are active on one recording."""
         active = []
         for layer in range(self.model.n_layers):
-            x = read_values(self.model, recording, self.transcoders.read_point, layer)
-            active.append(self._active(layer, x))
+            x = read_values(self.model, recording, self.read_point, layer)
+            active.append(ActiveFeatures.of_layer(layer, self.respond(layer, x)[1]))
         return TranscoderEncoding(self, recording, tuple(active))
-
-    def _active(self, layer: int, x: Float[Tensor, "position d_model"]) -> ActiveFeatures:
-        _, activation = self.respond(layer, x)
-        position, index = torch.nonzero(activation, as_tuple=True)
-        return ActiveFeatures(torch.full_like(index, layer), position, index, activation[position, index])
 
     @property
     def read_point(self) -> ReadPoint:
@@ -140,8 +135,8 @@ class TranscoderEncoding:
         return max(part.decoder.n_written for part in self._parts.values())
 
     @property
-    def _parts(self) -> dict[int, LayerTranscoder]:
-        return dict(self.dictionary.transcoders.layers)
+    def _parts(self) -> Mapping[int, LayerTranscoder]:
+        return self.dictionary.transcoders.layers
 
     def n_active(self, first_position: int) -> int:
         return sum(int((features.position >= first_position).sum()) for features in self.features)
@@ -165,27 +160,16 @@ class TranscoderEncoding:
     def writes(
         self, features: ActiveFeatures, layer: int
     ) -> tuple[Int[Tensor, " writer"], Float[Tensor, "writer d_model"]]:
-        writers, vectors = [features.layer.new_empty(0)], [self.recording.embedding.new_empty(0, self._width)]
-        for source, part in self._writing_at(layer):
+        writers, vectors = [features.layer.new_empty(0)], [self.recording.embedding[:0]]
+        for source, part in sorted(self._parts.items()):
+            if not source <= layer < source + part.decoder.n_written:
+                continue
             chosen = torch.nonzero(features.layer == source).squeeze(1)
             if len(chosen):
                 writers.append(chosen)
-                vectors.append(self._rows(part, features.index[chosen], layer - source))
+                rows = part.decoder.rows(features.index[chosen].cpu(), layer - source)
+                vectors.append(rows.to(self.dictionary.model.device))
         return torch.cat(writers), torch.cat(vectors)
-
-    def _writing_at(self, layer: int) -> Iterator[tuple[int, LayerTranscoder]]:
-        for source, part in sorted(self._parts.items()):
-            if source <= layer < source + part.decoder.n_written:
-                yield source, part
-
-    def _rows(
-        self, part: LayerTranscoder, index: Int[Tensor, " feature"], ahead: int
-    ) -> Float[Tensor, "feature d_model"]:
-        return part.decoder.rows(index.cpu(), ahead).to(self.dictionary.model.device)
-
-    @property
-    def _width(self) -> int:
-        return self.recording.embedding.shape[1]
 
     def offset(self, layer: int) -> Float[Tensor, " d_model"] | None:
         bias = self._parts[layer].decoder_bias if layer in self._parts else None

@@ -1,4 +1,4 @@
-"""An empty cache of clew's and of the hub's, and no network."""
+"""Empty caches of clew and of the hub, and no network."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ D_MODEL, N_FEATURES, N_LAYERS = 6, 10, 3
 
 @dataclass(frozen=True)
 class Arrays:
-    """One layer as clew keeps it: encoder and decoder by feature, `skip @ x`."""
+    """One layer in clew's orientation: encoder and decoder by feature, `skip @ x`."""
 
     encoder: torch.Tensor
     encoder_bias: torch.Tensor
@@ -181,7 +181,7 @@ def write_gemma_scope_2(
 
 
 def write_gemma_scope_2_clt(folder: Path, layers: list[Arrays], *, skip: bool = False) -> Path:
-    """Decoders hold every layer; what lies below a feature's own is filled with what must not be read."""
+    """Decoders hold every layer; layers below a feature's own hold numbers that must not be read."""
     for number, layer in enumerate(layers):
         arrays = gemma_scope_2_arrays(layer, skip=skip)
         unused = torch.full((layer.decoder.shape[0], number, layer.decoder.shape[2]), 99.0)
@@ -321,7 +321,7 @@ def assert_same(
 
 
 def refusal(action: Any, *arguments: Any, **named: Any) -> str:
-    """The sentence with which clew refuses."""
+    """The message of a refusal."""
     try:
         action(*arguments, **named)
     except ClewError as error:

@@ -1,4 +1,4 @@
-"""What is saved is read back exactly, appears whole or not at all, and never needs a whole decoder."""
+"""Saved transcoders read back exactly; a folder appears complete or not at all; no decoder is ever whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is damaged, mislabelled or not representable is refused with one sentence that names it."""
+"""Damaged, mislabelled or unsupported weights are refused with one sentence that names the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a reference leads: folders, the hub and its cache; mistakes get a fitting sentence."""
+"""References to transcoders: folders, the hub and its cache; each wrong reference has its own message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.dictionary.formats.published import assert_same, random_layers, refus
 
 @dataclass
 class Hub:
-    """Repositories as local folders; `fetched` is what was asked for."""
+    """Repositories as local folders; `fetched` lists the requests."""
 
     repositories: Mapping[str, Path]
     fetched: list[str] = field(default_factory=list)

@@ -92,7 +92,7 @@ def _read_point(files: TranscoderFiles, run: FileSettings | None) -> ReadPoint:
 
 def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) -> LayerTranscoder:
     shape = (coder.n_features, coder.d_model)
-    targets = _hookpoints_from(layer, coders)[: coder.n_targets]
+    targets = [other for other in coders if other >= layer][: coder.n_targets]
     if targets != list(range(layer, layer + coder.n_targets)):
         raise ClewError(
             f"{coder.file.path} writes to {coder.n_targets} layers from {layer} on, but some of them are "
@@ -119,10 +119,6 @@ def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) ->
 
 def scaled(weights: Weights, factor: float) -> Weights:
     return weights if factor == 1 else ScaledWeights(weights, factor)
-
-
-def _hookpoints_from(layer: int, coders: Mapping[int, SparseCoder]) -> list[int]:
-    return [other for other in coders if other >= layer]
 
 
 def _writers(target: int, coders: Mapping[int, SparseCoder]) -> list[int]:
