@@ -13,6 +13,7 @@ from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervene import intervene
 from clew.intervention.intervention import Intervention
+from clew.intervention.settings import InterveneCall
 from clew.model.language_model import LanguageModel
 
 
@@ -97,7 +98,9 @@ def patched_answers(
         )
         for position in sorted({each.position for each in neurons})
     ]
-    (result,) = intervene(model, NeuronDictionary(model), patch.prompt, changes, sink=patch.sink)
+    (result,) = intervene(
+        model, NeuronDictionary(model), patch.prompt, InterveneCall(changes, sink=patch.sink)
+    )
     tokens = [
         model.tokenizer.encode(text, add_special_tokens=False)[0]
         for text in (patch.answer, patch.source_answer)

@@ -29,6 +29,7 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.circuits import measure_circuit
+from clew.intervention.settings import CircuitSettings, ValidationSettings
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation
 from clew.model.language_model import LanguageModel
@@ -74,7 +75,7 @@ def main() -> None:
 def validated(model: LanguageModel, prompt: str) -> Validation:
     """The validation of one prompt's graph; that of the first prompt is drawn as well."""
     graph = trace_neurons(model, prompt, max_nodes=NODES)
-    validation = validate_graph(model, NeuronDictionary(model), graph, count=TESTED)
+    validation = validate_graph(model, NeuronDictionary(model), graph, ValidationSettings(count=TESTED))
     print(prompt, validation, flush=True)
     if prompt == SMOLLM2_ANSWERS[0][0]:
         (FOLDER / PICTURE).write_text(validation_svg(graph, validation), encoding="utf-8")
@@ -152,7 +153,8 @@ def circuit_table(name: str) -> str:
         graph = trace_neurons(model, prompt, max_nodes=NODES)
         kept = graph.prune()
         zero, mean = (
-            measure_circuit(model, dictionary, kept, outside=outside) for outside in ("zero", "mean")
+            measure_circuit(model, dictionary, kept, settings=CircuitSettings(outside=outside))
+            for outside in ("zero", "mean")
         )
         random = [str(each) for each in neurons_outside(model, graph, zero.size)]
         control = measure_circuit(model, dictionary, kept, random)

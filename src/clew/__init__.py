@@ -1,4 +1,4 @@
-"""clew: which internal features of a language model led to the next token.
+"""clew: a circuit tracer, which shows the features of a language model that led to its next token.
 
 ```python
 import clew
@@ -20,14 +20,16 @@ from clew.version import __version__
 
 if TYPE_CHECKING:
     from clew.facade import Model, load
+    from clew.feature import Feature, FeatureAt
     from clew.graph.graph import Graph
     from clew.graph.reader import open_graph as open
     from clew.index.storage.index import Index, open_index
-    from clew.intervention.intervention import Feature, From, Intervention, Source
+    from clew.intervention.intervention import From, Intervention, Source
 
 __all__ = [
     "ClewError",
     "Feature",
+    "FeatureAt",
     "From",
     "Graph",
     "Index",
@@ -41,7 +43,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "Feature": ("clew.intervention.intervention", "Feature"),
+    "Feature": ("clew.feature", "Feature"),
+    "FeatureAt": ("clew.feature", "FeatureAt"),
     "From": ("clew.intervention.intervention", "From"),
     "Intervention": ("clew.intervention.intervention", "Intervention"),
     "Source": ("clew.intervention.intervention", "Source"),

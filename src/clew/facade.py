@@ -1,8 +1,8 @@
-"""What a notebook needs: load a model, trace a prompt, change features and look again."""
+"""Models to use in a notebook: load one, trace a prompt, change features and compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -22,38 +22,50 @@ from clew.index.creation.new_index import make_index
 from clew.index.settings import IndexCall
 from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
-from clew.intervention.feature_names import PlaceLike, with_names_resolved
-from clew.intervention.generation import Generation, Sampling, check_count, generate_tokens
+from clew.intervention.feature_names import resolve_names
+from clew.intervention.generation import Generation, generate_tokens
 from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Features, Intervention, Positions, Source
-from clew.intervention.patching import with_patches_resolved
-from clew.intervention.regimes import Regime
+from clew.intervention.patching import resolve_patches
 from clew.intervention.result import InterventionResult
+from clew.intervention.settings import CircuitCall, GenerateCall, InterveneCall, Regime, ValidateCall
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation
+from clew.load_settings import LoadCall
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve
-from clew.options import takes_options_of
-from clew.progress import OnProgress, ignore_progress
+from clew.options import check_options, takes_options_of
+from clew.progress import OnNote, ignore_note
 
 
 @dataclass(frozen=True)
 class Model:
-    """A language model with a dictionary of features, ready to trace and to intervene on."""
+    """A language model with a dictionary of features; `clew.load` gives one.
+
+    Prompts are texts or token ids.
+    """
 
     language_model: LanguageModel
     dictionary: Dictionary
     quality: Quality | None = None
     """How well transcoders stand in for the MLPs, measured on loading; None for neurons."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What to give `load` for the same again; every graph keeps it among its own settings."""
+    """Arguments of `load` that give the same model again; graphs keep them among their settings."""
 
     @takes_options_of(TraceCall)
     def trace(self, prompt: str | Sequence[int], call: TraceCall) -> Graph:
-        """The whole attribution graph of a prompt (text or token ids); prune it to read it.
+        """Trace a prompt: compute the attribution graph of its next token.
 
-        Raises `ClewError` for anything that cannot be used.
+        Args:
+            prompt: The text whose next token is explained, or its token ids.
+
+        Returns:
+            The whole graph; `graph.prune()` keeps the part to read.
+
+        Raises:
+            ClewError: A target is not one token of the model, the prompt is too long for it, or an option is
+                out of bounds.
         """
         graph = trace(self.language_model, self.dictionary, prompt, call, call.on_progress)
         return graph.with_info(settings={**self.settings, **graph.info.settings})
@@ -62,8 +74,8 @@ class Model:
     def intervene(
         self,
         prompt: str | Sequence[int],
-        interventions: Intervention | Sequence[Intervention],
-        regime: Regime | str = ...,
+        interventions: Intervention | Sequence[Intervention] = ...,
+        regime: Regime = ...,
         *,
         strengths: None = ...,
         layers: range | None = ...,
@@ -75,8 +87,8 @@ class Model:
     def intervene(
         self,
         prompt: str | Sequence[int],
-        interventions: Intervention | Sequence[Intervention],
-        regime: Regime | str = ...,
+        interventions: Intervention | Sequence[Intervention] = ...,
+        regime: Regime = ...,
         *,
         strengths: Sequence[float],
         layers: range | None = ...,
@@ -84,71 +96,45 @@ class Model:
         sink: str | None = ...,
     ) -> tuple[InterventionResult, ...]: ...
 
-    def intervene(
-        self,
-        prompt: str | Sequence[int],
-        interventions: Intervention | Sequence[Intervention],
-        regime: Regime | str = "free",
-        *,
-        strengths: Sequence[float] | None = None,
-        layers: range | None = None,
-        graph: Graph | None = None,
-        sink: str | None = None,
+    @takes_options_of(InterveneCall)
+    def intervene(  # type: ignore[misc]
+        self, prompt: str | Sequence[int], call: InterveneCall
     ) -> InterventionResult | tuple[InterventionResult, ...]:
-        """The model's output and all features, before and after some features are changed on a prompt.
+        """Change features on a prompt and compare the outputs and all features before and after.
 
-        `regime` says what responds: `"direct"` (only what an edge predicts), `"frozen-attention"` or
-        `"free"` (the real model). With `strengths` every change is made that many times as strongly, with
-        one result for each, all in one run. `layers` limits where changes are written, and holds the MLPs
-        there. A `graph` of this prompt knows supernodes and labels by name, and its predictions stand
-        beside what was measured. Raises `ClewError` for what is not there or contradicts itself.
+        Args:
+            prompt: The text on which features change, or its token ids.
+
+        Returns:
+            One result; with `strengths` a tuple with one for each. With a `graph` of the prompt, its
+            predictions stand beside the measured changes.
+
+        Raises:
+            ClewError: A feature, position or layer does not exist, two interventions contradict each other, a
+                change is too large for float32, or the graph is of another prompt, model or dictionary.
         """
-        results = intervene(
-            self.language_model,
-            self.dictionary,
-            prompt,
-            _several(interventions),
-            regime=regime,
-            strengths=(1.0,) if strengths is None else strengths,
-            layers=layers,
-            sink=sink,
-            graph=graph,
-        )
-        return results[0] if strengths is None else results
+        results = intervene(self.language_model, self.dictionary, prompt, call)
+        return results[0] if call.strengths is None else results
 
-    def generate(
-        self,
-        prompt: str | Sequence[int],
-        interventions: Intervention | Sequence[Intervention] = (),
-        max_tokens: int = 20,
-        *,
-        strengths: Sequence[float] = (1.0,),
-        temperature: float = 0.0,
-        seed: int = 0,
-        cache: bool = True,
-        graph: Graph | None = None,
-        sink: str | None = None,
-    ) -> tuple[Generation, ...]:
-        """How the model goes on: first unchanged, then with the changes at each strength, side by side.
+    @takes_options_of(GenerateCall)
+    def generate(self, prompt: str | Sequence[int], call: GenerateCall) -> tuple[Generation, ...]:
+        """Generate text after a prompt, without and with changes of features.
 
-        Changes at `"all"` positions or `From(p)` hold for generated tokens too, and a position past the
-        prompt is that of one of them: the first stands right behind the prompt, at its length. The
-        likeliest token is taken at temperature 0, otherwise one is drawn, for every continuation with the
-        same random numbers. Without `cache` the result is the same, only later. Raises `ClewError` for what
-        is not there, or longer than the model reads.
+        Interventions at `"all"` positions or `From(p)` change generated tokens too. A position past the
+        prompt is that of one generated token; the first one's is the length of the prompt.
+
+        Args:
+            prompt: The text to go on from, or its token ids.
+
+        Returns:
+            The unchanged continuation, then one for each strength.
+
+        Raises:
+            ClewError: As for `intervene`; also if prompt and continuation exceed the model's context.
         """
-        check_count(max_tokens)
-        setting = prepare(
-            self.language_model,
-            self.dictionary,
-            prompt,
-            _several(interventions),
-            strengths=strengths,
-            sink=sink,
-            graph=graph,
-            generated=max_tokens,
-        )
-        return generate_tokens(setting, max_tokens, Sampling(temperature, seed), cache=cache)
+        check_options(call)
+        run = prepare(self.language_model, self.dictionary, prompt, call, generated=call.max_tokens)
+        return generate_tokens(run, call)
 
     def patch(
         self,
@@ -160,58 +146,61 @@ class Model:
         graph: Graph | None = None,
         sink: str | None = None,
     ) -> list[Intervention]:
-        """What `Intervention(features, positions, "patch", Source(...))` comes to, with numbers.
+        """Read the activations that a patch takes from another prompt.
 
-        For a look at the values that features have on another prompt, `source`. Without a `graph`, which
-        knows names, the prompt that is to be changed counts as long as `source`. Raises `ClewError` for
-        features and positions that there are not.
+        Args:
+            features: The features, as for `Intervention`.
+            source: The other prompt: a text or token ids.
+            source_position: The position in `source` to read; by default the positions that change.
+            positions: The positions that change, as for `Intervention`.
+            graph: A graph of the prompt that changes, whose supernodes and labels may name features. Without
+                one, the prompt counts as long as `source`.
+            sink: Text of the first token of `source`; "none" for none, by default chosen.
+
+        Returns:
+            One intervention for each feature and position, with `how="set"` and the activation.
+
+        Raises:
+            ClewError: A feature or position does not exist, or the prompts differ in length and no
+                `source_position` is given.
         """
         change = Intervention(features, positions, "patch", Source(source, source_position))
         n_positions = len(
             (encode_prompt(self.language_model, source, sink) if graph is None else graph).token_ids
         )
-        return with_patches_resolved(
-            self.language_model, self.dictionary, with_names_resolved([change], graph), n_positions, sink=sink
-        )
+        named = resolve_names([change], graph)
+        return resolve_patches(self.language_model, self.dictionary, named, n_positions, sink=sink)
 
-    def validate(
-        self,
-        graph: Graph,
-        *,
-        count: int = 50,
-        random_count: int | None = None,
-        seed: int = 0,
-        on_progress: OnProgress = ignore_progress,
-    ) -> Validation:
-        """Ablate a graph's `count` most influential features one by one, and as many at random.
+    @takes_options_of(ValidateCall)
+    def validate(self, graph: Graph, call: ValidateCall) -> Validation:
+        """Ablate features of a graph one by one, and compare its predictions with the measured effects.
 
-        Compares what the graph predicts with what happens, with everything but its edges held and in the
-        real model. Raises `ClewError` for a graph of another model or dictionary.
+        Args:
+            graph: A graph of this model and dictionary.
+
+        Returns:
+            The predicted and measured effect of every tested feature, in the direct regime and in the real
+            model.
+
+        Raises:
+            ClewError: The graph is of another model or dictionary, or has no features.
         """
-        return validate_graph(
-            self.language_model,
-            self.dictionary,
-            graph,
-            count=count,
-            random_count=random_count,
-            seed=seed,
-            on_progress=on_progress,
-        )
+        return validate_graph(self.language_model, self.dictionary, graph, call, on_progress=call.on_progress)
 
-    def circuit(
-        self,
-        prompt: Graph | str | Sequence[int],
-        features: PlaceLike | Sequence[PlaceLike] | None = None,
-        *,
-        outside: str = "zero",
-    ) -> Circuit:
-        """Whether a set of features is enough for the answer (sufficiency), and needed (necessity).
+    @takes_options_of(CircuitCall)
+    def circuit(self, prompt: Graph | str | Sequence[int], call: CircuitCall) -> Circuit:
+        """Measure the sufficiency and the necessity of a set of features for an answer.
 
-        They are named as `"L24/1005@5"` or `(layer, position, index)`, of a graph also by node id, supernode
-        or label; of a graph's prompt the set is by default all of its features. Everything outside goes to
-        `"zero"` or to its `"mean"` over a text. Raises `ClewError` for features that there are not.
+        Args:
+            prompt: A graph, whose main target is the answer; or a text or token ids, for the likeliest token.
+
+        Returns:
+            The answer's probability with the features, everything else, or both removed.
+
+        Raises:
+            ClewError: A feature or position does not exist, or the graph is of another model or dictionary.
         """
-        return measure_circuit(self.language_model, self.dictionary, prompt, features, outside=outside)
+        return measure_circuit(self.language_model, self.dictionary, prompt, call.features, call)
 
     @takes_options_of(IndexCall)
     def index(self, data: str | Path | Sequence[str | Path], call: IndexCall) -> Index:
@@ -237,70 +226,54 @@ class Model:
         size = sum(parameter.numel() for parameter in network.network.parameters())
         facts = [f"{size / 1e6:,.0f}M parameters", f"{network.n_layers} layers", dictionary.name]
         if isinstance(dictionary, TranscoderDictionary):
-            found = dictionary.transcoders
-            facts[-1] += f": {found.kind}, {len(found.layers)} layers of {found.width} features"
+            own = dictionary.transcoders
+            facts[-1] += f": {own.kind}, {len(own.layers)} layers of {own.width} features"
         if self.quality:
             facts.append(f"FVU {self.quality.fvu:.3g}")
         return f"Model({network.name}, {', '.join(facts)})"
 
 
-def _several(interventions: Intervention | Sequence[Intervention]) -> Sequence[Intervention]:
-    return interventions if isinstance(interventions, list | tuple) else [interventions]  # type: ignore[list-item]
+@takes_options_of(LoadCall)
+def load(call: LoadCall) -> Model:
+    """Load a model and its dictionary of features.
 
+    Transcoders may also be a `TranscoderSet` in memory. They are measured on a short text, and refused where
+    they explain less than nothing of the MLPs, unless `check` is False.
 
-def load(
-    reference: str | Path = "smollm2",
-    *,
-    dictionary: str | Path | TranscoderSet | None = "neurons",
-    read_point: str | None = None,
-    write_point: str | None = None,
-    k: int | None = None,
-    low_memory: bool = False,
-    check: bool = True,
-    device: str = "auto",
-    dtype: str = "float32",
-    on_note: Callable[[str], None] | None = None,
-) -> Model:
-    """Load a model by short name, folder, GGUF file or hub id (`org/name[@revision]`).
+    Returns:
+        The model, ready to trace and to intervene on.
 
-    `dictionary` is `"neurons"` (the model's own) or published transcoders: a folder, a file, a hub
-    reference (`org/name[/subfolder][@revision]`), or a set that is in memory. They are measured on a
-    short text, and refused where they explain less than nothing of the model's MLPs, unless `check` is
-    False. `read_point` and `write_point` override where they read and write the stream (`"residual"`,
-    `"normalized"`, `"mlp-input"`; `"mlp-output"`, `"stream"`); `k` is for a TopK whose files do not say
-    how many features are active. With `low_memory` encoders are read from disk layer by layer, whenever
-    they are needed; decoder rows always are.
-
-    `device` "auto" takes a CUDA device where there is one; `on_note` hears what takes long (a first
-    conversion, a download) and what the dictionary measured. Raises `ClewError` for anything that
-    cannot be had.
+    Raises:
+        ClewError: The model or dictionary does not exist or cannot be loaded, the two do not fit together, or
+            an option is out of bounds.
     """
-    device = choose_device(device)
-    note = on_note or (lambda text: None)
+    device = choose_device(call.device)
     settings: dict[str, object] = {
-        "model": str(reference),
-        "dictionary": str(dictionary or "neurons"),
-        "dtype": dtype,
+        "model": str(call.reference),
+        "dictionary": str(call.dictionary or "neurons"),
+        "dtype": call.dtype,
     }
-    if dictionary is None or dictionary == "neurons":
-        _refuse_for_neurons(read_point=read_point, write_point=write_point, k=k)
-        language_model = load_model(reference, device=device, dtype=dtype, with_neurons=True, on_note=on_note)
+    points = {"read_point": call.read_point, "write_point": call.write_point}
+    if call.dictionary is None or call.dictionary == "neurons":
+        _refuse_for_neurons(**points, k=call.k)
+        language_model = load_model(
+            call.reference, device=device, dtype=call.dtype, with_neurons=True, on_note=call.on_note
+        )
         return Model(language_model, NeuronDictionary(language_model), settings=settings)
-    if isinstance(dictionary, TranscoderSet):
-        transcoders, name = dictionary, dictionary.format
+    if isinstance(call.dictionary, TranscoderSet):
+        transcoders, name = call.dictionary, call.dictionary.format
         settings["dictionary"] = name
     else:
-        transcoders = load_transcoders(
-            dictionary, on_note=note, read_point=read_point, write_point=write_point, k=k
-        )
-        name = short_name(dictionary)
-    language_model = load_model(reference, device=device, dtype=dtype, on_note=on_note)
-    bound = bind(language_model, transcoders, name, low_memory=low_memory)
-    quality = check_quality(bound) if check else measure_quality(bound)
-    note(f"{bound.name}: {quality}")
-    settings |= {"check": check, "low_memory": low_memory, "quality": quality.facts}
-    points = {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
-    return Model(language_model, bound, quality, settings | points | ({} if k is None else {"k": k}))
+        transcoders = load_transcoders(call.dictionary, on_note=call.on_note, **points, k=call.k)
+        name = short_name(call.dictionary)
+    language_model = load_model(call.reference, device=device, dtype=call.dtype, on_note=call.on_note)
+    dictionary = bind(language_model, transcoders, name, low_memory=call.low_memory)
+    quality = check_quality(dictionary) if call.check else measure_quality(dictionary)
+    call.on_note(f"{dictionary.name}: {quality}")
+    settings |= {"check": call.check, "low_memory": call.low_memory, "quality": quality.facts}
+    settings |= {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
+    settings |= {} if call.k is None else {"k": call.k}
+    return Model(language_model, dictionary, quality, settings)
 
 
 def load_model(
@@ -309,7 +282,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "float32",
     with_neurons: bool = False,
-    on_note: Callable[[str], None] | None = None,
+    on_note: OnNote = ignore_note,
 ) -> LanguageModel:
     """The model alone, without features; `with_neurons` refuses one whose neurons cannot be features."""
     device = choose_device(device)
@@ -323,6 +296,6 @@ def _refuse_for_neurons(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise ClewError(
-                f"{name} is for transcoders, and the model's own neurons need none: name transcoders as the "
-                "dictionary (--dictionary REF, or dictionary=REF in Python), or leave it out."
+                f"{name} is an option of transcoders, not of the model's own neurons; name transcoders as "
+                "the dictionary (--dictionary REF, or dictionary=REF in Python), or leave it out."
             )

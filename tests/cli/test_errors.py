@@ -92,8 +92,8 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
         ),
         (
             ["a", "--k", "3"],
-            "k is for transcoders, and the model's own neurons need none: name transcoders as the dictionary "
-            "(--dictionary REF, or dictionary=REF in Python), or leave it out.",
+            "k is an option of transcoders, not of the model's own neurons; name transcoders as the "
+            "dictionary (--dictionary REF, or dictionary=REF in Python), or leave it out.",
         ),
         (
             ["a", "--selection", "luck"],

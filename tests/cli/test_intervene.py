@@ -348,7 +348,7 @@ def test_a_slip(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str],
 def test_what_the_model_does_not_have(intervene: Run, graph_file: Path):
     for change, line in {
         "L9/3@2": "There is no layer 9 (L9/3); the model has layers 0 to 2.",
-        "L1/99@2": "There is no feature L1/99; layer 1 has features 0 to 19.",
+        "L1/99@2": "Layer 1 has no feature 99; it has features 0 to 19.",
         "L1/3@9": "There is no position 9; the prompt has positions 0 to 4.",
     }.items():
         assert refused(intervene(PROMPT, "--ablate", change)) == line
@@ -365,9 +365,9 @@ def test_defaults_are_those_of_the_library():
 
     from clew.cli.commands.intervene import REGIMES
     from clew.facade import Model
-    from clew.intervention.regimes import Regime
+    from clew.intervention import settings
 
-    assert tuple(regime.value for regime in Regime) == REGIMES
+    assert tuple(settings.REGIMES) == REGIMES
     assert inspect.signature(Model.intervene).parameters["regime"].default == "free"
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.feature import FeatureAt
 from clew.model.language_model import LanguageModel
 from tests.oracle import _attention_replaced_by, _patterns
 
@@ -31,11 +32,11 @@ def changed_run(
     model: LanguageModel,
     dictionary: Dictionary,
     token_ids: Tensor,
-    set_to: Mapping[tuple[int, int, int], float],
+    set_to: Mapping[FeatureAt, float],
     *,
     frozen_attention: bool = False,
 ) -> Response:
-    """The network with features, by layer, position and index, set to activations."""
+    """The network with features set to activations."""
     patterns = _patterns(model, token_ids) if frozen_attention else None
     pre_activation: list[Tensor] = []
     added = [torch.zeros(len(token_ids), model.d_model) for _ in model.layers]
@@ -52,12 +53,12 @@ def changed_run(
                     x = (x if norm.bias is None else x - norm.bias) / norm.gain
             pre, activation = dictionary.respond(number, x)
             pre_activation.append(pre)
-            for (layer, position, index), value in set_to.items():
-                if layer == number:
-                    written = dictionary.decoder(layer, torch.tensor([index]))[0]
-                    change = value - activation[position, index]
+            for at, value in set_to.items():
+                if at.layer == number:
+                    written = dictionary.decoder(number, torch.tensor([at.index]))[0]
+                    change = value - activation[at.position, at.index]
                     for ahead, direction in enumerate(written):
-                        added[layer + ahead][position] += change * direction
+                        added[number + ahead][at.position] += change * direction
 
         return hook
 

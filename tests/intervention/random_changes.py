@@ -7,9 +7,10 @@ import random
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.feature import FeatureAt
 from clew.graph.graph import Graph
-from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.prediction import Place, feature_nodes
+from clew.intervention.intervention import Intervention
+from clew.intervention.prediction import feature_nodes
 from clew.model.language_model import LanguageModel
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, WITH_NEURONS
@@ -31,19 +32,18 @@ def dictionary_of(model: LanguageModel, kind: str, draw: random.Random) -> Dicti
     return random_transcoders(model, kind, draw.randrange(100), *points)
 
 
-def random_places(graph: Graph, draw: random.Random, count: int) -> list[Place]:
+def random_features(graph: Graph, draw: random.Random, count: int) -> list[FeatureAt]:
     """Some features that are nodes of the graph."""
-    places = sorted(feature_nodes(graph))
-    return draw.sample(places, min(count, len(places)))
+    features = sorted(feature_nodes(graph))
+    return draw.sample(features, min(count, len(features)))
 
 
-def random_changes(places: list[Place], draw: random.Random) -> list[Intervention]:
-    """A change of each place, in a random way and by a random amount."""
-    return [random_change(place, draw) for place in places]
+def random_changes(features: list[FeatureAt], draw: random.Random) -> list[Intervention]:
+    """A change of each feature, in a random way and by a random amount."""
+    return [random_change(feature, draw) for feature in features]
 
 
-def random_change(place: Place, draw: random.Random) -> Intervention:
-    layer, position, index = place
+def random_change(at: FeatureAt, draw: random.Random) -> Intervention:
     how = draw.choice(["ablate", "set", "add", "scale"])
     value = None if how == "ablate" else draw.uniform(-3, 3)
-    return Intervention(Feature(layer, index), position, how, value)
+    return Intervention(at.feature, at.position, how, value)

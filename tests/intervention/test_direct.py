@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.protocols import Dictionary
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervene import intervene, own_changes, prepare
+from clew.intervention.intervene import own_changes
 from clew.intervention.intervention import Intervention
 from clew.intervention.prediction import feature_nodes
 from clew.intervention.regimes import run_direct
 from clew.model.language_model import LanguageModel
 from tests.attribution.test_rows import dense_row
-from tests.intervention.random_changes import PAIRS, dictionary_of, random_changes, random_places
+from tests.intervention.random_changes import PAIRS, dictionary_of, random_changes, random_features
+from tests.intervention.runs import intervene, prepare
 from tests.tiny import Shape, random_ids, tiny_model
 
 
@@ -41,7 +42,7 @@ def assert_edges_predict(
 
     found = run_direct(setting)
     moved = {layer: (pre[1] - pre[0]).numpy() for layer, pre in enumerate(found.pre_activation)}
-    measured = np.array([moved[layer][position, index] for layer, position, index in nodes])
+    measured = np.array([moved[at.layer][at.position, at.index] for at in nodes])
     expected = np.array([dense_row(graph, node) @ per_unit for node in nodes.values()])
     assert_close(measured, expected)
 
@@ -64,7 +65,7 @@ def test_edges_predict_the_direct_regime(architecture: str, kind: str):
     ids, sink = random_ids(6).tolist(), draw.choice([None, "none"])
     chosen = TraceSettings(targets=[3, 5, "w7 minus w9"], max_nodes=10**6, sink=sink)
     graph = trace(model, dictionary, ids, chosen)
-    changes = random_changes(random_places(graph, draw, 12), draw)
+    changes = random_changes(random_features(graph, draw, 12), draw)
     assert_edges_predict(model, dictionary, graph, ids, changes, sink)
 
 
@@ -87,5 +88,5 @@ def test_edges_predict_the_direct_regime_on_random_shapes(
     dictionary = dictionary_of(model, pair[1], draw)
     ids = random_ids(n_positions, seed).tolist()
     graph = trace(model, dictionary, ids, TraceSettings(targets=[3, "w7 minus w9"], max_nodes=10**6))
-    changes = random_changes(random_places(graph, draw, count), draw)
+    changes = random_changes(random_features(graph, draw, count), draw)
     assert_edges_predict(model, dictionary, graph, ids, changes, None)

@@ -6,15 +6,16 @@ import pytest
 import torch
 
 from clew.errors import ClewError
-from clew.intervention.generation import Sampling, generate_tokens
-from clew.intervention.intervene import intervene, prepare
-from clew.intervention.intervention import Feature, From, Intervention, Positions
+from clew.feature import Feature
+from clew.intervention.generation import generate_tokens
+from clew.intervention.intervention import From, Intervention, Positions
+from clew.intervention.settings import GenerationSettings
 from clew.model.language_model import LanguageModel
+from tests.intervention.runs import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 IDS = random_ids(6).tolist()
-GREEDY = Sampling()
 EVERY = [Feature(0, index) for index in range(7)]
 
 
@@ -23,14 +24,16 @@ def generate(
     positions: Positions | None = "all",
     value: float = 4.0,
     *,
-    count: int = 8,
+    max_tokens: int = 8,
     strengths: tuple[float, ...] = (1.0,),
-    sampling: Sampling = GREEDY,
+    temperature: float = 0.0,
+    seed: int = 0,
     cache: bool = True,
 ):
     changes = [Intervention(EVERY, positions, "set", value)]
     setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, changes, strengths=strengths)
-    return generate_tokens(setting, count, sampling, cache=cache)
+    settings = GenerationSettings(max_tokens, temperature=temperature, seed=seed, cache=cache)
+    return generate_tokens(setting, settings)
 
 
 def without_end(architecture: str) -> LanguageModel:
@@ -44,9 +47,9 @@ def without_end(architecture: str) -> LanguageModel:
 @pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
 def test_the_cache_changes_no_token(architecture: str):
     model = without_end(architecture)
-    for sampling in (Sampling(), Sampling(temperature=1.5, seed=3)):
-        cached = generate(model, strengths=(1, -2), sampling=sampling)
-        assert cached == generate(model, strengths=(1, -2), sampling=sampling, cache=False)
+    for temperature in (0, 1.5):
+        cached = generate(model, strengths=(1, -2), temperature=temperature, seed=3)
+        assert cached == generate(model, strengths=(1, -2), temperature=temperature, seed=3, cache=False)
         assert [each.strength for each in cached] == [None, 1, -2]
         assert all(len(each.token_ids) == 8 for each in cached)
 
@@ -85,19 +88,20 @@ def test_a_change_of_the_prompt_alone_ends_with_it():
 
 def test_strengths_side_by_side_are_those_one_by_one():
     model = without_end("Gemma2ForCausalLM")
-    for sampling in (Sampling(), Sampling(temperature=1.0, seed=5)):
-        before, *together = generate(model, strengths=(-2, 1, 3), sampling=sampling)
+    for temperature in (0, 1):
+        before, *together = generate(model, strengths=(-2, 1, 3), temperature=temperature, seed=5)
         for each in together:
             assert each.strength is not None
-            assert generate(model, strengths=(each.strength,), sampling=sampling) == (before, each)
+            alone = generate(model, strengths=(each.strength,), temperature=temperature, seed=5)
+            assert alone == (before, each)
 
 
 def test_a_seed_draws_the_same_and_another_does_not():
     model = without_end("LlamaForCausalLM")
-    drawn = [generate(model, sampling=Sampling(2.0, seed), count=12) for seed in (1, 1, 2)]
+    drawn = [generate(model, temperature=2.0, seed=seed, max_tokens=12) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
-    assert drawn[0] != generate(model, count=12)
+    assert drawn[0] != generate(model, max_tokens=12)
 
 
 def test_a_text_ends_where_the_model_ends_it():
@@ -114,23 +118,19 @@ def test_a_text_ends_where_the_model_ends_it():
 
 def test_what_cannot_be_generated_is_refused():
     model = tiny_model("LlamaForCausalLM")
-    with pytest.raises(
-        ClewError, match=r"^The number of tokens to generate is a whole number from 1, not 0\.$"
-    ):
-        generate(model, count=0)
+    with pytest.raises(ClewError, match=r"^max_tokens must be a whole number from 1, not 0\.$"):
+        generate(model, max_tokens=0)
     with pytest.raises(ClewError, match=r"^6 tokens of prompt and 59 more exceed the model's 64\.$"):
-        generate(model, count=59)
+        generate(model, max_tokens=59)
     for count in (2.5, True, "2"):
-        with pytest.raises(
-            ClewError, match=rf"^The number of tokens to generate is a whole .* not {count!r}\.$"
-        ):
-            generate(model, count=count)  # type: ignore[arg-type]
+        with pytest.raises(ClewError, match=rf"^max_tokens must be a whole number from 1, not {count!r}\.$"):
+            generate(model, max_tokens=count)  # type: ignore[arg-type]
     for temperature in (-1, float("nan"), float("inf"), "1"):
-        with pytest.raises(ClewError, match=r"^A temperature is 0 or above, not"):
-            Sampling(temperature)  # type: ignore[arg-type]
+        with pytest.raises(ClewError, match=r"^temperature must be a number from 0, not"):
+            generate(model, temperature=temperature)  # type: ignore[arg-type]
     setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, [], layers=range(0, 2))
     with pytest.raises(ClewError, match=r"^A range of layers holds MLPs on the prompt alone"):
-        generate_tokens(setting, 3)
+        generate_tokens(setting, GenerationSettings(3))
 
 
 def test_a_position_of_a_generated_token_changes_that_one_alone():
@@ -139,8 +139,8 @@ def test_a_position_of_a_generated_token_changes_that_one_alone():
     for positions in (6, [7], slice(6, 8), From(7)):
         changes = [Intervention(EVERY, positions, "set", 4.0)]
         setting = prepare(model, dictionary, IDS, changes, generated=6)
-        before, after = generate_tokens(setting, 6)
-        assert after.token_ids == generate_tokens(setting, 6, cache=False)[1].token_ids
+        before, after = generate_tokens(setting, GenerationSettings(6))
+        assert after.token_ids == generate_tokens(setting, GenerationSettings(6, cache=False))[1].token_ids
         assert after.token_ids[0] == before.token_ids[0]
         for number in range(2, 6):
             text = [*IDS, *after.token_ids[:number]]
@@ -153,14 +153,14 @@ def test_a_position_of_a_generated_token_changes_that_one_alone():
 def test_without_changes_there_is_one_text():
     model = without_end("LlamaForCausalLM")
     setting = prepare(model, random_transcoders(model, "CLT ReLU"), IDS, [], strengths=[1, 2])
-    (only,) = generate_tokens(setting, 3)
-    assert only == generate(model, count=3)[0]
-    same = generate(model, count=3, strengths=(0,))[1]
+    (only,) = generate_tokens(setting, GenerationSettings(3))
+    assert only == generate(model, max_tokens=3)[0]
+    same = generate(model, max_tokens=3, strengths=(0,))[1]
     assert (repr(same), same.text) == (f'Generation(strength 0: "{only.text}")', only.text)
 
 
 def test_its_repr_is_its_text():
     model = without_end("LlamaForCausalLM")
-    before, after = generate(model, count=2)
+    before, after = generate(model, max_tokens=2)
     assert repr(before) == f'Generation(unchanged: "{before.text}")'
     assert repr(after) == f'Generation(strength 1: "{after.text}")'

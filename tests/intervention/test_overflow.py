@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.intervention.generation import generate_tokens
-from clew.intervention.intervene import intervene, prepare
-from clew.intervention.intervention import Feature, From, Intervention
-from clew.intervention.overflow import Largest
+from clew.intervention.intervention import From, Intervention
+from clew.intervention.overflow import LargestChange
+from clew.intervention.settings import GenerationSettings
+from tests.intervention.runs import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 
@@ -58,16 +60,16 @@ def test_generation_refuses_it_too():
     dictionary = random_transcoders(model, "PLT ReLU")
     change = Intervention(Feature(0, 2), From(6), "set", 3e38)
     with pytest.raises(ClewError, match=rf"^L0/2@6 changes by 3e\+38, {MEANS_NOTHING}$"):
-        generate_tokens(prepare(model, dictionary, IDS, [change]), 4)
+        generate_tokens(prepare(model, dictionary, IDS, [change]), GenerationSettings(4))
 
 
 def test_logits_that_say_nothing_are_refused():
-    largest = Largest(torch.tensor([0.0, 2.0]))
+    largest = LargestChange(torch.tensor([0.0, 2.0]))
     fine = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
     largest.check_logits(fine)
-    with pytest.raises(ClewError, match=r"^The model's output is not finite on this prompt, whatever is ch"):
+    with pytest.raises(ClewError, match=r"^The model's output is not finite on this prompt, even without a"):
         largest.check_logits(fine * torch.nan)
-    largest.note(4, torch.tensor([7]), torch.tensor([[[0.0]], [[-5.0]]]), start=3)
+    largest.update(4, torch.tensor([7]), torch.tensor([[[0.0]], [[-5.0]]]), start=3)
     for wrong in (torch.tensor([[[1.0, 2.0]], [[torch.inf, 1]]]), torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]]])):
         with pytest.raises(ClewError, match=rf"^L4/7@3 changes by 5 at strength 2, {MEANS_NOTHING}$"):
             largest.check_logits(wrong)
@@ -79,5 +81,5 @@ def test_what_float32_cannot_hold_is_no_number():
     dictionary = random_transcoders(model, "PLT ReLU")
     with pytest.raises(ClewError, match=r"^A feature cannot be changed by 'set' with 1e\+300; give a finite"):
         prepare(model, dictionary, IDS, [Intervention(Feature(0, 2), 3, "set", 1e300)])
-    with pytest.raises(ClewError, match=r"^A strength must be a finite number, not 1e\+300\.$"):
+    with pytest.raises(ClewError, match=r"^A strength is a finite number, not 1e\+300\.$"):
         prepare(model, dictionary, IDS, [], strengths=[1e300])

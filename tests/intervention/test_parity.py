@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 import clew
-from clew.intervention.intervene import RUN, prepare
-from clew.intervention.regimes import Regime
+from clew.intervention.intervene import RUN
+from clew.intervention.settings import Regime
 from tests.attribution.test_parity_rows import CASES, PARITY
+from tests.intervention.runs import prepare
 
 
-@pytest.mark.parametrize("regime", [Regime.DIRECT, Regime.FROZEN_ATTENTION], ids=lambda regime: regime.value)
+@pytest.mark.parametrize("regime", ["direct", "frozen-attention"])
 @pytest.mark.parametrize("name", CASES)
 def test_logits_and_pre_activations_are_those_that_were_published(name: str, regime: Regime):
     if not PARITY.exists():
@@ -29,7 +30,7 @@ def test_logits_and_pre_activations_are_those_that_were_published(name: str, reg
         for each in json.loads((PARITY / name / "interventions.json").read_text())["interventions"]
     ]
     result = model.intervene(ids, changes, regime)
-    suffix = regime.value.replace("-", "_")
+    suffix = regime.replace("-", "_")
     assert_close(result.logits_before, arrays["logits_base"])
     assert_close(result.logits_after, arrays[f"logits_{suffix}"])
     found = RUN[regime](prepare(model.language_model, model.dictionary, ids, changes)).pre_activation

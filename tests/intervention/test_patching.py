@@ -11,10 +11,11 @@ import torch
 
 from clew.errors import ClewError
 from clew.facade import Model
+from clew.feature import Feature
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations
-from clew.intervention.intervene import intervene
-from clew.intervention.intervention import Feature, From, Intervention, Positions, Source
+from clew.intervention.intervention import From, Intervention, Positions, Source
+from tests.intervention.runs import intervene
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 
@@ -93,9 +94,9 @@ def test_what_cannot_be_patched_is_refused(model: Model):
         sentence = f"The other prompt has positions 0 to 5, so there is no {position}."
         refused(3, Source(THERE, position), sentence)
     refused(3, Source(THERE, 1.5), "A position of the other prompt is one whole number, not 1.5.")  # type: ignore[arg-type]
-    refused(3, None, "To patch needs another prompt (text, token ids, or a Source), not None.")
-    refused(3, 2.0, "To patch needs another prompt (text, token ids, or a Source), not 2.0.")
-    missing = "There is no feature L1/9; layer 1 has features 0 to 6."
+    refused(3, None, "A patch needs another prompt (text, token ids or a Source), not None.")
+    refused(3, 2.0, "A patch needs another prompt (text, token ids or a Source), not 2.0.")
+    missing = "Layer 1 has no feature 9; it has features 0 to 6."
     refused(3, THERE, missing, "L1/9")
     refused(
         "all",

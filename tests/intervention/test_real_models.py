@@ -17,6 +17,7 @@ from benchmarks.subject_patching import (
 from clew.attribution.trace import trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.intervention.circuits import measure_circuit
+from clew.intervention.settings import ValidationSettings
 from clew.intervention.validation import validate_graph
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 
@@ -30,7 +31,7 @@ def test_edges_hold_and_influence_tells_what_matters(name: str, prompt: str):
     model = real_model(name)
     dictionary = NeuronDictionary(model)
     graph = trace(model, dictionary, prompt)
-    found = validate_graph(model, dictionary, graph, count=30)
+    found = validate_graph(model, dictionary, graph, ValidationSettings(count=30))
     assert found.gap < 1e-4
     spearman = found.everything.influence_and_kl.spearman
     assert spearman is not None

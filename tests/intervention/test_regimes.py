@@ -9,36 +9,35 @@ import torch
 
 from clew.attribution.trace import TraceSettings, trace
 from clew.errors import ClewError
-from clew.intervention.intervene import RUN, intervene, prepare
-from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.layer_interventions import resolve
-from clew.intervention.regimes import Regime, Setting
-from clew.intervention.residual_writes import changed_places
+from clew.feature import Feature
+from clew.intervention.intervene import RUN
+from clew.intervention.intervention import Intervention
+from clew.intervention.layer_interventions import changed_features, resolve_interventions
+from clew.intervention.regimes import PreparedRun
+from clew.intervention.settings import REGIMES, Regime
 from clew.model.recording import record
 from tests.intervention.oracle import changed_run
-from tests.intervention.random_changes import PAIRS, dictionary_of, random_places
+from tests.intervention.random_changes import PAIRS, dictionary_of, random_features
+from tests.intervention.runs import intervene, prepare
 from tests.oracle import _attention_replaced_by
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 IDS = random_ids(7).tolist()
-every_regime = pytest.mark.parametrize("regime", Regime, ids=lambda regime: regime.value)
+every_regime = pytest.mark.parametrize("regime", REGIMES)
 
 
 @pytest.mark.parametrize(("architecture", "kind"), PAIRS[::3])
-@pytest.mark.parametrize("regime", [Regime.FROZEN_ATTENTION, Regime.FREE], ids=lambda regime: regime.value)
+@pytest.mark.parametrize("regime", ["frozen-attention", "free"])
 def test_the_network_with_hooks_does_the_same(architecture: str, kind: str, regime: Regime):
     draw = random.Random(f"{architecture} {kind}")
     model = tiny_model(architecture)
     dictionary = dictionary_of(model, kind, draw)
     graph = trace(model, dictionary, IDS, TraceSettings(max_nodes=10**6))
-    set_to = {place: draw.uniform(-2, 2) for place in random_places(graph, draw, 6)}
-    changes = [
-        Intervention(Feature(layer, index), position, "set", value)
-        for (layer, position, index), value in set_to.items()
-    ]
+    set_to = {place: draw.uniform(-2, 2) for place in random_features(graph, draw, 6)}
+    changes = [Intervention(at.feature, at.position, "set", value) for at, value in set_to.items()]
     expected = changed_run(
-        model, dictionary, torch.tensor(IDS), set_to, frozen_attention=regime is Regime.FROZEN_ATTENTION
+        model, dictionary, torch.tensor(IDS), set_to, frozen_attention=regime == "frozen-attention"
     )
     (result,) = intervene(model, dictionary, IDS, changes, regime=regime)
     torch.testing.assert_close(result.logits_after, expected.logits, rtol=1e-4, atol=2e-4)
@@ -132,7 +131,7 @@ def test_a_feature_set_to_what_it_is_stays_there_whatever_it_reads(regime: Regim
 def test_half_precision_answers_in_every_regime():
     model = tiny_model("MixtralForCausalLM", dtype=torch.bfloat16)
     dictionary = random_transcoders(model, "CLT ReLU")
-    for regime in Regime:
+    for regime in REGIMES:
         (result,) = intervene(
             model, dictionary, IDS, [Intervention(Feature(0, 1), 3, "set", 4.0)], regime=regime
         )
@@ -153,14 +152,14 @@ def test_half_precision_does_not_round_small_changes_away_in_the_direct_regime()
     assert (moved - expected).norm() <= 0.01 * expected.norm()
 
 
-def written_at(setting: Setting) -> set[int]:
+def written_at(setting: PreparedRun) -> set[int]:
     """The layers at which the changes of a setting were taken up by some MLP's output."""
     found = set()
-    pending = setting.pending()
+    pending = setting.residual_writes()
     for layer in range(setting.model.n_layers):
-        edits = setting.edits.get(layer)
+        edits = setting.by_layer.get(layer)
         if edits is not None:
-            pending.note(layer, torch.ones(len(setting.strength), 7, 7))
+            pending.change(layer, torch.ones(len(setting.strength), 7, 7))
         if pending.take(layer) is not None:
             found.add(layer)
     return found
@@ -175,7 +174,7 @@ def test_a_layer_range_limits_where_a_change_is_written():
 
 
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "Gemma2ForCausalLM", "Llama4ForCausalLM"])
-@pytest.mark.parametrize("regime", [Regime.FROZEN_ATTENTION, Regime.FREE], ids=lambda regime: regime.value)
+@pytest.mark.parametrize("regime", ["frozen-attention", "free"])
 @pytest.mark.parametrize("layers", [range(0, 2), range(0, 3)], ids=["some", "all"])
 def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, layers: range):
     """Every MLP of the range writes what it wrote on the prompt, plus the change's direction."""
@@ -201,7 +200,7 @@ def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, lay
             return held.reshape(output.shape)
 
         stack.append(model.layers[number].mlp_writer.register_forward_hook(hold))
-    if regime is Regime.FREE:
+    if regime == "free":
         expected = model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits[0]
     else:
         with _attention_replaced_by(model, list(recording.pattern)):
@@ -217,7 +216,7 @@ def test_layer_ranges_that_cannot_be_meant_are_refused():
     dictionary = random_transcoders(model, "PLT ReLU")
     changes = [Intervention(Feature(0, 1), 3)]
     for layers in (range(2, 9), range(1, 1), range(0, 3, 2), (0, 1)):
-        with pytest.raises(ClewError, match=r"is no range of the model's layers 0 to 2\.$"):
+        with pytest.raises(ClewError, match=r"is not a range of the model's layers 0 to 2\.$"):
             intervene(model, dictionary, IDS, changes, layers=layers)  # type: ignore[arg-type]
     with pytest.raises(ClewError, match=r"^L0/1 writes to layer 0, outside of the layers 1 to 2; nothing"):
         intervene(model, dictionary, IDS, changes, layers=range(1, 3))
@@ -225,5 +224,5 @@ def test_layer_ranges_that_cannot_be_meant_are_refused():
 
 def test_many_features_at_one_position_each_are_resolved_at_once():
     changes = [Intervention(Feature(0, index), position) for index in range(500) for position in range(20)]
-    edits = resolve(changes, [500], 20)
-    assert changed_places(edits[0], 20, 500).all()
+    edits = resolve_interventions(changes, [500], 20)
+    assert changed_features(edits[0], 20, 500).all()

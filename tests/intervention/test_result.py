@@ -17,9 +17,10 @@ import clew
 from clew.attribution.trace import TraceSettings, trace
 from clew.errors import ClewError
 from clew.facade import Model
+from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations
-from clew.intervention.intervention import Feature, Intervention
+from clew.intervention.intervention import Intervention
 from clew.intervention.prediction import predicted_changes
 from clew.intervention.result import kl_divergence, token_changes
 from tests.random_transcoders import random_transcoders
@@ -160,15 +161,16 @@ def test_the_graph_predicts_and_says_what_it_lacks(model: Model, graph: Graph):
 def test_predictions_follow_paths_through_features_that_are_not_held():
     """By hand: token -> A -> B -> target, A -> target; weights 1, 2, 3 and 5, activations 1, 2."""
     graph = by_hand()
-    change = {(0, 0, 0): 10.0}
+    change = {FeatureAt(0, 0, 0): 10.0}
     directly, _ = predicted_changes(graph, change, directly=True)
     assert directly.tolist() == [10, 20, 0, 50]
-    along, missing = predicted_changes(graph, change | {(1, 0, 9): 1.0}, directly=False)
+    along, missing = predicted_changes(graph, change | {FeatureAt(1, 0, 9): 1.0}, directly=False)
     assert along.tolist() == [10, 20, 0, 50 + 20 / 2 * 3]
     assert missing == 1
-    held, _ = predicted_changes(graph, change | {(1, 0, 1): 0.0}, directly=False)
+    held, _ = predicted_changes(graph, change | {FeatureAt(1, 0, 1): 0.0}, directly=False)
     assert held.tolist() == [10, 0, 0, 50]
-    half, _ = predicted_changes(graph, change | {(1, 0, 1): 4.0}, directly=False, passes_on={(1, 0, 1): 0.5})
+    both, share = change | {FeatureAt(1, 0, 1): 4.0}, {FeatureAt(1, 0, 1): 0.5}
+    half, _ = predicted_changes(graph, both, directly=False, passes_on=share)
     assert half.tolist() == [10, 14, 0, 50 + 14 / 2 * 3]
 
 
@@ -195,7 +197,7 @@ def test_a_graph_of_something_else_is_refused(model: Model, graph: Graph):
     with pytest.raises(ClewError, match=r"^The graph is of another prompt than the one that is changed"):
         model.intervene([*IDS, 3], change, graph=graph)
     other = Model(model.language_model, random_transcoders(model.language_model, "CLT ReLU", seed=9))
-    with pytest.raises(ClewError, match=r"^The graph's features have other activations here, so it is of"):
+    with pytest.raises(ClewError, match=r"^The graph's features have other activations in tiny with"):
         other.intervene(IDS, change, graph=graph)
     bare = replace(graph, node_activation=np.full_like(graph.node_activation, np.nan))
     with pytest.raises(ClewError, match=r"^This graph holds no activations, so it predicts nothing"):
@@ -263,12 +265,12 @@ def test_names_that_mean_nothing_or_two_things_are_refused(model: Model, graph: 
         "L12/4031."
     )
     assert refused("Austin", with_names) == (
-        "'Austin' holds no features of this graph, and nothing else can be changed."
+        "'Austin' holds no features of this graph; only features can be changed."
     )
     annotations = with_names.annotations
     twice = replace(annotations, supernodes=(*annotations.supernodes, *annotations.supernodes))
     assert refused("Texas", replace(graph, annotations=twice)) == (
-        "The graph has 2 supernodes 'Texas'; rename them or name features."
+        "The graph has 2 supernodes 'Texas'; rename them, or name their features."
     )
     also = replace(annotations, labels={graph.node_id(two): "Texas"})
     assert refused("Texas", replace(graph, annotations=also)) == (

@@ -7,10 +7,11 @@ import threading
 import pytest
 import torch
 
-from clew.intervention.hooks import steered
-from clew.intervention.intervene import intervene, prepare
-from clew.intervention.intervention import Feature, Intervention
+from clew.feature import Feature
+from clew.intervention.hooks import hooked
+from clew.intervention.intervention import Intervention
 from clew.model.language_model import LanguageModel
+from tests.intervention.runs import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 
@@ -36,13 +37,13 @@ def test_hooks_are_gone_after_an_exception():
     model = tiny_model("LlamaForCausalLM")
     setting = prepare(model, random_transcoders(model, "PLT ReLU"), IDS, changes(3))
 
-    def fail_while_steered() -> None:
-        with steered(setting, watched=True):
+    def fail_while_hooked() -> None:
+        with hooked(setting, watched=True):
             assert n_hooks(model) > 0
             raise RuntimeError("in between")
 
     with pytest.raises(RuntimeError, match="in between"):
-        fail_while_steered()
+        fail_while_hooked()
     assert n_hooks(model) == 0
 
     def fail(module, inputs, output):
@@ -64,7 +65,7 @@ def test_another_threads_pass_is_left_alone():
         seen.append(model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits)
 
     setting = prepare(model, random_transcoders(model, "PLT ReLU"), IDS, changes(30))
-    with steered(setting, watched=True):
+    with hooked(setting, watched=True):
         thread = threading.Thread(target=look)
         thread.start()
         thread.join()

@@ -12,16 +12,18 @@ from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
+from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.subgraph import subgraph
 from clew.intervention.hooks import run_free
-from clew.intervention.intervene import intervene
-from clew.intervention.intervention import Feature, Intervention
-from clew.intervention.regimes import Setting, run_direct, run_with_frozen_attention
+from clew.intervention.intervention import Intervention
+from clew.intervention.regimes import PreparedRun, run_direct, run_with_frozen_attention
+from clew.intervention.settings import ValidationSettings
 from clew.intervention.validation import one_in_each_column, validate_graph
 from clew.intervention.validation_result import agreement
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record
+from tests.intervention.runs import intervene
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 
@@ -41,7 +43,7 @@ def with_neurons(architecture: str = "Gemma2ForCausalLM") -> tuple[LanguageModel
 @pytest.mark.parametrize("architecture", sorted(WITH_NEURONS))
 def test_neurons_do_what_their_edges_say(architecture: str):
     model, dictionary, graph = with_neurons(architecture)
-    found = validate_graph(model, dictionary, graph, count=30)
+    found = validate_graph(model, dictionary, graph, ValidationSettings(count=30))
     assert len(found.top) == len(found.random) == 30
     assert found.gap < 1e-4
     for node in found.nodes:
@@ -53,20 +55,20 @@ def test_neurons_do_what_their_edges_say(architecture: str):
 def test_transcoders_do_what_their_edges_say(architecture: str, kind: str):
     model = tiny_model(architecture)
     dictionary = random_transcoders(model, kind)
-    found = validate_graph(model, dictionary, traced(model, dictionary), count=10)
+    found = validate_graph(model, dictionary, traced(model, dictionary), ValidationSettings(count=10))
     assert found.nodes
     assert found.gap < 1e-4
 
 
 def test_a_pruned_graph_is_right_as_far_as_it_goes():
     model, dictionary, graph = with_neurons()
-    assert validate_graph(model, dictionary, graph.prune(), count=10).gap < 1e-4
+    assert validate_graph(model, dictionary, graph.prune(), ValidationSettings(count=10)).gap < 1e-4
 
 
 def test_batched_equals_one_by_one():
     model, dictionary, graph = with_neurons()
-    batched = validate_graph(model, dictionary, graph, count=20)
-    alone = validate_graph(model, dictionary, graph, count=20, memory=1)
+    batched = validate_graph(model, dictionary, graph, ValidationSettings(count=20))
+    alone = validate_graph(model, dictionary, graph, ValidationSettings(count=20), memory=1)
     for one, other in zip(batched.nodes, alone.nodes, strict=True):
         assert (one.name, one.is_top) == (other.name, other.is_top)
         assert one.measured == pytest.approx(other.measured, rel=1e-3, abs=1e-5)
@@ -77,7 +79,7 @@ def test_batched_equals_one_by_one():
 def test_the_free_regime_is_an_intervention_of_its_own():
     model, dictionary, graph = with_neurons("LlamaForCausalLM")
     main = max(graph.info.targets, key=lambda target: target.weight)
-    for node in validate_graph(model, dictionary, graph, count=5).nodes:
+    for node in validate_graph(model, dictionary, graph, ValidationSettings(count=5)).nodes:
         change = Intervention(Feature(node.layer, node.index), node.position)
         (result,) = intervene(model, dictionary, IDS, [change], graph=graph)
         target = next(target for target in result.targets if target.text == main.text)
@@ -94,15 +96,15 @@ def test_columns_keep_to_themselves(run):
     """A batch of ablations leaves what each would leave alone; its first column is the plain model."""
     model = tiny_model("LlamaForCausalLM")
     dictionary, recording = NeuronDictionary(model), record(model, torch.tensor(IDS))
-    places = [(0, 2, 5), (1, 3, 7), (1, 2, 7), (0, 2, 5)]
+    features = [FeatureAt(*at) for at in ((0, 2, 5), (1, 3, 7), (1, 2, 7), (0, 2, 5))]
 
-    def logits(places):
-        edits, strength = one_in_each_column(places), torch.ones(len(places) + 1)
-        return run(Setting(model, dictionary, recording, edits, strength, range(model.n_layers))).logits
+    def logits(features):
+        edits, strength = one_in_each_column(features), torch.ones(len(features) + 1)
+        return run(PreparedRun(model, dictionary, recording, edits, strength, range(model.n_layers))).logits
 
-    together = logits(places)
-    for column, place in enumerate(places, start=1):
-        torch.testing.assert_close(together[[0, column]], logits([place]), rtol=1e-4, atol=1e-5)
+    together = logits(features)
+    for column, feature in enumerate(features, start=1):
+        torch.testing.assert_close(together[[0, column]], logits([feature]), rtol=1e-4, atol=1e-5)
     assert not torch.equal(together[0], together[1])
     torch.testing.assert_close(together[1], together[4])
 
@@ -110,15 +112,15 @@ def test_columns_keep_to_themselves(run):
 def test_the_same_draw_for_the_same_seed():
     model, dictionary, graph = with_neurons()
     draws = [
-        [node.name for node in validate_graph(model, dictionary, graph, count=3, seed=seed).random]
-        for seed in (0, 0, 1)
+        [node.name for node in validate_graph(model, dictionary, graph, settings).random]
+        for settings in (ValidationSettings(count=3, seed=seed) for seed in (0, 0, 1))
     ]
     assert draws[0] == draws[1] != draws[2]
 
 
 def test_a_small_graph_is_tested_whole():
     model, dictionary, graph = with_neurons()
-    found = validate_graph(model, dictionary, graph, count=10**6)
+    found = validate_graph(model, dictionary, graph, ValidationSettings(count=10**6))
     assert len(found.top) == found.n_features == len(graph.of_kind(NodeKind.FEATURE))
     assert found.random == ()
     influence = [node.influence for node in found.nodes]
@@ -127,7 +129,7 @@ def test_a_small_graph_is_tested_whole():
 
 def test_groups_hold_the_correlations_of_their_nodes():
     model, dictionary, graph = with_neurons()
-    found = validate_graph(model, dictionary, graph, count=15)
+    found = validate_graph(model, dictionary, graph, ValidationSettings(count=15))
     everything, top, random = found.groups
     assert (everything.count, top.count, random.count) == (30, 15, 15)
     assert sum(layer.count for layer in found.layers) == 30
@@ -144,7 +146,7 @@ def test_groups_hold_the_correlations_of_their_nodes():
 def test_a_difference_of_two_tokens_can_be_the_target():
     model = tiny_model("LlamaForCausalLM")
     graph = trace(model, NeuronDictionary(model), IDS, TraceSettings(targets=["w7 minus w9"]))
-    assert validate_graph(model, NeuronDictionary(model), graph, count=10).gap < 1e-4
+    assert validate_graph(model, NeuronDictionary(model), graph, ValidationSettings(count=10)).gap < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -166,8 +168,8 @@ def test_another_model_s_graph_is_refused(change, message: str):
 
 def test_nothing_to_test_is_refused():
     model, dictionary, graph = with_neurons()
-    with pytest.raises(ClewError, match="At least one feature must be tested"):
-        validate_graph(model, dictionary, graph, count=0)
+    with pytest.raises(ClewError, match="There is no feature to test; count or random_count must be above 0"):
+        validate_graph(model, dictionary, graph, ValidationSettings(count=0))
     bare = subgraph(graph, graph.node_kind != NodeKind.FEATURE, np.ones(graph.n_edges, dtype=bool))
     with pytest.raises(ClewError, match="has no features"):
         validate_graph(model, dictionary, bare)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from clew.intervention.intervention import From, Intervention, Positions, Source, refuse_name, spelled
+from clew.intervention.intervention import From, Intervention, Positions, Source, feature_named, refuse_name
 
 AT = r"all|-?\d+-?|-?\d*:-?\d*|-?\d+(?:,-?\d+)+"
 PLACE = re.compile(rf"(?P<name>.+?)(?:@(?P<at>{AT}))?", re.DOTALL)
@@ -108,7 +108,7 @@ def number(text: str) -> float:
 def check_names(changes: list[Change], has_graph: bool) -> None:
     """Raise `ClewError` for a name without a graph that could know it."""
     for each in changes:
-        if not has_graph and spelled(each.node)[0] is None:
+        if not has_graph and feature_named(each.node) is None:
             refuse_name(
                 each.node,
                 f"{each.node!r} is no node such as L12/4031@5 (positions: {PLACES}); a supernode or a label "

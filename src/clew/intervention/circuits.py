@@ -1,4 +1,8 @@
-"""Whether a set of features is enough for an answer (sufficiency), and whether it is needed (necessity)."""
+"""Circuits: sufficiency and necessity of a set of features for an answer.
+
+For circuits of neurons see "Language Model Circuits Are Sparse in the Neuron Basis", Arora et al. 2025,
+https://transluce.org/neuron-circuits
+"""
 
 from __future__ import annotations
 
@@ -13,64 +17,64 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import TEXT, WINDOW
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
+from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind, quote
-from clew.intervention.feature_names import PlaceLike, places_named
-from clew.intervention.graph_compatibility import check_same_model, place_of, recorded_again
-from clew.intervention.intervention import Feature
-from clew.intervention.prediction import Place
-from clew.intervention.regimes import Setting
-from clew.intervention.validation import last_logits
+from clew.intervention.feature_names import features_at
+from clew.intervention.graph_compatibility import check_all_activations, record_prompt
+from clew.intervention.hooks import last_logits
+from clew.intervention.intervention import FeatureAtLike
+from clew.intervention.regimes import PreparedRun
+from clew.intervention.settings import CircuitSettings
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
-
-WAYS = ("zero", "mean")
-"""What a feature outside the set may be put to."""
+from clew.options import check_options
 
 
 @dataclass(frozen=True)
 class Circuit:
-    """The probability of an answer with parts of the model's features removed.
+    """Probabilities of an answer with parts of the model's features removed.
 
-    Outside a set are all other features of the dictionary, active or not, at every position after the
-    sink. What no feature stands for stays: attention, embeddings, biases and what transcoders leave
-    unexplained, all of which respond. With neurons as features that is nothing of an MLP but its bias.
+    Outside the circuit are all other features of the dictionary, active or not, at every position after the
+    sink. The rest of the model stays and responds: attention, embeddings, biases, errors of transcoders. With
+    neurons as features, nothing of an MLP stays but its bias.
     """
 
     answer: str
+    """The answer's token."""
     token_id: int
     size: int
-    """Features (at a position each) in the set."""
+    """Number of features in the circuit, one for each position."""
     outside: str
-    """What those outside were put to: "zero", or their "mean" over a text."""
+    """The value of features outside the circuit: "zero", or their "mean" over a text."""
     whole: float
-    """The unchanged model."""
+    """Probability in the unchanged model."""
     without: float
-    """The set at zero: what falls from `whole` shows that it is needed."""
+    """Probability with the circuit at zero; a fall from `whole` shows that the circuit is necessary."""
     alone: float
-    """Everything outside removed: what reaches `whole` shows that it is enough."""
+    """Probability with everything outside removed; near `whole`, the circuit is sufficient."""
     nothing: float
-    """Set and everything outside removed, which `alone` is to be compared with."""
+    """Probability with both removed, to compare `alone` with."""
 
     @property
     def sufficiency(self) -> float:
-        """`alone / whole`: the share of the whole model's probability that the set alone keeps."""
+        """`alone / whole`: the share of the probability that the circuit alone keeps."""
         return self.alone / self.whole
 
     @property
     def necessity(self) -> float:
-        """`1 - without / whole`: the share of it that is lost without the set."""
+        """`1 - without / whole`: the share of the probability that is lost without the circuit."""
         return 1 - self.without / self.whole
 
     def __repr__(self) -> str:
         return (
-            f"Circuit({count(self.size)}, all others at {self.outside} -> {quote(self.answer)} "
+            f"Circuit({feature_count(self.size)}, all others at {self.outside} -> {quote(self.answer)} "
             f"p={self.whole:.2f}: alone {self.alone:.2g} (sufficiency {self.sufficiency:.2g}), without "
             f"{self.without:.2g} (necessity {self.necessity:.2g}), nothing {self.nothing:.2g})"
         )
 
 
-def count(size: int) -> str:
+def feature_count(size: int) -> str:
     """`1 feature`, `1,487 features`."""
     return f"{size:,} feature{'' if size == 1 else 's'}"
 
@@ -80,79 +84,67 @@ def measure_circuit(
     model: LanguageModel,
     dictionary: Dictionary,
     prompt: Graph | str | Sequence[int],
-    features: PlaceLike | Sequence[PlaceLike] | None = None,
-    *,
-    outside: str = "zero",
+    features: FeatureAtLike | Sequence[FeatureAtLike] | None = None,
+    settings: CircuitSettings = CircuitSettings(),
 ) -> Circuit:
-    """Remove a set of features at positions (`PlaceLike`), and all but it, in the real model.
+    """Remove a set of features, everything outside it, and both, in the real model.
 
-    `prompt` is a text, token ids, or a graph, whose features are then the set unless some are given (by the
-    names that it knows, too), and whose main target is the answer; of a text it is the likeliest token.
-    "mean" is over the built-in text that dictionaries are measured on, its first position left out. Raises
-    `ClewError` for features that there are not, and for a graph of another model or dictionary.
+    `prompt` is a text, token ids, or a graph. A graph's features are the set unless some are given (by the
+    names in the graph, too), and its main target is the answer; otherwise the answer is the likeliest token.
+    A mean is over the built-in text that dictionaries are measured on, without its first position. Raises
+    `ClewError` for features that do not exist, and for a graph of another model or dictionary.
     """
-    if outside not in WAYS:
-        raise ClewError(f"Features outside a set go to {' or '.join(WAYS)}, not to {outside!r}.")
+    check_options(settings)
     if isinstance(prompt, Graph):
-        return _of_graph(model, dictionary, prompt, features, outside)
-    if features is None:
-        raise ClewError("Name the features of the circuit; only a graph has some of its own.")
-    encoded = encode_prompt(model, prompt)
-    recording = record(model, encoded.token_ids)
-    places = places_named(features, None, range(encoded.first_position, recording.n_positions))
-    return _measured(model, dictionary, recording, places, None, outside, encoded.first_position)
-
-
-def _of_graph(
-    model: LanguageModel,
-    dictionary: Dictionary,
-    graph: Graph,
-    features: PlaceLike | Sequence[PlaceLike] | None,
-    outside: str,
-) -> Circuit:
-    recording, nodes = recorded_again(model, dictionary, graph), graph.of_kind(NodeKind.FEATURE)
-    check_same_model(model, dictionary, recording, graph, nodes)
-    best = max(graph.info.targets, key=lambda target: target.weight, default=None)
-    # Other tools' graphs do not name a sink, but their first token is one.
-    first = 0 if graph.info.sink is None and graph.foreign is None else 1
-    answer = None if best is None else best.token_id
-    if features is None:
-        places = [place_of(graph, node) for node in nodes]
+        recording, nodes = record_prompt(model, dictionary, prompt), prompt.of_kind(NodeKind.FEATURE)
+        check_all_activations(model, dictionary, recording, prompt, nodes)
+        main = max(prompt.info.targets, key=lambda target: target.weight, default=None)
+        answer = None if main is None else main.token_id
+        # Other tools' graphs do not name a sink, but their first token is one.
+        first = 0 if prompt.info.sink is None and prompt.foreign is None else 1
+        inside = [prompt.feature_at(node) for node in nodes.tolist()]
     else:
-        places = places_named(features, graph, range(first, recording.n_positions))
-    return _measured(model, dictionary, recording, places, answer, outside, first)
+        if features is None:
+            raise ClewError("Name the features of the circuit; only a graph has features of its own.")
+        encoded = encode_prompt(model, prompt)
+        recording = record(model, encoded.token_ids)
+        answer, first, inside = None, encoded.first_position, []
+    if features is not None:
+        graph = prompt if isinstance(prompt, Graph) else None
+        inside = features_at(features, graph, range(first, recording.n_positions))
+    return _measured(model, dictionary, recording, inside, answer, settings.outside, first)
 
 
 def _measured(
     model: LanguageModel,
     dictionary: Dictionary,
     recording: Recording,
-    places: Sequence[Place],
+    features: Sequence[FeatureAt],
     answer: int | None,
     outside: str,
     first_position: int,
 ) -> Circuit:
-    inside = _masks(dictionary, recording.n_positions, places)
+    inside = _masks(dictionary, recording.n_positions, features)
     mean = (
         mean_activations(model, dictionary)
         if outside == "mean"
         else [torch.zeros(count, device=model.device) for count in dictionary.n_features]
     )
-    setting = Setting(
+    run = PreparedRun(
         model=model,
         dictionary=dictionary,
         recording=recording,
-        edits={
-            layer: LayerRemoval(mask.to(model.device), mean[layer], first_position)
+        by_layer={
+            layer: CircuitAblation(mask.to(model.device), mean[layer], first_position)
             for layer, mask in enumerate(inside)
             if mask.shape[1]
         },
         strength=torch.ones(4, device=model.device),
         layers=range(model.n_layers),
     )
-    share = model.soft_capped(last_logits(setting)).softmax(dim=-1)
-    token = int(share[0].argmax()) if answer is None else answer
-    whole, without, alone, nothing = share[:, token].tolist()
+    probability = model.soft_capped(last_logits(run)).softmax(dim=-1)
+    token = int(probability[0].argmax()) if answer is None else answer
+    whole, without, alone, nothing = probability[:, token].tolist()
     return Circuit(
         answer=model.token_text(token),
         token_id=token,
@@ -166,12 +158,12 @@ def _measured(
 
 
 @dataclass(frozen=True)
-class LayerRemoval:
-    """One layer's features in four columns: none removed, the set, all but the set, all."""
+class CircuitAblation:
+    """Ablations of one layer's features in four columns: nothing, the circuit, everything outside, both."""
 
     inside: Bool[Tensor, "position feature"]
     mean: Float[Tensor, " feature"]
-    """What features outside the set are put to; the set itself goes to zero."""
+    """Values of features outside the circuit; the circuit itself goes to zero."""
     first_position: int
 
     @property
@@ -181,11 +173,11 @@ class LayerRemoval:
     def change(
         self, activation: Float[Tensor, "column position feature"], start: int = 0
     ) -> Float[Tensor, "column position feature"]:
-        """What to add to all activations of the layer."""
+        """The change of all activations of the layer, from position `start` on."""
         here = slice(start, start + activation.shape[1])
-        removable = torch.arange(activation.shape[1], device=activation.device) + start >= self.first_position
-        inside = self.inside[here] & removable[:, None]
-        outside = ~self.inside[here] & removable[:, None]
+        ablatable = torch.arange(activation.shape[1], device=activation.device) + start >= self.first_position
+        inside = self.inside[here] & ablatable[:, None]
+        outside = ~self.inside[here] & ablatable[:, None]
         changed = torch.zeros_like(activation)
         for column in (1, 3):
             changed[column] -= activation[column] * inside
@@ -194,33 +186,33 @@ class LayerRemoval:
         return changed
 
     def where(self, start: int, count: int) -> Bool[Tensor, "feature position"]:
-        """Every feature, from the first position that may be removed."""
+        """True for every feature from the first position that may be ablated."""
         position = torch.arange(start, start + count)
         return (position >= self.first_position).expand(self.inside.shape[1], -1)
 
 
 def _masks(
-    dictionary: Dictionary, n_positions: int, places: Sequence[Place]
+    dictionary: Dictionary, n_positions: int, features: Sequence[FeatureAt]
 ) -> list[Bool[Tensor, "position feature"]]:
     masks = [torch.zeros(n_positions, count, dtype=torch.bool) for count in dictionary.n_features]
-    for layer, position, index in places:
-        if not 0 <= layer < len(masks) or not 0 <= index < masks[layer].shape[1]:
-            raise ClewError(f"{dictionary.name} has no feature {Feature(layer, index)}.")
-        if not 0 <= position < n_positions:
+    for at in features:
+        if not 0 <= at.layer < len(masks) or not 0 <= at.index < masks[at.layer].shape[1]:
+            raise ClewError(f"{dictionary.name} has no feature {at.feature}.")
+        if not 0 <= at.position < n_positions:
             raise ClewError(
-                f"There is no position {position}; the prompt has positions 0 to {n_positions - 1}."
+                f"There is no position {at.position}; the prompt has positions 0 to {n_positions - 1}."
             )
-        masks[layer][position, index] = True
+        masks[at.layer][at.position, at.index] = True
     return masks
 
 
 @torch.no_grad()
 def mean_activations(model: LanguageModel, dictionary: Dictionary) -> list[Float[Tensor, " feature"]]:
-    """Each feature's mean over the built-in text (that dictionaries are measured on), by layer."""
+    """By layer, each feature's mean activation over the built-in text that dictionaries are measured on."""
     ids = model.tokenizer.encode(TEXT)[: min(WINDOW, model.context_length)]
     recording = record(model, torch.tensor(ids))
-    found = []
+    means = []
     for layer in range(model.n_layers):
         _, activation = dictionary.respond(layer, read_values(model, recording, dictionary.read_point, layer))
-        found.append(activation[1:].mean(dim=0))
-    return found
+        means.append(activation[1:].mean(dim=0))
+    return means

@@ -1,10 +1,9 @@
-"""Text that a model goes on with while some of its features are changed."""
+"""Text that a model generates while some of its features are changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from jaxtyping import Float, Int
@@ -12,18 +11,20 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.graph.graph import quote
-from clew.intervention.hooks import steered
-from clew.intervention.layer_interventions import is_number
-from clew.intervention.regimes import Setting
+from clew.intervention.hooks import hooked
+from clew.intervention.regimes import PreparedRun
+from clew.intervention.settings import GenerationSettings
+from clew.options import check_options
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model went on with."""
+    """One continuation of a prompt."""
 
     strength: float | None
-    """None for the unchanged model."""
+    """The strength of the changes; None for the unchanged model."""
     token_ids: tuple[int, ...]
+    """The generated tokens, without the prompt and the end of text."""
     tokens: tuple[str, ...]
     text: str
 
@@ -32,92 +33,73 @@ class Generation:
         return f"Generation({name}: {quote(self.text)})"
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen: the likeliest at temperature 0, else at random."""
-
-    temperature: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not is_number(self.temperature) or self.temperature < 0:
-            raise ClewError(f"A temperature is 0 or above, not {self.temperature}.")
-
-
 @torch.no_grad()
-def generate_tokens(
-    setting: Setting, count: int, sampling: Sampling = Sampling(), *, cache: bool = True
-) -> tuple[Generation, ...]:
-    """The unchanged continuation of at most `count` tokens and one for each strength, side by side.
+def generate_tokens(run: PreparedRun, settings: GenerationSettings) -> tuple[Generation, ...]:
+    """The unchanged continuation, then one for each strength, all generated side by side.
 
-    The real model goes on (the free regime). A continuation ends with the model's end of text. With `cache`
-    the keys and values of earlier positions are kept; without it every step reads the whole text again, to
-    the same result. Raises `ClewError` where prompt and continuation exceed the model's context, and for a
-    layer range, as what holds MLPs is known on the prompt alone.
+    They are in the free regime, and end at the model's end of text. Raises `ClewError` where prompt and
+    continuation exceed the model's context, and for a run with held layers, whose MLP outputs are recorded on
+    the prompt alone.
     """
-    model, prompt = setting.model, setting.recording.token_ids
-    check_count(count)
+    check_options(settings)
+    model, prompt, count = run.model, run.recording.token_ids, settings.max_tokens
     if len(prompt) + count > model.context_length:
         raise ClewError(
             f"{len(prompt)} tokens of prompt and {count} more exceed the model's {model.context_length:,}."
         )
-    if setting.constrained:
+    if run.constrained:
         raise ClewError("A range of layers holds MLPs on the prompt alone; generate without it.")
-    # Without any change there is but the unchanged text.
-    strengths = [None, *setting.strength[1:].tolist()] if setting.edits else [None]
+    strengths = [None, *run.strength[1:].tolist()] if run.by_layer else [None]
     ids = prompt.expand(len(strengths), -1)
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    # Each column draws its own numbers, so that it does not matter which others run beside it.
-    random = [torch.Generator().manual_seed(sampling.seed) for _ in range(len(ids))]
-    past, end = None, torch.tensor(_end_tokens(setting), dtype=torch.long, device=ids.device)
-    with steered(setting, watched=False) as state:
+    # Each column draws its own numbers, so that columns beside it do not matter.
+    random = [torch.Generator().manual_seed(settings.seed) for _ in range(len(ids))]
+    past, end = None, torch.tensor(_end_tokens(run), dtype=torch.long, device=ids.device)
+    with hooked(run, watched=False) as hooks:
         for _ in range(count):
             output = model.network(
-                input_ids=ids[:, state.start :], past_key_values=past, use_cache=cache, logits_to_keep=1
+                input_ids=ids[:, hooks.start :],
+                past_key_values=past,
+                use_cache=settings.cache,
+                logits_to_keep=1,
             )
-            if cache:
-                past, state.start = output.past_key_values, ids.shape[1]
-            state.checked_logits()
-            chosen = _chosen(output.logits[:, -1].float(), sampling, random).to(ids.device)
+            if settings.cache:
+                past, hooks.start = output.past_key_values, ids.shape[1]
+            hooks.checked_logits()
+            chosen = _chosen(output.logits[:, -1].float(), settings.temperature, random).to(ids.device)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             ended |= torch.isin(chosen, end)
             if bool(ended.all()):
                 break
     return tuple(
-        _generation(setting, strength, row[len(prompt) :].tolist())
+        _generation(run, strength, row[len(prompt) :].tolist())
         for strength, row in zip(strengths, ids, strict=True)
     )
 
 
-def check_count(count: int) -> None:
-    """`ClewError` unless it is a number of tokens to generate."""
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-        raise ClewError(f"The number of tokens to generate is a whole number from 1, not {count!r}.")
-
-
 def _chosen(
-    logits: Float[Tensor, "column vocabulary"], sampling: Sampling, random: Sequence[torch.Generator]
+    logits: Float[Tensor, "column vocabulary"], temperature: float, random: Sequence[torch.Generator]
 ) -> Int[Tensor, " column"]:
-    if sampling.temperature == 0:
+    if temperature == 0:
         return logits.argmax(dim=-1)
-    share = (logits.double() / sampling.temperature).softmax(dim=-1).cpu()
+    share = (logits.double() / temperature).softmax(dim=-1).cpu()
     drawn = [
         torch.multinomial(row, 1, generator=generator) for row, generator in zip(share, random, strict=True)
     ]
     return torch.cat(drawn)
 
 
-def _end_tokens(setting: Setting) -> list[int]:
-    """The tokenizer's, and those that the model's own settings for generating name."""
-    settings = getattr(setting.model.network, "generation_config", None)
-    named = getattr(settings, "eos_token_id", None)
-    ends = [setting.model.tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])]
+def _end_tokens(run: PreparedRun) -> list[int]:
+    """The tokenizer's end of text, and those of the model's generation config."""
+    config = getattr(run.model.network, "generation_config", None)
+    named = getattr(config, "eos_token_id", None)
+    ends = [run.model.tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])]
     return [end for end in dict.fromkeys(ends) if end is not None]
 
 
-def _generation(setting: Setting, strength: float | None, ids: list[int]) -> Generation:
-    ends = [ids.index(end) for end in _end_tokens(setting) if end in ids]
+def _generation(run: PreparedRun, strength: float | None, ids: list[int]) -> Generation:
+    ends = [ids.index(end) for end in _end_tokens(run) if end in ids]
     ids = ids[: min(ends, default=len(ids))]
-    tokens = tuple(setting.model.token_text(token) for token in ids)
-    text = setting.model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    tokens = tuple(run.model.token_text(token) for token in ids)
+    text = run.model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     return Generation(strength, tuple(ids), tokens, text)

@@ -1,4 +1,4 @@
-"""The real model with some features changed: hooks for as long as a `with` lasts, and not longer."""
+"""The free regime: forward hooks that change features in the real model while a `with` lasts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from clew.attribution.linear_map import LinearMap
 from clew.dictionary.read_write_points import WritePoint, values_at
-from clew.intervention.regimes import Pass, Setting
+from clew.intervention.regimes import ForwardPass, PreparedRun
 from clew.model.language_model import part_of
 
 
-class Steered:
-    """What the hooks see and do while a network is steered; other threads' passes they leave alone."""
+class InterventionHooks:
+    """Hooks on one network and their state; forward passes of other threads are left alone."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting, self._pending = setting, setting.pending()
+    def __init__(self, run: PreparedRun) -> None:
+        self._run, self._writes = run, run.residual_writes()
         self._thread = threading.get_ident()
         self.start = 0
         """The position of the first token of the next forward pass."""
@@ -29,9 +30,9 @@ class Steered:
         self.logits: Tensor | None = None
         """Before a soft-cap."""
 
-    def read(self, layer: int) -> Callable[..., None]:
-        """A hook on what reads the stream in front of a layer's MLP."""
-        dictionary, norm = self._setting.dictionary, self._setting.model.layers[layer].mlp_norm
+    def read_hook(self, layer: int) -> Callable[..., None]:
+        """A hook on the module that reads the stream in front of a layer's MLP."""
+        dictionary, norm = self._run.dictionary, self._run.model.layers[layer].mlp_norm
 
         def hook(module: Any, inputs: tuple) -> None:
             if threading.get_ident() != self._thread:
@@ -39,77 +40,86 @@ class Steered:
             stream = inputs[0].float()
             x = values_at(dictionary.read_point, norm, stream, norm.scale(stream))
             self.pre_activation[layer], activation = dictionary.respond(layer, x)
-            self.activation[layer] = self._pending.note(layer, activation, self.start)
+            self.activation[layer] = self._writes.change(layer, activation, self.start)
 
         return hook
 
-    def write(self, layer: int) -> Callable[..., Any]:
-        """A hook on what writes at the layer's write point."""
-        setting = self._setting
-        held = setting.recording.mlp_write[layer] if setting.constrained and layer in setting.layers else None
-        linear = LinearMap(setting.model, setting.recording)
+    def write_hook(self, layer: int) -> Callable[..., Any]:
+        """A hook on the module that writes at the layer's write point."""
+        run = self._run
+        held = run.recording.mlp_write[layer] if run.constrained and layer in run.layers else None
+        linear = LinearMap(run.model, run.recording)
 
         def hook(module: Any, inputs: tuple, output: Any) -> Any:
             if threading.get_ident() != self._thread:
                 return None
             if isinstance(output, tuple):
                 return (hook(module, inputs, output[0]), *output[1:])
-            added = self._pending.take(layer)
+            added = self._writes.take(layer)
             if held is not None:
                 output = held.expand(inputs[0].shape).to(output.dtype).reshape(output.shape)
-            if added is not None and setting.constrained:
-                added = linear.at_stream(setting.dictionary.write_point, layer, added)
+            if added is not None and run.constrained:
+                added = linear.at_stream(run.dictionary.write_point, layer, added)
             return output if added is None else output + added.to(output.dtype).reshape(output.shape)
 
         return hook
 
     def checked_logits(self) -> Tensor:
-        """Those of the last pass, before a soft-cap; `ClewError` where a change was too large for them."""
+        """Logits of the last pass, before a soft-cap; `ClewError` where a change was too large for them."""
         assert self.logits is not None
-        self._pending.largest.check_logits(self.logits)
+        self._writes.largest.check_logits(self.logits)
         return self.logits
 
-    def read_out(self, module: Any, inputs: tuple, output: Tensor) -> None:
+    def logits_hook(self, module: Any, inputs: tuple, output: Tensor) -> None:
         """A hook on the unembedding."""
         if threading.get_ident() == self._thread:
             self.logits = output.float()
 
 
 @contextlib.contextmanager
-def steered(setting: Setting, *, watched: bool) -> Iterator[Steered]:
-    """Make a setting's changes in every forward pass of the network by this thread.
+def hooked(run: PreparedRun, *, watched: bool) -> Iterator[InterventionHooks]:
+    """Make the changes of a run in every forward pass of the network by this thread.
 
-    A batch's rows are the columns of the setting. Features are read where they are changed, and in every
-    layer where they are `watched`. Nothing is left behind, also after an exception.
+    The rows of a batch are the columns of the run. Features are read in the layers that change, and in every
+    layer if `watched`. The hooks are removed at the end, also after an exception.
     """
-    model = setting.model
-    state, handles = Steered(setting), []
-    before_norm = setting.dictionary.write_point is WritePoint.MLP_OUTPUT and not setting.constrained
+    model = run.model
+    hooks, handles = InterventionHooks(run), []
+    before_norm = run.dictionary.write_point is WritePoint.MLP_OUTPUT and not run.constrained
     with model.exclusive:
         try:
             for number, layer in enumerate(model.layers):
-                if watched or number in setting.edits:
-                    handles.append(layer.mlp_reader.register_forward_pre_hook(state.read(number)))
+                if watched or number in run.by_layer:
+                    handles.append(layer.mlp_reader.register_forward_pre_hook(hooks.read_hook(number)))
                 writer = layer.mlp if before_norm else layer.mlp_writer
-                handles.append(writer.register_forward_hook(state.write(number)))
+                handles.append(writer.register_forward_hook(hooks.write_hook(number)))
             unembedding = part_of(model.network, model.anatomy.unembedding)
-            handles.append(unembedding.register_forward_hook(state.read_out))
-            yield state
+            handles.append(unembedding.register_forward_hook(hooks.logits_hook))
+            yield hooks
         finally:
             for handle in handles:
                 handle.remove()
 
 
 @torch.no_grad()
-def run_free(setting: Setting) -> Pass:
-    """The whole model responds."""
-    model = setting.model
-    ids = setting.recording.token_ids.expand(len(setting.strength), -1)
-    with steered(setting, watched=True) as state:
+def run_free(run: PreparedRun) -> ForwardPass:
+    """Outputs where the whole model responds."""
+    model = run.model
+    ids = run.recording.token_ids.expand(len(run.strength), -1)
+    with hooked(run, watched=True) as hooks:
         model.network(input_ids=ids, use_cache=False)
     layers = range(model.n_layers)
-    return Pass(
-        state.checked_logits(),
-        tuple(state.pre_activation[layer] for layer in layers),
-        tuple(state.activation[layer] for layer in layers),
+    return ForwardPass(
+        hooks.checked_logits(),
+        tuple(hooks.pre_activation[layer] for layer in layers),
+        tuple(hooks.activation[layer] for layer in layers),
     )
+
+
+@torch.no_grad()
+def last_logits(run: PreparedRun) -> Float[Tensor, "column vocabulary"]:
+    """Logits of the next token in the free regime, before a soft-cap."""
+    ids = run.recording.token_ids.expand(len(run.strength), -1)
+    with hooked(run, watched=False) as hooks:
+        run.model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
+    return hooks.checked_logits()[:, -1]

@@ -1,88 +1,79 @@
-"""What a user changes: features, where, and how.
-
-`FORMULAS` says what each way of changing an activation `a` to another means.
-"""
+"""Interventions as a user describes them: features, positions, and how the features change."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 from clew.errors import ClewError
+from clew.feature import Feature, FeatureAt, suggestion
 
-FORMULAS = {
-    "ablate": "a -> 0",
-    "set": "a -> v",
-    "add": "a -> a + v",
-    "scale": "a -> v a",
-    "patch": "a -> what it is on the prompt v",
+How: TypeAlias = Literal["ablate", "set", "add", "scale", "patch"]
+
+HOW: dict[How, str] = {
+    "ablate": "Set a feature's activation to 0.",
+    "set": "Set it to this value.",
+    "add": "Add this value to it.",
+    "scale": "Multiply it by this value.",
+    "patch": "Set it to its value on another prompt.",
 }
-
-SPELLING = re.compile(r"L(\d+)/(\d+)(?:@(-?\d+))?")
-MISSPELLING = re.compile(r"[lL]?(\d+)/(\d+)(@.*)?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A feature of a dictionary, at any position."""
-
-    layer: int
-    index: int
-
-    @classmethod
-    def named(cls, text: str) -> Feature | None:
-        """The feature that `L12/4031` spells; None for another text."""
-        feature, position = spelled(text)
-        return feature if position is None else None
-
-    def __str__(self) -> str:
-        return f"L{self.layer}/{self.index}"
-
-
-def spelled(text: str) -> tuple[Feature | None, int | None]:
-    """The feature of `L12/4031` or `L12/4031@5`, and the position where it names one."""
-    found = SPELLING.fullmatch(text)
-    if found is None:
-        return None, None
-    return Feature(int(found[1]), int(found[2])), None if found[3] is None else int(found[3])
+"""The ways to change a feature."""
 
 
 @dataclass(frozen=True)
 class From:
-    """This position and all after it, generated tokens included; -1 is the prompt's last."""
+    """All positions from one on, those of generated tokens included.
+
+    Args:
+        position: The first position; a negative one counts from the prompt's end.
+    """
 
     position: int
 
 
 @dataclass(frozen=True)
 class Source:
-    """Another prompt (text or token ids) that values are patched from.
+    """Another prompt, whose activations are patched in.
 
-    They are those at one `position` of it; None means at the very positions that are changed.
+    Args:
+        prompt: A text or token ids.
+        position: The position to take activations from; a negative one counts from the end of this prompt.
+            By default each activation comes from the position that it is patched into.
     """
 
     prompt: str | Sequence[int]
     position: int | None = None
 
 
-Positions: TypeAlias = "int | slice | From | str | Sequence[int]"
-"""One position, a slice or several of the prompt's, `From(p)`, or `"all"` of them with what is generated.
+Positions: TypeAlias = int | slice | From | str | Sequence[int]
+"""One position, a slice or several of the prompt's, `From(p)`, or `"all"` (generated tokens included).
 
 Negative positions count from the prompt's end."""
 
-Features: TypeAlias = "Feature | str | Sequence[Feature | str]"
+Features: TypeAlias = Feature | str | Sequence[Feature | str]
 """One or several features, or names: `"L12/4031"`, `"L12/4031@5"`, or a supernode or label of a graph."""
+
+FeatureAtLike: TypeAlias = str | Feature | FeatureAt | tuple[Feature, int] | tuple[int, int, int]
+"""`"L24/1005@5"`, `Feature(24, 1005).at(5)`, `(layer, position, index)` or `(feature, position)`.
+
+Without a position the feature at every position; with a graph also a node's id, a supernode or a label."""
 
 
 @dataclass(frozen=True)
 class Intervention:
     """A change of one feature, or of several together (a supernode).
 
-    `positions` None means those that the features' names hold (`"L12/4031@5"`), those of a supernode's or
-    label's nodes, or else everywhere (`"all"`). `value` is v in `FORMULAS`, the same for all: a number, for
-    `"patch"` another prompt (or a `Source`); ablating takes none.
+    Args:
+        features: `Feature(12, 4031)`, `"L12/4031"`, `"L12/4031@5"`, the name of a supernode or label of the
+            graph that is given with the prompt, or several of these.
+        positions: Where the features change: a position, several, a slice, `From(p)` or `"all"`. By default
+            at the position in the name (`"L12/4031@5"`), at the nodes of the supernode or label, or else at
+            all positions.
+        how: `"ablate"` (to 0), `"set"` (to `value`), `"add"` (by `value`), `"scale"` (times `value`) or
+            `"patch"` (to the activation on another prompt).
+        value: An activation in the dictionary's units, or a factor for `"scale"`; for `"patch"` a prompt or a
+            `Source`. Not for `"ablate"`.
     """
 
     features: Features
@@ -92,30 +83,36 @@ class Intervention:
 
     @property
     def members(self) -> tuple[Feature, ...]:
-        """Its features, whether one or several were given; `ClewError` for a name that only a graph knows."""
-        return tuple(
-            spelled(each)[0] or refuse_name(each) if isinstance(each, str) else each for each in self.given
-        )
+        """Its features.
+
+        Raises:
+            ClewError: A name is not that of a feature, so that only a graph knows it.
+        """
+        return tuple(_feature(each) if isinstance(each, str) else each for each in self.given)
 
     @property
     def given(self) -> tuple[Feature | str, ...]:
-        """Its features as they were given, each a feature or a name; `ClewError` for what is neither."""
+        """Its features and names, as they were given.
+
+        Raises:
+            ClewError: `features` is neither a feature nor a name nor several of these.
+        """
         if isinstance(self.features, Feature | str):
             return (self.features,)
         if not isinstance(self.features, Sequence):
             raise ClewError(
-                f"{self.features!r} is no feature: give Feature(layer, index), a name such as L12/4031, or "
-                "several of these."
+                f"{self.features!r} is not a feature; give Feature(layer, index), a name such as L12/4031, "
+                "or several of these."
             )
         return tuple(self.features)
 
     def __str__(self) -> str:
-        """As a person says it: `L24/1005@5 times -2`."""
-        return f"{self._names}{self.place} {self._way}"
+        """The change in words: `L24/1005@5 times -2`."""
+        return f"{self._names}{self.spelled_positions} {self._change}"
 
     @property
-    def place(self) -> str:
-        """Its positions as on the command line: `@5`; nothing where none are given."""
+    def spelled_positions(self) -> str:
+        """Its positions as on the command line: `@5`; empty where none are given."""
         return spell_positions(self.positions)
 
     @property
@@ -125,7 +122,7 @@ class Intervention:
         return ", ".join(names[:most]) + more
 
     @property
-    def _way(self) -> str:
+    def _change(self) -> str:
         if self.how == "ablate":
             return "to 0"
         if self.how == "patch":
@@ -137,17 +134,28 @@ class Intervention:
         )
 
 
+def feature_named(text: str) -> Feature | FeatureAt | None:
+    """The feature of `L12/4031` or `L12/4031@5`; None for other texts."""
+    feature = Feature.match(text) or FeatureAt.match(text)
+    return feature if feature and feature.index >= 0 else None
+
+
+def _feature(name: str) -> Feature:
+    named = feature_named(name) or refuse_name(name)
+    return named.feature if isinstance(named, FeatureAt) else named
+
+
 def as_source(value: object) -> Source:
-    """What values are patched from; `ClewError` for what is no prompt."""
+    """The source of a patch; `ClewError` for a value that is not a prompt."""
     if isinstance(value, Source):
         return value
     if not isinstance(value, str | Sequence):
-        raise ClewError(f"To patch needs another prompt (text, token ids, or a Source), not {value!r}.")
+        raise ClewError(f"A patch needs another prompt (text, token ids or a Source), not {value!r}.")
     return Source(value)
 
 
 def spell_positions(positions: Positions | None) -> str:
-    """As on the command line: `@5`, `@2:5`, `@5-`, `@1,4`, `@all`; nothing for None."""
+    """Positions as on the command line: `@5`, `@2:5`, `@5-`, `@1,4`, `@all`; empty for None."""
     match positions:
         case None:
             return ""
@@ -165,12 +173,9 @@ def spell_positions(positions: Positions | None) -> str:
 
 
 def refuse_name(name: str, reason: str | None = None) -> NoReturn:
-    """Say why a name is none, and what may have been meant."""
-    slip = MISSPELLING.fullmatch(name)
-    meant = f" Did you mean L{slip[1]}/{slip[2]}{slip[3] or ''}?" if slip and not SPELLING.match(name) else ""
-    raise ClewError(
-        reason + meant
-        if reason
-        else f"{name!r} is no feature such as L12/4031; a supernode or a label needs the graph that has it "
-        f"(--graph FILE, or graph= in Python).{meant}"
+    """Raise `ClewError` for an unknown name, with a suggestion where one is near."""
+    reason = reason or (
+        f"{name!r} is not a feature such as L12/4031; for a supernode or a label, give its graph "
+        "(--graph FILE, or graph= in Python)."
     )
+    raise ClewError(reason + suggestion(name))

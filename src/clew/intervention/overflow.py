@@ -9,45 +9,45 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.errors import ClewError
-from clew.intervention.intervention import Feature
+from clew.feature import FeatureAt
 
 LARGEST_NUMBER = torch.finfo(torch.float32).max
 
 
-class Largest:
-    """The largest change of each column so far: the one to name where a column no longer fits."""
+class LargestChange:
+    """The largest change in each column so far, to be named where its column overflows."""
 
     def __init__(self, strength: Float[Tensor, " column"]) -> None:
         self._strength = strength.tolist()
         self._size = [0.0] * len(self._strength)
         self._name = [""] * len(self._strength)
 
-    def note(
+    def update(
         self,
         layer: int,
-        index: Int[Tensor, " edit"],
-        change: Float[Tensor, "column position edit"],
+        index: Int[Tensor, " feature"],
+        change: Float[Tensor, "column position feature"],
         start: int = 0,
     ) -> None:
-        """Take in the changes of one layer, from position `start` on; `ClewError` unless all are finite."""
+        """Compare with the changes of one layer, which start at position `start`; all must be finite."""
         if not change.numel():
             return
         # NaN counts as the largest of all, as it comes of something infinite.
-        size, place = change.abs().nan_to_num(nan=torch.inf, posinf=torch.inf).flatten(1).max(dim=1)
-        for column, (amount, where) in enumerate(zip(size.tolist(), place.tolist(), strict=True)):
+        size, at = change.abs().nan_to_num(nan=torch.inf, posinf=torch.inf).flatten(1).max(dim=1)
+        for column, (amount, offset) in enumerate(zip(size.tolist(), at.tolist(), strict=True)):
             if amount > self._size[column]:
-                position, edit = divmod(where, change.shape[2])
+                position, changed = divmod(offset, change.shape[2])
                 self._size[column] = amount
-                self._name[column] = f"{Feature(layer, int(index[edit]))}@{start + position}"
+                self._name[column] = str(FeatureAt(layer, start + position, int(index[changed])))
                 if amount == torch.inf:
                     self.refuse(column)
 
     def check_written(self, added: Float[Tensor, "column position d_model"]) -> None:
-        """`ClewError` where a norm that reads this could not square it: it would write zeros."""
+        """Raise `ClewError` where the square of a write overflows, so that the norm behind it gives zeros."""
         self._refuse_first(~added.square().sum(dim=-1).isfinite())
 
     def check_logits(self, logits: Float[Tensor, "column position vocabulary"]) -> None:
-        """`ClewError` for logits that are not finite, or all the same, as of a norm that overflowed."""
+        """Raise `ClewError` for logits that are not finite, or all the same because a norm overflowed."""
         same = logits.amax(dim=-1) == logits.amin(dim=-1)
         self._refuse_first(~logits.isfinite().all(dim=-1) | (same & ~same[:1]))
 
@@ -59,7 +59,7 @@ class Largest:
     def refuse(self, column: int) -> NoReturn:
         size, strength = self._size[column], self._strength[column]
         if not self._name[column]:
-            raise ClewError("The model's output is not finite on this prompt, whatever is changed.")
+            raise ClewError("The model's output is not finite on this prompt, even without a change.")
         amount = f"{size:.3g}" if size <= LARGEST_NUMBER else f"more than {LARGEST_NUMBER:.2g}"
         at = "" if strength == 1 else f" at strength {strength:g}"
         raise ClewError(

@@ -1,4 +1,4 @@
-"""Values that features have on another prompt, to be set on this one."""
+"""Patches: activations of features on another prompt, to be set on this one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from torch import Tensor
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
-from clew.intervention.intervention import Feature, Intervention, Source, as_source
-from clew.intervention.layer_interventions import positions_at, resolve
+from clew.feature import Feature
+from clew.intervention.intervention import Intervention, Source, as_source
+from clew.intervention.layer_interventions import is_whole, positions_at, resolve_interventions
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
 
 
-def with_patches_resolved(
+def resolve_patches(
     model: LanguageModel,
     dictionary: Dictionary,
     interventions: Sequence[Intervention],
@@ -26,28 +27,28 @@ def with_patches_resolved(
     *,
     sink: str | None = None,
 ) -> list[Intervention]:
-    """The same interventions without patches, each value of another prompt set as a number.
+    """The same interventions with numbers in place of patches.
 
-    A position of its own (`Source.position`) gives one value for all positions that are changed. Without
-    one, a single position means the one of the same number in both prompts (counted from the same side);
-    anything else, such as the nodes of a supernode, needs two prompts of equally many tokens. Raises
-    `ClewError` for features, positions and prompts that cannot be used.
+    A `Source` with a position gives one value for all positions that change. Without one, a single position
+    means the same number in both prompts (counted from the same side). Several positions, such as the nodes
+    of a supernode, need two prompts of equal length. Raises `ClewError` for features, positions and prompts
+    that cannot be used.
     """
-    found, runs = [], {}
+    resolved, sources = [], {}
     for intervention in interventions:
         if intervention.how != "patch":
-            found.append(intervention)
+            resolved.append(intervention)
             continue
         source = as_source(intervention.value)
         key = source.prompt if isinstance(source.prompt, str) else tuple(source.prompt)
-        if key not in runs:
-            runs[key] = _Run(model, dictionary, source.prompt, sink)
-        found += runs[key].values(intervention, source, n_positions)
-    return found
+        if key not in sources:
+            sources[key] = _SourceActivations(model, dictionary, source.prompt, sink)
+        resolved += sources[key].patched(intervention, source, n_positions)
+    return resolved
 
 
-class _Run:
-    """Another prompt, and what features are at on it: each layer is read once."""
+class _SourceActivations:
+    """Activations on another prompt; each layer is read once."""
 
     def __init__(
         self, model: LanguageModel, dictionary: Dictionary, prompt: str | Sequence[int], sink: str | None
@@ -56,13 +57,12 @@ class _Run:
         self._recording: Recording = record(model, encode_prompt(model, prompt, sink).token_ids)
         self._activation: dict[int, Float[Tensor, "position feature"]] = {}
 
-    def values(self, intervention: Intervention, source: Source, n_positions: int) -> list[Intervention]:
+    def patched(self, intervention: Intervention, source: Source, n_positions: int) -> list[Intervention]:
         """One intervention for each feature and value."""
-        resolve([Intervention(intervention.members)], self._dictionary.n_features, n_positions)
+        resolve_interventions([Intervention(intervention.members)], self._dictionary.n_features, n_positions)
         positions = intervention.positions
-        if source.position is not None or _is_one(positions):
-            place = self._place(positions if source.position is None else source.position)
-            pairs = [(positions, place)]
+        if source.position is not None or is_whole(positions):
+            pairs = [(positions, self._position(positions if source.position is None else source.position))]
         else:
             if self._recording.n_positions != n_positions:
                 raise ClewError(
@@ -71,29 +71,25 @@ class _Run:
                     "NODE=@4:PROMPT, or Source(prompt, 4) in Python)."
                 )
             chosen = positions_at(positions, n_positions)[0].nonzero().squeeze(1).tolist()
-            pairs = [(place, place) for place in chosen]
+            pairs = [(position, position) for position in chosen]
         return [
-            Intervention(feature, where, "set", self._value(feature, place))
+            Intervention(feature, where, "set", self._value(feature, position))
             for feature in intervention.members
-            for where, place in pairs
+            for where, position in pairs
         ]
 
-    def _place(self, position: object) -> int:
+    def _position(self, position: object) -> int:
         count = self._recording.n_positions
-        if isinstance(position, bool) or not isinstance(position, int):
+        if not is_whole(position):
             raise ClewError(f"A position of the other prompt is one whole number, not {position!r}.")
         if not -count <= position < count:
             raise ClewError(f"The other prompt has positions 0 to {count - 1}, so there is no {position}.")
         return position
 
     @torch.no_grad()
-    def _value(self, feature: Feature, place: int) -> float:
+    def _value(self, feature: Feature, position: int) -> float:
         layer = feature.layer
         if layer not in self._activation:
             x = read_values(self._model, self._recording, self._dictionary.read_point, layer)
             self._activation[layer] = self._dictionary.respond(layer, x)[1]
-        return float(self._activation[layer][place, feature.index])
-
-
-def _is_one(positions: object) -> bool:
-    return isinstance(positions, int) and not isinstance(positions, bool)
+        return float(self._activation[layer][position, feature.index])

@@ -1,47 +1,42 @@
-"""What a graph says that a change will do, before anything is run."""
+"""Predictions of a graph for a change, before anything is run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float64
 
 from clew.errors import ClewError
+from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 
-Place: TypeAlias = tuple[int, int, int]
-"""A feature's layer, position and index."""
 
-
-def feature_nodes(graph: Graph) -> dict[Place, int]:
+def feature_nodes(graph: Graph) -> dict[FeatureAt, int]:
     """The node of each feature that the graph holds."""
-    features = graph.of_kind(NodeKind.FEATURE)
-    columns = (graph.node_layer, graph.node_position, graph.node_feature)
-    places = zip(*(column[features].tolist() for column in columns), strict=True)
-    return dict(zip(places, features.tolist(), strict=True))
+    return {graph.feature_at(node): node for node in graph.of_kind(NodeKind.FEATURE).tolist()}
 
 
 def predicted_changes(
     graph: Graph,
-    change: Mapping[Place, float],
+    change: Mapping[FeatureAt, float],
     *,
     directly: bool,
-    passes_on: Mapping[Place, float] | None = None,
+    passes_on: Mapping[FeatureAt, float] | None = None,
 ) -> tuple[Float64[np.ndarray, " node"], int]:
-    """The change of every node's value, and how many of the changed features the graph does not hold.
+    """The change of every node's value, and the number of changed features that the graph does not hold.
 
-    `change` holds changes of activations. `directly` follows single edges; otherwise all paths, where each
-    feature passes on what it receives, and a changed one its own change and the share `passes_on` (by
-    default none) of what it receives. Raises `ClewError` for a graph without activations.
+    `change` holds changes of activations. `directly` follows single edges. Otherwise changes follow all
+    paths: each feature passes on all that it receives; a changed feature passes on its own change and the
+    share `passes_on` (by default none) of what it receives. Raises `ClewError` for a graph without
+    activations.
     """
-    features, place = graph.of_kind(NodeKind.FEATURE), feature_nodes(graph)
+    features, nodes = graph.of_kind(NodeKind.FEATURE), feature_nodes(graph)
     activation = graph.node_activation.astype(np.float64)
     if not np.isfinite(activation[features]).all():
         raise ClewError("This graph holds no activations, so it predicts nothing.")
-    own = {place[key]: amount for key, amount in change.items() if key in place}
-    share = {place[key]: part for key, part in (passes_on or {}).items() if key in place}
+    own = {nodes[feature]: amount for feature, amount in change.items() if feature in nodes}
+    share = {nodes[feature]: part for feature, part in (passes_on or {}).items() if feature in nodes}
     per_unit = np.zeros(graph.n_nodes)
     np.divide(1, activation, out=per_unit, where=(graph.node_kind == NodeKind.FEATURE) & (activation != 0))
     moved = np.zeros(graph.n_nodes)

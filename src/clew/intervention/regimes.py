@@ -1,10 +1,17 @@
-"""One pass through a model with some features changed, in each of three regimes."""
+"""Forward passes with some features changed, in the three regimes of `settings.REGIMES`.
+
+With `x` for the prompt, `c` for a feature's change and `d` for its decoder direction, which is added to the
+output of the MLP, the model computes
+
+- direct: `y = y_0 + J (c d)`, where `J` is the linear map behind the edges;
+- frozen-attention: `y = f_P(x, c d)`, where attention patterns `P` are held fixed;
+- free: `y = f(x, c d)`, the real model (`hooks.run_free`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from jaxtyping import Float
@@ -14,90 +21,78 @@ from clew.attribution.linear_map import LinearMap
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.intervention import Intervention
-from clew.intervention.overflow import Largest
-from clew.intervention.residual_writes import Edits, Pending, changed_places
+from clew.intervention.layer_interventions import LayerIntervention, changed_features
+from clew.intervention.overflow import LargestChange
+from clew.intervention.residual_writes import ResidualWrites
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
 
-class Regime(Enum):
-    """What is held fixed while changes spread: `y` is what the model computes on a prompt `x`, and `c d` a
-    feature's change times its decoder direction, added to what the MLP writes.
-    """
-
-    DIRECT = "direct"
-    """Attention, norms and every MLP are held, as an edge assumes: `y = y_0 + J (c d)`."""
-    FROZEN_ATTENTION = "frozen-attention"
-    """Attention patterns P are held; norms and MLPs respond: `y = f_P(x, c d)`."""
-    FREE = "free"
-    """The real model, all of which responds: `y = f(x, c d)`."""
-
-
 @dataclass(frozen=True)
-class Pass:
-    """What came out; the first column has no changes."""
+class ForwardPass:
+    """Outputs of a pass; the first column has no changes."""
 
     logits: Float[Tensor, "column position vocabulary"]
     """Before a final soft-cap."""
     pre_activation: tuple[Float[Tensor, "column position feature"], ...]
-    """By layer, of all features, whatever they were set to."""
+    """By layer, of all features, before any change of their own."""
     activation: tuple[Float[Tensor, "column position feature"], ...]
-    """With the changes; in the direct regime other active features follow what they read."""
+    """With the changes; in the direct regime other active features follow their pre-activations."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What every regime needs."""
+class PreparedRun:
+    """A prompt's recording with checked interventions, ready to run in any regime."""
 
     model: LanguageModel
     dictionary: Dictionary
     recording: Recording
-    edits: Mapping[int, Edits]
+    by_layer: Mapping[int, LayerIntervention]
     strength: Float[Tensor, " column"]
     layers: range
-    """Where changes may be written."""
+    """The layers at which changes may be written."""
     constrained: bool = False
-    """Whether the MLPs of `layers` are held at what they wrote, so that effects spread from above them."""
+    """True to hold the MLPs of `layers` at their recorded outputs, so that effects spread from above them."""
     interventions: tuple[Intervention, ...] = ()
-    """What `edits` came of, as the user said it."""
+    """The user's interventions, from which `by_layer` was made."""
 
-    def pending(self) -> Pending:
-        return Pending(self.dictionary, self.edits, self.strength, self.layers)
+    def residual_writes(self) -> ResidualWrites:
+        return ResidualWrites(self.dictionary, self.by_layer, self.strength, self.layers)
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What changes do along edges alone; by layer where it is a tuple."""
+class DirectEffects:
+    """Effects of changes along edges alone; by layer where it is a tuple."""
 
     pre_activation: tuple[Float[Tensor, "position feature"], ...]
     """Before the changes."""
     read: tuple[Float[Tensor, "column position feature"], ...]
-    """By how much pre-activations change."""
+    """Changes of pre-activations."""
     activation: tuple[Float[Tensor, "column position feature"], ...]
-    """With the changes; other active features follow what they read."""
+    """With the changes; other active features follow their pre-activations."""
     stream: Float[Tensor, "column position d_model"]
-    """By how much the stream before the final norm changes."""
-    largest: Largest
+    """Change of the stream before the final norm."""
+    largest: LargestChange
 
 
 @torch.no_grad()
-def run_direct(setting: Setting) -> Pass:
-    """Changes spread along edges alone."""
-    model, recording, found = setting.model, setting.recording, spread_along_edges(setting)
+def run_direct(run: PreparedRun) -> ForwardPass:
+    """Outputs where changes spread along edges alone."""
+    model, recording, effects = run.model, run.recording, propagate_along_edges(run)
     plain = model.read_logits(recording.residual_final, recording.final_scale)
     # Changes are read by themselves: next to the whole stream, half precision would round small ones away.
-    logits = plain + LinearMap(model, recording).to_logits(found.stream)
-    found.largest.check_logits(logits)
-    pairs = zip(found.pre_activation, found.read, strict=True)
-    return Pass(logits, tuple(before + change for before, change in pairs), found.activation)
+    logits = plain + LinearMap(model, recording).to_logits(effects.stream)
+    effects.largest.check_logits(logits)
+    pairs = zip(effects.pre_activation, effects.read, strict=True)
+    return ForwardPass(logits, tuple(before + change for before, change in pairs), effects.activation)
 
 
 @torch.no_grad()
-def spread_along_edges(setting: Setting) -> Spread:
-    """The changes themselves, free of the rounding of what they are added to."""
-    model, recording, dictionary = setting.model, setting.recording, setting.dictionary
+def propagate_along_edges(run: PreparedRun) -> DirectEffects:
+    """The changes by themselves, without the rounding of the values that they would be added to."""
+    model, recording, dictionary = run.model, run.recording, run.dictionary
     linear, encoding = LinearMap(model, recording), dictionary.encode(recording)
-    pending, n_columns = setting.pending(), len(setting.strength)
+    writes, n_columns = run.residual_writes(), len(run.strength)
     stream = recording.embedding.new_zeros(recording.n_positions, model.d_model, n_columns)
     pre_activations, reads, activations = [], [], []
     for layer in range(model.n_layers):
@@ -108,7 +103,7 @@ def spread_along_edges(setting: Setting) -> Spread:
             recording.mlp_scale[layer],
         )
         pre_activation, activation = dictionary.respond(layer, x)
-        changed = pending.note(layer, activation.expand(n_columns, -1, -1))
+        changed = writes.change(layer, activation.expand(n_columns, -1, -1))
         attention = linear.attention(layer)
         before = stream.clone()
         attention.add_forward(stream, stream.new_empty(attention.scratch_floats(*stream.shape[::2])))
@@ -118,49 +113,49 @@ def spread_along_edges(setting: Setting) -> Spread:
         pre_activations.append(pre_activation)
         reads.append(change)
         follows = activation != 0
-        if (edits := setting.edits.get(layer)) is not None:
-            follows &= ~changed_places(edits, *activation.shape).to(follows.device)
+        if (intervention := run.by_layer.get(layer)) is not None:
+            follows &= ~changed_features(intervention, *activation.shape).to(follows.device)
         activations.append(changed + change * follows)
         skip = linear.skip_connection(
             dictionary.read_point, dictionary.write_point, layer, encoding.skip(layer)
         )
         if skip is not None:
             stream = stream + skip.forward(read, torch.empty_like(read).flatten())
-        if (added := pending.take(layer, normed=False)) is not None:
+        if (added := writes.take(layer, normed=False)) is not None:
             stream = stream + linear.at_stream(dictionary.write_point, layer, added).permute(1, 2, 0)
-    found = (tuple(values) for values in (pre_activations, reads, activations))
-    return Spread(*found, stream=stream.permute(2, 0, 1), largest=pending.largest)
+    by_layer = (tuple(values) for values in (pre_activations, reads, activations))
+    return DirectEffects(*by_layer, stream=stream.permute(2, 0, 1), largest=writes.largest)
 
 
 @torch.no_grad()
-def run_with_frozen_attention(setting: Setting) -> Pass:
-    """Norms and MLPs respond, attention patterns do not."""
-    model, dictionary, n_columns = setting.model, setting.dictionary, len(setting.strength)
-    pending = setting.pending()
-    stream = setting.recording.embedding.expand(n_columns, -1, -1)
+def run_with_frozen_attention(run: PreparedRun) -> ForwardPass:
+    """Outputs where norms and MLPs respond and attention patterns do not."""
+    model, dictionary, n_columns = run.model, run.dictionary, len(run.strength)
+    writes = run.residual_writes()
+    stream = run.recording.embedding.expand(n_columns, -1, -1)
     pre_activations, activations = [], []
     for layer, parts in enumerate(model.layers):
-        attended = _attended(setting, layer, stream)
+        attended = _attended(run, layer, stream)
         read = stream if model.parallel_blocks else stream + attended
         scale = parts.mlp_norm.scale(read)
         pre_activation, activation = dictionary.respond(
             layer, values_at(dictionary.read_point, parts.mlp_norm, read, scale)
         )
-        changed = pending.note(layer, activation)
-        written = _mlp_written(setting, layer, read, pending.take(layer))
+        changed = writes.change(layer, activation)
+        written = _mlp_written(run, layer, read, writes.take(layer))
         stream = stream + attended + written
         pre_activations.append(pre_activation)
         activations.append(changed)
     logits = model.read_logits(stream, model.final_norm.scale(stream))
-    pending.largest.check_logits(logits)
-    return Pass(logits, tuple(pre_activations), tuple(activations))
+    writes.largest.check_logits(logits)
+    return ForwardPass(logits, tuple(pre_activations), tuple(activations))
 
 
 def _attended(
-    setting: Setting, layer: int, stream: Float[Tensor, "column position d_model"]
+    run: PreparedRun, layer: int, stream: Float[Tensor, "column position d_model"]
 ) -> Float[Tensor, "column position d_model"]:
-    """What an attention block adds to a stream, its pattern held."""
-    parts, pattern = setting.model.layers[layer], setting.recording.pattern[layer]
+    """The write of an attention block whose pattern is held."""
+    parts, pattern = run.model.layers[layer], run.recording.pattern[layer]
     x = parts.attention_norm.apply(stream, parts.attention_norm.scale(stream))
     value = _linear(x, parts.value.weight, parts.value.bias)
     n_heads, head_dim = len(pattern), parts.output.weight.shape[1] // len(pattern)
@@ -177,21 +172,21 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _mlp_written(
-    setting: Setting, layer: int, read: Float[Tensor, "column position d_model"], added: Tensor | None
+    run: PreparedRun, layer: int, read: Float[Tensor, "column position d_model"], added: Tensor | None
 ) -> Float[Tensor, "column position d_model"]:
-    """What an MLP adds to the stream, with the changes that are written there."""
-    parts, point = setting.model.layers[layer], setting.dictionary.write_point
+    """The write of an MLP with the changes that are added to it."""
+    parts, point = run.model.layers[layer], run.dictionary.write_point
     post = parts.mlp_post_norm
     x = parts.mlp_norm.apply(read, parts.mlp_norm.scale(read))
-    output = parts.mlp(x.to(setting.model.unembedding_weight.dtype))
+    output = parts.mlp(x.to(run.model.unembedding_weight.dtype))
     written = (output[0] if isinstance(output, tuple) else output).reshape(x.shape).float()
     if added is not None and point is WritePoint.MLP_OUTPUT:
         written = written + added
     if post is not None:
         written = post.apply(written, post.scale(written))
-    if setting.constrained and layer in setting.layers:
-        written = setting.recording.mlp_write[layer].expand_as(written)
+    if run.constrained and layer in run.layers:
+        written = run.recording.mlp_write[layer].expand_as(written)
         if added is not None and point is WritePoint.MLP_OUTPUT:
-            linear = LinearMap(setting.model, setting.recording)
+            linear = LinearMap(run.model, run.recording)
             written = written + linear.at_stream(point, layer, added)
     return written if added is None or point is WritePoint.MLP_OUTPUT else written + added

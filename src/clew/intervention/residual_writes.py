@@ -1,108 +1,85 @@
-"""The changes of one pass: worked out where features are read, added where they write."""
+"""Writes of changed features to the residual stream: computed where features read, added where they write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from clew.dictionary.protocols import Dictionary
-from clew.intervention.overflow import Largest
+from clew.intervention.layer_interventions import LayerIntervention
+from clew.intervention.overflow import LargestChange
 
 FEATURES_AT_ONCE = 256
 """Bounds the decoder rows that are in memory together."""
 
 
-class Edits(Protocol):
-    """Changes of one layer's features, whatever says which."""
-
-    @property
-    def index(self) -> Int[Tensor, " edit"]: ...
-
-    def change(
-        self, activation: Float[Tensor, "column position edit"], start: int = 0
-    ) -> Float[Tensor, "column position edit"]:
-        """What to add to the activations of these features, from position `start` on."""
-        ...
-
-    def where(self, start: int, count: int) -> Bool[Tensor, "edit position"]:
-        """Which positions from `start` on each edit changes in any column."""
-        ...
-
-
-def changed_places(edits: Edits, n_positions: int, n_features: int) -> Bool[Tensor, "position feature"]:
-    """Which features of a layer are changed where in a prompt."""
-    found = torch.zeros(n_positions, n_features, dtype=torch.bool)
-    index, position = torch.nonzero(edits.where(0, n_positions), as_tuple=True)
-    found[position, edits.index.cpu()[index]] = True
-    return found
-
-
-class Pending:
-    """What is still to be added at write points; columns are runs of the same prompt side by side."""
+class ResidualWrites:
+    """Changes on their way to write points; columns are runs of the same prompt side by side."""
 
     def __init__(
         self,
         dictionary: Dictionary,
-        edits: Mapping[int, Edits],
+        interventions: Mapping[int, LayerIntervention],
         strength: Float[Tensor, " column"],
         layers: range,
     ) -> None:
         """Each column makes the changes times its `strength`; only writes in `layers` are made."""
-        self._dictionary, self._edits = dictionary, edits
+        self._dictionary, self._interventions = dictionary, interventions
         self._strength, self._layers = strength, layers
-        self.largest = Largest(strength)
+        self.largest = LargestChange(strength)
         self._added: dict[int, Tensor] = {}
         self._decoders: dict[int, Tensor] = {}
 
-    def note(
+    def change(
         self, layer: int, activation: Float[Tensor, "column position feature"], start: int = 0
     ) -> Float[Tensor, "column position feature"]:
-        """Work out the changes of a layer whose features have these activations, from position `start` on.
+        """A layer's activations after its changes, from position `start` on; the writes wait to be taken.
 
-        Returns the activations after the changes. Raises `ClewError` for changes that are not finite.
+        Raises `ClewError` for changes that are not finite.
         """
-        edits = self._edits.get(layer)
-        if edits is None:
+        intervention = self._interventions.get(layer)
+        if intervention is None:
             return activation
-        index = edits.index.to(activation.device)
+        index = intervention.index.to(activation.device)
         strength = self._strength.view(-1, 1, 1)
-        change = edits.change(activation[..., index], start) * strength
-        change = torch.where(strength == 0, 0, change)  # nothing, even of what is infinite
-        self.largest.note(layer, index, change, start)
+        change = intervention.change(activation[..., index], start) * strength
+        change = torch.where(strength == 0, 0, change)  # no change, even of an infinite activation
+        self.largest.update(layer, index, change, start)
         if len(index) <= FEATURES_AT_ONCE:
-            self._write(layer, self._decoder(layer, edits), change)
-        else:  # of a whole layer's edits few change anything, and only those need decoder rows
+            self._write(layer, self._decoder(layer, intervention), change)
+        else:  # a whole layer: only features that do change need decoder rows
             changing = torch.nonzero(change.flatten(0, -2).any(dim=0)).squeeze(1)
             for some in changing.split(FEATURES_AT_ONCE):
                 self._write(layer, self._dictionary.decoder(layer, index[some]), change[..., some])
         return activation.index_add(-1, index, change)
 
-    def _decoder(self, layer: int, edits: Edits) -> Float[Tensor, "edit written d_model"]:
-        """Read once, however many tokens are generated."""
+    def _decoder(
+        self, layer: int, intervention: LayerIntervention
+    ) -> Float[Tensor, "feature written d_model"]:
+        """Decoder rows, read once for all generated tokens."""
         if layer not in self._decoders:
-            self._decoders[layer] = self._dictionary.decoder(layer, edits.index)
+            self._decoders[layer] = self._dictionary.decoder(layer, intervention.index)
         return self._decoders[layer]
 
     def _write(
         self,
         layer: int,
-        decoder: Float[Tensor, "edit written d_model"],
-        change: Float[Tensor, "column position edit"],
+        decoder: Float[Tensor, "feature written d_model"],
+        change: Float[Tensor, "column position feature"],
     ) -> None:
         for ahead in range(decoder.shape[1]):
             if layer + ahead in self._layers:
                 written = change @ decoder[:, ahead]
-                known = self._added.get(layer + ahead)
-                self._added[layer + ahead] = written if known is None else known + written
+                before = self._added.get(layer + ahead)
+                self._added[layer + ahead] = written if before is None else before + written
 
     def take(self, layer: int, *, normed: bool = True) -> Float[Tensor, "column position d_model"] | None:
-        """What to add at the layer's write point; None for nothing. Can be taken once.
+        """The sum to add at a layer's write point, once; None for nothing.
 
-        Raises `ClewError` for what a norm could not read, where it is to be `normed` (not held).
+        `normed` says that a norm reads it: raises `ClewError` for a sum whose square overflows.
         """
         added = self._added.pop(layer, None)
         if added is not None and normed:

@@ -1,4 +1,4 @@
-"""What came of an intervention."""
+"""Results of an intervention, and their safetensors file."""
 
 from __future__ import annotations
 
@@ -12,48 +12,51 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from clew.feature import FeatureAt
 from clew.files import write_file
 from clew.graph.frames import import_pandas
 from clew.graph.graph import quote
-from clew.intervention.intervention import Feature, Intervention, Source, as_source
-from clew.intervention.regimes import Regime
+from clew.intervention.intervention import Intervention, as_source
+from clew.intervention.settings import Regime
 from clew.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 2
-"""Interventions that a result's `repr` names."""
+"""Interventions that the `repr` of a result names."""
 
 
 @dataclass(frozen=True)
 class TokenChange:
-    """One next token before and after."""
+    """A next token before and after the changes."""
 
     text: str
     token_id: int
     probability_before: float
     probability_after: float
     logit_change: float
-    """Of the centred logit (less the mean over all tokens), before a soft-cap."""
+    """Change of the centred logit (less the mean over all tokens), before a soft-cap."""
 
 
 @dataclass(frozen=True)
 class TargetChange:
-    """One target of a graph: what the graph predicts and what happened, in centred logits before a soft-cap.
+    """The predicted and the measured change of one target of a graph.
 
-    The logit less the mean logit, or the difference of two logits, as the target's row explains it.
+    Both are changes of the centred logit (less the mean over all tokens) or of the difference of two logits,
+    before a soft-cap.
     """
 
     text: str
     predicted: float
     measured: float
     is_difference: bool = False
+    """True for a target such as `" Paris minus Rome"`."""
 
 
 @dataclass(frozen=True)
 class FeatureChange:
-    """One feature at one position: its activation before and after."""
+    """The activation of one feature at one position, before and after the changes."""
 
     layer: int
     position: int
@@ -62,8 +65,13 @@ class FeatureChange:
     after: float
 
     @property
+    def feature(self) -> FeatureAt:
+        return FeatureAt(self.layer, self.position, self.index)
+
+    @property
     def name(self) -> str:
-        return f"{Feature(self.layer, self.index)}@{self.position}"
+        """Its name: `L12/4031@5`."""
+        return str(self.feature)
 
     def __repr__(self) -> str:
         return f"FeatureChange({self.name}: {self.before:.4g} -> {self.after:.4g})"
@@ -73,7 +81,7 @@ class FeatureChange:
 class FeatureChanges:
     """Every feature that was active before or after, or was changed; sorted by layer, position, index.
 
-    Those at the sink are among them, although a graph leaves them out.
+    Features at the sink are included, although graphs leave them out.
     """
 
     layer: Int[Tensor, " feature"]
@@ -81,42 +89,46 @@ class FeatureChanges:
     index: Int[Tensor, " feature"]
     before: Float[Tensor, " feature"]
     after: Float[Tensor, " feature"]
-    """Activations; of a feature that was changed, what it was changed to."""
+    """Activations after the changes; of a changed feature, its new value."""
     pre_activation_before: Float[Tensor, " feature"]
     pre_activation_after: Float[Tensor, " feature"]
-    """What the feature read; that of a changed feature too."""
-
+    """Pre-activations after the changes; of a changed feature, before its own change."""
     was_changed: Bool[Tensor, " feature"]
-    """Whether an intervention names it here."""
+    """True where an intervention names the feature at this position."""
 
     def __len__(self) -> int:
         return len(self.layer)
 
     def most_changed(self, count: int = 10) -> list[FeatureChange]:
-        """Those that moved most, without any that an intervention names; the largest change first."""
+        """The `count` features whose activations changed most, the largest change first.
+
+        Features that an intervention names are left out.
+        """
         moved = torch.where(self.was_changed, 0, (self.after - self.before).abs())
-        chosen = moved.topk(min(count, len(moved))).indices.tolist()
-        return [self.row(number) for number in chosen if moved[number] > 0]
+        chosen = moved.topk(min(count, len(moved))).indices
+        return self._rows(chosen[moved[chosen] > 0])
 
     @property
     def by_hand(self) -> list[FeatureChange]:
-        """Those that an intervention names."""
-        return [self.row(number) for number in self.was_changed.nonzero().squeeze(1).tolist()]
+        """The features that an intervention names."""
+        return self._rows(self.was_changed.nonzero().squeeze(1))
 
-    def row(self, number: int) -> FeatureChange:
-        return FeatureChange(
-            *(int(column[number]) for column in (self.layer, self.position, self.index)),
-            before=float(self.before[number]),
-            after=float(self.after[number]),
-        )
+    def _rows(self, numbers: Int[Tensor, " row"]) -> list[FeatureChange]:
+        columns = (self.layer, self.position, self.index, self.before, self.after)
+        rows = zip(*(column[numbers].tolist() for column in columns), strict=True)
+        return [FeatureChange(*row) for row in rows]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a feature, with its name and the fields above as columns; `ClewError` without pandas."""
+        """A pandas data frame with a row for each feature, and its name and the fields above as columns.
+
+        Raises:
+            ClewError: pandas is not installed.
+        """
         pandas = import_pandas()
         columns = {name: values.cpu().numpy() for name, values in vars(self).items()}
-        places = zip(*(columns[name] for name in ("layer", "index", "position")), strict=True)
-        names = [f"{Feature(layer, index)}@{position}" for layer, index, position in places]
+        places = zip(*(columns[name] for name in ("layer", "position", "index")), strict=True)
+        names = [str(FeatureAt(*place)) for place in places]
         return pandas.DataFrame({"name": names, **columns})
 
     def __repr__(self) -> str:
@@ -125,32 +137,43 @@ class FeatureChanges:
 
 @dataclass(frozen=True, eq=False)
 class InterventionResult:
-    """The model's output and features with and without some changes."""
+    """The model's logits and features, before and after some changes."""
 
     regime: Regime
     strength: float
     interventions: tuple[Intervention, ...]
-    """As they were given: patches and names of a graph too."""
+    """As they were given, patches and names of a graph included."""
     layers: range | None
-    """Where changes were written and MLPs held; None for no such limit."""
+    """The layers at which changes were written and MLPs held fixed; None for no such limit."""
     model: str
     dictionary: str
     token_ids: tuple[int, ...]
     tokens: tuple[str, ...]
     logits_before: Float[Tensor, "position vocabulary"]
     logits_after: Float[Tensor, "position vocabulary"]
+    """Logits at every position, behind a final soft-cap."""
     features: FeatureChanges
     top: tuple[TokenChange, ...]
     """The likeliest next tokens before and after, by the larger of both probabilities."""
     kl: float
     """KL divergence (nats) of the next token's distribution after from that before."""
     targets: tuple[TargetChange, ...] = ()
-    """Those of the graph, where one was given, the weightiest first."""
+    """Targets of the graph, if one was given, the weightiest first."""
     not_in_graph: int = 0
-    """Changed features that the graph does not hold: what they do is in no prediction."""
+    """Number of changed features that the graph does not hold; predictions leave out their effects."""
 
     def save(self, path: str | Path) -> Path:
-        """Write logits and features as safetensors; see `save_results`."""
+        """Write logits and features as a safetensors file, as `save_results` does.
+
+        Args:
+            path: The file to write; an older one is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            ClewError: The file cannot be written.
+        """
         return save_results([self], path)
 
     def __repr__(self) -> str:
@@ -161,7 +184,7 @@ class InterventionResult:
             shown.append(f"{len(self.interventions) - SHOWN} more")
         held = "" if self.layers is None else f", MLPs of layers {spell_layers(self.layers)} held"
         return (
-            f"InterventionResult({', '.join(shown)}; strength {self.strength:g}, {self.regime.value}{held}: "
+            f"InterventionResult({', '.join(shown)}; strength {self.strength:g}, {self.regime}{held}: "
             f"{quote(before.text)} p={before.probability_before:.2f} -> {quote(after.text)} "
             f"p={after.probability_after:.2f}, KL {self.kl:.3g} nats)"
         )
@@ -179,8 +202,9 @@ def token_changes(
     texts: Callable[[int], str],
     count: int = 10,
 ) -> tuple[TokenChange, ...]:
-    """The likeliest tokens of either distribution; `moved` says by how much logits before a soft-cap changed,
-    `texts` spells a token id.
+    """The likeliest tokens of either distribution.
+
+    `moved` holds the changes of logits before a soft-cap; `texts` gives the text of a token id.
     """
     p, q = before.softmax(-1), after.softmax(-1)
     chosen = torch.maximum(p, q).topk(min(count, len(p))).indices.tolist()
@@ -202,8 +226,8 @@ def save_results(results: Sequence[InterventionResult], path: str | Path) -> Pat
 
     `logits_before` is `[position, vocabulary]`. So is `logits_after` of one result; of several it is
     `[strength, position, vocabulary]`, their features stand one after the other, and `feature_strength` says
-    which strength each belongs to, counted from 0. The metadata say what was done, as JSON. Raises
-    `ClewError` where it cannot be written.
+    which strength each belongs to, counted from 0. The metadata describe the run as JSON. Raises `ClewError`
+    where the file cannot be written.
     """
     from safetensors.torch import save
 
@@ -225,7 +249,7 @@ def save_results(results: Sequence[InterventionResult], path: str | Path) -> Pat
         "tokens": first.tokens,
         "token_ids": first.token_ids,
         "interventions": [_facts(each) for each in first.interventions],
-        "regime": first.regime.value,
+        "regime": first.regime,
         "layers": None if first.layers is None else [first.layers.start, first.layers.stop],
         "strengths": [result.strength for result in results],
     }
@@ -235,15 +259,15 @@ def save_results(results: Sequence[InterventionResult], path: str | Path) -> Pat
 
 
 def _facts(intervention: Intervention) -> dict[str, Any]:
-    """What was asked for: names of features, positions as on the command line, how, and the value."""
+    """An intervention as JSON: names of features, positions as on the command line, how, and the value."""
     value = intervention.value
     if intervention.how == "patch":
-        source: Source = as_source(value)
+        source = as_source(value)
         prompt = source.prompt if isinstance(source.prompt, str) else [int(token) for token in source.prompt]
         value = {"prompt": prompt, "position": source.position}
     return {
         "features": [str(each) for each in intervention.given],
-        "positions": intervention.place.removeprefix("@") or None,
+        "positions": intervention.spelled_positions.removeprefix("@") or None,
         "how": intervention.how,
         "value": value if value is None or isinstance(value, dict) else float(value),  # type: ignore[arg-type]
     }

@@ -13,7 +13,7 @@ from annotated_types import Ge
 
 from clew.attribution.settings import PromptSettings
 from clew.graph.graph import Graph
-from clew.intervention.intervention import Intervention
+from clew.intervention.intervention import FeatureAtLike, Intervention
 from clew.progress import OnProgress, ignore_progress
 
 Regime: TypeAlias = Literal["direct", "frozen-attention", "free"]
@@ -79,16 +79,18 @@ class CircuitSettings:
 
 
 @dataclass(frozen=True)
-class _ChangeCall(PromptSettings):
+class ChangeCall(Strengths, PromptSettings):
+    """Parameters of every method that changes features."""
+
     interventions: Intervention | Sequence[Intervention] = ()
     """The changes to make, one or several."""
     _: KW_ONLY
     graph: Graph | None = None
-    """A graph of this prompt: its supernodes and labels name features."""
+    """A graph of this prompt, whose supernodes and labels may name features."""
 
 
 @dataclass(frozen=True)
-class InterveneCall(InterventionSettings, _ChangeCall):
+class InterveneCall(InterventionSettings, ChangeCall):
     """Parameters of `Model.intervene`."""
 
     _: KW_ONLY
@@ -97,8 +99,17 @@ class InterveneCall(InterventionSettings, _ChangeCall):
 
 
 @dataclass(frozen=True)
-class GenerateCall(GenerationSettings, Strengths, _ChangeCall):
+class GenerateCall(GenerationSettings, ChangeCall):
     """Parameters of `Model.generate`."""
+
+
+@dataclass(frozen=True)
+class CircuitCall(CircuitSettings):
+    """Parameters of `Model.circuit`."""
+
+    features: FeatureAtLike | Sequence[FeatureAtLike] | None = None
+    """The circuit's features, one or several: `"L24/1005@5"` or `(layer, position, index)`; of a graph also a
+    node's id, a supernode or a label (by default all features of the graph)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Remove a graph's features one by one and compare what happens with what the graph says."""
+"""Validation: ablate a graph's features one by one, and compare the effects with its predictions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from clew.attribution.linear_map import LinearMap
 from clew.attribution.targets import output_targets
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
+from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import direct_effects, total_effects
-from clew.intervention.graph_compatibility import check_fits, check_same_model, place_of, recorded_again
-from clew.intervention.hooks import steered
-from clew.intervention.prediction import Place
-from clew.intervention.regimes import Setting, Spread, spread_along_edges
+from clew.intervention.graph_compatibility import check_all_activations, record_prompt
+from clew.intervention.hooks import last_logits
+from clew.intervention.regimes import DirectEffects, PreparedRun, propagate_along_edges
+from clew.intervention.settings import ValidationSettings
 from clew.intervention.validation_result import NodeCheck, Validation
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
+from clew.options import check_options
 from clew.progress import OnProgress, ignore_progress
 
 MOST_COLUMNS = 32
@@ -35,42 +37,42 @@ def validate_graph(
     model: LanguageModel,
     dictionary: Dictionary,
     graph: Graph,
+    settings: ValidationSettings = ValidationSettings(),
     *,
-    count: int = 50,
-    random_count: int | None = None,
-    seed: int = 0,
     memory: int = DEFAULT_MEMORY,
     on_progress: OnProgress = ignore_progress,
 ) -> Validation:
-    """Ablate the `count` most influential features one by one, and as many others at random.
+    """Ablate the most influential features one by one, and others drawn at random.
 
-    Each is set to zero at its position twice: with everything but the edges held (the direct regime, which
-    must agree with them) and in the real model (the free regime). Raises `ClewError` for a graph that is not
-    of this model and dictionary, or has no features.
+    Each is set to zero at its position twice: in the direct regime, which must agree with the edges, and in
+    the free regime, the real model. Raises `ClewError` for a graph that is not of this model and dictionary,
+    or has no features.
     """
-    check_fits(model, dictionary, graph)
-    chosen, n_top = _chosen(graph, count, count if random_count is None else random_count, seed)
-    recording = recorded_again(model, dictionary, graph)
-    check_same_model(model, dictionary, recording, graph, chosen)
-    run = _Run(model, dictionary, recording, graph)
+    check_options(settings)
+    recording = record_prompt(model, dictionary, graph)
+    chosen, n_top = _chosen(graph, settings)
+    check_all_activations(model, dictionary, recording, graph, chosen)
+    ablation = _Ablation(model, dictionary, recording, graph)
     direct, free = direct_effects(graph)[:, chosen], total_effects(graph)[:, chosen]
-    parts: list[_Measured] = []
-    done, step = 0, _columns(run, memory)
+    parts: list[_Effects] = []
+    done, step = 0, _columns(ablation, memory)
     while done < len(chosen):
         on_progress("Ablating features", done, len(chosen))
-        parts.append(run.measured(chosen[done : done + step]))
+        parts.append(ablation.effects(chosen[done : done + step]))
         done += step
     on_progress("Ablating features", len(chosen), len(chosen))
     measured = [np.concatenate(columns, axis=-1) for columns in zip(*map(_arrays, parts), strict=True)]
-    checks = _checks(graph, chosen, n_top, -direct, -free, _Measured(*measured))
-    main = graph.info.targets[_main(graph)]
+    checks = _checks(graph, chosen, n_top, -direct, -free, _Effects(*measured))
+    main = graph.info.targets[_main_target(graph)]
     return Validation(target=main.text, nodes=tuple(checks), n_features=len(graph.of_kind(NodeKind.FEATURE)))
 
 
-def _chosen(graph: Graph, count: int, random_count: int, seed: int) -> tuple[np.ndarray, int]:
-    """Feature nodes, the most influential first, then others at random; and how many come first."""
-    if count < 0 or random_count < 0 or count + random_count == 0:
-        raise ClewError(f"At least one feature must be tested, not {count} and {random_count} at random.")
+def _chosen(graph: Graph, settings: ValidationSettings) -> tuple[np.ndarray, int]:
+    """Feature nodes, the most influential first, then others at random; and the number of the former."""
+    count, random_count = settings.count, settings.random_count
+    random_count = count if random_count is None else random_count
+    if count + random_count == 0:
+        raise ClewError("There is no feature to test; count or random_count must be above 0.")
     features = graph.of_kind(NodeKind.FEATURE)
     if not len(features):
         raise ClewError("This graph has no features, so there is nothing to test.")
@@ -78,18 +80,18 @@ def _chosen(graph: Graph, count: int, random_count: int, seed: int) -> tuple[np.
         raise ClewError("This graph has no targets, so there is nothing to measure.")
     order = features[np.argsort(-graph.node_influence[features], kind="stable")]
     top, rest = order[:count], order[count:]
-    drawn = np.random.default_rng(seed).permutation(len(rest))[:random_count]
+    drawn = np.random.default_rng(settings.seed).permutation(len(rest))[:random_count]
     return np.concatenate([top, rest[np.sort(drawn)]]), len(top)
 
 
-def _main(graph: Graph) -> int:
-    """The target that weighs most."""
+def _main_target(graph: Graph) -> int:
+    """The number of the target that weighs most."""
     return int(np.argmax([target.weight for target in graph.info.targets]))
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """What ablations did, one column each."""
+class _Effects:
+    """Measured effects of ablations, one column each."""
 
     direct: Float64[np.ndarray, "target column"]
     free: Float64[np.ndarray, "target column"]
@@ -98,35 +100,35 @@ class _Measured:
     kl: Float64[np.ndarray, " column"]
 
 
-def _arrays(measured: _Measured) -> tuple[np.ndarray, ...]:
+def _arrays(measured: _Effects) -> tuple[np.ndarray, ...]:
     return measured.direct, measured.free, measured.gap, measured.kl
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A graph and all that is needed to run its prompt again."""
+class _Ablation:
+    """Ablations of a graph's features on its own prompt."""
 
     model: LanguageModel
     dictionary: Dictionary
     recording: Recording
     graph: Graph
 
-    def measured(self, nodes: np.ndarray) -> _Measured:
-        setting = Setting(
+    def effects(self, nodes: np.ndarray) -> _Effects:
+        run = PreparedRun(
             model=self.model,
             dictionary=self.dictionary,
             recording=self.recording,
-            edits=one_in_each_column([place_of(self.graph, node) for node in nodes]),
+            by_layer=one_in_each_column([self.graph.feature_at(node) for node in nodes.tolist()]),
             strength=torch.ones(len(nodes) + 1, device=self.model.device),
             layers=range(self.model.n_layers),
         )
-        found = spread_along_edges(setting)
+        along_edges = propagate_along_edges(run)
         outputs = output_targets(LinearMap(self.model, self.recording), self.graph.info.targets)
-        direct = (outputs.direction.cpu().double() @ found.stream[1:, -1].cpu().double().T).numpy()
-        gap = self._gap(nodes, found, direct)
-        logits = last_logits(setting)
+        direct = (outputs.direction.cpu().double() @ along_edges.stream[1:, -1].cpu().double().T).numpy()
+        gap = self._gap(nodes, along_edges, direct)
+        logits = last_logits(run)
         capped = self.model.soft_capped(logits)
-        return _Measured(direct, self._target_changes(logits), gap, _kl(capped))
+        return _Effects(direct, self._target_changes(logits), gap, _kl(capped))
 
     def _target_changes(self, logits: Tensor) -> Float64[np.ndarray, "target column"]:
         moved = (logits[1:] - logits[0]).cpu().double()
@@ -136,8 +138,10 @@ class _Run:
             rows.append(moved[:, target.token_id] - other)
         return torch.stack(rows).numpy()
 
-    def _gap(self, nodes: np.ndarray, found: Spread, targets: np.ndarray) -> Float64[np.ndarray, " column"]:
-        """For each node the worst gap between an edge and what was measured, relative to its largest edge."""
+    def _gap(
+        self, nodes: np.ndarray, effects: DirectEffects, targets: np.ndarray
+    ) -> Float64[np.ndarray, " column"]:
+        """For each node the worst gap between an edge and its measurement, relative to its largest edge."""
         graph = self.graph
         column = np.full(graph.n_nodes, -1)
         column[nodes] = np.arange(len(nodes))
@@ -147,7 +151,7 @@ class _Run:
         is_target = graph.node_kind[reader] == NodeKind.TARGET
         first = graph.n_nodes - len(targets)
         measured[is_target] = targets[reader[is_target] - first, column[is_target]]
-        for layer, values in enumerate(found.read):
+        for layer, values in enumerate(effects.read):
             here = np.flatnonzero(~is_target & (graph.node_layer[reader] == layer))
             where = [
                 torch.from_numpy(array[reader[here]].astype(np.int64))
@@ -164,41 +168,33 @@ class _Run:
 class SingleAblations:
     """Features of one layer set to zero at one position each, each in a column of its own."""
 
-    index: Int[Tensor, " edit"]
-    position: Int[Tensor, " edit"]
-    column: Int[Tensor, " edit"]
+    index: Int[Tensor, " feature"]
+    position: Int[Tensor, " feature"]
+    column: Int[Tensor, " feature"]
 
     def change(
-        self, activation: Float[Tensor, "column position edit"], start: int = 0
-    ) -> Float[Tensor, "column position edit"]:
-        """What to add to the activations of these features, from position `start` on."""
+        self, activation: Float[Tensor, "column position feature"], start: int = 0
+    ) -> Float[Tensor, "column position feature"]:
+        """The change of these features' activations, from position `start` on."""
         changed = torch.zeros_like(activation)
         here = torch.nonzero((self.position >= start) & (self.position < start + activation.shape[1]))[:, 0]
         at = self.column[here], self.position[here] - start, here
         changed[at] = -activation[at]
         return changed
 
-    def where(self, start: int, count: int) -> Bool[Tensor, "edit position"]:
-        """Which positions from `start` on each edit changes."""
+    def where(self, start: int, count: int) -> Bool[Tensor, "feature position"]:
+        """True at the one position of each feature, for `count` positions from `start` on."""
         return self.position[:, None] == torch.arange(start, start + count)
 
 
-def one_in_each_column(places: Sequence[Place]) -> dict[int, SingleAblations]:
-    """Ablations by layer, the first place in column 1 and so on: column 0 stays as it was."""
+def one_in_each_column(features: Sequence[FeatureAt]) -> dict[int, SingleAblations]:
+    """Ablations by layer, of the first feature in column 1 and so on: column 0 stays as it was."""
     by_layer: dict[int, list[tuple[int, int, int]]] = {}
-    for column, (layer, position, index) in enumerate(places, start=1):
-        by_layer.setdefault(layer, []).append((index, position, column))
+    for column, at in enumerate(features, start=1):
+        by_layer.setdefault(at.layer, []).append((at.index, at.position, column))
     return {
         layer: SingleAblations(*torch.tensor(rows).T.unbind()) for layer, rows in sorted(by_layer.items())
     }
-
-
-def last_logits(setting: Setting) -> Tensor:
-    """Logits of the next token (before a soft-cap) in every column, in the free regime."""
-    ids = setting.recording.token_ids.expand(len(setting.strength), -1)
-    with steered(setting, watched=False) as state:
-        setting.model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
-    return state.checked_logits()[:, -1]
 
 
 def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:
@@ -208,10 +204,12 @@ def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:
     return (after.exp() * (after - before)).sum(dim=-1).clamp(min=0).numpy()
 
 
-def _columns(run: _Run, memory: int) -> int:
-    """How many ablations fit beside the unchanged column."""
-    per_position = 2 * sum(run.dictionary.n_features) + 8 * run.model.d_model
-    per_column = 4 * (run.recording.n_positions * per_position + 6 * len(run.model.unembedding_weight))
+def _columns(ablation: _Ablation, memory: int) -> int:
+    """The number of ablations that fit into memory beside the unchanged column."""
+    per_position = 2 * sum(ablation.dictionary.n_features) + 8 * ablation.model.d_model
+    per_column = 4 * (
+        ablation.recording.n_positions * per_position + 6 * len(ablation.model.unembedding_weight)
+    )
     return max(1, min(MOST_COLUMNS, memory // per_column) - 1)
 
 
@@ -221,18 +219,18 @@ def _checks(
     n_top: int,
     predicted_direct: np.ndarray,
     predicted: np.ndarray,
-    measured: _Measured,
+    measured: _Effects,
 ) -> Iterator[NodeCheck]:
-    main = _main(graph)
+    main = _main_target(graph)
     weight = np.array([target.weight for target in graph.info.targets])
     weight = weight / weight.sum()
     for number, node in enumerate(nodes.tolist()):
-        layer, position, index = place_of(graph, node)
+        at = graph.feature_at(node)
         yield NodeCheck(
             name=graph.node_name(node),
-            layer=layer,
-            position=position,
-            index=index,
+            layer=at.layer,
+            position=at.position,
+            index=at.index,
             is_top=number < n_top,
             activation=float(graph.node_activation[node]),
             influence=float(graph.node_influence[node]),

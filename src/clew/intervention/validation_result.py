@@ -1,4 +1,4 @@
-"""What came of a validation, and how well prediction and measurement go together."""
+"""Results of a validation, and the agreement of predictions and measurements."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class NodeCheck:
-    """One feature set to zero at one position: what the graph says, and what happened.
+    """One feature set to zero at one position: the graph's predictions and the measured effects.
 
-    Effects are changes of centred logits, those of the target that weighs most unless said otherwise.
+    Effects are changes of centred logits, by default those of the target that weighs most.
     """
 
     name: str
@@ -24,22 +24,22 @@ class NodeCheck:
     position: int
     index: int
     is_top: bool
-    """Tested for its influence; otherwise drawn at random."""
+    """True for one of the most influential features, False for one drawn at random."""
     activation: float
     influence: float
     predicted_direct: float
-    """By its own edge to the target."""
+    """The effect by its own edge to the target."""
     measured_direct: float
-    """With everything but the edges held: must be the same."""
+    """The effect in the direct regime, which must be the same."""
     gap: float
-    """The worst gap between any of its edges and the direct measurement, relative to its largest edge."""
+    """The worst gap between an edge of it and the direct measurement, relative to its largest edge."""
     predicted: float
-    """Over all paths of the graph."""
+    """The effect over all paths of the graph."""
     measured: float
-    """In the real model."""
+    """The effect in the real model."""
     predicted_size: float
     measured_size: float
-    """The same two without sign, averaged over all targets by their weight."""
+    """Absolute values of the two, averaged over all targets by their weight."""
     kl: float
     """KL divergence (nats) of the next token's distribution in the real model."""
 
@@ -54,28 +54,29 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How prediction and measurement go together over some of the tested features."""
+    """Correlations of predictions and measurements over some of the tested features."""
 
     name: str
     count: int
     influence_and_kl: Correlation
     influence_and_size: Correlation
-    """Influence against the size of the measured effect, over all targets."""
+    """Influence and the size of the measured effect, over all targets."""
     prediction_and_effect: Correlation
-    """The predicted effect against the measured one, on the main target, with their signs."""
+    """The predicted and the measured effect on the main target, with their signs."""
     prediction_and_size: Correlation
-    """The sizes of both, over all targets."""
+    """The sizes of the predicted and the measured effect, over all targets."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Every tested feature, the most influential first, then those drawn at random."""
+    """Predictions and measurements for every tested feature of a graph."""
 
     target: str
-    """The target that effects are on, where one is meant."""
+    """The main target: the one that weighs most."""
     nodes: tuple[NodeCheck, ...]
+    """The most influential features, then those drawn at random."""
     n_features: int
-    """How many features the graph has."""
+    """Number of features in the graph."""
 
     @property
     def gap(self) -> float:
@@ -84,24 +85,27 @@ class Validation:
 
     @property
     def top(self) -> tuple[NodeCheck, ...]:
+        """The most influential features."""
         return tuple(node for node in self.nodes if node.is_top)
 
     @property
     def random(self) -> tuple[NodeCheck, ...]:
+        """The features drawn at random."""
         return tuple(node for node in self.nodes if not node.is_top)
 
     @property
     def everything(self) -> Agreement:
+        """The agreement over all tested features."""
         return agreement("all", self.nodes)
 
     @property
     def groups(self) -> tuple[Agreement, ...]:
-        """All, the most influential, those at random."""
+        """The agreement over all features, over the most influential, and over those drawn at random."""
         return (self.everything, agreement("top", self.top), agreement("random", self.random))
 
     @property
     def layers(self) -> tuple[Agreement, ...]:
-        """One for each layer that has tested features."""
+        """The agreement over each layer that has tested features."""
         numbers = sorted({node.layer for node in self.nodes})
         return tuple(
             agreement(f"layer {number}", [node for node in self.nodes if node.layer == number])
@@ -109,18 +113,18 @@ class Validation:
         )
 
     def disappointments(self, count: int = 5) -> list[NodeCheck]:
-        """The features whose effect fell furthest short of what was predicted."""
+        """The `count` features whose effect was furthest below the prediction, the furthest first."""
         short = [node for node in self.nodes if node.measured_size < node.predicted_size]
         return sorted(short, key=lambda node: node.measured_size - node.predicted_size)[:count]
 
     def surprises(self, count: int = 5) -> list[NodeCheck]:
-        """The features whose effect went furthest beyond what was predicted."""
+        """The `count` features whose effect was furthest above the prediction, the furthest first."""
         beyond = [node for node in self.nodes if node.measured_size > node.predicted_size]
         return sorted(beyond, key=lambda node: node.predicted_size - node.measured_size)[:count]
 
     def __repr__(self) -> str:
-        found = self.everything.influence_and_kl.spearman
-        spearman = "none" if found is None else f"{found:.2f}"
+        correlation = self.everything.influence_and_kl.spearman
+        spearman = "none" if correlation is None else f"{correlation:.2f}"
         return (
             f"Validation({len(self.top)} top and {len(self.random)} random features, direct gap "
             f"{self.gap:.0e}, Spearman of influence and KL {spearman})"
@@ -133,17 +137,17 @@ def agreement(name: str, nodes: Sequence[NodeCheck]) -> Agreement:
     def series(field: str) -> np.ndarray:
         return np.array([getattr(node, field) for node in nodes], dtype=np.float64)
 
-    def together(one: str, other: str) -> Correlation:
+    def correlation(one: str, other: str) -> Correlation:
         x, y = series(one), series(other)
         return Correlation(spearman(x, y), pearson(x, y))
 
     return Agreement(
         name=name,
         count=len(nodes),
-        influence_and_kl=together("influence", "kl"),
-        influence_and_size=together("influence", "measured_size"),
-        prediction_and_effect=together("predicted", "measured"),
-        prediction_and_size=together("predicted_size", "measured_size"),
+        influence_and_kl=correlation("influence", "kl"),
+        influence_and_size=correlation("influence", "measured_size"),
+        prediction_and_effect=correlation("predicted", "measured"),
+        prediction_and_size=correlation("predicted_size", "measured_size"),
     )
 
 
@@ -162,10 +166,10 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float | None:
 
 
 def ranks(values: np.ndarray) -> Float64[np.ndarray, " value"]:
-    """Ranks from 1, smallest first; equal values get the mean of the ranks that they take up."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    """Ranks from 1, smallest first; equal values get the mean of their ranks."""
+    _, distinct, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place]
+    return (last - (count - 1) / 2)[distinct]
 
 
 def _unit(values: Float64[np.ndarray, " value"]) -> Float64[np.ndarray, " value"]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clew.errors import ClewError
-from clew.feature import FeatureAt
+from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervention import Feature, From, Intervention, Positions
+from clew.intervention.intervention import From, Intervention, Positions
 from clew.server.job_progress import JobProgress
 from clew.server.open_graphs import OpenGraph
 from clew.server.prompt_preview import likeliest_tokens

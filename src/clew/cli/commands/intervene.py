@@ -174,6 +174,7 @@ def _run(
     progress: Progress,
 ) -> tuple[tuple[InterventionResult, ...], tuple[Generation, ...]]:
     from clew.intervention.intervene import intervene
+    from clew.intervention.settings import InterveneCall
 
     prompt = arguments.prompt if arguments.tokens is None else arguments.tokens
     strengths = arguments.strengths or [1.0]
@@ -183,12 +184,14 @@ def _run(
         model.language_model,
         model.dictionary,
         prompt,
-        interventions,
-        regime=arguments.regime or "free",
-        strengths=strengths,
-        layers=_layers(arguments.layers, model.language_model.n_layers),
-        graph=graph,
-        sink=arguments.sink,
+        InterveneCall(
+            interventions,
+            arguments.regime or "free",
+            strengths=strengths,
+            layers=_layers(arguments.layers, model.language_model.n_layers),
+            graph=graph,
+            sink=arguments.sink,
+        ),
         generated=arguments.generate or 0,
     )
     if not arguments.generate:

@@ -71,13 +71,13 @@ def print_intervention(
 
 def _responds(result: InterventionResult) -> list[str]:
     """What responds, and what a range of layers holds."""
-    words = RESPONDS[result.regime.value]
+    words = RESPONDS[result.regime]
     if result.layers is None:
         return [words]
     layers = (
         f"layers {spell_layers(result.layers)}" if len(result.layers) > 1 else f"layer {result.layers[0]}"
     )
-    if result.regime.value == "direct":
+    if result.regime == "direct":
         return [words, f"changes are written at {layers} only"]
     return [words, f"but the MLPs of {layers} are held, changes are written there only"]
 

@@ -12,7 +12,7 @@ from clew.cli.reports.validation_plot import FEWEST_IN_LAYER
 from clew.cli.terminal import main_target, print_indented, print_title, readable, token
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph
-from clew.intervention.circuits import Circuit, count
+from clew.intervention.circuits import Circuit, feature_count
 from clew.intervention.validation_result import Agreement, NodeCheck, Validation
 
 
@@ -89,7 +89,7 @@ def _missed(graph: Graph, nodes: list[NodeCheck]) -> Table:
 def print_circuit(console: Console, circuit: Circuit, nodes: Sequence[str] | None = None) -> None:
     """A set of features as a circuit: some nodes, or what pruning keeps."""
     title = "What pruning keeps" if nodes is None else readable(", ".join(nodes))
-    console.print(Text.assemble((title, "bold"), (f"  ({count(circuit.size)} as a circuit)", "dim")))
+    console.print(Text.assemble((title, "bold"), (f"  ({feature_count(circuit.size)} as a circuit)", "dim")))
     table = _table("", f"p of {token(circuit.answer)}")
     table.columns[1].justify = "right"
     for name, probability in (
