@@ -49,7 +49,7 @@ def test_library_full_and_empty(page, server, small, tmp_path):
 def test_new_graph(page, server):
     page.goto(f"{server.url}/#/new")
     expect(page.get_by_label("Prompt")).to_be_visible()
-    page.get_by_text("More: limits").click()
+    page.get_by_text("Advanced options").click()
     assert_accessible(page)
 
 

@@ -38,7 +38,7 @@ def test_tokens_and_next_tokens_appear_while_one_types(form):
 
 def test_a_traced_graph_opens_when_it_is_done(form, server, tmp_path):
     write(form, "The opposite of hot is")
-    more = form.get_by_text("More: limits")
+    more = form.get_by_text("Advanced options")
     more.click()
     form.get_by_label("Features at most").fill("200")
     form.get_by_label("Name", exact=True).fill("opposites")
@@ -86,7 +86,7 @@ def test_what_was_asked_survives_a_reload(form):
 
 def test_values_out_of_bounds_are_told_before_anything_runs(form):
     write(form, "The capital of France is")
-    form.get_by_text("More: limits").click()
+    form.get_by_text("Advanced options").click()
     form.get_by_label("Node threshold").fill("3")
     expect(form.get_by_role("button", name="Trace", exact=True)).to_be_disabled()
     expect(form.get_by_label("Node threshold")).to_have_attribute("aria-invalid", "true")

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobRequest } from "../src/api/types.ts";
 import NewGraphPage from "../src/new_graph/NewGraphPage.svelte";
 import { jobs } from "../src/jobs/jobs.svelte.ts";
-import { automaticTargets, PLAIN, problemsOf, requestOf } from "../src/new_graph/trace_form.ts";
+import { automaticTargets, EMPTY_FORM, problemsOf, requestOf } from "../src/new_graph/trace_form.ts";
 
 let server: Server;
 let loaded: boolean;
@@ -129,21 +129,21 @@ describe("a new graph", () => {
 });
 
 describe("the form", () => {
-  const asked = { ...PLAIN, prompt: "p", model: "m" };
+  const asked = { ...EMPTY_FORM, prompt: "p", model: "m" };
 
   it("explains the likeliest until they reach the probability together", () => {
     expect(automaticTargets([0.8, 0.16, 0.01], asked)).toBe(2);
-    expect(automaticTargets([0.3, 0.2, 0.1], { ...asked, maxTargets: 2 })).toBe(2);
+    expect(automaticTargets([0.3, 0.2, 0.1], { ...asked, max_targets: 2 })).toBe(2);
     expect(automaticTargets([], asked)).toBe(0);
   });
 
   it("finds every field that cannot be sent", () => {
     expect(problemsOf(asked)).toEqual({});
-    const wrong = { ...asked, model: " ", maxNodes: 0, edgeThreshold: null, maxTargets: 1.5 };
+    const wrong = { ...asked, model: " ", max_nodes: 0, edge_threshold: null, max_targets: 1.5 };
     expect(Object.keys(problemsOf(wrong)).sort()).toEqual([
-      "edgeThreshold",
-      "maxNodes",
-      "maxTargets",
+      "edge_threshold",
+      "max_nodes",
+      "max_targets",
       "model",
     ]);
   });

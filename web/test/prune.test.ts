@@ -148,7 +148,7 @@ describe("pruning", () => {
 
   test("takes only thresholds above 0 and up to 1", () => {
     const prepared = prepare(small());
-    expect(() => prune(prepared, 0)).toThrow("The node threshold must be above 0 and at most 1, not 0.");
+    expect(() => prune(prepared, 0, 1)).toThrow("The node threshold must be above 0 and at most 1, not 0.");
     expect(() => prune(prepared, 0.8, NaN)).toThrow(
       "The edge threshold must be above 0 and at most 1, not NaN.",
     );
@@ -156,7 +156,7 @@ describe("pruning", () => {
 
   test("a graph without outputs has nothing to prune by", () => {
     const prepared = prepare(randomGraph(1, { targets: 0 }));
-    const pruned = prune(prepared);
+    const pruned = prune(prepared, 0.8, 0.98);
     expect(pruned.influenceLeftOut).toBe(0);
     expect(scoresOfPart(prepared, pruned.node, pruned.edge)).toEqual({
       replacement: null,

@@ -5,9 +5,6 @@ import { ERROR, FEATURE, TOKEN, type Graph } from "./graph.ts";
 import { measureFlow, type Mask } from "./influence.ts";
 import type { Prepared } from "./prepared_graph.ts";
 
-const NODE_THRESHOLD = 0.8;
-const EDGE_THRESHOLD = 0.98;
-
 export interface Pruned extends Mask {
   readonly edge: Uint8Array;
   readonly counts: { nodes: number; features: number; errors: number; edges: number };
@@ -20,11 +17,7 @@ export interface Pruned extends Mask {
  * stay), then edges by their share of the flow in what remains. Then features without inputs or outputs, and errors
  * without outputs, are removed until nothing changes. Throws a sentence for thresholds outside (0, 1].
  */
-export function prune(
-  prepared: Prepared,
-  nodeThreshold = NODE_THRESHOLD,
-  edgeThreshold = EDGE_THRESHOLD,
-): Pruned {
+export function prune(prepared: Prepared, nodeThreshold: number, edgeThreshold: number): Pruned {
   checkThreshold("node", nodeThreshold);
   checkThreshold("edge", edgeThreshold);
   const { graph } = prepared;

@@ -2,18 +2,11 @@
 
 import { messageOf } from "../format/numbers.ts";
 import { look, Refused } from "../api/client.ts";
-import type { Job, Preview } from "../api/types.ts";
+import type { Job, Preview, PreviewRequest } from "../api/types.ts";
 import { isActive, jobs } from "../jobs/jobs.svelte.ts";
 
 /** Milliseconds without a key before the model is asked. */
 const PAUSE = 300;
-
-export interface PreviewRequest {
-  model: string;
-  dictionary: string;
-  prompt: string;
-  sink: string;
-}
 
 export class PromptPreview {
   /** The last answer. */

@@ -1,112 +1,107 @@
-/** What a person asks to be traced; it survives going away and coming back. */
+/** The form for a new graph: its fields and their defaults, problems with them, and the request that they make. */
 
 import { TRACE_OPTIONS } from "../api/options.ts";
 import type { TraceRequest } from "../api/types.ts";
+import { readStoredJson, writeStored } from "../app/browser_storage.ts";
+import { count } from "../format/numbers.ts";
 
-/** As the fields hold it: a number field that is empty holds null. */
-export interface Asked {
+export const NUMBER_FIELDS = [
+  "max_nodes",
+  "node_threshold",
+  "edge_threshold",
+  "max_targets",
+  "target_probability",
+] as const;
+export type NumberField = (typeof NUMBER_FIELDS)[number];
+
+/** Fields by the names of the request; an empty number field holds null. */
+export interface TraceForm extends Record<NumberField, number | null> {
   prompt: string;
-  /** Empty until the models are known. */
+  /** Empty until the list of models is loaded. */
   model: string;
   dictionary: string;
-  /** Empty for the likeliest. */
+  /** Empty for the likeliest tokens. */
   targets: string[];
-  maxTargets: number | null;
-  targetProbability: number | null;
-  maxNodes: number | null;
-  selection: "attribution" | "influence";
+  selection: TraceRequest["selection"];
   sink: string;
-  nodeThreshold: number | null;
-  edgeThreshold: number | null;
   name: string;
 }
 
-export const PLAIN: Asked = {
+export const EMPTY_FORM: TraceForm = {
   prompt: "",
   model: "",
-  dictionary: "neurons",
+  dictionary: TRACE_OPTIONS.dictionary.default,
   targets: [],
-  maxTargets: 10,
-  targetProbability: 0.95,
-  maxNodes: 4096,
-  selection: "attribution",
+  max_nodes: TRACE_OPTIONS.max_nodes.default,
+  node_threshold: TRACE_OPTIONS.node_threshold.default,
+  edge_threshold: TRACE_OPTIONS.edge_threshold.default,
+  max_targets: TRACE_OPTIONS.max_targets.default,
+  target_probability: TRACE_OPTIONS.target_probability.default,
+  selection: TRACE_OPTIONS.selection.default,
   sink: "",
-  nodeThreshold: 0.8,
-  edgeThreshold: 0.98,
   name: "",
 };
 
 const KEY = "clew-new-graph";
 
-export function keptForm(): Asked {
-  try {
-    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Partial<Asked>;
-    return { ...PLAIN, ...kept };
-  } catch {
-    return { ...PLAIN };
+/** The form as it was left in this tab. */
+export function storedForm(): TraceForm {
+  const stored = (readStoredJson(KEY, "sessionStorage") ?? {}) as Partial<TraceForm>;
+  const fields = Object.entries(EMPTY_FORM).map(([field, empty]) => [
+    field,
+    stored[field as keyof TraceForm] ?? empty,
+  ]);
+  return Object.fromEntries(fields) as unknown as TraceForm;
+}
+
+export const storeForm = (form: TraceForm): void => writeStored(KEY, JSON.stringify(form), "sessionStorage");
+
+/** A sentence for each field that cannot be sent. */
+export type Problems = Partial<Record<keyof TraceForm, string>>;
+
+export function problemsOf(form: TraceForm): Problems {
+  const problems: Problems = {};
+  if (!form.prompt) problems.prompt = "Write a prompt first.";
+  if (!form.model.trim()) problems.model = "Choose a model.";
+  if (!form.dictionary.trim()) problems.dictionary = "Name a dictionary, or write neurons.";
+  for (const field of NUMBER_FIELDS) {
+    const problem = numberProblem(field, form[field]);
+    if (problem) problems[field] = problem;
   }
+  return problems;
 }
 
-export function keepForm(asked: Asked): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(asked));
-  } catch {
-    // A browser without a store: the form holds as long as the page.
-  }
+/** Options with a least value are whole numbers; those that begin above a value are shares. */
+function numberProblem(field: NumberField, value: number | null): string | null {
+  const { minimum, above, maximum } = TRACE_OPTIONS[field];
+  if (minimum === null)
+    return value !== null && value > above && value <= maximum
+      ? null
+      : `Give a number above ${above} and at most ${maximum}.`;
+  return value !== null && Number.isInteger(value) && value >= minimum && value <= maximum
+    ? null
+    : `Give a whole number from ${minimum} to ${count(maximum)}.`;
 }
 
-export type Problems = Partial<Record<keyof Asked, string>>;
+/** The request for a job; only for a form without problems. */
+export const requestOf = (form: TraceForm): TraceRequest => ({
+  ...(form as TraceForm & Record<NumberField, number>),
+  kind: "trace",
+  model: form.model.trim(),
+  dictionary: form.dictionary.trim(),
+  name: form.name.trim() || null,
+  targets: form.targets.length ? form.targets : null,
+  sink: form.sink || null,
+  memory: TRACE_OPTIONS.memory.default,
+});
 
-/** What is wrong with the form, field by field, in sentences. */
-export function problemsOf(asked: Asked): Problems {
-  const found: Problems = {};
-  const whole = (field: "maxTargets" | "maxNodes", most: number) => {
-    const value = asked[field];
-    if (value === null || !Number.isInteger(value) || value < 1 || value > most)
-      found[field] = `Give a whole number from 1 to ${most.toLocaleString("en-GB")}.`;
-  };
-  const share = (field: "targetProbability" | "nodeThreshold" | "edgeThreshold") => {
-    const value = asked[field];
-    if (value === null || !(value > 0 && value <= 1)) found[field] = "Give a number above 0 and at most 1.";
-  };
-  if (!asked.prompt) found.prompt = "Write a prompt first.";
-  if (!asked.model.trim()) found.model = "Choose a model.";
-  if (!asked.dictionary.trim()) found.dictionary = "Name a dictionary, or write neurons.";
-  whole("maxTargets", 1000);
-  whole("maxNodes", 100_000);
-  share("targetProbability");
-  share("nodeThreshold");
-  share("edgeThreshold");
-  return found;
-}
-
-/** The job that does it; only for a form without problems. */
-export function requestOf(asked: Asked): TraceRequest {
-  return {
-    kind: "trace",
-    model: asked.model.trim(),
-    dictionary: asked.dictionary.trim(),
-    prompt: asked.prompt,
-    name: asked.name.trim() || null,
-    targets: asked.targets.length ? asked.targets : null,
-    max_targets: asked.maxTargets!,
-    target_probability: asked.targetProbability!,
-    max_nodes: asked.maxNodes!,
-    selection: asked.selection,
-    sink: asked.sink || null,
-    node_threshold: asked.nodeThreshold!,
-    edge_threshold: asked.edgeThreshold!,
-    memory: TRACE_OPTIONS.memory.default,
-  };
-}
-
-/** How many of the likeliest tokens are explained where nobody chose any. */
-export function automaticTargets(probabilities: readonly number[], asked: Asked): number {
+/** Number of the likeliest tokens that are explained where no targets are chosen. */
+export function automaticTargets(probabilities: readonly number[], form: TraceForm): number {
   let together = 0;
-  let count = 0;
-  while (count < Math.min(probabilities.length, asked.maxTargets ?? 0)) {
-    together += probabilities[count++];
-    if (together >= (asked.targetProbability ?? 1)) break;
+  let nTargets = 0;
+  while (nTargets < Math.min(probabilities.length, form.max_targets ?? 0)) {
+    together += probabilities[nTargets++];
+    if (together >= (form.target_probability ?? 1)) break;
   }
-  return count;
+  return nTargets;
 }

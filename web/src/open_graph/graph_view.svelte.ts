@@ -1,13 +1,13 @@
 /** The view of one graph: mode, thresholds, selection and camera, all of which the address holds, and highlights. */
 
+import { TRACE_OPTIONS } from "../api/options.ts";
 import type { TokenProbability } from "../api/types.ts";
 import { FIRST_VIEW, type View } from "../app/address.ts";
 import { nodesWithIds, type Graph } from "../graph/graph.ts";
 import type { UndoHistory } from "./undo_history.svelte.ts";
 
-/** Graphs with more nodes are pruned with `LARGE_GRAPH_THRESHOLDS` at first, unless the file was pruned before. */
+/** Graphs with more nodes open with the thresholds of a trace, unless the file was pruned before. */
 const MOST_NODES_SHOWN_WHOLE = 2500;
-const LARGE_GRAPH_THRESHOLDS = { node: 0.8, edge: 0.98 };
 
 export class GraphView {
   /** The whole view, as the address holds it. */
@@ -47,12 +47,11 @@ export class GraphView {
   show(view: View): void {
     const { graph } = this;
     const whole = graph.info.whole !== null || graph.nNodes <= MOST_NODES_SHOWN_WHOLE;
-    const { node, edge } = whole ? { node: 1, edge: 1 } : LARGE_GRAPH_THRESHOLDS;
     this.path = [];
     this.all = {
       ...view,
-      nodeThreshold: view.nodeThreshold || node,
-      edgeThreshold: view.edgeThreshold || edge,
+      nodeThreshold: view.nodeThreshold || (whole ? 1 : TRACE_OPTIONS.node_threshold.default),
+      edgeThreshold: view.edgeThreshold || (whole ? 1 : TRACE_OPTIONS.edge_threshold.default),
     };
   }
 
