@@ -1,4 +1,4 @@
-"""Clusters of features: regions that lie close together, and what is alike around the most influential."""
+"""Clusters: regions of nearby layers and positions, and sets of alike items around the most influential."""
 
 from __future__ import annotations
 
@@ -8,74 +8,83 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from clew.graph.arrays import GraphArrays
-from clew.graph.influence import Flow
-from clew.graph.summary.similarity import SimilarityWeights, likeness, traits_of
-from clew.graph.summary.words import Words
 
-COMPARED = 768
-"""So many of the most influential features are compared pair by pair; the others join them."""
-LEAST_MASS = 1e-9
-"""Of the whole; what has no influence still has a place."""
-REGION_WEIGHTS = SimilarityWeights(words=0.1, edges=0.15, position=0.45, layer=0.25, feature=0.05)
+MOST_CELLS = 768
+"""The most influential (layer, position) cells are clustered, and the others join them, to bound memory."""
+LAYER_WEIGHT = 0.5
+"""Weight of the layer in the likeness of two cells; the position has weight 1."""
 
 
 def regions_of(
-    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow, words: Words, count: int
+    graph: GraphArrays,
+    nodes: Int64[np.ndarray, " feature"],
+    influence: Float64[np.ndarray, " node"],
+    count: int,
 ) -> list[Int64[np.ndarray, " member"]]:
-    """Feature nodes divided into at most `count` regions, so that each is alike and weighs something."""
+    """Feature nodes divided into at most `count` regions of nearby layers and positions."""
     if not len(nodes) or count < 1:
         return []
-    nodes = nodes[np.argsort(-flow.influence[nodes], kind="stable")]
-    traits = traits_of(graph, nodes, flow, words)
-    total = flow.influence[nodes].sum()
-    mass = flow.influence[nodes] / total + LEAST_MASS if total > 0 else np.ones(len(nodes))
-    core = slice(0, min(COMPARED, len(nodes)))
-    alike = likeness(traits, core, core, REGION_WEIGHTS)
-    own = np.diagonal(alike)
-    cluster = ward_clusters(np.maximum(own[:, None] + own[None, :] - 2 * alike, 0), mass[core], count)
-    # A centre's likeness to a point is the mean of its members'; its distance also counts their spread.
-    member = (cluster[:, None] == np.arange(cluster.max() + 1)) * mass[core][:, None]
-    member /= member.sum(axis=0)
-    spread = np.einsum("ic,ij,jc->c", member, alike, member, optimize=True)
-    rest = slice(core.stop, len(nodes))
-    joined = np.argmax(2 * likeness(traits, rest, core, REGION_WEIGHTS) @ member - spread, axis=1)
-    cluster = np.concatenate([cluster, joined])
-    return [np.sort(nodes[cluster == number]) for number in range(cluster.max() + 1)]
+    place = np.stack([graph.node_layer[nodes], graph.node_position[nodes]])
+    cells, cell_of = np.unique(place, axis=1, return_inverse=True)
+    cell_of = cell_of.reshape(-1)
+    mass = np.bincount(cell_of, influence[nodes] if influence[nodes].any() else None)
+    mass = mass / mass.sum() + 1e-9  # Ward's costs need a mass above zero
+    order = np.argsort(-mass, kind="stable")
+    core, rest = order[:MOST_CELLS], order[MOST_CELLS:]
+    alike = _likeness(graph, cells[:, core], cells[:, core])
+    cluster = np.zeros(len(mass), dtype=np.int64)
+    cluster[core] = ward_clusters(2 * (1 + LAYER_WEIGHT - alike), mass[core], count)
+    if len(rest):
+        # The distance to a cluster's centre is that to its members, less their spread.
+        member = (cluster[core][:, None] == np.arange(cluster.max() + 1)) * mass[core][:, None]
+        member /= member.sum(axis=0)
+        spread = ((alike @ member) * member).sum(axis=0)
+        cluster[rest] = np.argmax(
+            2 * _likeness(graph, cells[:, rest], cells[:, core]) @ member - spread, axis=1
+        )
+    return [np.sort(nodes[cluster[cell_of] == number]) for number in range(cluster.max() + 1)]
+
+
+def _likeness(graph: GraphArrays, rows: np.ndarray, columns: np.ndarray) -> Float64[np.ndarray, "row column"]:
+    """The likeness of cells (layer, position): 1 plus `LAYER_WEIGHT` for the same cell, near 0 far apart."""
+    layers, positions = np.abs(rows[:, :, None] - columns[:, None, :]).astype(np.float64)
+    return np.exp(-2 * positions) + LAYER_WEIGHT * np.exp(-4 * layers / max(1, graph.n_layers))
 
 
 def gather(
     alike: Bool[np.ndarray, "item item"],
     influence: Float64[np.ndarray, " item"],
-    is_worth: Callable[[Int64[np.ndarray, " member"]], bool],
+    is_accepted: Callable[[Int64[np.ndarray, " member"]], bool],
     count: int,
 ) -> list[Int64[np.ndarray, " member"]]:
-    """At most `count` sets: the item whose neighbours have most influence together gathers them, and so on.
+    """At most `count` disjoint sets: the item whose neighbours have most influence gathers them, and so on.
 
-    An item is in one set at most. A set that `is_worth` refuses stays free for others to gather.
+    A set that `is_accepted` refuses stays free for others to gather.
     """
-    left = influence.astype(np.float64)
-    strength = alike.astype(np.float32) @ left
-    found: list[np.ndarray] = []
-    while len(found) < count and strength.max(initial=0) > 0:
+    free = influence.astype(np.float64)
+    strength = alike.astype(np.float32) @ free
+    sets: list[np.ndarray] = []
+    while len(sets) < count and strength.max(initial=0) > 0:
         seed = int(np.argmax(strength))
-        members = np.flatnonzero(alike[seed] & (left > 0))
-        if left[seed] <= 0 or not is_worth(members):
+        members = np.flatnonzero(alike[seed] & (free > 0))
+        if free[seed] <= 0 or not is_accepted(members):
             strength[seed] = 0
             continue
-        found.append(members)
-        strength -= alike[:, members] @ left[members]
-        left[members] = strength[members] = 0
-    return found
+        sets.append(members)
+        strength -= alike[:, members] @ free[members]
+        free[members] = strength[members] = 0
+    return sets
 
 
 def ward_clusters(
     distance: Float64[np.ndarray, "point point"], mass: Float64[np.ndarray, " point"], count: int
 ) -> Int64[np.ndarray, " point"]:
-    """A cluster number from 0 for every point, `count` clusters at most, numbered by first point.
+    """A cluster number from 0 for every point: at most `count` clusters, numbered by their first point.
 
-    `distance` holds squared distances, of which the clusters' inertia is made: two clusters of masses `m`
-    and `n` merge at the cost `m n / (m + n)` times the squared distance of their centres, cheapest first
-    (Ward 1963). Chains of nearest neighbours find the same merges in quadratic time.
+    `distance` holds squared distances. Two clusters of masses `m` and `n` merge at the cost `m n / (m + n)`
+    times the squared distance of their centres, cheapest first (Ward's method). Chains of nearest neighbours
+    find the same merges in quadratic time ("Modern hierarchical, agglomerative clustering algorithms",
+    Müllner 2011, https://arxiv.org/abs/1109.2378).
     """
     n_points = len(mass)
     if not 0 < count < n_points:
@@ -90,7 +99,7 @@ def ward_clusters(
 
 
 def _merges(cost: np.ndarray, mass: np.ndarray) -> list[tuple[float, int, int]]:
-    """Every merge with its cost, down to one cluster; a cluster goes by the index of one of its points."""
+    """Every merge with its cost, down to one cluster; a cluster is named by one of its points."""
     cost, mass = cost.copy(), mass.copy()
     np.fill_diagonal(cost, np.inf)
     alive = np.ones(len(mass), dtype=bool)
@@ -101,7 +110,7 @@ def _merges(cost: np.ndarray, mass: np.ndarray) -> list[tuple[float, int, int]]:
             chain = [int(np.argmax(alive))]
         last = chain[-1]
         nearest = int(np.argmin(cost[last]))
-        # Of equally near ones the one it came from, so that the chain ends.
+        # Among equally near points, the previous one makes the chain end.
         if len(chain) > 1 and cost[last, chain[-2]] <= cost[last, nearest]:
             nearest = chain[-2]
         if len(chain) < 2 or nearest != chain[-2]:

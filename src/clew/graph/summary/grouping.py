@@ -1,4 +1,4 @@
-"""Which nodes of a graph make a group of its summary: a person's own, outputs, words, features, errors."""
+"""Division of a graph's nodes into the groups of its summary."""
 
 from __future__ import annotations
 
@@ -10,46 +10,48 @@ from jaxtyping import Int64
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow
 from clew.graph.summary.clustering import regions_of
-from clew.graph.summary.last_steps import last_steps_of
 from clew.graph.summary.topics import topics_of
 from clew.graph.summary.words import Words
 
-MOST_FEATURES = 20_000
-"""Less influential features of a still larger graph are in no group."""
-MOST_TOPICS = 3
 FEWEST_REGIONS = 2
-LEAST_OUTPUT = 0.1
-"""An output stands alone if it has so much of the outputs' weight."""
+"""Topics and last steps leave room for so many regions."""
+LEAST_DIRECT = 0.5
+"""Share of a feature's influence that goes straight to the outputs, from which it is a last step."""
 KINDS_BY_NEED = (NodeKind.FEATURE, NodeKind.TARGET, NodeKind.TOKEN, NodeKind.ERROR)
+"""The order in which each kind of node gets its first group."""
 EXTRA_BY_NEED = (NodeKind.FEATURE, NodeKind.TARGET, NodeKind.TOKEN, NodeKind.FEATURE, NodeKind.TOKEN)
-"""Who gets a further group, once every kind has one; after these, features."""
+"""The order of further groups; all after these are for features."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """The nodes of one group, and what is known of its name already."""
+    """The nodes of one group, and the parts of its name that come from making it."""
 
     nodes: Int64[np.ndarray, " member"]
     kind: NodeKind
     words: tuple[str, ...] = ()
-    """What a topic's features promote together."""
+    """Words that a topic's features promote together."""
     heading: str | None = None
-    """Of last steps: "towards" or "against" the likeliest output."""
+    """For last steps "towards" or "against", which means the likeliest output."""
     is_rest: bool = False
-    """What is left over of its kind."""
+    """True for the nodes of a kind that are in no other group."""
     own_name: str | None = None
-    """A person's group."""
+    """The name of a person's group."""
 
 
 def group_nodes(graph: GraphArrays, flow: Flow, words: Words, max_groups: int) -> list[Members]:
-    """A person's groups, and beside them at most `max_groups` suggested ones of what they leave."""
+    """A person's groups, and at most `max_groups` groups of the other nodes."""
     own = own_groups(graph)
     free = np.ones(graph.n_nodes, dtype=bool)
     for group in own:
         free[group.nodes] = False
     of_kind = {kind: np.flatnonzero(free & (graph.node_kind == kind)) for kind in NodeKind}
     budget = _budget({kind: len(nodes) for kind, nodes in of_kind.items()}, max_groups)
-    outputs = _outputs(graph, of_kind[NodeKind.TARGET], budget[NodeKind.TARGET])
+    targets = of_kind[NodeKind.TARGET]
+    may_stand_alone = np.ones(len(targets), dtype=bool)
+    outputs = _alone_and_rest(
+        targets, graph.target_weight[targets], may_stand_alone, NodeKind.TARGET, budget[NodeKind.TARGET]
+    )
     tokens = _tokens(graph, of_kind[NodeKind.TOKEN], flow, budget[NodeKind.TOKEN])
     errors = [Members(of_kind[NodeKind.ERROR], NodeKind.ERROR)] * budget[NodeKind.ERROR]
     unused = budget[NodeKind.TARGET] - len(outputs) + budget[NodeKind.TOKEN] - len(tokens)
@@ -59,39 +61,33 @@ def group_nodes(graph: GraphArrays, flow: Flow, words: Words, max_groups: int) -
 
 
 def own_groups(graph: GraphArrays) -> list[Members]:
-    """A person's supernodes as far as their nodes are there; a node of several belongs to the first."""
-    where = (
+    """A person's supernodes with the nodes that the graph holds; a node of several belongs to the first."""
+    node_of = (
         {node_id: node for node, node_id in enumerate(graph.node_ids)} if graph.annotations.supernodes else {}
     )
-    found = []
+    groups = []
     for name, ids in graph.annotations.supernodes:
-        nodes = sorted({where.pop(node_id) for node_id in ids if node_id in where})
+        nodes = sorted({node_of.pop(node_id) for node_id in ids if node_id in node_of})
         if nodes:
             members = np.array(nodes)
             kind = NodeKind(int(np.bincount(graph.node_kind[members]).argmax()))
-            found.append(Members(members, kind, own_name=name))
-    return found
+            groups.append(Members(members, kind, own_name=name))
+    return groups
 
 
 def _budget(n_nodes: dict[NodeKind, int], count: int) -> dict[NodeKind, int]:
-    """How many groups each kind may have; features get what is over."""
+    """Number of groups of each kind; features get what the others leave."""
     budget = dict.fromkeys(NodeKind, 0)
     wanting = [kind for kind in (*KINDS_BY_NEED, *EXTRA_BY_NEED) if n_nodes[kind]]
     if n_nodes[NodeKind.FEATURE]:
         wanting += [NodeKind.FEATURE] * max(0, count - len(wanting))
     for kind in wanting[: max(0, count)]:
         budget[kind] += 1
-    return {kind: min(given, n_nodes[kind]) for kind, given in budget.items()}
-
-
-def _outputs(graph: GraphArrays, nodes: np.ndarray, count: int) -> list[Members]:
-    """The likeliest few alone, if they weigh enough, and the rest together."""
-    weight = graph.target_weight[nodes]
-    return _alone_and_rest(nodes, weight, weight >= LEAST_OUTPUT * weight.sum(), NodeKind.TARGET, count)
+    return {kind: min(number, n_nodes[kind]) for kind, number in budget.items()}
 
 
 def _tokens(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> list[Members]:
-    """The most influential alone, but the sink, and the rest together."""
+    """The most influential tokens alone, except for the sink, and the rest together."""
     first = graph.info.tokens[0] if graph.info.tokens else ""
     has_sink = graph.info.sink is not None or (first.startswith("<") and first.endswith(">"))
     alone = graph.node_position[nodes] >= has_sink
@@ -101,6 +97,7 @@ def _tokens(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> li
 def _alone_and_rest(
     nodes: np.ndarray, weight: np.ndarray, may_stand_alone: np.ndarray, kind: NodeKind, count: int
 ) -> list[Members]:
+    """The nodes of largest weight alone, and the rest as one group; `count` groups at most."""
     if not len(nodes) or count < 1:
         return []
     order = np.argsort(-weight, kind="stable")
@@ -112,23 +109,39 @@ def _alone_and_rest(
 
 
 def _features(graph: GraphArrays, nodes: np.ndarray, flow: Flow, words: Words, count: int) -> list[Members]:
-    """Topics first, then last steps, then regions of all other features."""
+    """Topics, then last steps, then regions of all other features; sorted by mean layer."""
     if not len(nodes) or count < 1:
         return []
-    nodes = np.sort(nodes[np.argsort(-flow.influence[nodes], kind="stable")][:MOST_FEATURES])
-    n_topics = max(0, min(MOST_TOPICS, count - FEWEST_REGIONS - 2))
+    n_topics = max(0, count - FEWEST_REGIONS - 2)
     groups = [
         Members(topic.members, NodeKind.FEATURE, words=topic.words)
         for topic in topics_of(graph, nodes, flow.influence, words, n_topics)
     ]
     rest = _without(nodes, groups)
     if count - len(groups) > FEWEST_REGIONS:
-        steps = last_steps_of(graph, rest, flow)
-        sides = (("against", steps.against), ("towards", steps.towards))
-        groups += [Members(side, NodeKind.FEATURE, heading=heading) for heading, side in sides if len(side)]
-    regions = regions_of(graph, _without(nodes, groups), flow, words, count - len(groups))
+        groups += _last_steps(graph, rest, flow)
+    regions = regions_of(graph, _without(nodes, groups), flow.influence, count - len(groups))
     groups += [Members(region, NodeKind.FEATURE) for region in regions]
     return sorted(groups, key=lambda group: _mean_layer(graph, flow, group.nodes))
+
+
+def _last_steps(graph: GraphArrays, nodes: np.ndarray, flow: Flow) -> list[Members]:
+    """Features at the outputs' position that act mostly on outputs, against and towards the likeliest."""
+    targets = graph.of_kind(NodeKind.TARGET)
+    if not len(targets):
+        return []
+    main = int(targets[np.argmax(graph.target_weight[targets])])
+    edges = slice(graph.edge_offset[main], graph.edge_offset[main + 1])
+    effect = np.bincount(graph.edge_source[edges], graph.edge_weight[edges], graph.n_nodes)[nodes]
+    edges = slice(graph.edge_offset[targets[0]], graph.edge_offset[-1])
+    per_weight = np.repeat(flow.per_weight[targets], np.diff(graph.edge_offset)[targets])
+    direct = np.bincount(
+        graph.edge_source[edges], np.abs(graph.edge_weight[edges]) * per_weight, graph.n_nodes
+    )
+    last = (flow.influence[nodes] > 0) & (graph.node_position[nodes] == graph.node_position[main])
+    last &= direct[nodes] >= LEAST_DIRECT * flow.influence[nodes]
+    sides = (("against", nodes[last & (effect < 0)]), ("towards", nodes[last & (effect > 0)]))
+    return [Members(side, NodeKind.FEATURE, heading=heading) for heading, side in sides if len(side)]
 
 
 def _without(nodes: np.ndarray, groups: list[Members]) -> np.ndarray:

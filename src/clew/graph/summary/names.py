@@ -10,17 +10,13 @@ from clew.graph.arrays import GraphArrays, NodeKind, quote
 from clew.graph.influence import Flow
 from clew.graph.info import Target
 from clew.graph.summary.grouping import Members
-from clew.graph.summary.last_steps import flow_to_outputs
 
 MOSTLY = 0.7
-"""A group lies on a token if so much of its influence does."""
-SAYS = 0.4
-"""A group says its words if so much of what flows out of it goes straight to the outputs."""
-NAMED = 3
-"""So many tokens or labels stand in a name."""
+"""Share of a group's influence that lies on the tokens in its name."""
+MOST_NAMED = 3
+"""Tokens or labels in a name, at most."""
 LONGEST = 40
-"""Letters of a label, or of a list of tokens, in a name."""
-LONGEST_TOKEN = 24
+"""Letters of a token, a label, or a list of them, at most."""
 DEPTHS = ((1 / 3, "early"), (2 / 3, "middle"), (np.inf, "late"))
 
 
@@ -45,7 +41,7 @@ def target_text(target: Target) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text if len(text) <= LONGEST_TOKEN else f"{text[: LONGEST_TOKEN - 1]}…")
+    return quote(_cut(text))
 
 
 def _name(graph: GraphArrays, group: Members, flow: Flow) -> str:
@@ -58,9 +54,8 @@ def _name(graph: GraphArrays, group: Members, flow: Flow) -> str:
             texts = [_quoted(graph.info.tokens[at]) for at in graph.node_position[group.nodes].tolist()]
             return _listed(texts, "other tokens") if group.is_rest else texts[0]
         case NodeKind.TARGET:
-            first = int(graph.of_kind(NodeKind.TARGET)[0])
             order = group.nodes[np.argsort(-graph.target_weight[group.nodes], kind="stable")]
-            texts = [target_text(graph.info.targets[node - first]) for node in order.tolist()]
+            texts = [target_text(graph.target(node)) for node in order.tolist()]
             return _listed(texts, "other outputs") if group.is_rest else texts[0]
     labels = _labels(graph, group, flow)
     if labels:
@@ -70,8 +65,7 @@ def _name(graph: GraphArrays, group: Members, flow: Flow) -> str:
     if not group.words:
         return _place(graph, group, flow)
     words = ", ".join(group.words)
-    said = graph.output_tokens is not None and _says(graph, group, flow)
-    return f"say {words}" if said else words
+    return f"say {words}" if graph.output_tokens is not None and _is_at_end(graph, group, flow) else words
 
 
 def _main_output(graph: GraphArrays) -> str:
@@ -90,7 +84,7 @@ def _labels(graph: GraphArrays, group: Members, flow: Flow) -> str:
     for node in group.nodes.tolist():
         if label := graph.label(node, by_rule=False):
             found[label] += float(flow.influence[node])
-    strongest = sorted(found, key=lambda label: -found[label])[:NAMED]
+    strongest = sorted(found, key=lambda label: -found[label])[:MOST_NAMED]
     half = flow.influence[group.nodes].sum() / 2
     if strongest and found[strongest[0]] > half:
         return _cut(strongest[0])
@@ -110,11 +104,11 @@ def _place(graph: GraphArrays, group: Members, flow: Flow) -> str:
     order = np.argsort(-at, kind="stable")
     order = order[at[order] > 0]
     needed = int(np.searchsorted(np.cumsum(at[order]), MOSTLY)) + 1
-    strongest = np.sort(order[: min(needed, NAMED)]).tolist()
+    strongest = np.sort(order[: min(needed, MOST_NAMED)]).tolist()
     tokens = ", ".join(_quoted(graph.info.tokens[position]) for position in strongest)
     depth = float(graph.node_layer[group.nodes] @ mass / mass.sum()) / max(1, graph.n_layers - 1)
     when = next(name for end, name in DEPTHS if depth <= end)
-    return f"on {tokens}{' and others' if needed > NAMED else ''}, {when}"
+    return f"on {tokens}{' and others' if needed > MOST_NAMED else ''}, {when}"
 
 
 def _telling_apart(graph: GraphArrays, group: Members, flow: Flow) -> str:
@@ -135,9 +129,8 @@ def layer_span(graph: GraphArrays, group: Members, flow: Flow) -> tuple[int, int
     return int(layer[order][low]), int(layer[order][high])
 
 
-def _says(graph: GraphArrays, group: Members, flow: Flow) -> bool:
-    """Whether a group lies at the end, and enough of what flows out of it goes straight to the outputs."""
+def _is_at_end(graph: GraphArrays, group: Members, flow: Flow) -> bool:
+    """True if most of a group's influence lies at the last position."""
     mass = flow.influence[group.nodes]
     at_end = graph.node_position[group.nodes] == len(graph.info.tokens) - 1
-    direct = flow_to_outputs(graph, flow)[group.nodes].sum()
-    return bool(direct > SAYS * mass.sum() and mass[at_end].sum() >= MOSTLY * mass.sum())
+    return bool(mass[at_end].sum() >= MOSTLY * mass.sum())

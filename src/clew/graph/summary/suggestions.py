@@ -1,4 +1,4 @@
-"""Groups to suggest to a person, each with its reason."""
+"""Groups of features to suggest to a person, each with its reason."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
+from clew.feature import Feature
 from clew.graph.arrays import GraphArrays, NodeKind, quote
-from clew.graph.influence import Flow, measure_flow
+from clew.graph.influence import Flow, measure_flow, safe_divide
 from clew.graph.summary.clustering import gather
-from clew.graph.summary.similarity import profiles
 from clew.graph.summary.topics import topics_of
 from clew.graph.summary.words import words_of
 
-COMPARED = 1024
-"""So many of the most influential features are compared by their edges."""
+MOST_COMPARED = 1024
+"""The most influential features are compared by their edges, to bound time and memory."""
+MOST_NEIGHBOURS = 384
+"""The most influential nodes stand for all that a feature reads from and writes to, to bound memory."""
 SAME_EDGES = 0.8
-"""Cosine from which the inputs, or the outputs, of two features count as the same."""
+"""Cosine from which the inputs, and the outputs, of two features count as the same."""
 
 
 @dataclass(frozen=True)
@@ -28,76 +31,106 @@ class Suggestion:
     members: tuple[int, ...]
     """Node indices, ascending."""
     ids: tuple[str, ...]
-    """The same as `Graph.node_ids`."""
+    """The members' ids, as in `Graph.node_ids`."""
     reason: str
-    """In plain words."""
+    """A sentence that says what the members share."""
     share: float
-    """Of the influence on all nodes."""
+    """Share of the influence of all nodes."""
 
     def as_json(self) -> dict[str, Any]:
-        """A plain dictionary; members are node ids."""
+        """The suggestion as a dictionary; members are node ids."""
         return {"name": self.name, "members": list(self.ids), "reason": self.reason, "share": self.share}
 
 
 def suggest_groups(graph: GraphArrays, count: int = 12) -> list[Suggestion]:
     """At most `count` groups of features, the most influential first; no node is in two of them.
 
-    Features that promote the same words, the same feature at several positions, and features with the
-    same inputs and outputs, in this order of preference. Members of a person's supernodes are left alone.
+    A group holds features that promote the same words, else the same feature at several positions, else
+    features with the same inputs and outputs. Members of a person's supernodes are in no group.
     """
     flow = measure_flow(graph)
     taken = {node_id for _, members in graph.annotations.supernodes for node_id in members}
     features = graph.of_kind(NodeKind.FEATURE)
     free = np.array([node for node in features.tolist() if graph.node_id(node) not in taken], dtype=np.int64)
-    found: list[Suggestion] = []
-    everything = float(flow.influence.sum()) or 1.0
+    suggestions: list[Suggestion] = []
+    total = float(flow.influence.sum()) or 1.0
     for suggest in (_by_words, _by_feature, _by_edges):
         for name, members, reason in suggest(graph, free, flow, count):
-            share = float(flow.influence[members].sum() / everything)
+            share = float(flow.influence[members].sum() / total)
             nodes = tuple(sorted(members.tolist()))
-            found.append(Suggestion(name, nodes, tuple(map(graph.node_id, nodes)), reason, share))
+            suggestions.append(Suggestion(name, nodes, tuple(map(graph.node_id, nodes)), reason, share))
             free = np.setdiff1d(free, members)
-    return sorted(found, key=lambda suggestion: -suggestion.share)[:count]
+    return sorted(suggestions, key=lambda suggestion: -suggestion.share)[:count]
 
 
-Found = list[tuple[str, np.ndarray, str]]
+Proposals = list[tuple[str, np.ndarray, str]]
+"""Name, members and reason of each."""
 
 
-def _by_words(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
-    known = words_of(graph)
-    reason = "have labels with the same words" if known.from_labels else "promote the same output tokens"
-    found = []
-    for topic in topics_of(graph, nodes, flow.influence, known, count):
-        words = ", ".join(topic.words)
-        found.append((words, topic.members, f"These features {reason}: {words}."))
-    return found
+def _by_words(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Proposals:
+    words = words_of(graph)
+    reason = "have labels with the same words" if words.from_labels else "promote the same output tokens"
+    groups = []
+    for topic in topics_of(graph, nodes, flow.influence, words, count):
+        name = ", ".join(topic.words)
+        groups.append((name, topic.members, f"These features {reason}: {name}."))
+    return groups
 
 
-def _by_feature(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
-    places: dict[str, list[int]] = {}
+def _by_feature(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Proposals:
+    nodes_of: dict[Feature, list[int]] = {}
     for node in nodes.tolist():
-        places.setdefault(graph.feature_name(node), []).append(node)
-    several = [(name, np.array(members)) for name, members in places.items() if len(members) > 1]
+        nodes_of.setdefault(graph.feature(node), []).append(node)
+    several = [(feature, np.array(members)) for feature, members in nodes_of.items() if len(members) > 1]
     several.sort(key=lambda item: -flow.influence[item[1]].sum())
     return [
         (
-            graph.label(int(members[0]), by_rule=False) or name,
+            graph.label(int(members[0]), by_rule=False) or str(feature),
             members,
-            f"This is the same feature, {name}, at {len(members)} positions.",
+            f"This is the same feature, {feature}, at {len(members)} positions.",
         )
-        for name, members in several[:count]
+        for feature, members in several[:count]
     ]
 
 
-def _by_edges(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Found:
-    nodes = nodes[np.argsort(-flow.influence[nodes], kind="stable")][:COMPARED]
-    inputs, outputs = profiles(graph, nodes, flow)
+def _by_edges(graph: GraphArrays, nodes: np.ndarray, flow: Flow, count: int) -> Proposals:
+    nodes = nodes[np.argsort(-flow.influence[nodes], kind="stable")][:MOST_COMPARED]
+    inputs, outputs = _profiles(graph, nodes, flow)
     alike = (inputs @ inputs.T >= SAME_EDGES) & (outputs @ outputs.T >= SAME_EDGES)
-    found = []
+    groups = []
     for members in gather(alike, flow.influence[nodes], lambda members: len(members) > 1, count):
         chosen = nodes[members]
         positions = np.unique(graph.node_position[chosen]).tolist()
         where = quote(graph.info.tokens[positions[0]]) if len(positions) == 1 else f"{len(positions)} tokens"
         name = f"{len(chosen)} features on {where}"
-        found.append((name, chosen, "These features read from and write to the same nodes."))
-    return found
+        groups.append((name, chosen, "These features read from and write to the same nodes."))
+    return groups
+
+
+def _profiles(
+    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], flow: Flow
+) -> tuple[Float64[np.ndarray, "feature coordinate"], Float64[np.ndarray, "feature coordinate"]]:
+    """The signed shares of each feature's input, and of its output, as unit vectors.
+
+    The sign says if an edge makes its target more active, whatever the sign of the target's activation.
+    """
+    strongest = np.argsort(-(flow.influence + flow.target_weight), kind="stable")[:MOST_NEIGHBOURS]
+    coordinate = np.full(graph.n_nodes, -1)
+    coordinate[strongest] = np.arange(len(strongest))
+    row = np.full(graph.n_nodes, -1)
+    row[nodes] = np.arange(len(nodes))
+    target, source = graph.edge_target, graph.edge_source
+    carried = graph.edge_weight * np.where(graph.node_activation < 0, -1, 1)[target]
+    carried = carried * flow.per_weight[target]
+    shape = len(nodes), len(strongest)
+    vectors = []
+    for this, other in ((row[target], coordinate[source]), (row[source], coordinate[target])):
+        inside = np.flatnonzero((this >= 0) & (other >= 0))
+        cell = this[inside] * shape[1] + other[inside]
+        vectors.append(_unit(np.bincount(cell, carried[inside], shape[0] * shape[1]).reshape(shape)))
+    return vectors[0], vectors[1]
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    length = np.sqrt((rows**2).sum(axis=1))
+    return rows * safe_divide(np.ones(len(rows)), length)[:, None]

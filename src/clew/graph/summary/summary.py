@@ -129,26 +129,23 @@ def summarize(graph: GraphArrays, max_groups: int = MAX_GROUPS) -> Summary:
     flow, words = measure_flow(graph), words_of(graph)
     found = group_nodes(graph, flow, words, max_groups)
     names = names_of(graph, found, flow)
-    everything = float(flow.influence.sum()) or 1.0
+    total = float(flow.influence.sum()) or 1.0
     groups = tuple(
-        _group(graph, flow, words, members, name, everything)
-        for members, name in zip(found, names, strict=True)
+        _group(graph, flow, words, members, name, total) for members, name in zip(found, names, strict=True)
     )
     shown = sum(group.share for group in groups)
     return Summary(
         groups=groups,
-        edges=tuple(_edges(graph, flow, found, everything)),
+        edges=tuple(_edges(graph, flow, found, total)),
         shown=shown,
         in_no_group=max(0.0, 1 - shown),
-        through_errors=float(flow.influence[graph.of_kind(NodeKind.ERROR)].sum() / everything),
+        through_errors=float(flow.influence[graph.of_kind(NodeKind.ERROR)].sum() / total),
         pruned=graph.info.influence_left_out,
         node_ids=tuple(graph.node_ids),
     )
 
 
-def _group(
-    graph: GraphArrays, flow: Flow, words: Words, members: Members, name: str, everything: float
-) -> Group:
+def _group(graph: GraphArrays, flow: Flow, words: Words, members: Members, name: str, total: float) -> Group:
     nodes = members.nodes
     mass = flow.influence[nodes] + flow.target_weight[nodes]
     mass = mass / mass.sum() if mass.sum() > 0 else np.full(len(nodes), 1 / len(nodes))
@@ -157,7 +154,7 @@ def _group(
         name=name,
         kind=members.kind,
         members=tuple(nodes.tolist()),
-        share=float(flow.influence[nodes].sum() / everything),
+        share=float(flow.influence[nodes].sum() / total),
         weight=float(flow.target_weight[nodes].sum()),
         layer=float(graph.node_layer[nodes] @ mass),
         layers=layer_span(graph, members, flow),
@@ -169,14 +166,14 @@ def _group(
     )
 
 
-def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], everything: float) -> list[GroupEdge]:
+def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], total: float) -> list[GroupEdge]:
     """One for each pair of groups that some edge connects, the strongest first."""
     n_groups = len(groups)
     group = np.full(graph.n_nodes, n_groups)
     for number, members in enumerate(groups):
         group[members.nodes] = number
     carried, effect = flow_between(graph, flow, group, n_groups + 1)
-    carried, effect = carried / everything, effect / everything
+    carried, effect = carried / total, effect / total
     inflow = carried.sum(axis=0) - np.diagonal(carried)
     share = carried * safe_divide(np.ones(n_groups + 1), inflow)
     found = [

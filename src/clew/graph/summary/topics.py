@@ -8,30 +8,28 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from clew.graph.arrays import GraphArrays
+from clew.graph.influence import safe_divide
 from clew.graph.summary.clustering import gather
-from clew.graph.summary.similarity import word_rows
 from clew.graph.summary.words import Words, stem
 
-COMPARED = 5_000
-"""So many of the most influential features are compared; it bounds memory to some 500 MB."""
+MOST_COMPARED = 5_000
+"""The most influential features are compared; bounds memory to about 500 MB."""
 LEAST_SHARED = 0.1
-"""Of what two features promote, so much must be the same for them to be of one topic."""
+"""Cosine of two features' words from which they are of one topic."""
 LEAST_STRENGTH = 0.006
-"""Of all influence; what is weaker is not worth a group."""
-SPELLED = 3
-"""So many words name a topic."""
-SAME_BEGINNING = 5
-"""Words that begin with the same letters stand for each other: "California" and "Californians"."""
+"""Share of all influence from which a topic is worth a group."""
+NAMING_WORDS = 3
+"""Words in a topic's name."""
 
 
 @dataclass(frozen=True)
 class Topic:
-    """Two features or more, wherever they are active, and the words that they share (most weighty first)."""
+    """Two features or more, at any position, and the words that they share."""
 
     members: Int64[np.ndarray, " member"]
+    """Node indices, ascending."""
     words: tuple[str, ...]
-    strength: float
-    """Their influence, less where they share few words that neither the prompt nor an output holds."""
+    """At most three, the most influential first."""
 
 
 def topics_of(
@@ -41,55 +39,59 @@ def topics_of(
     words: Words,
     count: int,
 ) -> list[Topic]:
-    """At most `count` topics among feature nodes, the strongest first; no node is in two of them.
+    """At most `count` topics among feature nodes, the most influential first; no node is in two of them.
 
-    The feature whose neighbours have most influence together gathers them, then the next of those left.
-    Topics too weak to show are left out.
+    Fewer than three words name a topic only if one of them is a word of the prompt or of an output.
     """
-    nodes = nodes[np.argsort(-influence[nodes], kind="stable")][:COMPARED]
-    rows = word_rows(graph, nodes, words)
-    able = np.flatnonzero(rows.any(axis=1))
-    nodes, rows = nodes[able], rows[able]
-    found: list[Topic] = []
+    nodes = nodes[np.argsort(-influence[nodes], kind="stable")][:MOST_COMPARED]
+    rows = _word_rows(graph, nodes, words)
+    with_words = np.flatnonzero(rows.any(axis=1))
+    nodes, rows = nodes[with_words], rows[with_words]
+    texts = (*graph.info.tokens, *(target.text for target in graph.info.targets))
+    own_words = {stem(text) for text in texts}
 
     def is_topic(members: np.ndarray) -> bool:
-        topic = _topic(graph, nodes[members], influence, words)
-        if topic is not None:
-            found.append(topic)
-        return topic is not None
+        if len({graph.feature(node) for node in nodes[members].tolist()}) < 2:
+            return False
+        naming = shared_words(nodes[members], influence, words)
+        return len(naming) == NAMING_WORDS or any(stem(word) in own_words for word in naming)
 
-    gather(rows @ rows.T >= LEAST_SHARED, influence[nodes], is_topic, 4 * count)
-    strong = [topic for topic in found if topic.strength >= LEAST_STRENGTH * influence.sum()]
-    return sorted(strong, key=lambda topic: -topic.strength)[:count]
+    sets = [
+        nodes[members]
+        for members in gather(rows @ rows.T >= LEAST_SHARED, influence[nodes], is_topic, 4 * count)
+    ]
+    strong = [members for members in sets if influence[members].sum() >= LEAST_STRENGTH * influence.sum()]
+    strong.sort(key=lambda members: -influence[members].sum())
+    return [Topic(np.sort(members), shared_words(members, influence, words)) for members in strong[:count]]
 
 
-def _topic(graph: GraphArrays, members: np.ndarray, influence: np.ndarray, words: Words) -> Topic | None:
-    """None where one feature is alone, or what they share is a single word of no concern here."""
-    if len({graph.feature_name(node) for node in members.tolist()}) < 2:
-        return None
-    spelled = shared_words(members, influence, words)
-    held = {stem(text) for text in (*graph.info.tokens, *(target.text for target in graph.info.targets))}
-    own = any(stem(word) in held for word in spelled)
-    if not spelled or (len(spelled) == 1 and not own):
-        return None
-    weight = 1.0 if own else min(1.0, len(spelled) / SPELLED)
-    return Topic(np.sort(members), spelled, weight * float(influence[members].sum()))
+def _word_rows(
+    graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], words: Words
+) -> Float64[np.ndarray, "feature word"]:
+    """The words of each feature as a vector: of length 1 if all its words have worth, 0 if none has."""
+    row = np.full(graph.n_nodes, -1)
+    row[nodes] = np.arange(len(nodes))
+    inside = row[words.node] >= 0
+    at, word = row[words.node[inside]], words.word[inside]
+    strength = words.weight[inside] * words.rarity[word]
+    length = np.sqrt(np.bincount(at, strength**2, len(nodes)))
+    used = np.unique(word[words.worth[word] > 0])
+    column = np.full(words.n_words, -1)
+    column[used] = np.arange(len(used))
+    kept = column[word] >= 0
+    rows = np.zeros((len(nodes), len(used)))
+    rows[at[kept], column[word[kept]]] = (strength * words.worth[word])[kept]
+    return rows * safe_divide(np.ones(len(nodes)), length)[:, None]
 
 
 def shared_words(
     members: Int64[np.ndarray, " member"], influence: Float64[np.ndarray, " node"], words: Words
 ) -> tuple[str, ...]:
-    """The words that at least two of the nodes promote, the most influential first."""
+    """At most three words that at least two of the nodes promote, the most influential first."""
     inside = np.isin(words.node, members)
     word = words.word[inside]
     promoting = np.bincount(word, minlength=words.n_words)
     weight = np.bincount(word, (words.weight * influence[words.node])[inside], words.n_words) * words.worth
     weight[promoting < 2] = 0
-    spelled: list[str] = []
-    for number in np.argsort(-weight, kind="stable").tolist():
-        text = words.text[number]
-        if weight[number] <= 0 or len(spelled) == SPELLED:
-            break
-        if all(text.lower()[:SAME_BEGINNING] != other.lower()[:SAME_BEGINNING] for other in spelled):
-            spelled.append(text)
-    return tuple(spelled)
+    best = np.argsort(-weight, kind="stable")[:NAMING_WORDS]
+    return tuple(words.text[number] for number in best.tolist() if weight[number] > 0)

@@ -115,12 +115,12 @@ def _may_name(
 ) -> np.ndarray:
     """Which words may stand in a name: whole ones, of the prompt's scripts, and not too common."""
     own_texts = [target.text for target in graph.info.targets] + list(graph.info.tokens)
-    named, scripts = set(map(stem, own_texts)), set(map(script, own_texts))
+    named = set(map(stem, own_texts))
     spread, few = np.exp(-rarity), FEW / max(1, len(graph.of_kind(NodeKind.FEATURE)))
     allowed = np.zeros(len(numbers), dtype=bool)
     for text, number in numbers.items():
         says_something = spread[number] <= max(COMMONEST * (2 if text in named else 1), few)
-        allowed[number] = text in begins and is_nameable(text) and script(text) in scripts and says_something
+        allowed[number] = text in begins and is_nameable(text) and says_something
     return allowed
 
 
