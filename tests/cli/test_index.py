@@ -13,7 +13,7 @@ import pytest
 
 from clew.graph.reader import open_graph
 from clew.index.labels.graph_features import features_of
-from clew.index.storage import locations as places
+from clew.index.storage import locations
 from clew.index.storage.index import open_index
 from tests.index.conftest import words
 from tests.index.some_index import make_index
@@ -133,7 +133,7 @@ def test_bad_data_is_skipped_with_a_warning(run: Run, model_folder: Path, tmp_pa
 def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
     missing = tmp_path / "missing"
     assert refused(run("index", "--data", missing)) == (
-        f"There is no file or folder {missing}; name texts that are there."
+        f"There is no file or folder {missing}; check the name."
     )
     assert refused(run("index", texts)).startswith(
         "index can make or merge or show or cut or export or import, not '"
@@ -234,12 +234,12 @@ def test_the_copy_of_a_small_one_is_replaced_without_a_word(
     """The first label in the index that comes with clew leaves a copy behind, which nobody asked for."""
     monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(locations, "SHIPPED", tmp_path / "shipped")
     (tmp_path / "shipped").mkdir()
     index("--out", tmp_path / "small.sqlite3", "--tokens", 200)
     packed = lzma.compress((tmp_path / "small.sqlite3").read_bytes())
     (tmp_path / "shipped" / "tiny--neurons.sqlite3.xz").write_bytes(packed)
-    copy = places.find_index("tiny", "neurons", to_change=True)
+    copy = locations.find_index("tiny", "neurons", to_change=True)
     assert copy is not None
     with open_index(copy, writable=True) as opened:
         assert opened.metadata.bundled

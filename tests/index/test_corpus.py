@@ -103,8 +103,8 @@ def refusal(*paths: Path) -> str:
 
 def test_texts_that_are_not_there_are_refused(tmp_path: Path):
     missing = tmp_path / "missing"
-    assert refusal(missing) == f"There is no file or folder {missing}; name texts that are there."
-    assert refusal() == "No texts were named; name files or folders with --data."
+    assert refusal(missing) == f"There is no file or folder {missing}; check the name."
+    assert refusal() == "No texts are named; name files or folders with --data."
     assert refusal(tmp_path).startswith(f"{tmp_path} holds no texts; clew reads .txt, ")
 
 
@@ -112,4 +112,4 @@ def test_texts_that_are_not_there_are_refused(tmp_path: Path):
 def test_parquet_without_pyarrow_is_refused(tmp_path: Path):
     path = tmp_path / "a.parquet"
     path.touch()
-    assert refusal(path) == f"{path} can be read only where pyarrow is installed: pip install pyarrow."
+    assert refusal(path) == f"{path} needs pyarrow to be read: pip install pyarrow."

@@ -13,7 +13,7 @@ from clew.progress import OnProgress, ignore_progress
 
 @dataclass(frozen=True, kw_only=True)
 class IndexSettings:
-    """What an index is made of and where it goes; every default is a recommendation."""
+    """The texts and the place of an index; every default is a recommendation."""
 
     tokens: Annotated[int, Ge(0)] = 0
     """Read at most so many tokens; 0 reads all."""
@@ -53,7 +53,7 @@ class EndpointSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelLimits:
-    """How much labelling may cost, and how fast it may send requests."""
+    """Limits of the cost of labelling, and of its pace."""
 
     price_in: Annotated[float, Gt(0)] | None = None
     """Price of a million tokens that the model reads."""
@@ -73,7 +73,7 @@ class LabelLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings(EndpointSettings, LabelLimits):
-    """Which features get labels, and from whom; every default is a recommendation."""
+    """The choice of features to label, and the source of labels; every default is a recommendation."""
 
     limit: Annotated[int, Ge(1)] = 100
     """Label at most so many features."""

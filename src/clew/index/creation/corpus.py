@@ -1,7 +1,7 @@
-"""Texts from files and folders, one piece after the other, whatever else lies among them.
+"""Texts of files and folders, read piece by piece; other files are skipped.
 
-Nothing is held but one piece: plain text is read line by line, JSON lines one by one. What cannot be read is
-skipped, and its reason is told to `on_skip`.
+Only one piece is in memory: plain text and JSON lines are read line by line. What cannot be read is skipped,
+and `on_skip` gets the reason.
 """
 
 from __future__ import annotations
@@ -18,55 +18,55 @@ from typing import Any, NamedTuple, cast
 from clew.errors import ClewError
 
 PIECE = 16_384
-"""Characters after which a long text is given on, at the end of a line or word."""
+"""Characters after which a long text is cut, at the end of a line or word."""
 LONGEST_LINE = 2**22
-"""Bytes; a longer line is no text that people wrote."""
+"""Bytes; people do not write longer lines."""
 LONGEST_JSON = 2**26
-"""Bytes of a .json file, which has to be read whole."""
+"""Bytes of a .json file, which must be read at once."""
 
 LINES, JSON, TEXT = (".jsonl", ".ndjson"), (".json",), (".txt", ".md", ".text")
 PARQUET = (".parquet",)
 UTF_16 = b"\xff\xfe", b"\xfe\xff"
-"""How files in another encoding begin, UTF-32 among it."""
-KNOWN = (*TEXT, *LINES, *JSON, *PARQUET)
+"""The first bytes of files in UTF-16 and UTF-32."""
+SUFFIXES = (*TEXT, *LINES, *JSON, *PARQUET)
 
 OnSkip = Callable[[str, Path], None]
 
 
 class Piece(NamedTuple):
-    """Some of a text."""
+    """A piece of a text."""
 
     text: str
     begins: bool
-    """Whether a text begins here; otherwise it goes on from the piece before."""
+    """True where a text begins, False where the last piece goes on."""
 
 
 def find_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The files named, and all text files in the folders named, sorted.
+    """The named files, and all text files in the named folders, sorted.
 
-    Raises `ClewError` for what is not there, a folder without texts, and Parquet without pyarrow.
+    Raises `ClewError` for a path that does not exist, a folder without texts, and Parquet without pyarrow.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in (Path(name).expanduser() for name in paths):
         if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if each.is_file() and _kind(each) in KNOWN)
+            inside = sorted(each for each in path.rglob("*") if each.is_file() and _kind(each) in SUFFIXES)
             if not inside:
-                raise ClewError(f"{path} holds no texts; clew reads {', '.join(KNOWN)}, and .gz of these.")
-            found += inside
+                raise ClewError(f"{path} holds no texts; clew reads {', '.join(SUFFIXES)}, and .gz of these.")
+            files += inside
         elif path.exists():
-            found.append(path)
+            files.append(path)
         else:
-            raise ClewError(f"There is no file or folder {path}; name texts that are there.")
-    if not found:
-        raise ClewError("No texts were named; name files or folders with --data.")
-    for path in found:
+            raise ClewError(f"There is no file or folder {path}; check the name.")
+    if not files:
+        raise ClewError("No texts are named; name files or folders with --data.")
+    for path in files:
         if _kind(path) in PARQUET and find_spec("pyarrow") is None:
-            raise ClewError(f"{path} can be read only where pyarrow is installed: pip install pyarrow.")
-    return found
+            raise ClewError(f"{path} needs pyarrow to be read: pip install pyarrow.")
+    return files
 
 
 def read_pieces(files: Sequence[Path], on_skip: OnSkip) -> Iterator[Piece]:
-    """All texts of some files, in order, in pieces of about `PIECE` characters."""
+    """The texts of files in order, in pieces of about `PIECE` characters."""
     for path in files:
         try:
             yield from _pieces(path, on_skip)
@@ -106,7 +106,7 @@ def _pieces(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
 
 
 def _lines(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[str]:
-    """Lines that are UTF-8 and not endless; of an endless one no more than a part is ever in memory."""
+    """Lines of UTF-8; a line that is too long is skipped and never in memory as a whole."""
     first = True
     while line := file.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
@@ -122,21 +122,21 @@ def _lines(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[str]:
 
 
 def _plain(lines: Iterator[str]) -> Iterator[Piece]:
-    """A whole file is one text."""
-    held: list[str] = []
+    """The pieces of a whole file as one text."""
+    lines_of_piece: list[str] = []
     length, begins = 0, True
     for line in lines:
-        held.append(line)
+        lines_of_piece.append(line)
         length += len(line)
         if length >= PIECE:
-            yield from _split("".join(held), begins)
-            held, length, begins = [], 0, False
-    if any(line.strip() for line in held):
-        yield from _split("".join(held), begins)
+            yield from _split("".join(lines_of_piece), begins)
+            lines_of_piece, length, begins = [], 0, False
+    if any(line.strip() for line in lines_of_piece):
+        yield from _split("".join(lines_of_piece), begins)
 
 
 def _split(text: str, begins: bool = True) -> Iterator[Piece]:
-    """A text in pieces that end behind a space where there is one."""
+    """A text in pieces that end before a space where there is one."""
     while text.strip():
         end = len(text) if len(text) <= 2 * PIECE else max(text.rfind(" ", 1, PIECE), 0) or PIECE
         yield Piece(text[:end], begins)
@@ -156,14 +156,14 @@ def _texts_of(value: Any, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
     """A text, or an object with one in its field `text`."""
     text = value.get("text") if isinstance(value, dict) else value
     if isinstance(text, str):
-        # A lone surrogate is no character, and tokenizers refuse it.
+        # Tokenizers refuse half a character (a lone surrogate).
         yield from _split(text.encode("utf-8", "replace").decode())
     else:
         on_skip('entry without a field "text"', path)
 
 
 def _json(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
-    """A list of texts or objects, or one of them; a file of JSON lines may also be called .json."""
+    """A list of texts or objects, or a single one; some files of JSON lines are called .json too."""
     data = file.read(LONGEST_JSON + 1)
     if len(data) > LONGEST_JSON:
         on_skip("JSON file that is too large (JSON lines may be of any size)", path)
@@ -182,7 +182,7 @@ def _json(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
 
 
 def _parquet(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
-    """The column `text`."""
+    """The texts in the column `text`."""
     import pyarrow  # type: ignore[import-not-found]
     import pyarrow.parquet  # type: ignore[import-not-found]
 

@@ -35,9 +35,9 @@ from clew.sqlite import transaction
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 SHARE_OF_CHECKPOINTS = 0.02
-"""Of the time, at most."""
+"""The most of the time that checkpoints may take."""
 WINDOWS_HELD = 2**17
-"""Between checkpoints; 64 MB of tokens."""
+"""Windows in memory between checkpoints, 64 MB of tokens."""
 FEATURES_AT_ONCE = 512
 """Features whose output tokens are computed together."""
 

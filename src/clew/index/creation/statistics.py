@@ -137,7 +137,7 @@ class SideStatistics:
 
 @dataclass
 class LayerStatistics:
-    """What was counted so far for one layer's features."""
+    """Statistics of one layer's features so far."""
 
     first_id: int
     """The id of the layer's first feature."""

@@ -88,7 +88,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Spent:
-    """What all requests took so far, failed ones included."""
+    """Requests, tokens and money spent so far, also on failed requests."""
 
     requests: int = 0
     read: int = 0

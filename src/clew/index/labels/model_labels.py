@@ -55,7 +55,7 @@ class ModelLabel:
     confidence: float | None
     """None where there were too few texts to hold any out."""
     detail: dict[str, Any]
-    """How the label was made and tested."""
+    """Facts about how the label was made and tested."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run takes, about, if every request is answered at once."""
+    """An estimate of a run in which every request is answered at once."""
 
     features: int
     requests: int

@@ -1,8 +1,8 @@
 """The two questions to a language model, and its answers, read strictly.
 
 Anybody may have written the texts of a corpus. So they travel as JSON strings, without control characters and
-cut to a length; the model is told to ignore what they ask for; and every answer is checked. Whoever changes a
-prompt raises `VERSION`.
+cut to a length; the model is told to ignore what they ask for; and every answer is checked. Raise
+`VERSION` with every change of a prompt.
 """
 
 from __future__ import annotations

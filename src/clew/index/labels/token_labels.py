@@ -25,7 +25,7 @@ from clew.index.labels.prompts import LONGEST_TOKEN, clean
 from clew.index.storage.index import Index
 
 MADE_BY = "token rules 1"
-"""The author of these labels; whoever changes the rules raises the number."""
+"""The author of these labels; raise the number with every change of the rules."""
 MOST = 3
 """Tokens, and words, in a label."""
 FEWEST_TEXTS = 4

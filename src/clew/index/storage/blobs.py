@@ -32,32 +32,34 @@ def unpack_tokens(blob: bytes) -> Int32[np.ndarray, " token"]:
 
 def pack_scored(ids: Int32[np.ndarray, " token"], values: Float32[np.ndarray, " token"]) -> bytes:
     """Tokens with a value: the ids (int32 each), then the values (float32 each)."""
-    return ids.astype("<i4").tobytes() + values.astype("<f4").tobytes()
+    return _pack_pairs(ids, values, "<f4")
 
 
 def unpack_scored(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float32[np.ndarray, " token"]]:
-    count = len(blob) // 8
-    return (
-        np.frombuffer(blob, "<i4", count).astype(np.int32),
-        np.frombuffer(blob, "<f4", count, 4 * count).astype(np.float32),
-    )
+    return _unpack_pairs(blob, "<f4")
 
 
 def pack_sample(ids: Int32[np.ndarray, " token"], keys: Float64[np.ndarray, " token"]) -> bytes:
     """A sample of tokens: the ids (int32 each), then the keys by which they were drawn (float64 each)."""
-    return ids.astype("<i4").tobytes() + keys.astype("<f8").tobytes()
+    return _pack_pairs(ids, keys, "<f8")
 
 
 def unpack_sample(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float64[np.ndarray, " token"]]:
-    count = len(blob) // 12
-    return (
-        np.frombuffer(blob, "<i4", count).astype(np.int32),
-        np.frombuffer(blob, "<f8", count, 4 * count).astype(np.float64),
-    )
+    return _unpack_pairs(blob, "<f8")
+
+
+def _pack_pairs(ids: np.ndarray, values: np.ndarray, kind: str) -> bytes:
+    return ids.astype("<i4").tobytes() + values.astype(kind).tobytes()
+
+
+def _unpack_pairs(blob: bytes, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    count = len(blob) // (4 + np.dtype(kind).itemsize)
+    ids, values = np.frombuffer(blob, "<i4", count), np.frombuffer(blob, kind, count, 4 * count)
+    return ids.astype(np.int32), values.astype(np.dtype(kind).newbyteorder("="))
 
 
 def pack_activations(scale: float, steps: Int8[np.ndarray, " token"]) -> bytes:
-    """Activations along a window: their largest magnitude (float32), then each in 127ths of it (int8)."""
+    """Activations: their largest magnitude (float32), then each one as 127ths of it (int8)."""
     return np.array([scale], "<f4").tobytes() + steps.astype("i1").tobytes()
 
 

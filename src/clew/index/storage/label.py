@@ -30,7 +30,7 @@ class Label:
     author: str
     """The person, the model's name, or the name of the rules."""
     confidence: float | None
-    """How well the label picked out held-out texts, 0 to 1; None where it was not tested."""
+    """Share of texts that the label picked rightly in a test, 0 to 1; None where it was not tested."""
     created: str
     """ISO 8601, UTC."""
     detail: str | None = None

@@ -52,7 +52,7 @@ class IndexMetadata:
     corpus: tuple[str, ...] = ()
     """Files and folders as the user named them."""
     skipped: dict[str, int] = field(default_factory=dict)
-    """How often texts could not be read, by reason."""
+    """Counts of texts that could not be read, by reason."""
     created: str = ""
     generator: str = ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clew.index.storage import locations as places
+from clew.index.storage import locations
 from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_location, find_index
 from tests.index.some_index import make_index
@@ -17,7 +17,7 @@ from tests.index.some_index import make_index
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An index of tiny's neurons, as if it had come with clew."""
     monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
-    monkeypatch.setattr(places, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(locations, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
     packed = tmp_path / "shipped" / "tiny--neurons.sqlite3.xz"
     packed.parent.mkdir()
