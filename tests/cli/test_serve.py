@@ -41,7 +41,7 @@ def test_files_are_put_into_the_library_and_the_last_is_opened(run, served, open
     outcome = run("serve", path, path, "--library", tmp_path / "lib", "--no-open")
     (entries, *_), *_ = served
     assert len(entries) == 1
-    assert f"/#/g/{entries[0]['id']}\n  1 graph in" in outcome.out
+    assert f"/#/g/{entries[0].id}\n  1 graph in" in outcome.out
     assert opened == []
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_none_is_refused_by_its_name(run, served, tmp_path):
         (["--port", "x"], "expected a port from 1 to 65535"),
         (["--port", "70000"], "expected a port from 1 to 65535"),
         (["--memory-budget", "0"], "expected a number of GiB above 0"),
-        (["--host", "192.0.2.1"], "is no address of this machine"),
+        (["--host", "192.0.2.1"], "is not an address of this machine"),
         (["none.clew"], "There is no file none.clew"),
     ],
 )
@@ -74,9 +74,9 @@ def test_a_trace_can_be_opened_on_the_page_with_its_model_kept(trace, served, op
     outcome = trace("w3 w4", "--open", "--library", tmp_path / "lib")
     (entries, kept, *_), *_ = served
     assert outcome.code == 0
-    assert entries[0]["prompt"] == "w3 w4"
-    assert kept.loaded["dictionary"] == "neurons"
-    assert opened[0].endswith(f"/#/g/{entries[0]['id']}")
+    assert entries[0].prompt == "w3 w4"
+    assert kept.loaded.dictionary == "neurons"
+    assert opened[0].endswith(f"/#/g/{entries[0].id}")
     assert "Nothing was saved" not in outcome.out
 
 
@@ -88,5 +88,5 @@ def test_a_library_without_open_is_a_slip(trace, tmp_path):
 def test_a_library_in_use_is_told_before_anything_is_traced(trace, tmp_path):
     library = Library(tmp_path / "lib")
     outcome = trace("w3 w4", "--open", "--library", tmp_path / "lib")
-    assert "in use by another clew" in outcome.err
+    assert "Another clew uses the library" in outcome.err
     library.close()

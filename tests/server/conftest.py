@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from clew.server.app import make_app, make_service
+from clew.server.app import make_app, make_state
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.page_files import PageFile
@@ -52,7 +52,7 @@ def library(tmp_path: Path) -> Iterator[Library]:
 @pytest.fixture
 def service(library: Library) -> Iterator[ServerState]:
     """Everything behind the routes, with a small page."""
-    service = make_service(library, ModelCache())
+    service = make_state(library, ModelCache())
     service.page.update(PAGE)
     yield service
     service.jobs.stop()

@@ -152,7 +152,7 @@ def test_exporting_and_importing_keeps_annotations_as_they_are(client, graph, ki
         ("label:9_9_9", "text", "has no node '9_9_9'"),
         ("pin:../../etc/passwd", True, "has no node '../../etc/passwd'"),
         ("feature:L9/9", "text", "has no feature 'L9/9'"),
-        ("nonsense", "text", "'nonsense' is no annotation; expected label:ID"),
+        ("nonsense", "text", "'nonsense' is not an annotation; expected label:ID"),
         ("group:a b", {"name": "", "members": []}, "a group's id has up to 64 letters"),
         (f"pin:{ONE}", "text", "can be true or null"),
         (f"label:{ONE}", True, "must be a text or null"),

@@ -11,7 +11,7 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from clew.server.app import make_app, make_service
+from clew.server.app import make_app, make_state
 from clew.server.indexes import Indexes
 from clew.server.jobs import Jobs
 from clew.server.library import Library
@@ -42,11 +42,11 @@ def graph_with_index():
 def served(tmp_path_factory):
     """A library of one graph with an index, behind a server whose jobs do nothing."""
     library = Library(tmp_path_factory.mktemp("library"))
-    made = make_service(library, ModelCache())
+    made = make_state(library, ModelCache())
     made.jobs.stop()
     jobs = Jobs(library.database, made.events, lambda request, progress: None)
     indexes = Indexes([make_index(tmp_path_factory.mktemp("index"))])
-    service = ServerState(library, made.events, jobs, made.kept, dict(PAGE), indexes)
+    service = ServerState(library, made.events, jobs, made.models, dict(PAGE), indexes)
     library.add(graph_with_index())
     yield service
     service.close()
@@ -90,7 +90,7 @@ def test_every_answer_is_one_that_the_document_describes(api, subtests):
 
 def test_so_is_every_answer_about_a_graph_that_is_there(api, served, subtests):
     for operation in api.include(path_regex="{graph}").get_all_operations():
-        graph = served.library.add(graph_with_index())["id"]
+        graph = served.library.add(graph_with_index()).id
         with subtests.test(operation.ok().label):
             check_answers(operation.ok(), graph=graph)
 

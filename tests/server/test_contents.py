@@ -106,7 +106,7 @@ def test_exports_are_files_to_keep(client, graph, tmp_path):
 
 
 def test_graphs_leave_memory_when_others_need_the_room(library, graph_file):
-    ids = [library.take_in(graph_file)["id"] for _ in range(3)]
+    ids = [library.import_file(graph_file).id for _ in range(3)]
     library.open_graphs._most_bytes = 1
     kept = [library.opened(graph) for graph in ids]
     assert library.opened(ids[2]) is kept[2]

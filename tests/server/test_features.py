@@ -187,8 +187,8 @@ def test_an_index_may_be_named(tmp_path, file):
     path = make_index(tmp_path)
     graph: Graph = clew.open(file)
     indexes = Indexes([path])
-    assert indexes.named(graph).index_labels == {}
-    assert indexes.needed(graph).path == path
+    assert indexes.with_labels(graph).index_labels == {}
+    assert indexes.required(graph).path == path
     indexes.close()
     with pytest.raises(ClewError, match="no index"):
         Indexes([tmp_path / "none.sqlite3"])

@@ -136,9 +136,9 @@ def test_a_graph_of_very_many_nodes_is_served_in_part(client, library):
         info=GraphInfo(prompt="x", tokens=("x",) * side),
     )
     entry = library.add(graph)
-    answer = client.get(f"/api/graphs/{entry['id']}/arrays")
+    answer = client.get(f"/api/graphs/{entry.id}/arrays")
     assert answer.headers["clew-nodes-total"] == "200000"
-    assert len(answer.content) < len(library.path_of(entry["id"]).read_bytes()) / 5
+    assert len(answer.content) < len(library.path_of(entry.id).read_bytes()) / 5
 
 
 def test_an_upload_above_the_limit_is_refused_while_it_comes(client, library):

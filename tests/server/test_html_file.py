@@ -103,7 +103,7 @@ def test_files_of_the_page_come_from_memory_by_name(client):
     assert script.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert client.get("/assets/other.js").status_code == 404
     assert sentence(client.get("/api/other"), 404) == "There is nothing at this address."
-    assert sentence(client.post("/"), 405) == "This address does not know that method."
+    assert sentence(client.post("/"), 405) == "This address does not support that method."
     assert client.head("/").content == b""
 
 

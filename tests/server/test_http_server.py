@@ -173,7 +173,7 @@ def test_a_taken_port_is_told_when_it_was_named_and_passed_over_otherwise():
     port = taken.listening.getsockname()[1]
     other = listen()
     assert PORT <= port < other.listening.getsockname()[1]
-    with pytest.raises(ClewError, match=f"Port {port} of 127.0.0.1 cannot be had .* another with --port"):
+    with pytest.raises(ClewError, match=f"Port {port} of 127.0.0.1 cannot be used .* another with --port"):
         listen(port=port)
     for address in (taken, other):
         address.listening.close()
@@ -181,7 +181,7 @@ def test_a_taken_port_is_told_when_it_was_named_and_passed_over_otherwise():
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.name.invalid"])
 def test_an_address_that_is_not_this_machines_is_refused(host):
-    with pytest.raises(ClewError, match="is no address of this machine"):
+    with pytest.raises(ClewError, match="is not an address of this machine"):
         listen(host, 0)
 
 

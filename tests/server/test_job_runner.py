@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 import clew
 from clew import ClewError, Feature, From, Intervention
 from clew.graph.graph import NodeKind
-from clew.server.app import make_app, make_service
+from clew.load_settings import LoadSettings
+from clew.server.app import make_app, make_state
 from clew.server.interventions import place_changes
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
@@ -30,7 +31,7 @@ PROMPT = "w3 w4 w5"
 def home(tmp_path_factory):
     """One server for all of these tests, so that the model is loaded once."""
     library = Library(tmp_path_factory.mktemp("library"))
-    service = make_service(library, ModelCache())
+    service = make_state(library, ModelCache())
     with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=HOME) as client:
         yield client
     service.close()
@@ -275,7 +276,7 @@ def test_a_model_above_its_budget_is_refused(model_folder):
     with pytest.raises(
         ClewError, match=r"tiny and its dictionary need .* is its budget here \(--memory-budget\)"
     ):
-        kept.get({"model": str(model_folder), "dictionary": "neurons"}, lambda text: None, lambda: None)
+        kept.get(LoadSettings(model_folder), lambda text: None, lambda: None)
     assert kept.loaded is None
 
 
@@ -286,11 +287,11 @@ def test_a_load_that_was_cancelled_is_dropped_when_it_is_done(model_folder):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        kept.get({"model": str(model_folder)}, lambda text: None, too_late)
+        kept.get(LoadSettings(model_folder), lambda text: None, too_late)
     assert kept.loaded is None
 
 
 def test_a_graph_of_another_dtype_wants_another_model(model_folder, model):
     kept = ModelCache(model=model)
-    assert kept.ready({"model": str(model_folder)}) is model
-    assert kept.ready({"model": str(model_folder), "dtype": "bfloat16"}) is None
+    assert kept.ready(LoadSettings(model_folder)) is model
+    assert kept.ready(LoadSettings(model_folder, dtype="bfloat16")) is None

@@ -106,7 +106,7 @@ def test_jobs_run_one_after_another_in_order(database, events):
     [
         (ClewError("There is no such model."), "There is no such model."),
         (MemoryError(), "There was not enough memory; trace fewer features."),
-        (ValueError("odd"), "Unexpected ValueError: odd; the terminal says where."),
+        (ValueError("odd"), "Unexpected ValueError: odd; the terminal shows where."),
     ],
 )
 def test_what_went_wrong_is_told_and_the_next_job_runs(database, events, error, told):
@@ -139,14 +139,14 @@ def test_a_running_job_is_cancelled_at_its_next_word_and_a_waiting_one_at_once(d
     running, waiting = jobs.add(load("running")), jobs.add(load("waiting"))
     begun.wait(10)
     for job in (waiting, running):
-        jobs.cancel_or_forget(job.id)
+        jobs.cancel_or_delete(job.id)
         assert jobs.get(job.id).state == "cancelled"
     last = jobs.add(load("last"))
     go_on.set()
     events.wait_for(last, "done")
     assert cut == ["running"]
     assert jobs.get(running.id).state == "cancelled"
-    jobs.cancel_or_forget(running.id)
+    jobs.cancel_or_delete(running.id)
     with pytest.raises(ClewError, match="There is no job"):
         jobs.get(running.id)
     jobs.stop()
@@ -175,7 +175,7 @@ def test_too_many_waiting_jobs_are_refused(database, events):
     with pytest.raises(ClewError, match="100 jobs are waiting already"):
         jobs.add(LOAD)
     for job in jobs.list():
-        jobs.cancel_or_forget(job.id)
+        jobs.cancel_or_delete(job.id)
     stay.set()
     jobs.stop()
 

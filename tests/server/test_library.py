@@ -53,14 +53,14 @@ def test_a_deleted_graph_is_out_of_sight_until_it_is_restored(client, graph):
 
 def test_what_was_deleted_a_month_ago_is_gone_at_the_next_start(tmp_path, graph_file):
     library = Library(tmp_path / "library")
-    old, young = library.take_in(graph_file)["id"], library.take_in(graph_file)["id"]
+    old, young = library.import_file(graph_file).id, library.import_file(graph_file).id
     library.delete(old)
     library.delete(young)
     with library.database.changing() as connection:
         connection.execute("UPDATE graphs SET deleted = '2020-01-01T00:00:00.000+00:00' WHERE id = ?", [old])
     library.close()
     again = Library(tmp_path / "library")
-    assert again.restore(young)["id"] == young
+    assert again.restore(young).id == young
     with pytest.raises(ClewError, match="There is no graph"):
         again.restore(old)
     assert not (again.folder / f"{old}.clew").exists()
@@ -68,18 +68,18 @@ def test_what_was_deleted_a_month_ago_is_gone_at_the_next_start(tmp_path, graph_
 
 
 def test_a_file_is_taken_in_once_by_its_content(library, graph_file, tmp_path):
-    first = library.take_in_once(graph_file)
+    first = library.import_file_once(graph_file)
     copy = tmp_path / "copy.clew"
     copy.write_bytes(graph_file.read_bytes())
-    assert library.take_in_once(copy) == first
-    library.delete(first["id"])
-    assert library.take_in_once(copy)["id"] != first["id"]
+    assert library.import_file_once(copy) == first
+    library.delete(first.id)
+    assert library.import_file_once(copy).id != first.id
     with pytest.raises(ClewError, match="There is no file"):
-        library.take_in_once(tmp_path / "none.clew")
+        library.import_file_once(tmp_path / "none.clew")
 
 
 def test_a_second_server_on_the_same_folder_is_refused(library):
-    with pytest.raises(ClewError, match=r"in use by another clew; .* --library DIR"):
+    with pytest.raises(ClewError, match=r"Another clew uses the library .* --library DIR"):
         Library(library.folder)
 
 
@@ -97,7 +97,7 @@ def test_a_library_of_a_newer_clew_is_refused(library, tmp_path):
 
 def test_a_damaged_database_is_refused_and_without_it_the_files_are_taken_in_anew(tmp_path, graph_file):
     library = Library(tmp_path / "library")
-    kept = library.take_in(graph_file, "named")["id"]
+    kept = library.import_file(graph_file, "named").id
     library.close()
     database = library.folder / "library.sqlite3"
     database.write_bytes(b"not a database at all, not by any means" * 100)
@@ -105,7 +105,7 @@ def test_a_damaged_database_is_refused_and_without_it_the_files_are_taken_in_ane
         Library(tmp_path / "library")
     database.unlink()
     again = Library(tmp_path / "library")
-    assert [entry["id"] for entry in again.entries()] == [kept]
+    assert [entry.id for entry in again.entries()] == [kept]
     again.close()
 
 
@@ -145,5 +145,5 @@ def test_a_long_prompt_is_listed_in_short(library):
     graph = random_graph()
     long = replace(graph, info=replace(graph.info, prompt="word " * 5000))
     entry = library.add(long)
-    assert len(entry["prompt"]) == 2000
-    assert len(entry["name"]) == 80
+    assert len(entry.prompt) == 2000
+    assert len(entry.name) == 80

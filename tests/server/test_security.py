@@ -67,7 +67,7 @@ def test_a_foreign_origin_changes_nothing_and_hears_nothing(client, method, path
 )
 def test_what_the_browser_says_comes_from_elsewhere_is_refused(client, method, path, site):
     answer = client.request(method, path, headers={"sec-fetch-site": site})
-    assert "Another page asked" in sentence(answer, 403)
+    assert "Another page sent" in sentence(answer, 403)
 
 
 def test_its_own_page_may_do_all_of_it(client, graph_file):
@@ -90,7 +90,7 @@ def test_its_own_page_may_do_all_of_it(client, graph_file):
 def test_a_stranger_sees_nothing(away, headers):
     for path in ("/", "/api/graphs", "/api/openapi.json", "/assets/index-a1b2c3d4.js"):
         answer = away.get(path, headers=headers)
-        assert "wants a token" in sentence(answer, 401)
+        assert "needs a token" in sentence(answer, 401)
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
@@ -104,9 +104,9 @@ def test_the_printed_link_is_exchanged_for_a_cookie(away):
 
 
 def test_a_wrong_token_in_the_link_is_refused_and_none_is_taken_by_the_api(away):
-    assert "wants a token" in sentence(away.get("/?token=wrong"), 401)
-    assert "wants a token" in sentence(away.get("/?token="), 401)
-    assert "wants a token" in sentence(away.get(f"/api/graphs?token={TOKEN}"), 401)
+    assert "needs a token" in sentence(away.get("/?token=wrong"), 401)
+    assert "needs a token" in sentence(away.get("/?token="), 401)
+    assert "needs a token" in sentence(away.get(f"/api/graphs?token={TOKEN}"), 401)
 
 
 def test_at_home_no_token_is_wanted(client):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 import clew
 from clew.feature import Feature
-from clew.server.app import make_app, make_service
+from clew.server.app import make_app, make_state
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
@@ -44,7 +44,7 @@ def test_an_index_opens_with_its_labels(tmp_path):
 
 def test_a_library_opens_with_its_graphs_and_their_annotations(tmp_path):
     library = Library(Path(shutil.copytree(HERE / "library", tmp_path / "library")))
-    service = make_service(library, ModelCache())
+    service = make_state(library, ModelCache())
     try:
         home = "http://localhost:8417"
         with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=home) as client:

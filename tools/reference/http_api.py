@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from clew.server.app import make_app, make_service
-from clew.server.library import Library
-from clew.server.model_cache import ModelCache
-from clew.server.security import access_to
+from clew.server.app import make_api
 
 HEAD = """\
 # HTTP
@@ -43,13 +38,7 @@ def http_page() -> str:
 
 def openapi() -> dict[str, Any]:
     """The application's description of itself."""
-    with TemporaryDirectory() as folder:
-        library = Library(Path(folder) / "library")
-        try:
-            guard = make_app(make_service(library, ModelCache()), access_to("127.0.0.1", None))
-            return guard.app.openapi()  # type: ignore[attr-defined]
-        finally:
-            library.close()
+    return make_api().openapi()
 
 
 def _operation(method: str, path: str, operation: dict[str, Any], always: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""What people add to graphs: a document of keys and values that several pages may change at once."""
+"""Annotations of graphs: keys and values that several pages may change at once."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from clew.server.limits import MOST_TEXT
 from clew.server.open_graphs import OpenGraph
 
 Values = dict[str, Any]
-"""Texts, true, or a group `{name, members, color}`; None where a value was taken back."""
+"""Texts, true, or groups `{name, members, color}` by key; None for a value that was taken back."""
 
-KEY = re.compile(r"(label|feature|pin|group):(.+)", re.DOTALL)
+KINDS = "label", "feature", "pin", "group"
 GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What came of a change: what anybody changed since, and where others were faster."""
+    """The outcome of a change: everything that anybody changed since, and conflicts with others."""
 
     revision: int
     values: Values
     conflicts: Values
     wrote: bool
-    """Whether anything is now otherwise than before."""
+    """Whether the change wrote anything."""
 
 
 class AnnotationRows:
     """The rows of annotations and labels; a feature's label belongs to its model and dictionary.
 
-    Every change takes the next number of one count for the whole library. What was taken back leaves a
-    row without a value, so that another page can tell it from what never was.
+    Every change takes the next revision of the whole library. A value that was taken back leaves a row
+    without a value, so that other pages hear of it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -48,11 +48,14 @@ class AnnotationRows:
         """The revision and all values."""
         with self._database.reading() as connection:
             rows = _rows(connection, graph, opened)
-            found = {key: value for key, (value, _) in rows.items() if value is not None}
-            return _revision(connection), found
+            values = {key: value for key, (value, _) in rows.items() if value is not None}
+            return _revision(connection), values
 
     def change(self, graph: str, opened: OpenGraph, base: int, changes: Values) -> Changed:
-        """Apply what nobody else changed since `base`; raises `ClewError` for what makes no sense."""
+        """Apply the changes of keys that nobody else changed since `base`.
+
+        Raises `ClewError` for a change that the graph does not allow.
+        """
         for key, value in changes.items():
             check_change(key, value, opened)
         with self._database.changing() as connection:
@@ -74,26 +77,23 @@ class AnnotationRows:
             return Changed(_revision(connection), theirs | mine, conflicts, bool(mine))
 
     def add(self, connection: sqlite3.Connection, graph: str, values: Values) -> None:
-        """The values that a new graph's file brought; a feature that has a label already keeps it."""
-        features = {key: value for key, value in values.items() if key.startswith("feature:")}
-        known = _labels(connection, graph)
-        new = {key: value for key, value in features.items() if known.get(key, (None, 0))[0] is None}
-        values = {key: value for key, value in values.items() if key not in features} | new
-        if values:
-            _write(connection, graph, values)
+        """Add the values of a new graph's file; a feature that has a label already keeps it."""
+        labelled = {key for key, (text, _) in _labels(connection, graph).items() if text is not None}
+        if new := {key: value for key, value in values.items() if key not in labelled}:
+            _write(connection, graph, new)
 
     def graphs_with_labels_of(self, graph: str) -> list[str]:
-        """All graphs whose features have the same labels, this one among them."""
+        """Ids of all graphs whose features have the same labels, this one among them."""
         with self._database.reading() as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT id FROM graphs WHERE (model, dictionary) = (?, ?) AND deleted IS NULL",
                 _scope(connection, graph),
             )
-            return [row["id"] for row in found] or [graph]
+            return [row["id"] for row in rows] or [graph]
 
 
 def values_of(annotations: Annotations, opened: OpenGraph) -> Values:
-    """What a file's annotations say about nodes and features that the graph has."""
+    """A file's annotations of nodes and features that the graph has, as values by key."""
     nodes, features, colors = opened.nodes, opened.features, annotations.supernode_colors
     values: Values = {f"label:{node}": text for node, text in annotations.labels.items() if node in nodes}
     values |= {f"pin:{node}": True for node in annotations.pins if node in nodes}
@@ -101,47 +101,48 @@ def values_of(annotations: Annotations, opened: OpenGraph) -> Values:
         f"feature:{name}": text for name, text in annotations.feature_labels.items() if name in features
     }
     for number, (name, members) in enumerate(annotations.supernodes, start=1):
-        kept = list(dict.fromkeys(member for member in members if member in nodes))
-        if kept:
-            values[f"group:{number:04}"] = {"name": name, "members": kept, "color": colors.get(name)}
+        present = list(dict.fromkeys(member for member in members if member in nodes))
+        if present:
+            values[f"group:{number:04}"] = {"name": name, "members": present, "color": colors.get(name)}
     return values
 
 
 def annotations_of(values: Values) -> Annotations:
-    """The inverse of `values_of`, save for the ids of groups."""
-    found: dict[str, dict[str, Any]] = {"label": {}, "pin": {}, "feature": {}, "group": {}}
+    """The inverse of `values_of`, except for the ids of groups."""
+    by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     for key in sorted(values):
         kind, _, name = key.partition(":")
-        found[kind][name] = values[key]
-    groups = list(found["group"].values())
+        by_kind[kind][name] = values[key]
+    groups = list(by_kind["group"].values())
     return Annotations(
-        labels=found["label"],
+        labels=by_kind["label"],
         supernodes=tuple((group["name"], tuple(group["members"])) for group in groups),
-        pins=tuple(found["pin"]),
-        feature_labels=found["feature"],
+        pins=tuple(by_kind["pin"]),
+        feature_labels=by_kind["feature"],
         supernode_colors={group["name"]: group["color"] for group in groups if group["color"]},
     )
 
 
 def check_change(key: str, value: Any, opened: OpenGraph) -> None:
-    """Raise `ClewError` for a key that means nothing in this graph, or a value that it cannot have."""
-    match = KEY.fullmatch(key)
-    if match is None:
+    """Raise `ClewError` for a key that the graph does not have, or a value that the key cannot have."""
+    kind, _, name = key.partition(":")
+    if kind not in KINDS or not name:
         raise ClewError(
-            f"{_shown(key)} is no annotation; expected label:ID, feature:L12/4031, pin:ID or group:NAME."
+            f"{_shown(key)} is not an annotation; expected label:ID, feature:L12/4031, pin:ID or group:NAME."
         )
-    kind, name = match.groups()
     if kind == "group":
         if not GROUP_ID.fullmatch(name):
-            raise ClewError(f"{_shown(key)} is no key; a group's id has up to 64 letters, digits, - and _.")
+            raise ClewError(
+                f"{_shown(key)} is not a key; a group's id has up to 64 letters, digits, - and _."
+            )
     elif name not in (opened.features if kind == "feature" else opened.nodes):
         what = "feature" if kind == "feature" else "node"
-        raise ClewError(f"The graph has no {what} {_shown(name)}, so {kind} means nothing there.")
+        raise ClewError(f"The graph has no {what} {_shown(name)}, so it cannot have this {kind}.")
     if value is None:
         return
     match kind:
         case "pin" if value is not True:
-            raise ClewError(f"{_shown(key)} can be true or null, nothing else.")
+            raise ClewError(f"{_shown(key)} can be true or null only.")
         case "label" | "feature":
             if not isinstance(value, str):
                 raise ClewError(f"{_shown(key)} must be a text or null.")
@@ -175,16 +176,14 @@ def _revision(connection: sqlite3.Connection) -> int:
 
 
 def _rows(connection: sqlite3.Connection, graph: str, opened: OpenGraph) -> dict[str, tuple[Any, int]]:
-    """Value and revision by key: the graph's own, and the labels of the features that it has."""
-    own = connection.execute("SELECT key, value, revision FROM annotations WHERE graph = ?", [graph])
-    found = {
+    """Value and revision by key: the graph's own rows, and the labels of its features."""
+    rows = connection.execute("SELECT key, value, revision FROM annotations WHERE graph = ?", [graph])
+    own = {
         row["key"]: (None if row["value"] is None else json.loads(row["value"]), row["revision"])
-        for row in own
+        for row in rows
     }
     labels = _labels(connection, graph)
-    return found | {
-        key: row for key, row in labels.items() if key.removeprefix("feature:") in opened.features
-    }
+    return own | {key: row for key, row in labels.items() if key.removeprefix("feature:") in opened.features}
 
 
 def _labels(connection: sqlite3.Connection, graph: str) -> dict[str, tuple[str | None, int]]:
@@ -196,11 +195,11 @@ def _labels(connection: sqlite3.Connection, graph: str) -> dict[str, tuple[str |
 
 
 def _scope(connection: sqlite3.Connection, graph: str) -> tuple[str, str]:
-    """Model and dictionary whose labels a graph has; where it does not name both, they are its own."""
-    found = connection.execute("SELECT model, dictionary FROM graphs WHERE id = ?", [graph]).fetchone()
-    if found is None:
+    """Model and dictionary that share labels with a graph; a graph that does not name both shares none."""
+    row = connection.execute("SELECT model, dictionary FROM graphs WHERE id = ?", [graph]).fetchone()
+    if row is None:
         raise no_graph(graph)
-    model, dictionary = found
+    model, dictionary = row
     return (model, dictionary) if model and dictionary else ("", graph)
 
 

@@ -1,8 +1,24 @@
-"""What the server cannot do for a request: a sentence, and the HTTP status that says which kind it is."""
+"""Errors of requests as JSON: a sentence for a person, and the HTTP status that says which kind it is."""
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
 from clew.errors import ClewError
+
+SENTENCES = {
+    "unexpected_keyword_argument": "there is no such field",
+    "string_unicode": "the text holds half a character (a lone surrogate)",
+    404: "There is nothing at this address.",
+    405: "This address does not support that method.",
+}
+"""Sentences for kinds of pydantic's errors, and for statuses of a request that meets no route."""
 
 
 class RequestError(ClewError):
@@ -15,3 +31,42 @@ class RequestError(ClewError):
 
 def no_graph(graph: str) -> RequestError:
     return RequestError(404, f"There is no graph {graph[:40]!r} in this library; it may have been deleted.")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of an application with a sentence as JSON."""
+    app.add_exception_handler(ClewError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _without_route)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _problem(status: int, sentence: str, headers: Any = None) -> JSONResponse:
+    return JSONResponse({"detail": sentence}, status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    return _problem(getattr(error, "status", 422), str(error))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = error.errors()
+    parts = [
+        f"{'.'.join(map(str, each['loc']))}: {SENTENCES.get(each['type'], each['msg'])}"
+        for each in errors[:3]
+    ]
+    more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+    return _problem(422, f"The request cannot be used: {'; '.join(parts)}{more}.")
+
+
+async def _without_route(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    sentence = SENTENCES.get(error.status_code, f"{error.detail}")
+    return _problem(error.status_code, sentence, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logging.getLogger("clew.server").error("A request failed", exc_info=error)
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return _problem(500, f"Unexpected {reason}; the terminal shows where.")

@@ -1,4 +1,4 @@
-"""What happens in the library, told to every page that listens."""
+"""Events of the library and its jobs, sent to every page that listens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 MOST_UNREAD = 1000
-"""A page that lets more than this wait is cut off; it comes back and reads everything anew."""
-
+"""A page with more unread events than this is cut off; it connects again and reads everything anew."""
 
 EventName = Literal["job", "library", "annotations", "label"]
 
@@ -49,7 +48,7 @@ class Events:
             loop.call_soon_threadsafe(_end, queue)
 
     async def listen(self) -> AsyncIterator[Event]:
-        """Everything from now on."""
+        """All events from now on."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_UNREAD + 1)
         with self._lock:
             if self._closed:

@@ -1,4 +1,4 @@
-"""Graphs as files to take away, with all that people added to them."""
+"""Graphs as files to take away, with everything that people added to them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from clew.server.html_file import self_contained
+from clew.server.html_file import html_file
 from clew.server.index_excerpt import index_excerpt
 from clew.server.page_graph import bytes_for_page
+from clew.server.schemas.library import GraphEntry
 from clew.server.state import ServerState
 
 Format = Literal["clew", "json", "html"]
@@ -20,34 +21,35 @@ TYPES: dict[Format, str] = {
 }
 
 
-def export(service: ServerState, graph: str, kind: Format) -> tuple[str, bytes]:
-    """A file name and its content; raises `ClewError` for a graph that is not there."""
-    entry = service.library.entry(graph)
-    name = f"{file_name(entry['name'])}.{kind}"
+def export(state: ServerState, graph: str, kind: Format) -> tuple[str, bytes]:
+    """A file name and its content; raises `ClewError` for a graph that does not exist."""
+    entry = state.library.entry(graph)
+    name = f"{file_name(entry.name)}.{kind}"
     if kind == "html":
-        return name, _page(service, entry)
+        return name, _page(state, entry)
     with tempfile.TemporaryDirectory(prefix="clew-") as folder:
-        return name, service.graph(graph).save(Path(folder) / f"graph.{kind}").read_bytes()
+        return name, state.annotated_graph(graph).save(Path(folder) / f"graph.{kind}").read_bytes()
 
 
 def file_name(name: str) -> str:
-    """What of a name any system takes as the name of a file."""
+    """A name reduced to what every system accepts as the name of a file."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()
     return plain[:60].strip("-") or "graph"
 
 
-def _page(service: ServerState, entry: dict[str, Any]) -> bytes:
-    library, graph = service.library, entry["id"]
-    opened = library.opened(graph)
-    annotated = service.graph(graph)
-    revision, values = library.annotations.read(graph, opened)
-    document = {
-        "entry": entry,
+def _page(state: ServerState, entry: GraphEntry) -> bytes:
+    """The page with the graph inside, and what the page would ask a server for."""
+    library, opened = state.library, state.library.opened(entry.id)
+    annotated = state.annotated_graph(entry.id)
+    revision, values = library.annotations.read(entry.id, opened)
+    index = state.indexes.readable(opened.graph)
+    document: dict[str, Any] = {
+        "entry": entry.model_dump(),
         "annotations": {"revision": revision, "values": values},
         "summary": annotated.summarize().as_json(),
-        "index": index_excerpt(annotated, service.indexes.readable(opened.graph)),
+        "index": index and index_excerpt(annotated, index),
         "nodes_total": opened.graph.n_nodes,
         "edges_total": opened.graph.n_edges,
     }
-    arrays = bytes_for_page(opened, library.path_of(graph), library.limits)
-    return self_contained(service.page, arrays, document, entry["name"])
+    arrays = bytes_for_page(opened, library.path_of(entry.id), library.limits)
+    return html_file(state.page, arrays, document, entry.name)

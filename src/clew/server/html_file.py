@@ -1,4 +1,4 @@
-"""A graph as one HTML file that opens anywhere: the page's script, style and fonts, and the graph's bytes."""
+"""A graph as one HTML file: the page's script, style and fonts, and the graph's bytes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ LINK = re.compile(r'<link\b[^>]*\bhref="([^"]+)"[^>]*>')
 ADDRESS = re.compile(r"""url\(\s*["']?(/[^"')]+|\.{0,2}/?[^"'):]+)["']?\s*\)""")
 
 
-def self_contained(page: Mapping[str, PageFile], graph: bytes, document: Any, name: str) -> bytes:
+def html_file(page: Mapping[str, PageFile], graph: bytes, document: Any, name: str) -> bytes:
     """The built page with everything inside it; `document` is JSON that the page reads beside the graph.
 
-    Its policy lets nothing run but the page's own script, and nothing be asked of any server. Raises
+    The file's policy allows the page's own script alone to run, and no request to any server. Raises
     `ClewError` where the page is not built.
     """
     if "/index.html" not in page:
-        raise RequestError(409, "The page is not built here, so there is nothing to put the graph into.")
+        raise RequestError(
+            409,
+            "The page is not built here, so a graph cannot be exported as HTML. Install clew from its wheel.",
+        )
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     scripts: list[str] = []
 
@@ -64,7 +67,7 @@ def _data_block(name: str, content: bytes) -> str:
 
 
 def _json_block(name: str, value: Any) -> str:
-    """JSON in which nothing can end the element or begin another."""
+    """JSON without a character that could end the element or begin another."""
     text = json.dumps(value, allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -72,7 +75,7 @@ def _json_block(name: str, value: Any) -> str:
 
 
 def _with_files(page: Mapping[str, PageFile], name: str) -> str:
-    """A style sheet with its fonts and pictures inside."""
+    """A style sheet with its fonts and pictures inside it."""
     folder = name.rpartition("/")[0]
 
     def inside(found: re.Match[str]) -> str:
@@ -83,11 +86,11 @@ def _with_files(page: Mapping[str, PageFile], name: str) -> str:
 
 
 def _file(page: Mapping[str, PageFile], name: str) -> PageFile:
-    """`./x` and `x` are `/x`, where the page itself lies."""
-    found = page.get(f"/{name.removeprefix('.').removeprefix('/')}")
-    if found is None:
+    """A file of the page; `./x` and `x` are `/x`, where the page itself lies."""
+    file = page.get(f"/{name.removeprefix('.').removeprefix('/')}")
+    if file is None:
         raise ClewError(f"The built page lacks its file {name}; build it again.")
-    return found
+    return file
 
 
 def _text(page: Mapping[str, PageFile], name: str) -> str:
@@ -99,7 +102,7 @@ def _data_url(file: PageFile) -> str:
 
 
 def _plain_lines(text: str) -> str:
-    """As a browser reads it; the hash must be that of what it reads."""
+    """The text with the line ends that a browser reads; the hash must match those."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -1,4 +1,4 @@
-"""Listen at an address and serve until somebody stops it."""
+"""Listening at an address, and serving until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import uvicorn
 
 from clew.errors import ClewError
-from clew.server.app import make_app, make_service
+from clew.server.app import make_app, make_state
 from clew.server.indexes import Indexes
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
@@ -21,19 +21,19 @@ from clew.server.state import ServerState
 
 HOST, PORT = "127.0.0.1", 8417
 TRIED = 50
-"""So many ports are tried, from the usual one on, when none is named."""
+"""So many ports are tried, from the usual one on, where none is named."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens, and what it wants from strangers."""
+    """The address of a server, and the token that it needs away from loopback."""
 
     listening: socket.socket
     host: str
     token: str | None
 
     def link(self, route: str = "") -> str:
-        """What to open in a browser; `route` is a place on the page (`/g/<graph id>`)."""
+        """The link to open in a browser; `route` is a place on the page (`/g/<graph id>`)."""
         name = socket.gethostname() if self.host in ("0.0.0.0", "::", "") else self.host
         name = f"[{name}]" if ":" in name else name
         query = f"?{urlencode({'token': self.token})}" if self.token else ""
@@ -41,9 +41,9 @@ class Address:
 
 
 def listen(host: str = HOST, port: int | None = None) -> Address:
-    """Take an address: this port, or where none is named the first free one from the usual on.
+    """Listen at this port, or where none is named at the first free one from the usual one on.
 
-    Raises `ClewError` for an address that is not this machine's, or a port that is taken.
+    Raises `ClewError` for an address that is not this machine's, and for a port that is taken.
     """
     token = None if is_loopback(host) else secrets.token_urlsafe(32)
     ports = range(PORT, PORT + TRIED) if port is None else [port]
@@ -55,16 +55,16 @@ def listen(host: str = HOST, port: int | None = None) -> Address:
                 raise _no_address(host, error) from error
             if port is not None or error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise ClewError(
-                    f"Port {number} of {host} cannot be had ({error.strerror}); name another with --port, or "
-                    "leave it out to take a free one."
+                    f"Port {number} of {host} cannot be used ({error.strerror}). Name another with --port, "
+                    "or leave the option out to take a free one."
                 ) from error
     raise ClewError(f"None of the ports {PORT} to {PORT + TRIED - 1} is free; name one with --port.")
 
 
-def serve(address: Address, library: Library, kept: ModelCache, indexes: Indexes | None = None) -> None:
-    """Serve the library until Ctrl-C; closes it."""
-    service = make_service(library, kept, indexes)
-    app = make_app(service, access_to(address.host, address.token))
+def serve(address: Address, library: Library, models: ModelCache, indexes: Indexes | None = None) -> None:
+    """Serve the library until Ctrl-C, and close it."""
+    state = make_state(library, models, indexes)
+    app = make_app(state, access_to(address.host, address.token))
     settings = uvicorn.Config(
         app,
         log_level="warning",
@@ -74,36 +74,36 @@ def serve(address: Address, library: Library, kept: ModelCache, indexes: Indexes
         timeout_graceful_shutdown=3,
     )
     try:
-        _Server(settings, service).run(sockets=[address.listening])
+        _Server(settings, state).run(sockets=[address.listening])
     finally:
-        service.close()
+        state.close()
 
 
 class _Server(uvicorn.Server):
-    """Ends the streams of events when it is told to stop: it would wait for them for ever."""
+    """A server that ends the streams of events first; uvicorn would wait for them for ever."""
 
-    def __init__(self, config: uvicorn.Config, service: ServerState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config)
-        self._service = service
+        self._state = state
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.events.close()
+        self._state.events.close()
         await super().shutdown(sockets)
 
 
 def _bound(host: str, port: int) -> socket.socket:
     (family, kind, _, _, place), *_ = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
-    found = socket.socket(family, kind)
+    bound = socket.socket(family, kind)
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(place)
-        found.listen()
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(place)
+        bound.listen()
     except BaseException:
-        found.close()
+        bound.close()
         raise
-    return found
+    return bound
 
 
 def _no_address(host: str, error: OSError) -> ClewError:
-    return ClewError(f"{host!r} is no address of this machine ({error.strerror}); --host takes one that is.")
+    return ClewError(f"{host!r} is not an address of this machine ({error.strerror}); name one with --host.")

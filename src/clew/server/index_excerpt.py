@@ -1,4 +1,4 @@
-"""What a graph's page carries of an index where there is no server to ask."""
+"""The part of an index that an exported page holds, where there is no server to ask."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.index.labels.graph_features import labels_of
 from clew.index.storage.index import Index
@@ -15,42 +16,41 @@ from clew.index.storage.record import BOTTOM, TOP, Example, ExampleGroup, Featur
 from clew.server.schemas.features import EmbeddedIndex
 
 FEATURES = 300
-"""The most influential ones; what a person pinned, grouped or labelled comes besides."""
+"""So many of the most influential features, besides those that a person pinned, grouped or labelled."""
 EXAMPLES = 5
-"""Of each kind, the levels below the strongest excepted: one of each."""
+"""Examples of the strongest and of the most negative activations; one of each weaker level."""
 BEFORE, AFTER = 23, 8
 """Tokens around a peak."""
 DIGITS = 3
-"""Significant ones of activations, which are kept to 1/254 of the largest in any case."""
+"""Significant digits of activations, which indexes keep to 1/254 of the largest."""
 
 
-def index_excerpt(graph: Graph, index: Index | None) -> dict[str, Any] | None:
-    """As JSON; None where there is no index, or one that cannot be read."""
-    if index is None:
-        return None
+def index_excerpt(graph: Graph, index: Index) -> dict[str, Any] | None:
+    """The excerpt for a graph as JSON; None for an index that cannot be read."""
     try:
-        found = {f"L{layer}/{feature}": index.feature(layer, feature) for layer, feature in _chosen(graph)}
-        features = {name: _shortened(record) for name, record in found.items() if record is not None}
-        content = {"index": index.metadata, "labels": labels_of(graph, index), "features": features}
+        records = {feature: index.feature(feature) for feature in _chosen(graph)}
+        content = {
+            "index": index.metadata,
+            "labels": labels_of(graph, index),
+            "features": {str(feature): _shortened(record) for feature, record in records.items() if record},
+        }
     except ClewError:
         return None
     return EmbeddedIndex.model_validate(content).model_dump()
 
 
-def _chosen(graph: Graph) -> list[tuple[int, int]]:
-    """Layer and index of the features to describe, each once."""
+def _chosen(graph: Graph) -> list[Feature]:
+    """The features to describe, each once."""
     nodes = graph.of_kind(NodeKind.FEATURE)
     nodes = nodes[graph.node_feature[nodes] >= 0]
     order = nodes[np.argsort(-graph.node_influence[nodes], kind="stable")].tolist()
     notes = graph.annotations
     own = {*notes.labels, *notes.pins, *(node for _, members in notes.supernodes for node in members)}
     noted = [node for node in order if graph.node_id(node) in own]
-    pairs = dict.fromkeys(_place(graph, node) for node in order)
-    return list(dict.fromkeys([*list(pairs)[:FEATURES], *(_place(graph, node) for node in noted)]))
-
-
-def _place(graph: Graph, node: int) -> tuple[int, int]:
-    return int(graph.node_layer[node]), int(graph.node_feature[node])
+    features = dict.fromkeys(graph.feature_at(node).feature for node in order)
+    return list(
+        dict.fromkeys([*list(features)[:FEATURES], *(graph.feature_at(node).feature for node in noted)])
+    )
 
 
 def _shortened(record: FeatureRecord) -> FeatureRecord:

@@ -1,4 +1,4 @@
-"""The indexes that say what the features of graphs fire on, kept open."""
+"""Open indexes, found by the model and the dictionary of a graph."""
 
 from __future__ import annotations
 
@@ -14,64 +14,68 @@ from clew.index.storage.index import Index, open_index
 from clew.index.storage.locations import find_index
 from clew.server.errors import RequestError
 
-Pair = tuple[str, str]
-"""A model's name and a dictionary's."""
-Mark = tuple[int, int]
-"""Device and inode: another one is another file."""
+ModelAndDictionary = tuple[str, str]
+FileId = tuple[int, int]
+"""Device and inode, which differ for a file that took another's place."""
 
 
 class Indexes:
-    """Those named when the server began, and those in their usual place, whenever they come there."""
+    """Indexes that were named, and those in their usual place, as soon as they are there.
+
+    Raises `ClewError` where a file that is named is not an index.
+    """
 
     def __init__(self, named: Sequence[Path] = ()) -> None:
-        """Raises `ClewError` where a file that is named is no index."""
-        self._named: dict[Pair, Path] = {}
+        self._named: dict[ModelAndDictionary, Path] = {}
         for path in named:
             with open_index(path) as index:
                 self._named[index.metadata.model, index.metadata.dictionary] = path
         self._lock = threading.Lock()
-        self._open: dict[Path, tuple[Mark, Index]] = {}
+        self._open: dict[Path, tuple[FileId, Index]] = {}
 
     def of(self, graph: Graph) -> Index | None:
-        """The index of a graph's features, if there is one; raises `ClewError` where it cannot be read."""
-        path = self._place(graph)
+        """The index of a graph's features; raises `ClewError` where it cannot be read."""
+        path = self._path(graph)
         if path is None:
             return None
         with self._lock:
             try:
-                found = path.stat()
+                status = path.stat()
             except OSError:
                 return None
-            mark = found.st_dev, found.st_ino
-            known = self._open.get(path)
-            if known is None or known[0] != mark or not known[1].metadata.complete:
-                known = self._open[path] = mark, open_index(path)
-            return known[1]
+            file_id = status.st_dev, status.st_ino
+            opened = self._open.get(path)
+            if opened is None or opened[0] != file_id or not opened[1].metadata.complete:
+                opened = self._open[path] = file_id, open_index(path)
+            return opened[1]
 
-    def needed(self, graph: Graph) -> Index:
-        """The same; raises `RequestError` where there is none."""
-        found = self.of(graph)
-        if found is None:
-            raise RequestError(404, no_index(graph))
-        return found
+    def required(self, graph: Graph) -> Index:
+        """The index of a graph's features; raises `RequestError` where there is none."""
+        index = self.of(graph)
+        if index is None:
+            model, dictionary = graph.info.model, graph.info.dictionary
+            raise RequestError(
+                404, f"There is no index of {model} with {dictionary} yet; make one with clew index."
+            )
+        return index
 
     def readable(self, graph: Graph) -> Index | None:
-        """The same; None where it cannot be read, too."""
+        """The index of a graph's features; None where there is none, or where it cannot be read."""
         try:
             return self.of(graph)
         except ClewError:
             return None
 
-    def named(self, graph: Graph) -> Graph:
-        """The graph with what its index calls features, where there is one."""
-        found = self.readable(graph)
-        return graph if found is None else with_index_labels(graph, found)
+    def with_labels(self, graph: Graph) -> Graph:
+        """The graph with its index's labels of features, where there is an index."""
+        index = self.readable(graph)
+        return graph if index is None else with_index_labels(graph, index)
 
     @contextmanager
-    def to_label(self, graph: Graph) -> Iterator[Index]:
+    def writable(self, graph: Graph) -> Iterator[Index]:
         """The index of a graph's features, open to change labels."""
-        self.needed(graph)
-        path = self._place(graph, to_change=True)
+        self.required(graph)
+        path = self._path(graph, to_change=True)
         assert path is not None  # one was found just before
         with open_index(path, writable=True) as index:
             yield index
@@ -82,11 +86,6 @@ class Indexes:
                 index.close()
             self._open.clear()
 
-    def _place(self, graph: Graph, *, to_change: bool = False) -> Path | None:
-        pair = graph.info.model, graph.info.dictionary
-        return self._named.get(pair) or find_index(*pair, to_change=to_change)
-
-
-def no_index(graph: Graph) -> str:
-    model, dictionary = graph.info.model, graph.info.dictionary
-    return f"There is no index of {model} with {dictionary} yet; make one with clew index."
+    def _path(self, graph: Graph, *, to_change: bool = False) -> Path | None:
+        names = graph.info.model, graph.info.dictionary
+        return self._named.get(names) or find_index(*names, to_change=to_change)

@@ -1,28 +1,23 @@
-"""What a job tells while it works, and how it hears that nobody wants it any more."""
+"""Progress of a running job, and its cancellation."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
+from clew.progress import PHASES
+
 
 class Cancelled(Exception):
-    """Raised inside a job where it may stop."""
-
-
-PHASES = {
-    "selection": "Choosing features",
-    "rows": "Computing rows",
-    "output tokens": "Reading output tokens",
-}
+    """Raised inside a job that was cancelled, where it may stop."""
 
 
 class JobProgress:
-    """Phase, done and total of one running job; every word about it is a place where it may stop."""
+    """Phase, done and total of one running job; every report is a place where the job may stop."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None]) -> None:
         self.phase, self.done, self.total = "", 0, 0
-        self._tell = tell
+        self._on_change = on_change
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
@@ -40,4 +35,4 @@ class JobProgress:
         """`done` of `total` in a phase (an `OnProgress`)."""
         self.check()
         self.phase, self.done, self.total = PHASES.get(phase, phase), done, total
-        self._tell()
+        self._on_change()

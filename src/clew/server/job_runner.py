@@ -7,13 +7,14 @@ import warnings
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
+from clew.load_settings import LoadSettings
 from clew.server.database import Database
 from clew.server.events import Events
 from clew.server.interventions import measure, place_changes
 from clew.server.job_progress import JobProgress
 from clew.server.jobs import Result
 from clew.server.library import Library
-from clew.server.model_cache import ModelCache, check_known, wanted_by
+from clew.server.model_cache import ModelCache, check_known, settings_of
 from clew.server.python_code import python_for
 from clew.server.schemas.jobs import (
     InterveneRequest,
@@ -48,7 +49,7 @@ class JobRunner:
 
     def _load(self, request: LoadRequest | TraceRequest, progress: JobProgress) -> Model:
         progress.note(f"Loading {request.model}")
-        wanted = {"model": request.model, "dictionary": request.dictionary}
+        wanted = LoadSettings(request.model, dictionary=request.dictionary)
         return self._models.get(wanted, progress.note, progress.check)
 
     def _trace(self, request: TraceRequest, progress: JobProgress) -> TracedGraph:
@@ -65,16 +66,16 @@ class JobRunner:
             graph = graph.prune(request.node_threshold, request.edge_threshold)
         progress.note("Saving")
         entry = self._library.add(graph, request.name)
-        self._events.publish("library", graph=entry["id"], what="added")
-        return TracedGraph(graph=entry["id"])
+        self._events.publish("library", graph=entry.id, what="added")
+        return TracedGraph(graph=entry.id)
 
     def _intervene(self, request: InterveneRequest, progress: JobProgress) -> InterventionOutcome:
         progress.note("Opening the graph")
         opened = self._library.opened(request.graph)
-        wanted = wanted_by(opened.graph)
+        wanted = settings_of(opened.graph)
         if self._models.ready(wanted) is None:
             check_known(wanted, references_used(self._library.database))
-            progress.note(f"Loading {wanted['model']}")
+            progress.note(f"Loading {wanted.reference}")
         model = self._models.get(wanted, progress.note, progress.check)
         changes = place_changes(request.changes, opened)
         results, text = measure(model, opened, changes, request, progress)

@@ -30,7 +30,7 @@ from clew.server.schemas.jobs import (
 MOST_WAITING = 100
 LEAST_PAUSE = 0.1
 """Seconds between two events about one job's progress."""
-STOPPED = "The server stopped before it was done; start it again."
+STOPPED = "The server stopped before the job was done; start it again."
 
 log = logging.getLogger("clew.server")
 
@@ -42,7 +42,7 @@ RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 
 
 class Jobs:
-    """The queue, its one worker thread, and the record of what was done."""
+    """The queue, its one worker thread, and the record of all jobs."""
 
     def __init__(self, database: Database, events: Events, run: Run) -> None:
         self._database, self._events, self._run = database, events, run
@@ -50,7 +50,7 @@ class Jobs:
         self._running: dict[str, JobProgress] = {}
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._fail_what_was_active()
+        self._fail_active()
 
     def add(self, request: JobRequest) -> Job:
         """Put work at the end of the queue."""
@@ -59,14 +59,14 @@ class Jobs:
         with self._database.changing() as connection:
             waiting = connection.execute("SELECT count(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]
             if waiting >= MOST_WAITING:
-                raise RequestError(409, f"{waiting} jobs are waiting already; cancel some, or wait.")
+                raise RequestError(409, f"{waiting} jobs are waiting already; cancel some, or try later.")
             connection.execute(
                 "INSERT INTO jobs (id, kind, state, phase, done, total, created, request, graph) "
                 "VALUES (?, ?, 'waiting', '', 0, 0, ?, ?, ?)",
                 [new, request.kind, now(), REQUEST.dump_json(request).decode(), graph],
             )
         self._start_worker()
-        self._tell(new)
+        self._publish(new)
         self._waiting.put(new)
         return self.get(new)
 
@@ -75,18 +75,18 @@ class Jobs:
         with self._database.reading() as connection:
             row = connection.execute("SELECT * FROM jobs WHERE id = ?", [job]).fetchone()
         if row is None:
-            raise RequestError(404, f"There is no job {job[:40]!r}; it may have been forgotten.")
+            raise RequestError(404, f"There is no job {job[:40]!r}; it may have been deleted.")
         return self._job(row)
 
     def list(self, graph: str | None = None) -> list[Job]:
-        """The newest first; only those about one graph, where one is named."""
+        """All jobs, or those about one graph, newest first."""
         where, given = ("", []) if graph is None else ("WHERE graph = ?", [graph])
         with self._database.reading() as connection:
             rows = connection.execute(f"SELECT * FROM jobs {where} ORDER BY created DESC, rowid DESC", given)
             return [self._job(row) for row in rows]
 
-    def cancel_or_forget(self, job: str) -> None:
-        """An active job is cancelled, now or at the next place where it can stop; any other is forgotten."""
+    def cancel_or_delete(self, job: str) -> None:
+        """Cancel an active job, now or at the next place where it can stop; delete any other."""
         active = self.get(job).state in ("waiting", "running")
         with self._database.changing() as connection:
             if active:
@@ -100,18 +100,18 @@ class Jobs:
         if progress := self._running.get(job):
             progress.cancel()
         if active:
-            self._tell(job)
+            self._publish(job)
 
     def stop(self) -> None:
-        """Let the worker end soon; what it was at is marked as stopped."""
+        """End the worker soon; its job is marked as failed."""
         for progress in list(self._running.values()):
             progress.cancel()
         self._waiting.put(None)
         if self._worker is not None:
             self._worker.join(timeout=2)
-        self._fail_what_was_active()
+        self._fail_active()
 
-    def _fail_what_was_active(self) -> None:
+    def _fail_active(self) -> None:
         with self._database.changing() as connection:
             connection.execute(
                 "UPDATE jobs SET state = 'failed', error = ?, finished = ? "
@@ -133,7 +133,7 @@ class Jobs:
                 log.exception("A job could not be recorded")
 
     def _do(self, job: str) -> None:
-        progress = self._running[job] = JobProgress(self._teller(job))
+        progress = self._running[job] = JobProgress(self._publisher(job))
         try:
             if not self._change(job, "waiting", state="running", started=now()):
                 return  # cancelled meanwhile
@@ -154,7 +154,7 @@ class Jobs:
         except Exception as error:
             log.exception("A job failed")
             reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
-            return {"state": "failed", "error": f"Unexpected {reason}; the terminal says where."}
+            return {"state": "failed", "error": f"Unexpected {reason}; the terminal shows where."}
         made = {"graph": result.graph} if isinstance(result, TracedGraph) else {}
         return {"state": "done", "result": json.dumps(RESULT.dump_python(result, mode="json")), **made}
 
@@ -164,32 +164,32 @@ class Jobs:
         self._change(job, "running", **facts, **columns, finished=now())
 
     def _change(self, job: str, state_before: str, **columns: Any) -> bool:
-        """Set columns of a job in this state; False where it is in another one."""
+        """Set columns of a job in this state; False where it is in another state."""
         changes = ", ".join(f"{name} = :{name}" for name in columns)
         with self._database.changing() as connection:
-            found = connection.execute(
+            changed = connection.execute(
                 f"UPDATE jobs SET {changes} WHERE id = :job AND state = :state_before",
                 columns | {"job": job, "state_before": state_before},
             )
-        if found.rowcount:
-            self._tell(job)
-        return bool(found.rowcount)
+        if changed.rowcount:
+            self._publish(job)
+        return bool(changed.rowcount)
 
-    def _tell(self, job: str) -> None:
+    def _publish(self, job: str) -> None:
         self._events.publish("job", **self.get(job).model_dump(mode="json", exclude={"result"}))
 
-    def _teller(self, job: str) -> Callable[[], None]:
+    def _publisher(self, job: str) -> Callable[[], None]:
         """A function that publishes progress, but not more often than a page can show."""
         last, phase = 0.0, ""
 
-        def tell() -> None:
+        def publish_sometimes() -> None:
             nonlocal last, phase
             progress = self._running[job]
             if progress.phase != phase or time.monotonic() - last >= LEAST_PAUSE:
                 last, phase = time.monotonic(), progress.phase
-                self._tell(job)
+                self._publish(job)
 
-        return tell
+        return publish_sometimes
 
     def _job(self, row: sqlite3.Row) -> Job:
         facts = {

@@ -1,4 +1,4 @@
-"""A folder of graphs: `.clew` files named by id, and the database that knows them."""
+"""A folder of graphs: `.clew` files named by id, and the database about them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
 from clew.server.limits import DEFAULT_LIMITS, FileLimits, check_file, check_graph
 from clew.server.open_graphs import OpenGraph, OpenGraphs
+from clew.server.schemas.library import Answer, GraphEntry, ScorePair
 
-KEPT_DELETED = timedelta(days=30)
-"""How long a deleted graph can be brought back."""
-SHOWN_OF_PROMPT, SHOWN_OF_NAME = 2_000, 80
+DELETED_FOR = timedelta(days=30)
+"""Time in which a deleted graph can be restored."""
+MOST_OF_PROMPT, MOST_OF_NAME = 2_000, 80
 OWN_FILE = re.compile(r"([0-9a-f]{32})\.clew")
 
 
 def default_folder() -> Path:
-    """Where the library lies when nobody says."""
+    """The folder of the library where none is named."""
     return platformdirs.user_data_path("clew") / "library"
 
 
@@ -53,27 +54,28 @@ class Library:
             raise
         self.annotations = AnnotationRows(self.database)
         self.open_graphs = OpenGraphs(self.path_of)
-        self._taking_in = threading.Lock()
-        self._clear_up()
+        self._import_lock = threading.Lock()
+        self._clean_up()
 
     def close(self) -> None:
         self.database.close()
         self._lock.release()
 
-    def entries(self) -> list[dict[str, Any]]:
-        """All graphs that are not deleted, the newest first."""
+    def entries(self) -> list[GraphEntry]:
+        """All graphs that are not deleted, newest first."""
         with self.database.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM graphs WHERE deleted IS NULL ORDER BY created DESC, rowid DESC"
             )
-            return [entry_of(row) for row in rows]
+            return [_entry(row) for row in rows]
 
-    def entry(self, graph: str) -> dict[str, Any]:
+    def entry(self, graph: str) -> GraphEntry:
+        """One graph's entry; raises `RequestError` where there is none."""
         with self.database.reading() as connection:
-            return entry_of(_row(connection, graph))
+            return _entry(_row(connection, graph))
 
     def path_of(self, graph: str) -> Path:
-        """The file of a graph that the database knows; nothing else ever names a file here."""
+        """The file of a graph that the database knows; no other name ever leads to a file here."""
         with self.database.reading() as connection:
             path = self.folder / f"{_row(connection, graph)['id']}.clew"
         if not path.is_file():
@@ -83,19 +85,20 @@ class Library:
         return path
 
     def opened(self, graph: str) -> OpenGraph:
+        """A graph in memory; raises `ClewError` for one that does not exist, or whose file is damaged."""
         self.entry(graph)  # a deleted one may still be in memory
         return self.open_graphs.get(graph)
 
     def new_upload(self) -> Path:
-        """Where a file may be written before it is taken in."""
+        """A path that a file may be written to before it is imported."""
         return self.folder / f".upload-{secrets.token_hex(8)}.part"
 
-    def take_in(self, path: Path, name: str | None = None, called: str = "The file") -> dict[str, Any]:
-        """Check a file and put its graph into the library; `called` names the file in what is refused.
+    def import_file(self, path: Path, name: str | None = None, called: str = "The file") -> GraphEntry:
+        """Check a file and put its graph into the library; error messages name the file as `called`.
 
-        Raises `ClewError` for anything that is no sound graph.
+        Raises `ClewError` for a file that holds no valid graph.
         """
-        with self._taking_in:  # one at a time: a large file takes much memory while it is checked
+        with self._import_lock:  # one at a time: checking a large file takes much memory
             try:
                 check_file(path, self.limits)
                 graph = open_graph(path)
@@ -103,20 +106,20 @@ class Library:
             except ClewError as error:
                 sentence = str(error).replace(str(path), called)
                 raise RequestError(getattr(error, "status", 422), sentence) from error
-            return self.add(graph, name, content=content_of(path))
+            return self.add(graph, name, content=digest_of(path))
 
-    def take_in_once(self, path: Path) -> dict[str, Any]:
-        """The same, for a file that may be in the library already."""
+    def import_file_once(self, path: Path) -> GraphEntry:
+        """Import a file, or find its graph where the same file was imported before."""
         if not path.is_file():
             raise ClewError(f"There is no file {path}; check the name and the folder.")
         with self.database.reading() as connection:
             row = connection.execute(
-                "SELECT * FROM graphs WHERE content = ? AND deleted IS NULL", [content_of(path)]
+                "SELECT * FROM graphs WHERE content = ? AND deleted IS NULL", [digest_of(path)]
             ).fetchone()
-        return entry_of(row) if row else self.take_in(path, called=str(path))
+        return _entry(row) if row else self.import_file(path, called=str(path))
 
-    def add(self, graph: Graph, name: str | None = None, content: str = "") -> dict[str, Any]:
-        """Put a sound graph into the library, with what its file says about nodes."""
+    def add(self, graph: Graph, name: str | None = None, content: str = "") -> GraphEntry:
+        """Put a valid graph into the library, with its annotations."""
         new = uuid.uuid4().hex
         path = graph.save(self.folder / f"{new}.clew")
         try:
@@ -125,8 +128,8 @@ class Library:
             path.unlink(missing_ok=True)
             raise
 
-    def _add_row(self, new: str, graph: Graph, path: Path, name: str | None, content: str) -> dict[str, Any]:
-        row = columns_of(new, graph, name) | {"size": path.stat().st_size, "content": content}
+    def _add_row(self, new: str, graph: Graph, path: Path, name: str | None, content: str) -> GraphEntry:
+        row = _columns(new, graph, name) | {"size": path.stat().st_size, "content": content}
         values = values_of(graph.annotations, OpenGraph(graph))
         with self.database.changing() as connection:
             connection.execute(
@@ -137,64 +140,72 @@ class Library:
         return self.entry(new)
 
     def annotated(self, graph: str) -> Graph:
-        """The graph with all that people added to it."""
+        """The graph with everything that people added to it."""
         opened = self.opened(graph)
         _, values = self.annotations.read(graph, opened)
         return replace(opened.graph, annotations=annotations_of(values))
 
-    def rename(self, graph: str, name: str) -> dict[str, Any]:
+    def rename(self, graph: str, name: str) -> GraphEntry:
+        """Give a graph another name."""
         return self._update(graph, "name = :value, modified = :now", value=name)
 
     def delete(self, graph: str) -> None:
-        """Out of sight; gone for good some weeks later."""
+        """Hide a graph; it is removed for good after `DELETED_FOR`."""
         self._update(graph, "deleted = :now")
 
-    def restore(self, graph: str) -> dict[str, Any]:
+    def restore(self, graph: str) -> GraphEntry:
+        """Bring a deleted graph back; another one stays as it is."""
         return self._update(graph, "deleted = NULL", deleted=True)
 
-    def _update(self, graph: str, change: str, *, deleted: bool = False, value: str = "") -> dict[str, Any]:
+    def _update(self, graph: str, change: str, *, deleted: bool = False, value: str = "") -> GraphEntry:
         with self.database.changing() as connection:
             _row(connection, graph, deleted=deleted)
             connection.execute(
                 f"UPDATE graphs SET {change} WHERE id = :graph",
                 {"graph": graph, "value": value, "now": now()},
             )
-            return entry_of(_row(connection, graph, deleted=True))
+            return _entry(_row(connection, graph, deleted=True))
 
-    def _clear_up(self) -> None:
-        """Remove what was deleted long ago and uploads cut short; take in files that no row knows."""
+    def _clean_up(self) -> None:
+        """Remove old deleted graphs and unfinished uploads; add graph files that have no row."""
         for part in self.folder.glob(".*.part"):
             part.unlink(missing_ok=True)
-        limit = (datetime.now(UTC) - KEPT_DELETED).isoformat(timespec="milliseconds")
+        limit = (datetime.now(UTC) - DELETED_FOR).isoformat(timespec="milliseconds")
         with self.database.changing() as connection:
             old = connection.execute("DELETE FROM graphs WHERE deleted < ? RETURNING id", [limit])
-            gone = [row["id"] for row in old]
-            known = {row["id"] for row in connection.execute("SELECT id FROM graphs")}
-        for graph in gone:
+            removed = {row["id"] for row in old}
+            listed = {row["id"] for row in connection.execute("SELECT id FROM graphs")}
+        for graph in removed:
             (self.folder / f"{graph}.clew").unlink(missing_ok=True)
         for path in sorted(self.folder.glob("*.clew")):
             match = OWN_FILE.fullmatch(path.name)
-            if match and match[1] not in known | set(gone):
+            if match and match[1] not in listed | removed:
                 self._adopt(match[1], path)
 
     def _adopt(self, graph: str, path: Path) -> None:
-        """The server died before it wrote the row, or the database was moved away."""
+        """Add a row for a file: the server died before it wrote one, or the database was moved away."""
         try:
             self._add_row(graph, open_graph(path), path, None, "")
         except ClewError:
-            return  # left where it is
+            return  # the file stays where it is
 
 
-def columns_of(graph_id: str, graph: Graph, name: str | None) -> dict[str, Any]:
-    """What a row says about a graph; a file's size and content come beside."""
+def digest_of(path: Path) -> str:
+    """A digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _columns(graph_id: str, graph: Graph, name: str | None) -> dict[str, Any]:
+    """The row of a graph, without the size and digest of its file."""
     info = graph.info
     answer = max(info.targets, key=lambda target: target.weight, default=None)
     scores = info.pruned_scores or info.scores
     time = now()
     return {
         "id": graph_id,
-        "name": name or _shortened(" ".join(info.prompt.split()), SHOWN_OF_NAME) or "a graph",
-        "prompt": _shortened(info.prompt, SHOWN_OF_PROMPT),
+        "name": name or _shortened(" ".join(info.prompt.split()), MOST_OF_NAME) or "a graph",
+        "prompt": _shortened(info.prompt, MOST_OF_PROMPT),
         "model": info.model,
         "dictionary": info.dictionary,
         "answer_text": answer and answer.text,
@@ -207,26 +218,19 @@ def columns_of(graph_id: str, graph: Graph, name: str | None) -> dict[str, Any]:
     }
 
 
-def entry_of(row: sqlite3.Row) -> dict[str, Any]:
-    """As the API says it."""
-    same = "id", "name", "prompt", "model", "dictionary", "nodes", "features", "edges", "size"
-    answer = {"text": row["answer_text"], "probability": row["answer_probability"]}
-    scores = {"replacement": row["replacement"], "completeness": row["completeness"]}
-    return {
-        **{name: row[name] for name in (*same, "created", "modified")},
-        "answer": None if row["answer_text"] is None else answer,
-        "scores": None if row["replacement"] is None else scores,
-    }
-
-
 def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def content_of(path: Path) -> str:
-    """What tells one file's content from another's."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _entry(row: sqlite3.Row) -> GraphEntry:
+    answer, probability, *scores = (
+        row[name] for name in ("answer_text", "answer_probability", "replacement", "completeness")
+    )
+    return GraphEntry(
+        **{name: row[name] for name in GraphEntry.model_fields if name not in ("answer", "scores")},
+        answer=None if answer is None else Answer(text=answer, probability=probability),
+        scores=None if scores[0] is None else ScorePair(replacement=scores[0], completeness=scores[1]),
+    )
 
 
 def _row(connection: sqlite3.Connection, graph: str, *, deleted: bool = False) -> sqlite3.Row:
@@ -244,7 +248,7 @@ def _locked(folder: Path) -> FileLock:
         return lock
     except Timeout:
         raise ClewError(
-            f"The library {folder} is in use by another clew; stop that one, or name another folder with "
+            f"Another clew uses the library {folder}; stop that one, or name another folder with "
             "--library DIR."
         ) from None
     except OSError as error:

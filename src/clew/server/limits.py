@@ -1,4 +1,4 @@
-"""How large a file may be that someone brings, so that one file never takes the machine down."""
+"""Limits of imported files, so that one file never takes the machine down."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ MOST_TEXT = 2_000
 """Characters of a label, a name or a token."""
 MOST_PROMPT = 1_000_000
 MOST_DEPTH = 64
-"""Of what an imported file keeps for others: deeper nesting than any real file has."""
+"""Nesting of the fields that an imported file keeps for other tools; no real file is as deep."""
 
 
 @dataclass(frozen=True)
 class FileLimits:
-    """What the server takes in, and what it gives a page at once."""
+    """The largest files that the server takes, and the largest graph that it gives a page."""
 
     upload: int = 512 * 2**20
-    """Bytes of a file; of JSON a part, because it takes many times its size in memory."""
+    """Bytes of a file."""
     nodes: int = 1_000_000
     page_nodes: int = 20_000
     page_edges: int = 1_000_000
 
     @property
     def json(self) -> int:
+        """Bytes of a JSON file, which takes many times its size in memory."""
         return self.upload // 8
 
 
@@ -38,7 +39,7 @@ DEFAULT_LIMITS = FileLimits()
 
 
 def check_file(path: Path, limits: FileLimits) -> None:
-    """Raise `ClewError` for a file that is too large to open; reads no more than its head."""
+    """Raise `ClewError` for a file that is too large to open; reads only its beginning."""
     size = path.stat().st_size
     if size == 0:
         raise ClewError("The file is empty; choose a .clew file or a graph in Neuronpedia's JSON.")
@@ -52,7 +53,7 @@ def check_file(path: Path, limits: FileLimits) -> None:
 
 def too_large(what: str, size: int, most: int) -> RequestError:
     return RequestError(
-        413, f"{what} may have {most / 2**20:,.0f} MiB here; this one has {size / 2**20:,.0f} MiB."
+        413, f"{what} may have at most {most / 2**20:,.0f} MiB; this one has {size / 2**20:,.0f} MiB."
     )
 
 
@@ -61,7 +62,7 @@ def _check_node_count(path: Path, limits: FileLimits) -> None:
         with safe_open(path, framework="numpy") as file:
             shape = file.get_slice("node_kind").get_shape()
     except (SafetensorError, TypeError, OSError):
-        return  # opening the graph says what is wrong
+        return  # opening the graph reports it
     if shape and shape[0] > limits.nodes:
         raise RequestError(
             413,
@@ -70,7 +71,7 @@ def _check_node_count(path: Path, limits: FileLimits) -> None:
 
 
 def check_graph(graph: Graph, limits: FileLimits) -> None:
-    """Raise `ClewError` for texts that no page could show."""
+    """Raise `ClewError` for a graph that is too large, and for texts that no page could show."""
     if graph.n_nodes > limits.nodes:
         raise RequestError(
             413, f"The graph has {graph.n_nodes:,} nodes; the library takes up to {limits.nodes:,}."
@@ -107,7 +108,7 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
 
 
 def _depth(value: object) -> int:
-    """How deep lists and objects are nested, level by level and so without recursion."""
+    """The nesting of lists and objects, measured level by level to avoid recursion."""
     level, depth = [value], 0
     while level and depth <= MOST_DEPTH:
         inner: list[object] = []

@@ -1,4 +1,4 @@
-"""The one model that is kept loaded, and whether another would fit into memory."""
+"""The one model that stays in memory, and the check that another would fit."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph
+from clew.load_settings import LoadSettings
+from clew.options import options_of
+from clew.progress import OnNote
 from clew.server.errors import RequestError
+from clew.server.schemas.models import LoadedModel
 
 if TYPE_CHECKING:
     from clew.facade import Model
 
-OPTIONS = "model", "dictionary", "dtype", "read_point", "write_point", "k"
-"""What makes one loaded model another, as `clew.load` is given it and graphs keep it."""
+IDENTITY = "dictionary", "dtype", "read_point", "write_point", "k"
+"""Options of `clew.load` that make one loaded model another, besides its reference; graphs keep them."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 class ModelCache:
-    """A model in memory; another one takes its place, never a place beside it.
+    """A model in memory; another one takes its place.
 
-    `budget` is how many bytes of weights it may have; None for as much memory as is free.
+    `budget` is the most bytes of weights; None for as much memory as is free.
     """
 
     def __init__(self, budget: int | None = None, model: Model | None = None) -> None:
@@ -33,41 +37,39 @@ class ModelCache:
         self._lock = threading.Lock()
 
     @property
-    def loaded(self) -> dict[str, str] | None:
-        """Model and dictionary as they were named."""
+    def loaded(self) -> LoadedModel | None:
+        """Names of model and dictionary, as they were given."""
         model = self._model
         if model is None:
             return None
-        return {name: str(model.settings[name]) for name in ("model", "dictionary")}
+        return LoadedModel(model=str(model.settings["model"]), dictionary=str(model.settings["dictionary"]))
 
-    def ready(self, wanted: Mapping[str, Any]) -> Model | None:
+    def ready(self, wanted: LoadSettings) -> Model | None:
         """The model in memory, if it is the wanted one."""
         model = self._model
-        return model if model is not None and _fits(model.settings, wanted) else None
+        return model if model is not None and _matches(model.settings, wanted) else None
 
-    def get(
-        self, wanted: Mapping[str, Any], on_note: Callable[[str], None], check: Callable[[], None]
-    ) -> Model:
-        """The wanted model, loaded if it is not there yet; `check` may raise to say that it is too late.
+    def get(self, wanted: LoadSettings, on_note: OnNote, check: Callable[[], None]) -> Model:
+        """The wanted model, loaded where it is not in memory; `check` may raise to cancel after loading.
 
-        Raises `ClewError` for what cannot be had, or does not fit into memory.
+        Raises `ClewError` for a model that cannot be loaded, or that does not fit into memory.
         """
         with self._lock:
-            if found := self.ready(wanted):
-                return found
+            if ready := self.ready(wanted):
+                return ready
             self._model = None
             gc.collect()  # a network is full of circles
             import clew
 
-            options = {name: value for name, value in wanted.items() if name != "model"}
+            options = {name: getattr(wanted, name) for name in options_of(LoadSettings)}
             self._check_memory(wanted, on_note)
-            model = clew.load(wanted["model"], **options, on_note=on_note)
+            model = clew.load(options.pop("reference"), **options, on_note=on_note)
             check()
             self._model = model
             return model
 
-    def _check_memory(self, wanted: Mapping[str, Any], on_note: Callable[[str], None]) -> None:
-        """On a graphics card its own driver says what fits."""
+    def _check_memory(self, wanted: LoadSettings, on_note: OnNote) -> None:
+        """Raise `ClewError` for a model larger than the memory; on a GPU its driver does that."""
         import psutil
 
         from clew.model.language_model import choose_device
@@ -75,37 +77,37 @@ class ModelCache:
 
         if choose_device("auto") != "cpu" and self._budget is None:
             return
-        files = resolve(wanted["model"], on_note=on_note)
-        need = weights_in(files.folder, wanted.get("dtype", "float32")) + _dictionary_size(wanted)
+        files = resolve(wanted.reference, on_note=on_note)
+        need = weight_bytes(files.folder, wanted.dtype) + _dictionary_bytes(wanted)
         have = psutil.virtual_memory().available if self._budget is None else self._budget
         if need > have:
             limit = "is free" if self._budget is None else "is its budget here (--memory-budget)"
             raise ClewError(
-                f"{files.name} and its dictionary need some {need / 2**30:.1f} GiB of memory, and only "
-                f"{have / 2**30:.1f} GiB {limit}; choose a smaller model, or close something."
+                f"{files.name} and its dictionary need about {need / 2**30:.1f} GiB of memory, and only "
+                f"{have / 2**30:.1f} GiB {limit}. Choose a smaller model, or close other programs."
             )
 
 
-def wanted_by(graph: Graph) -> dict[str, Any]:
-    """What `clew.load` needs for a graph's own model; `ClewError` where the graph does not say it."""
+def settings_of(graph: Graph) -> LoadSettings:
+    """The settings that load a graph's own model; `ClewError` where the graph does not name one."""
     settings = graph.info.settings if graph.foreign is None else {}
     if not isinstance(settings.get("model"), str):
-        maker = f", made by {graph.info.generator}" if graph.info.generator else ""
+        maker = f" (made by {graph.info.generator})" if graph.info.generator else ""
         raise ClewError(
-            f"This graph came from elsewhere{maker}, and does not say how to load its model "
-            f"({graph.info.model or 'it names none'}), so nothing can be changed on it here. Trace its "
-            "prompt with a model of this machine to do that."
+            f"This graph came from elsewhere{maker} and does not say how to load its model "
+            f"({graph.info.model or 'it names none'}), so it cannot be changed here. Trace its prompt with a "
+            "model of this machine instead."
         )
-    found = {name: settings[name] for name in OPTIONS if isinstance(settings.get(name), str | int)}
-    neurons = found.get("dictionary", "neurons") == "neurons"
-    return found if neurons else {**found, "check": False}
+    options = {name: settings[name] for name in IDENTITY if isinstance(settings.get(name), str | int)}
+    neurons = options.get("dictionary", "neurons") == "neurons"
+    return LoadSettings(settings["model"], **options, check=neurons)
 
 
-def check_known(wanted: Mapping[str, Any], known: set[tuple[str, str]]) -> None:
-    """Refuse to load what only a file names: it could be any place on this machine or the network."""
+def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
+    """Raise `RequestError` for a model that only a file names: it may lie anywhere, the network included."""
     from clew.model.ready_models import ready_models
 
-    model, dictionary = wanted["model"], wanted.get("dictionary", "neurons")
+    model, dictionary = str(wanted.reference), str(wanted.dictionary)
     if (model, dictionary) in known:
         return
     ready = {listed.name for listed in ready_models() if listed.ready}
@@ -113,11 +115,11 @@ def check_known(wanted: Mapping[str, Any], known: set[tuple[str, str]]) -> None:
         raise RequestError(
             409,
             f"The graph's file names the model {model!r} with {dictionary!r}, which nobody has used here "
-            "yet; load it yourself first (New graph), if you know where it is from.",
+            "yet. If you know where it is from, load it yourself first (New graph).",
         )
 
 
-def weights_in(folder: Path, dtype: str) -> int:
+def weight_bytes(folder: Path, dtype: str) -> int:
     """Bytes that a model's weights will take; 0 where its files do not say."""
     from safetensors import SafetensorError, safe_open
 
@@ -131,16 +133,16 @@ def weights_in(folder: Path, dtype: str) -> int:
     return count * BYTES.get(dtype, 4)
 
 
-def _dictionary_size(wanted: Mapping[str, Any]) -> int:
-    """Bytes of a dictionary's files where they lie on this machine under the name given."""
-    path = Path(str(wanted.get("dictionary", "neurons"))).expanduser()
+def _dictionary_bytes(wanted: LoadSettings) -> int:
+    """Bytes of the dictionary's files where they lie on this machine."""
+    path = Path(str(wanted.dictionary)).expanduser()
     if path.is_file():
         return path.stat().st_size
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file()) if path.is_dir() else 0
 
 
-def _fits(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether nothing that is wanted is otherwise."""
-    plain = {"dictionary": "neurons", "dtype": "float32"}
-    asked = {**plain, **{name: wanted[name] for name in OPTIONS if wanted.get(name) is not None}}
-    return all(settings.get(name) == value for name, value in asked.items())
+def _matches(settings: Mapping[str, Any], wanted: LoadSettings) -> bool:
+    """Whether a loaded model has every option that is wanted; None means any."""
+    options = {name: getattr(wanted, name) for name in IDENTITY}
+    options = {name: value for name, value in options.items() if value is not None}
+    return settings.get("model") == str(wanted.reference) and options.items() <= settings.items()

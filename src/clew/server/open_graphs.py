@@ -1,4 +1,4 @@
-"""Graphs that were lately asked for, kept in memory within a bound."""
+"""Recently used graphs in memory, within a bound, and the edges of their nodes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-from clew.graph.arrays import ARRAY_TYPES
+from clew.feature import Feature
+from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.reader import open_graph
 from clew.server.errors import RequestError
+from clew.server.schemas.graphs import NodeEdge, NodeEdges, RestOfEdges
 
 MOST_BYTES = 2**30
 
@@ -24,6 +26,8 @@ class OpenGraph:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.page_bytes: bytes | None = None
+        """The part that pages get, once one was asked for."""
 
     @cached_property
     def node_ids(self) -> list[str]:
@@ -31,79 +35,68 @@ class OpenGraph:
 
     @cached_property
     def nodes(self) -> dict[str, int]:
+        """Nodes by id."""
         return {node_id: node for node, node_id in enumerate(self.node_ids)}
 
     @cached_property
     def features(self) -> set[str]:
-        """Spellings (`L12/4031`) of the features that it has anywhere."""
+        """Names (`L12/4031`) of the features of its nodes."""
         graph, nodes = self.graph, self.graph.of_kind(NodeKind.FEATURE)
-        places = np.stack([graph.node_layer[nodes], graph.node_feature[nodes]])
-        first = np.unique(places, axis=1, return_index=True)[1]
-        return {graph.feature_name(node) for node in nodes[first].tolist()}
-
-    @cached_property
-    def part_bytes(self) -> dict[str, bytes]:
-        """What pages were given of it, by name."""
-        return {}
+        pairs = np.unique(np.stack([graph.node_layer[nodes], graph.node_feature[nodes]]), axis=1)
+        return {str(Feature(layer, index)) for layer, index in pairs.T.tolist()}
 
     @property
     def size(self) -> int:
-        """Bytes of its arrays; names and part come to about as much again for a small graph."""
-        held = sum(getattr(self.graph, name).nbytes for name in ARRAY_TYPES) + 200 * self.graph.n_nodes
-        return held + sum(map(len, self.part_bytes.values()))
+        """Bytes of its arrays and its part, and an estimate of those of its names."""
+        arrays = sum(getattr(self.graph, name).nbytes for name in ARRAY_TYPES)
+        return arrays + 200 * self.graph.n_nodes + len(self.page_bytes or b"")
+
+    def edges_of(self, node_id: str, direction: Literal["in", "out"], count: int) -> NodeEdges:
+        """The strongest edges into or out of a node, and the sum of the others."""
+        graph, node = self.graph, self.nodes.get(node_id)
+        if node is None:
+            raise RequestError(404, f"The graph has no node {node_id[:60]!a}.")
+        if direction == "in":
+            edges = np.arange(graph.edge_offset[node], graph.edge_offset[node + 1])
+            others = graph.edge_source[edges]
+        else:
+            edges = np.flatnonzero(graph.edge_source == node)
+            others = np.searchsorted(graph.edge_offset, edges, side="right") - 1
+        strength = np.abs(graph.edge_weight[edges])
+        order = np.argsort(-strength, kind="stable")
+        listed, rest = order[:count], order[count:]
+        return NodeEdges(
+            total=len(edges),
+            edges=[
+                NodeEdge(
+                    node=self.node_ids[others[edge]],
+                    name=graph.node_name(int(others[edge])),
+                    weight=float(graph.edge_weight[edges[edge]]),
+                )
+                for edge in listed.tolist()
+            ],
+            rest=RestOfEdges(count=len(rest), weight_absolute=float(strength[rest].sum(dtype=np.float64))),
+        )
 
 
 class OpenGraphs:
-    """The most recently used graphs; the least recently used go first when room is needed."""
+    """The most recently used graphs; the least recently used leave when room is needed."""
 
     def __init__(self, path_of: Callable[[str], Path], most_bytes: int = MOST_BYTES) -> None:
         self._path_of = path_of
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, OpenGraph] = OrderedDict()
+        self._graphs: OrderedDict[str, OpenGraph] = OrderedDict()
 
     def get(self, graph: str) -> OpenGraph:
-        """Raises `ClewError` for a graph that is not there, or whose file was damaged meanwhile."""
+        """A graph by its id; raises `ClewError` for one that does not exist, or whose file is damaged."""
         with self._lock:
-            if graph not in self._held:
-                self._held[graph] = OpenGraph(open_graph(self._path_of(graph)))
-            self._held.move_to_end(graph)
-            found = self._held[graph]
-            self._make_room()
-            return found
-
-    def forget(self, graph: str) -> None:
-        with self._lock:
-            self._held.pop(graph, None)
-
-    def _make_room(self) -> None:
-        while len(self._held) > 1 and sum(held.size for held in self._held.values()) > self._most_bytes:
-            self._held.popitem(last=False)
-
-
-def edges_of(opened: OpenGraph, node_id: str, direction: Literal["in", "out"], count: int) -> dict[str, Any]:
-    """The strongest edges into or out of a node, and what the others come to."""
-    graph, node = opened.graph, opened.nodes.get(node_id)
-    if node is None:
-        raise RequestError(404, f"The graph has no node {node_id[:60]!a}.")
-    if direction == "in":
-        edges = np.arange(graph.edge_offset[node], graph.edge_offset[node + 1])
-        others = graph.edge_source[edges]
-    else:
-        edges = np.flatnonzero(graph.edge_source == node)
-        others = np.searchsorted(graph.edge_offset, edges, side="right") - 1
-    size = np.abs(graph.edge_weight[edges])
-    order = np.argsort(-size, kind="stable")
-    shown, rest = order[:count], order[count:]
-    return {
-        "total": len(edges),
-        "edges": [
-            {
-                "node": opened.node_ids[others[edge]],
-                "name": graph.node_name(int(others[edge])),
-                "weight": float(graph.edge_weight[edges[edge]]),
-            }
-            for edge in shown.tolist()
-        ],
-        "rest": {"count": len(rest), "weight_absolute": float(size[rest].sum(dtype=np.float64))},
-    }
+            if graph not in self._graphs:
+                self._graphs[graph] = OpenGraph(open_graph(self._path_of(graph)))
+            self._graphs.move_to_end(graph)
+            opened = self._graphs[graph]
+            while (
+                len(self._graphs) > 1 and sum(each.size for each in self._graphs.values()) > self._most_bytes
+            ):
+                self._graphs.popitem(last=False)
+            return opened

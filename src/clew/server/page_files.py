@@ -1,4 +1,4 @@
-"""The built page: read once, served from memory by name, so that no request ever names a file."""
+"""The built page: read once and served from memory by name, so that no request ever names a file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ TYPES = {
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",
 }
-"""Files of other kinds are no part of a page."""
+"""Types of the page's files by suffix; other files do not belong to it."""
 HASHED = re.compile(r".+-[A-Za-z0-9_-]{8}\.[a-z0-9]+")
 NOT_BUILT = (
     "The page is not built, so there is only the API (/api/openapi.json). Install clew from its wheel, or "
-    "build the page: pip install . in the checkout does.\n"
+    "run pip install . in the checkout, which builds the page.\n"
 )
 
 
@@ -38,7 +38,7 @@ class PageFile:
     content: bytes
     type: str
     keep: bool
-    """Whether its name changes with its content."""
+    """Whether browsers may keep it: its name changes with its content."""
 
 
 def read_page(folder: Path = BUILT) -> dict[str, PageFile]:
@@ -53,20 +53,20 @@ def read_page(folder: Path = BUILT) -> dict[str, PageFile]:
 
 
 def page_router(files: Mapping[str, PageFile]) -> APIRouter:
-    """Serves the files; for `/` without a page it says so."""
+    """Routes to the files; `/` without a built page answers with a sentence."""
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/{name:path}", methods=["GET", "HEAD"])
     def page_file(request: Request, name: str) -> Response:
-        found = files.get("/index.html" if name == "" else f"/{name}")
-        if found is None and name == "":
+        file = files.get("/index.html" if name == "" else f"/{name}")
+        if file is None and name == "":
             return PlainTextResponse(NOT_BUILT, 503)
         if name == "api" or name.startswith("api/"):
             raise HTTPException(404)
-        if found is None:
+        if file is None:
             return PlainTextResponse("There is nothing at this address; the page is at /.\n", 404)
-        caching = "public, max-age=31536000, immutable" if found.keep else "no-cache"
-        content = found.content if request.method == "GET" else b""
-        return Response(content, headers={"content-type": found.type, "cache-control": caching})
+        caching = "public, max-age=31536000, immutable" if file.keep else "no-cache"
+        content = file.content if request.method == "GET" else b""
+        return Response(content, headers={"content-type": file.type, "cache-control": caching})
 
     return router

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from clew.graph.graph import Graph
 from clew.intervention.intervention import From
+from clew.load_settings import LoadSettings
+from clew.options import options_of
 from clew.server.interventions import PlacedChange, sink_of_text, sink_of_token_ids
 from clew.server.schemas.jobs import InterveneRequest
 
 
 def python_for(
-    wanted: Mapping[str, Any],
+    loaded: LoadSettings,
     path: Path,
     changes: Sequence[PlacedChange],
     request: InterveneRequest,
     graph: Graph,
 ) -> str:
-    """A program that prints the same results; `wanted` are the arguments of `clew.load`."""
-    options = "".join(f", {name}={value!r}" for name, value in wanted.items() if name != "model")
+    """A program that prints the same results; `loaded` are the arguments of `clew.load`."""
+    options = [
+        f", {option.name}={getattr(loaded, option.name)!r}"
+        for option in options_of(LoadSettings).values()
+        if option.name != "reference" and getattr(loaded, option.name) != option.default
+    ]
     sink = ', sink="none"' if sink_of_token_ids(graph) else ""
     strengths = f"strengths={list(request.strengths)!r}"
     lines = [
         "import clew",
         "from clew import Feature, From, Intervention",
         "",
-        f"model = clew.load({wanted['model']!r}{options})",
+        f"model = clew.load({loaded.reference!r}{''.join(options)})",
         f"graph = clew.open({str(path)!r})",
         "prompt = graph.token_ids.tolist()",
         "changes = [",

@@ -1,4 +1,4 @@
-"""Who may talk to the server: the right host name, the right page, and away from home a token."""
+"""Access to the server: its own host names, its own page, and away from loopback a token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BODY = 32 * 2**20
-"""Bytes of a request that is no upload."""
+"""Bytes of a request that is not an upload."""
 UPLOAD = ("POST", "/api/graphs")
 READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -35,17 +35,17 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Access:
-    """What a request must show."""
+    """The requirements of a request."""
 
     hosts: frozenset[str]
     """Names by which the server may be called, in lower case."""
     token: str | None = None
     any_address: bool = False
-    """Whether it may be called by any IP address too, which no foreign name can be made to lead to."""
+    """Whether any IP address is allowed as a name too; no foreign name can pose as one."""
 
     @property
     def cookie(self) -> str:
-        """Its name differs from server to server, as cookies do not know ports."""
+        """Name of the cookie; it differs from server to server, because cookies ignore ports."""
         return f"clew-{hashlib.sha256((self.token or '').encode()).hexdigest()[:12]}"
 
 
@@ -53,7 +53,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def access_to(host: str, token: str | None) -> Access:
-    """For a server that listens on this address; with a token unless it is the machine's own."""
+    """The requirements of a server at this address, with a token unless it is loopback."""
     if token is None:
         return Access(LOOPBACK_NAMES)
     own = {host, f"[{host}]", socket.gethostname(), socket.getfqdn()}
@@ -70,7 +70,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """In front of everything: refuses what is foreign, bounds bodies, and gives each answer its headers."""
+    """A wrapper of the application that refuses foreign requests, limits bodies and adds headers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app, self.access = app, access
@@ -90,18 +90,18 @@ class Guard:
                 answered.setdefault("cache-control", "no-store")
             await send(message)
 
-        if found := self._sentence_against(scope, headers):
-            await _answer(send_with_headers, *found)
+        if refusal := self._foreign(scope, headers):
+            await _answer(send_with_headers, *refusal)
         elif location := self._exchange(scope):
             cookie = f"{self.access.cookie}={self.access.token}; Path=/; HttpOnly; SameSite=Strict"
             await _answer(send_with_headers, 303, "", {"location": location, "set-cookie": cookie})
-        elif found := self._sentence_against_stranger(scope, headers):
-            await _answer(send_with_headers, *found)
+        elif refusal := self._without_token(scope, headers):
+            await _answer(send_with_headers, *refusal)
         else:
             await self.app(scope, _bounded(scope, headers, receive), send_with_headers)
 
-    def _sentence_against(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Host, Origin and the browser's own word on where a request comes from."""
+    def _foreign(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence for a foreign Host, Origin or Sec-Fetch-Site; None for a request of its own."""
         host = headers.get("host", "")
         if not self._is_own(host):
             return (
@@ -109,11 +109,14 @@ class Guard:
                 f"This server does not answer to the name {host[:100]!r}; open the one it printed.",
             )
         if scope["path"].startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return 403, "Another page asked for this, which is not allowed; open clew's own page."
+            return 403, "Another page sent this request, which is not allowed. Open clew's own page."
         origin = headers.get("origin")
         sensitive = scope["method"] not in READING or scope["path"] == "/api/events"
         if sensitive and origin is not None and origin.lower() != f"{scope['scheme']}://{host.lower()}":
-            return 403, "A page of another origin asked for this, which is not allowed; open clew's own page."
+            return (
+                403,
+                "A page of another origin sent this request, which is not allowed. Open clew's own page.",
+            )
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -126,7 +129,7 @@ class Guard:
             return False
 
     def _exchange(self, scope: Scope) -> str | None:
-        """Where to go on without the token in the address, once the link that was printed is opened."""
+        """The address without the token, for the printed link; None for any other address."""
         if self.access.token is None or scope["path"].startswith("/api/"):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -135,7 +138,8 @@ class Guard:
         rest = urlencode(given, doseq=True)
         return f"/?{rest}" if rest else "/"
 
-    def _sentence_against_stranger(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+    def _without_token(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence for a request without the token; None where none is needed."""
         if self.access.token is None:
             return None
         kind, _, bearer = headers.get("authorization", "").partition(" ")
@@ -147,20 +151,20 @@ class Guard:
             cookie = None
         if cookie is not None and self._is_token(cookie.value):
             return None
-        return 401, "This server wants a token: open the whole link that clew serve printed."
+        return 401, "This server needs a token. Open the whole link that clew serve printed."
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self.access.token or "").encode()) and bool(given)
 
 
 def _host_name(host: str) -> str:
-    """Without the port."""
+    """The host name without the port."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdecimal() else host).lower()
 
 
 def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
-    """The same body, cut off with 413 where it grows too large; uploads have a bound of their own."""
+    """The same body, refused with 413 where it grows too large; uploads have a limit of their own."""
     if (scope["method"], scope["path"]) == UPLOAD:
         return receive
     received = 0
@@ -170,7 +174,9 @@ def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > MOST_BODY or _length(headers) > MOST_BODY:
-            raise HTTPException(413, f"A request may have {MOST_BODY // 2**20} MiB; send less at once.")
+            raise HTTPException(
+                413, f"A request may have at most {MOST_BODY // 2**20} MiB; send less at once."
+            )
         return message
 
     return receive_bounded
@@ -183,8 +189,8 @@ def _length(headers: Headers) -> int:
 
 async def _answer(send: Send, status: int, sentence: str, headers: dict[str, str] | None = None) -> None:
     body = json.dumps({"detail": sentence}).encode() if sentence else b""
-    found = {"content-type": "application/json", "content-length": str(len(body)), **(headers or {})}
-    raw = [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
+    every = {"content-type": "application/json", "content-length": str(len(body)), **(headers or {})}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in every.items()]
     if status == 401:
         raw.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": raw})

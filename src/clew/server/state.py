@@ -1,4 +1,4 @@
-"""All that routes work with, in one place that the app makes and ends."""
+"""The objects behind all routes, and the parameters and answers that routes share."""
 
 from __future__ import annotations
 
@@ -19,45 +19,46 @@ from clew.server.schemas.base import ID, Problem
 
 @dataclass(frozen=True)
 class ServerState:
-    """What the server holds while it runs."""
+    """Everything that the server holds while it runs."""
 
     library: Library
     events: Events
     jobs: Jobs
-    kept: ModelCache
+    models: ModelCache
     page: dict[str, PageFile]
     indexes: Indexes
 
-    def graph(self, graph: str) -> Graph:
-        """A graph with all that people added to it, and what the index of its dictionary calls features."""
-        return self.indexes.named(self.library.annotated(graph))
+    def annotated_graph(self, graph: str) -> Graph:
+        """A graph with everything that people added to it, and its index's labels of features."""
+        return self.indexes.with_labels(self.library.annotated(graph))
 
     def close(self) -> None:
+        """End streams of events, the running job, and open files."""
         self.events.close()
         self.jobs.stop()
         self.indexes.close()
         self.library.close()
 
 
-def _service(request: Request) -> ServerState:
-    return request.app.state.service
+def _state(request: Request) -> ServerState:
+    return request.app.state.server
 
 
-Served = Annotated[ServerState, Depends(_service)]
-GraphId = Annotated[str, Path(pattern=ID, description="A graph's id.")]
-JobId = Annotated[str, Path(pattern=ID, description="A job's id.")]
+State = Annotated[ServerState, Depends(_state)]
+GraphId = Annotated[str, Path(pattern=ID, description="Id of the graph.")]
+JobId = Annotated[str, Path(pattern=ID, description="Id of the job.")]
 
 Responses = dict[int | str, dict[str, Any]]
 
 ALWAYS: Responses = {
-    400: {"model": Problem, "description": "The request is no HTTP that makes sense."},
+    400: {"model": Problem, "description": "The request is not valid HTTP."},
     401: {"model": Problem, "description": "The token is missing or wrong (away from loopback)."},
-    403: {"model": Problem, "description": "Another page asked for this."},
+    403: {"model": Problem, "description": "The request comes from another page."},
     413: {"model": Problem, "description": "The request is too large."},
     421: {"model": Problem, "description": "The Host header names another server."},
-    422: {"model": Problem, "description": "Something given cannot be used."},
+    422: {"model": Problem, "description": "A value of the request cannot be used."},
     500: {"model": Problem, "description": "A fault of clew."},
 }
 """Answers that any request may get."""
-NOT_FOUND: Responses = {404: {"model": Problem, "description": "There is no such thing in the library."}}
-CONFLICT: Responses = {409: {"model": Problem, "description": "Not possible as things stand now."}}
+NOT_FOUND: Responses = {404: {"model": Problem, "description": "The library has no such thing."}}
+CONFLICT: Responses = {409: {"model": Problem, "description": "The present state does not allow it."}}

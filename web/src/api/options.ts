@@ -95,6 +95,16 @@ export const TRACE_OPTIONS = {
 } as const;
 
 export const INTERVENTION_OPTIONS = {
+  "strengths": {
+    "default": [
+      1.0
+    ],
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Multiples of the changes, with one effect for each; 0 is no change, 1 the change."
+  },
   "regime": {
     "default": "free",
     "minimum": null,
@@ -105,17 +115,7 @@ export const INTERVENTION_OPTIONS = {
       "frozen-attention",
       "free"
     ],
-    "sentence": "The parts of the model that respond to the changes."
-  },
-  "strengths": {
-    "default": [
-      1.0
-    ],
-    "minimum": null,
-    "above": null,
-    "maximum": null,
-    "choices": [],
-    "sentence": "Factors of the change, with one result for each."
+    "sentence": "What responds: direct (as edges predict), frozen-attention or free (the real model)."
   },
   "generate": {
     "default": 0,

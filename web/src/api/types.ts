@@ -302,6 +302,18 @@ export interface components {
         /** @description Change features on a graph's prompt. */
         InterveneRequest: {
             /**
+             * @description Multiples of the changes, with one effect for each; 0 is no change, 1 the change.
+             * @default [
+             *       1
+             *     ]
+             */
+            strengths: number[];
+            /**
+             * @description What responds: direct (as edges predict), frozen-attention or free (the real model).
+             * @default free
+             */
+            regime: components["schemas"]["Regime"];
+            /**
              * @description Always `intervene`. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
@@ -310,18 +322,6 @@ export interface components {
             graph: string;
             /** @description The changes, all made together. */
             changes: components["schemas"]["NodeChange"][];
-            /**
-             * @description The parts of the model that respond to the changes.
-             * @default free
-             */
-            regime: components["schemas"]["Regime"];
-            /**
-             * @description Factors of the change, with one result for each.
-             * @default [
-             *       1
-             *     ]
-             */
-            strengths: number[];
             /**
              * @description Number of tokens to generate after the prompt.
              * @default 0
@@ -518,7 +518,9 @@ export interface components {
             detail: string;
         };
         /**
-         * @description The parts of the model that respond to a change.
+         * @description `direct`: Attention, norms and MLPs are held fixed, as an edge assumes.
+         *     `frozen-attention`: Attention patterns are held fixed; norms and MLPs respond.
+         *     `free`: Nothing is held fixed: the real model.
          * @enum {string}
          */
         Regime: "direct" | "frozen-attention" | "free";

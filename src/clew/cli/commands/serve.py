@@ -73,14 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
     address = listen(arguments.host, arguments.port)
     library = opened_library(arguments.library)
     try:
-        taken_in = [library.take_in_once(path.expanduser()) for path in arguments.files]
+        imported = [library.import_file_once(path.expanduser()) for path in arguments.files]
     except BaseException:
         library.close()
         raise
     serve_until_stopped(
         address,
         library,
-        graph=taken_in[-1]["id"] if taken_in else None,
+        graph=imported[-1].id if imported else None,
         open_browser=not arguments.no_open,
         memory=arguments.memory_budget,
         indexes=arguments.index,

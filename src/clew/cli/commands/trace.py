@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
         names = " and ".join(str(path) for path, _ in written)
         raise KeyboardInterrupt(names and f"{names} had been written") from None
     if library and entry:
-        _show(library, entry["id"], model)
+        _show(library, entry.id, model)
     if failure:
         raise failure
 

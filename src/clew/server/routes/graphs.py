@@ -1,15 +1,16 @@
-"""The library: list, import, rename, delete, restore."""
+"""Routes to the library: list, import, rename, delete, restore."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from clew.server.limits import too_large
 from clew.server.schemas.library import GraphEntry, Rename
-from clew.server.state import NOT_FOUND, GraphId, Served, ServerState
+from clew.server.state import NOT_FOUND, GraphId, ServerState, State
 
 router = APIRouter(prefix="/graphs", tags=["library"])
 
@@ -22,27 +23,29 @@ BODY = {
 }
 
 
-@router.get("", response_model=list[GraphEntry])
-def list_graphs(served: Served) -> list[dict[str, Any]]:
-    """All graphs, the newest first."""
-    return served.library.entries()
+@router.get("")
+def list_graphs(state: State) -> list[GraphEntry]:
+    """All graphs, newest first."""
+    return state.library.entries()
 
 
-@router.get("/{graph}", response_model=GraphEntry, responses=NOT_FOUND)
-def one_graph(served: Served, graph: GraphId) -> dict[str, Any]:
+@router.get("/{graph}", responses=NOT_FOUND)
+def one_graph(state: State, graph: GraphId) -> GraphEntry:
     """One graph's entry."""
-    return served.library.entry(graph)
+    return state.library.entry(graph)
 
 
-@router.post("", status_code=201, response_model=GraphEntry, openapi_extra=BODY)
+@router.post("", status_code=201, openapi_extra=BODY)
 async def import_graph(
-    served: Served,
+    state: State,
     request: Request,
-    name: Annotated[str | None, Query(max_length=200, description="By default the prompt.")] = None,
-) -> dict[str, Any]:
-    """Put a graph file into the library, with the annotations that it holds; of any content type."""
-    path, limit = served.library.new_upload(), served.library.limits.upload
-    received = _announced(request)
+    name: Annotated[
+        str | None, Query(max_length=200, description="Name in the library (by default the prompt).")
+    ] = None,
+) -> GraphEntry:
+    """Put a graph file, with its annotations, into the library; any content type will do."""
+    path, limit = state.library.new_upload(), state.library.limits.upload
+    received = _content_length(request)
     if received > limit:
         raise too_large("A file", received, limit)
     try:
@@ -53,40 +56,40 @@ async def import_graph(
                 if received > limit:
                     raise too_large("A file", received, limit)
                 file.write(chunk)
-        return await run_in_threadpool(_taken_in, served, path, name)
+        return await run_in_threadpool(_import, state, path, name)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _announced(request: Request) -> int:
+def _content_length(request: Request) -> int:
     text = request.headers.get("content-length", "0")
     return int(text) if text.isdecimal() else 0
 
 
-def _taken_in(served: ServerState, path: Any, name: str | None) -> dict[str, Any]:
-    entry = served.library.take_in(path, name)
-    served.events.publish("library", graph=entry["id"], what="added")
+def _import(state: ServerState, path: Path, name: str | None) -> GraphEntry:
+    entry = state.library.import_file(path, name)
+    state.events.publish("library", graph=entry.id, what="added")
     return entry
 
 
-@router.patch("/{graph}", response_model=GraphEntry, responses=NOT_FOUND)
-def rename_graph(served: Served, graph: GraphId, body: Rename) -> dict[str, Any]:
+@router.patch("/{graph}", responses=NOT_FOUND)
+def rename_graph(state: State, graph: GraphId, body: Rename) -> GraphEntry:
     """Give a graph another name."""
-    entry = served.library.rename(graph, body.name)
-    served.events.publish("library", graph=graph, what="changed")
+    entry = state.library.rename(graph, body.name)
+    state.events.publish("library", graph=graph, what="changed")
     return entry
 
 
 @router.delete("/{graph}", status_code=204, responses=NOT_FOUND)
-def delete_graph(served: Served, graph: GraphId) -> None:
-    """Take a graph out of sight; for 30 days it can be restored."""
-    served.library.delete(graph)
-    served.events.publish("library", graph=graph, what="deleted")
+def delete_graph(state: State, graph: GraphId) -> None:
+    """Hide a graph; it can be restored for 30 days."""
+    state.library.delete(graph)
+    state.events.publish("library", graph=graph, what="deleted")
 
 
-@router.post("/{graph}/restore", response_model=GraphEntry, responses=NOT_FOUND)
-def restore_graph(served: Served, graph: GraphId) -> dict[str, Any]:
-    """Bring a deleted graph back; one that is there stays as it is."""
-    entry = served.library.restore(graph)
-    served.events.publish("library", graph=graph, what="added")
+@router.post("/{graph}/restore", responses=NOT_FOUND)
+def restore_graph(state: State, graph: GraphId) -> GraphEntry:
+    """Bring a deleted graph back; another one stays as it is."""
+    entry = state.library.restore(graph)
+    state.events.publish("library", graph=graph, what="added")
     return entry

@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from clew.attribution.settings import TraceSettings
+from clew.intervention import settings
+from clew.intervention.settings import InterventionSettings
 from clew.server.schemas.base import ID, Body, request
 from clew.server.schemas.models import ModelChoice, Prompt, Token, TokenProbability
 
@@ -21,8 +23,8 @@ How = TypeAliasType(
 Regime = TypeAliasType(
     "Regime",
     Annotated[
-        Literal["direct", "frozen-attention", "free"],
-        Field(description="The parts of the model that respond to a change."),
+        settings.Regime,
+        Field(description="\n".join(f"`{name}`: {sentence}" for name, sentence in settings.REGIMES.items())),
     ],
 )
 JobState = TypeAliasType(
@@ -90,7 +92,7 @@ class NodeChange(Body):
 
 
 @request
-class InterveneRequest(Body):
+class InterveneRequest(InterventionSettings, Body):
     """Change features on a graph's prompt."""
 
     kind: Literal["intervene"]
@@ -99,10 +101,9 @@ class InterveneRequest(Body):
     """Id of the graph."""
     changes: Annotated[list[NodeChange], Len(1, 1000)]
     """The changes, all made together."""
-    regime: Regime = "free"
-    """The parts of the model that respond to the changes."""
+    regime: Regime = InterventionSettings.regime
     strengths: Annotated[tuple[Annotated[float, Ge(-1e6), Le(1e6)], ...], Len(1, 50)] = (1.0,)
-    """Factors of the change, with one result for each."""
+    """Multiples of the changes, with one effect for each; 0 is no change, 1 the change."""
     generate: Annotated[int, Ge(0), Le(1000)] = 0
     """Number of tokens to generate after the prompt."""
 
