@@ -222,5 +222,5 @@ def test_real_graphs_have_a_dozen_groups(shared_graph_path):
 
 
 def test_a_summary_needs_a_group():
-    with pytest.raises(ClewError, match="at least one group; 0 cannot be shown"):
+    with pytest.raises(ClewError, match="max_groups is 0; give at least 1"):
         summarize(random_graph(), 0)

@@ -1,4 +1,4 @@
-"""Plain names for groups of nodes: the words that they share, else where they lie."""
+"""Names of groups of nodes: the words that their members share, else their place."""
 
 from __future__ import annotations
 
@@ -73,23 +73,23 @@ def _main_output(graph: GraphArrays) -> str:
 
 
 def _listed(texts: list[str], otherwise: str) -> str:
-    """All of them where they are few and short."""
+    """The texts in one list, or their number if the list is too long."""
     listed = ", ".join(texts)
     return listed if len(listed) <= LONGEST else f"{len(texts)} {otherwise}"
 
 
 def _labels(graph: GraphArrays, group: Members, flow: Flow) -> str:
-    """The label that carries most of a group, or few and short ones that do; else nothing."""
-    found: dict[str, float] = defaultdict(float)
+    """The labels of most of a group's influence, if they are few and short; else an empty text."""
+    influence: dict[str, float] = defaultdict(float)
     for node in group.nodes.tolist():
         if label := graph.label(node, by_rule=False):
-            found[label] += float(flow.influence[node])
-    strongest = sorted(found, key=lambda label: -found[label])[:MOST_NAMED]
+            influence[label] += float(flow.influence[node])
+    strongest = sorted(influence, key=lambda label: -influence[label])[:MOST_NAMED]
     half = flow.influence[group.nodes].sum() / 2
-    if strongest and found[strongest[0]] > half:
+    if strongest and influence[strongest[0]] > half:
         return _cut(strongest[0])
     listed = "; ".join(strongest)
-    return listed if len(listed) <= LONGEST and sum(found[label] for label in strongest) > half else ""
+    return listed if len(listed) <= LONGEST and sum(influence[label] for label in strongest) > half else ""
 
 
 def _cut(label: str) -> str:
@@ -97,7 +97,7 @@ def _cut(label: str) -> str:
 
 
 def _place(graph: GraphArrays, group: Members, flow: Flow) -> str:
-    """`on " France", early`: the token that carries most, or the strongest few."""
+    """The strongest tokens and the depth of a group: `on " France", early`."""
     mass = flow.influence[group.nodes]
     mass = mass if mass.sum() > 0 else np.ones(len(mass))
     at = np.bincount(graph.node_position[group.nodes], mass) / mass.sum()
@@ -112,7 +112,7 @@ def _place(graph: GraphArrays, group: Members, flow: Flow) -> str:
 
 
 def _telling_apart(graph: GraphArrays, group: Members, flow: Flow) -> str:
-    """What tells a group from another of its name."""
+    """The position or layers that tell a group from another of its name."""
     if group.kind == NodeKind.TOKEN:
         return f"position {int(graph.node_position[group.nodes].min())}"
     low, high = layer_span(graph, group, flow)

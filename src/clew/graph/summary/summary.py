@@ -1,4 +1,4 @@
-"""A graph in about a dozen named groups: what a person reads first."""
+"""Summary of a graph: about a dozen named groups and the edges between them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from clew.graph.summary.topics import shared_words
 from clew.graph.summary.words import Words, words_of
 
 MAX_GROUPS = 12
+"""Groups of a summary by default, at most."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +26,27 @@ class Group:
 
     name: str
     kind: NodeKind
-    """Of most of its nodes."""
+    """The kind of most of its nodes."""
     members: tuple[int, ...]
     """Node indices, ascending."""
     share: float
-    """Of the influence on all nodes but targets."""
+    """Share of the influence of all nodes."""
     weight: float
-    """Of its targets, as explained outputs: for others 0."""
+    """Weight of its targets as explained outputs; 0 for other groups."""
     layer: float
-    """Mean, weighted by influence (of targets, by weight)."""
+    """Mean layer, weighted by influence (targets by weight)."""
     layers: tuple[int, int]
-    """Between which the middle four fifths of its influence lie."""
+    """First and last layer of the middle four fifths of its influence."""
     position: float
-    """Mean, weighted as the layer."""
+    """Mean position, weighted as the layer."""
     positions: tuple[int, int]
-    """The first and the last."""
+    """The first and the last position."""
     words: tuple[str, ...]
-    """What at least two of its features promote together; most influential first, at most three."""
+    """At most three words that at least two of its features promote, most influential first."""
     own: bool
-    """Whether it is a person's (`annotations.supernodes`)."""
+    """True for a person's supernode."""
     color: str | None = None
-    """`#rrggbb`, where a person chose one."""
+    """`#rrggbb`, if a person chose a color."""
 
 
 @dataclass(frozen=True)
@@ -60,37 +61,36 @@ class GroupEdge:
     """Number of the group in `Summary.groups`."""
     target: int
     carried: float
-    """The sum."""
+    """The sum without signs."""
     effect: float
-    """The same with signs: positive where the source makes its targets more active than they are."""
+    """The sum with signs: positive if the source makes its targets more active."""
     share: float
-    """`carried`, as a share of all that flows into the target group from outside of it."""
+    """`carried` as a share of all that flows into the target group from outside."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Groups from tokens up to outputs, the edges between them (strongest first), and what is missing.
-
-    `shown`, the shares of the groups, and `in_no_group` add up to 1. Of that, `through_errors` is what no
-    feature explains, grouped or not. `pruned` is not among them: the share of the whole graph's influence
-    that flowed through what this graph does not hold.
-    """
+    """Groups from tokens up to outputs, and the edges between them, strongest first."""
 
     groups: tuple[Group, ...]
     edges: tuple[GroupEdge, ...]
     shown: float
+    """Share of the influence in groups."""
     in_no_group: float
+    """The rest: 1 - `shown`."""
     through_errors: float
+    """Share of the influence that no feature explains, grouped or not."""
     pruned: float
+    """Share of the whole graph's influence that pruning left out; the other shares do not count it."""
     node_ids: tuple[str, ...]
-    """Of all nodes of the graph, as `Graph.node_ids`."""
+    """Ids of all nodes of the graph, as in `Graph.node_ids`."""
 
     def edges_into(self, group: int) -> list[GroupEdge]:
-        """What flows into a group, the strongest first."""
+        """The edges into a group, strongest first."""
         return [edge for edge in self.edges if edge.target == group]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dictionaries and lists; members are node ids."""
+        """The summary as dictionaries and lists; members are node ids."""
         return {
             "groups": [
                 {
@@ -116,27 +116,26 @@ class Summary:
 
 
 def summarize(graph: GraphArrays, max_groups: int = MAX_GROUPS) -> Summary:
-    """The (pruned) graph in at most `max_groups` groups that carry most of the influence, and a person's own.
+    """The graph (best pruned) in at most `max_groups` groups, besides a person's supernodes.
 
-    A person's supernodes come first and stay as they are; they take no room from the others. Then the
-    likeliest outputs and the most influential tokens, each alone, with the rest of them together; all
-    errors; features that promote the same words; and the other features by where they lie and what they
-    read and write. The same graph always gives the same summary. Raises `ClewError` for fewer than one
-    group.
+    The likeliest outputs and the most influential tokens have groups of their own, and the others of their
+    kind share one. All errors make one group. Features are grouped by the words that they promote, then by
+    their effect on the outputs, then by layer and position. The same graph always gives the same summary.
+    Raises `ClewError` for fewer than one group.
     """
     if max_groups < 1:
-        raise ClewError(f"A summary has at least one group; {max_groups} cannot be shown.")
+        raise ClewError(f"max_groups is {max_groups}; give at least 1.")
     flow, words = measure_flow(graph), words_of(graph)
-    found = group_nodes(graph, flow, words, max_groups)
-    names = names_of(graph, found, flow)
+    members = group_nodes(graph, flow, words, max_groups)
+    names = names_of(graph, members, flow)
     total = float(flow.influence.sum()) or 1.0
     groups = tuple(
-        _group(graph, flow, words, members, name, total) for members, name in zip(found, names, strict=True)
+        _group(graph, flow, words, each, name, total) for each, name in zip(members, names, strict=True)
     )
     shown = sum(group.share for group in groups)
     return Summary(
         groups=groups,
-        edges=tuple(_edges(graph, flow, found, total)),
+        edges=tuple(_edges(graph, flow, members, total)),
         shown=shown,
         in_no_group=max(0.0, 1 - shown),
         through_errors=float(flow.influence[graph.of_kind(NodeKind.ERROR)].sum() / total),
@@ -167,7 +166,7 @@ def _group(graph: GraphArrays, flow: Flow, words: Words, members: Members, name:
 
 
 def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], total: float) -> list[GroupEdge]:
-    """One for each pair of groups that some edge connects, the strongest first."""
+    """An edge for each pair of groups that the graph's edges connect, strongest first."""
     n_groups = len(groups)
     group = np.full(graph.n_nodes, n_groups)
     for number, members in enumerate(groups):
@@ -176,18 +175,18 @@ def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], total: float) 
     carried, effect = carried / total, effect / total
     inflow = carried.sum(axis=0) - np.diagonal(carried)
     share = carried * safe_divide(np.ones(n_groups + 1), inflow)
-    found = [
+    edges = [
         GroupEdge(source, target, *(float(table[source, target]) for table in (carried, effect, share)))
         for source, target in np.argwhere(carried[:n_groups, :n_groups] > 0).tolist()
         if source != target
     ]
-    return sorted(found, key=lambda edge: -edge.carried)
+    return sorted(edges, key=lambda edge: -edge.carried)
 
 
 def flow_between(
     graph: GraphArrays, flow: Flow, group: Int64[np.ndarray, " node"], n_groups: int
 ) -> tuple[Float64[np.ndarray, "source target"], Float64[np.ndarray, "source target"]]:
-    """What the edges from each group to each other carry, without signs and with them; see `GroupEdge`."""
+    """The flow from each group to each other, without signs and with them; see `GroupEdge`."""
     target = graph.edge_target
     pair = group[graph.edge_source] * n_groups + group[target]
     weight = graph.edge_weight * flow.per_weight[target]

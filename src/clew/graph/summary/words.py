@@ -1,4 +1,4 @@
-"""The words that features promote, or are labelled with: which of them say something, and their spelling."""
+"""Words that features promote, or are labelled with: their worth for naming, and their spelling."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ from clew.graph.influence import safe_divide
 HALF_RANK = 5.0
 """The sixth token that a feature promotes counts half as much as the first."""
 SHORTEST = 3
-"""Letters of the shortest word that may stand in a name."""
+"""Letters of the shortest word in a name."""
 LONGEST = 24
+"""Letters of the longest word in a name."""
 LONGEST_LABEL = 200
-"""Letters; what follows names nothing."""
+"""Letters of a label that are read."""
 COMMONEST = 0.01
-"""A word that a larger share of the features promotes ("the", "and") tells none of them apart, or twice as
-large a share for a word of the prompt or of an output ..."""
+"""Largest share of the features that promote a naming word ("the" and "and" name nothing).
+
+It is twice as large for words of the prompt or of an output."""
 FEW = 8
-"""... unless they are fewer than this."""
+"""A word that so many features or fewer promote is never too common."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """Which nodes promote which words: one entry for each pair of them.
+    """Pairs of a node and a word that it promotes, one entry for each pair.
 
-    Where no output tokens are stored, the words of labels stand for them (`from_labels`). A word is a token
-    without its spaces, in lower case and without a plural's ending. `weight` falls with the token's rank
-    among those that the node promotes.
+    A graph without output tokens has the words of its labels instead (`from_labels`). A word is a token
+    without spaces, in lower case and without a plural's ending. `weight` falls with the token's rank among
+    those that the node promotes.
     """
 
     node: Int64[np.ndarray, " entry"] = field(default_factory=lambda: np.zeros(0, np.int64))
     word: Int64[np.ndarray, " entry"] = field(default_factory=lambda: np.zeros(0, np.int64))
     weight: Float64[np.ndarray, " entry"] = field(default_factory=lambda: np.zeros(0))
     text: tuple[str, ...] = ()
-    """The spelling of each word that counts most."""
+    """The strongest spelling of each word."""
     worth: Float64[np.ndarray, " word"] = field(default_factory=lambda: np.zeros(0))
-    """What a word says about a feature that promotes it, from 0: nothing.
+    """The value of each word for naming features, from 0 (none) to 1.
 
-    With `up` features that promote it and `down` that demote it, `(up - down) / (up + down)`: fragments
-    that a model has hardly seen stand at either end of many features and say nothing about any of them.
-    Nothing either for common words, what is spelled like no word of the prompt's scripts, and words of one
-    feature alone.
+    It is `(up - down) / (up + down)` for `up` features that promote the word and `down` that demote it: rare
+    fragments are at either end of many features and say nothing about any. Common words, fragments, and words
+    of one feature alone have none.
     """
     rarity: Float64[np.ndarray, " word"] = field(default_factory=lambda: np.zeros(0))
     """`log(features / up)`."""
@@ -82,7 +83,7 @@ def words_of(graph: GraphArrays) -> Words:
 
 
 def _words_of_labels(graph: GraphArrays) -> Words:
-    """Each word of a label counts the same; nothing is known of what a feature demotes."""
+    """The words of all labels; each counts the same, and none is demoted."""
     notes = graph.annotations
     if not notes.labels and not notes.feature_labels and not graph.index_labels:
         return Words()
@@ -113,7 +114,7 @@ def _words_of_labels(graph: GraphArrays) -> Words:
 def _may_name(
     graph: GraphArrays, numbers: dict[str, int], rarity: np.ndarray, begins: set[str]
 ) -> np.ndarray:
-    """Which words may stand in a name: whole ones, of the prompt's scripts, and not too common."""
+    """A mask of the words that may stand in a name: whole words that are not too common."""
     own_texts = [target.text for target in graph.info.targets] + list(graph.info.tokens)
     named = set(map(stem, own_texts))
     spread, few = np.exp(-rarity), FEW / max(1, len(graph.of_kind(NodeKind.FEATURE)))
@@ -127,7 +128,7 @@ def _may_name(
 def _worth(
     graph: GraphArrays, node: np.ndarray, up: np.ndarray, down: np.ndarray, n_words: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Worth and rarity of each word; a feature counts once, at however many positions it is active."""
+    """Worth and rarity of each word; a feature counts once, whatever the number of its positions."""
     place = graph.node_layer[node].astype(np.int64), graph.node_feature[node]
     _, feature = np.unique(np.stack(place), axis=1, return_inverse=True)
     feature = feature.reshape(-1)
@@ -145,7 +146,7 @@ def _worth(
 def _each_pair_once(
     node: np.ndarray, word: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A node's several spellings of a word count as its strongest."""
+    """Each pair of node and word once, with the weight of its strongest spelling."""
     nodes = np.repeat(node.astype(np.int64), word.shape[1])[word.ravel() >= 0]
     weights, words = weight.ravel()[word.ravel() >= 0], word.ravel()[word.ravel() >= 0]
     key = nodes * (int(words.max(initial=0)) + 1) + words
@@ -157,7 +158,7 @@ def _each_pair_once(
 def _spellings(
     numbers: dict[str, int], texts: list[str], stems: list[str], weight: np.ndarray
 ) -> tuple[str, ...]:
-    """For each word the spelling that weighs most, without its spaces."""
+    """The spelling of each word that weighs most, without spaces."""
     best: dict[str, tuple[float, str]] = {}
     for text, word, heavy in zip(texts, stems, weight.tolist(), strict=True):
         if word and (word not in best or heavy > best[word][0]):
@@ -176,12 +177,12 @@ def stem(text: str) -> str:
 
 
 def is_nameable(text: str) -> bool:
-    """Whether a person takes it for a word: letters only, and neither one or two of them nor very many."""
+    """True for a text that looks like a word: letters only, neither too few nor too many."""
     return text.isalpha() and len(text) <= LONGEST and (len(text) >= SHORTEST or not _is_spaced(text))
 
 
 def begins_word(text: str) -> bool:
-    """Whether a token can be a whole word: it begins with a space, where its script has spaces."""
+    """True for a token that can begin a word: it begins with a space, if its script has spaces."""
     return text[:1].isspace() or not _is_spaced(text.strip())
 
 
@@ -192,5 +193,5 @@ def script(text: str) -> str:
 
 
 def _is_spaced(text: str) -> bool:
-    """Whether the script puts spaces between words, as all but a few do."""
+    """True if the text's script puts spaces between words, as most do."""
     return script(text) not in ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
