@@ -39,7 +39,7 @@ PAGE = {
     "/assets/sans-a1b2c3d4.woff2": PageFile(b"wOF2", "font/woff2", keep=True),
     "/clew.svg": PageFile(b"<svg/>", "image/svg+xml", keep=False),
 }
-"""What the page's build leaves, in small."""
+"""A small page, as its build writes one."""
 
 
 @pytest.fixture
@@ -84,6 +84,6 @@ def brought(client: TestClient, path: Path, **query: str) -> dict[str, Any]:
 
 
 def sentence(answer: Any, status: int) -> str:
-    """What a refused request was told."""
+    """The sentence that refuses a request."""
     assert answer.status_code == status, answer.text
     return answer.json()["detail"]

@@ -31,7 +31,7 @@ BOUNDED = hypothesis.settings(
 )
 
 MEAN_MORE = {"POST /api/graphs", "PATCH /api/graphs/{graph}/annotations"}
-"""What no JSON schema can say makes these refuse most of what it allows."""
+"""Routes with rules that no JSON schema can express; they refuse most of what their schema allows."""
 
 
 def graph_with_index():

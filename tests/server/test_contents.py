@@ -1,4 +1,4 @@
-"""What is in a graph: its arrays, a part where it is large, edges of a node, and files to take away."""
+"""Contents of a graph: its arrays, a part where it is large, edges of a node, and exported files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What features mean, through the API: the index of a graph's dictionary, labels, search, and exports."""
+"""Meaning of features through the API: the index of a dictionary, labels, search, and exports."""
 
 from __future__ import annotations
 

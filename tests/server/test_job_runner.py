@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import time
 from dataclasses import replace
 
@@ -77,7 +78,7 @@ def intervene(client, graph, *changes, **more):
 
 
 def failure(client, graph, change):
-    """What was told of an intervention that cannot be made."""
+    """The error of an intervention that cannot be made."""
     job = done(client, {"kind": "intervene", "graph": graph, "changes": [change]})
     assert job["state"] == "failed", job
     return job["error"]
@@ -257,7 +258,7 @@ def test_a_graph_of_the_same_prompt_but_another_model_is_told(home, traced, tmp_
     wrong = replace(graph, node_activation=graph.node_activation * 3)
     entry = brought(home, wrong.save(tmp_path / "wrong.clew"))
     change = {"nodes": features_of(graph)[:1], "how": "ablate"}
-    assert "of another model or dictionary" in failure(home, entry["id"], change)
+    assert "have other activations in tiny" in failure(home, entry["id"], change)
 
 
 def test_a_model_that_is_not_there_fails_with_clews_own_sentence(home):
@@ -295,3 +296,19 @@ def test_a_graph_of_another_dtype_wants_another_model(model_folder, model):
     kept = ModelCache(model=model)
     assert kept.ready(LoadSettings(model_folder)) is model
     assert kept.ready(LoadSettings(model_folder, dtype="bfloat16")) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("layers", 3, "layers: there is no such field"),
+        ("max_nodes", 100_001, "less than or equal to 100000"),
+        ("target_probability", 0, "greater than 0"),
+        ("memory", 2**40, "memory: "),
+        ("prompt", "\ud800", "half a character"),
+    ],
+)
+def test_a_trace_is_refused_by_the_field(home, field, value, problem):
+    body = json.dumps({"kind": "trace", "model": "any", "prompt": "w3"} | {field: value})
+    answer = home.post("/api/jobs", content=body, headers={"content-type": "application/json"})
+    assert problem in sentence(answer, 422)

@@ -1,4 +1,4 @@
-"""Who may talk to the server: foreign names, foreign pages and strangers are turned away."""
+"""Access to the server: foreign names, foreign pages and strangers are turned away."""
 
 from __future__ import annotations
 

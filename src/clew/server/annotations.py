@@ -31,7 +31,7 @@ class Changed:
     values: Values
     conflicts: Values
     wrote: bool
-    """Whether the change wrote anything."""
+    """True where the change wrote anything."""
 
 
 class AnnotationRows:

@@ -33,17 +33,17 @@ def html_file(page: Mapping[str, PageFile], graph: bytes, document: Any, name: s
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     scripts: list[str] = []
 
-    def script(found: re.Match[str]) -> str:
-        text = _plain_lines(_text(page, found[1]))
+    def script(match: re.Match[str]) -> str:
+        text = _plain_lines(_text(page, match[1]))
         text = re.sub(r"<(?=/script|script|!--)", r"\\x3C", text, flags=re.IGNORECASE)
         scripts.append(f'<script type="module">{_hashed(text, hashes["script"])}</script>')
         return ""
 
-    def link(found: re.Match[str]) -> str:
-        if "stylesheet" in found[0]:
-            text = re.sub("</(?=style)", r"<\\/", _with_files(page, found[1]), flags=re.IGNORECASE)
+    def link(match: re.Match[str]) -> str:
+        if "stylesheet" in match[0]:
+            text = re.sub("</(?=style)", r"<\\/", _with_files(page, match[1]), flags=re.IGNORECASE)
             return f"<style>{_hashed(_plain_lines(text), hashes['style'])}</style>"
-        return found[0].replace(found[1], _data_url(_file(page, found[1])))
+        return match[0].replace(match[1], _data_url(_file(page, match[1])))
 
     text = _plain_lines(_text(page, "/index.html"))
     text = LINK.sub(link, SCRIPT.sub(script, text))
@@ -55,7 +55,7 @@ def html_file(page: Mapping[str, PageFile], graph: bytes, document: Any, name: s
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     title = f"<title>{html.escape(name)} · clew</title>"
     text = re.sub(r"<title>.*?</title>", lambda _: title, text, count=1, flags=re.DOTALL)
-    text = re.sub(r"<head\b[^>]*>", lambda found: found[0] + meta, text, count=1)
+    text = re.sub(r"<head\b[^>]*>", lambda match: match[0] + meta, text, count=1)
     end = "".join([_data_block("clew-graph", graph), _json_block("clew-document", document), *scripts])
     return text.replace("</body>", f"{end}</body>", 1).encode()
 
@@ -78,8 +78,8 @@ def _with_files(page: Mapping[str, PageFile], name: str) -> str:
     """A style sheet with its fonts and pictures inside it."""
     folder = name.rpartition("/")[0]
 
-    def inside(found: re.Match[str]) -> str:
-        address = found[1] if found[1].startswith("/") else f"{folder}/{found[1].removeprefix('./')}"
+    def inside(match: re.Match[str]) -> str:
+        address = match[1] if match[1].startswith("/") else f"{folder}/{match[1].removeprefix('./')}"
         return f"url({_data_url(_file(page, address))})"
 
     return ADDRESS.sub(inside, _text(page, name))

@@ -142,7 +142,7 @@ def _dictionary_bytes(wanted: LoadSettings) -> int:
 
 
 def _matches(settings: Mapping[str, Any], wanted: LoadSettings) -> bool:
-    """Whether a loaded model has every option that is wanted; None means any."""
+    """True where a loaded model has every option that is wanted; None means any value."""
     options = {name: getattr(wanted, name) for name in IDENTITY}
     options = {name: value for name, value in options.items() if value is not None}
     return settings.get("model") == str(wanted.reference) and options.items() <= settings.items()

@@ -38,7 +38,7 @@ class PageFile:
     content: bytes
     type: str
     keep: bool
-    """Whether browsers may keep it: its name changes with its content."""
+    """True where browsers may keep it, because its name changes with its content."""
 
 
 def read_page(folder: Path = BUILT) -> dict[str, PageFile]:

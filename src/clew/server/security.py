@@ -41,7 +41,7 @@ class Access:
     """Names by which the server may be called, in lower case."""
     token: str | None = None
     any_address: bool = False
-    """Whether any IP address is allowed as a name too; no foreign name can pose as one."""
+    """True where any IP address is allowed as a name too; no foreign name can pose as one."""
 
     @property
     def cookie(self) -> str:

@@ -15,13 +15,13 @@ export interface components {
             /** @description New values by key; null takes a value back. */
             changes: components["schemas"]["AnnotationChanges"];
         };
-        /** @description What a key stands for. */
+        /** @description The value of a key. */
         AnnotationValue: string | true | components["schemas"]["NodeGroup"];
         /** @description Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group). */
         AnnotationValues: {
             [key: string]: components["schemas"]["AnnotationValue"];
         };
-        /** @description What came of a change. */
+        /** @description The outcome of a change. */
         AnnotationsPatched: {
             /** @description The revision after the change. */
             revision: number;

@@ -24,7 +24,7 @@ class NodeGroup(Body):
 
 
 AnnotationValue = TypeAliasType(
-    "AnnotationValue", Annotated[str | Literal[True] | NodeGroup, Field(description="What a key stands for.")]
+    "AnnotationValue", Annotated[str | Literal[True] | NodeGroup, Field(description="The value of a key.")]
 )
 AnnotationValues = TypeAliasType(
     "AnnotationValues",
@@ -63,7 +63,7 @@ class AnnotationPatch(Body):
 
 
 class AnnotationsPatched(BaseModel):
-    """What came of a change."""
+    """The outcome of a change."""
 
     revision: int = Field(description="The revision after the change.")
     values: dict[str, AnnotationValue | None] = Field(
