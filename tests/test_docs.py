@@ -68,3 +68,16 @@ def test_every_make_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
     assert named <= targets
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/how-a-graph-is-made.md"])
+def test_every_path_that_is_named_exists(name: str):
+    paths = re.findall(r"`((?:src|web|tests|docs|benchmarks|tools)/[^`\s]+)`", (ROOT / name).read_text())
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_contributing_is_one_screen():
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 110
