@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_overloads
 
 import numpy as np
 import pytest
@@ -14,8 +14,17 @@ from annotated_types import Ge, Le
 from clew.attribution.settings import TraceCall
 from clew.cli.options import MEBIBYTE, add_option, settings_of
 from clew.errors import ClewError
+from clew.facade import Model
 from clew.index.settings import IndexCall
-from clew.intervention.settings import CircuitSettings, GenerateCall, InterveneCall, ValidateCall
+from clew.intervention.intervention import HOW, How
+from clew.intervention.settings import (
+    REGIMES,
+    CircuitSettings,
+    GenerateCall,
+    InterveneCall,
+    Regime,
+    ValidateCall,
+)
 from clew.load_settings import LoadCall
 from clew.options import Share, check_options, options_of, takes_options_of
 
@@ -129,6 +138,19 @@ def test_the_docstring_lists_options_with_sentences_bounds_and_defaults():
 )
 def test_every_option_has_a_sentence(settings):
     assert all(option.sentence.endswith(".") for option in options_of(settings).values())
+
+
+def test_overloads_of_intervene_have_the_parameters_of_its_call():
+    for overload in get_overloads(inspect.getattr_static(Model, "intervene").__wrapped__):
+        _, _, *options = inspect.signature(overload).parameters.values()
+        assert {option.name: option.kind for option in options} == {
+            option.name: option.kind for option in inspect.signature(InterveneCall).parameters.values()
+        }
+
+
+def test_every_regime_and_every_way_of_change_has_a_sentence():
+    assert tuple(REGIMES) == get_args(Regime)
+    assert tuple(HOW) == get_args(How)
 
 
 def test_numbers_of_numpy_are_numbers_and_infinity_is_none():

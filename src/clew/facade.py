@@ -49,7 +49,7 @@ class Model:
     language_model: LanguageModel
     dictionary: Dictionary
     quality: Quality | None = None
-    """How well transcoders stand in for the MLPs, measured on loading; None for neurons."""
+    """Quality of transcoders in place of the MLPs, measured on loading; None for neurons."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `load` that give the same model again; graphs keep them among their settings."""
 

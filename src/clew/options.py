@@ -79,7 +79,11 @@ class Option:
             return ""
         most = "to" if self.at_least is not None else "and at most" if self.above is not None else "up to"
         words = (("from", self.at_least), ("above", self.above), (most, self.at_most))
-        bounds = [f"{word} {bound / unit:,g}" for word, bound in words if bound is not None]
+        bounds = [
+            f"{word} {bound // unit:,}" if isinstance(bound, int) else f"{word} {bound / unit:,g}"
+            for word, bound in words
+            if bound is not None
+        ]
         return " ".join(["a whole number" if self.type is int else "a number", *bounds])
 
     def allows(self, value: Any) -> bool:

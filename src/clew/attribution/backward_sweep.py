@@ -81,7 +81,7 @@ def _read_off(
     weight: Float[Tensor, "column row"],
     constant: Float[Tensor, " row"],
 ) -> None:
-    """What every source that writes at this layer does to the targets under way."""
+    """Add the effects of every source that writes at this layer on the targets under way."""
     n_positions, first = len(gradient), sources.first_position
     for position, features, vectors in sources.writes[layer].by_position:
         if position >= n_positions:

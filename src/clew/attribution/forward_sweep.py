@@ -1,4 +1,4 @@
-"""Sweep from sources up: each column is what one source adds to the stream, read by every target it passes.
+"""Sweep from sources up: each column is one source's write to the stream, read by every target it passes.
 
 The mirror image of the backward sweep, and the cheaper one where most nodes stand late in the
 prompt: a source at the last position never leaves it. Sources join at the layer that they write
@@ -96,7 +96,7 @@ def _read_at_mlp(
     weight: Float[Tensor, "target every_column"],
     buffer: Tensor,
 ) -> Float[Tensor, "position d_model column"] | None:
-    """Where the layer's MLP reads: note what its targets see, and return what its skip connection adds."""
+    """Fill in the effects on the layer's targets; returns the writes of its skip connection."""
     if not active.shape[2]:
         return None
     _read_at(layer, active, first, targets, weight[:, : active.shape[2]])
@@ -111,7 +111,7 @@ def _read_at(
     targets: Targets,
     weight: Float[Tensor, "target column"],
 ) -> None:
-    """What every target that reads at this layer sees of the sources under way."""
+    """Fill in the effects of the sources under way on every target that reads at this layer."""
     if not stream.shape[2]:
         return
     for position, rows in targets.cells[layer] if layer < len(targets.cells) else ():
@@ -126,7 +126,7 @@ def _write_at(
     slot: Int[Tensor, " every_column"],
     sources: Sources,
 ) -> None:
-    """Let this layer's features and errors join."""
+    """Add this layer's features and errors to the sources under way."""
     writes = sources.writes[layer]
     _add_vectors(stream, first, slot[writes.feature], writes.position, writes.vector)
     errors = slot[sources.error_columns(layer, sources.n_positions)]

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 CAUSAL_BLOCK = 64
-"""Positions per product of the mixing step; what lies outside a block's causal reach is skipped."""
+"""Positions per product of the mixing step; positions outside a block's causal reach are skipped."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class FrozenAttention:
     """The input norm's gain times `W_V^T`; heads that share a value head share its columns."""
 
     def scratch_floats(self, n_positions: int, n_columns: int) -> int:
-        """How many floats either direction needs to work in."""
+        """Number of floats that either direction needs to work in."""
         return n_positions * (self.output.shape[0] + self.value.shape[1]) * n_columns
 
     def add_backward(self, gradient: Float[Tensor, "position d_model column"], scratch: Tensor) -> None:
-        """Add to gradients on the block's output what reaches its input through it, in place.
+        """Carry gradients from the block's output to its input, added in place.
 
         The gradients cover the first positions of the prompt.
         """
@@ -54,7 +54,7 @@ class FrozenAttention:
         torch.baddbmm(gradient, self.value.expand(n_positions, -1, -1), at_values, out=gradient)
 
     def add_forward(self, stream: Float[Tensor, "position d_model column"], scratch: Tensor) -> None:
-        """Add to streams on the block's input what it writes, in place.
+        """Add the block's writes to streams at its input, in place.
 
         The streams cover the last positions of the prompt; before these they are zero.
         """
@@ -84,16 +84,16 @@ class FrozenAttention:
         )
 
     def _heads(self, at_heads: Tensor) -> Tensor:
-        """As `[value head, sharer, position, head_dim * column]`."""
+        """The heads as `[value head, sharer, position, head_dim * column]`."""
         split = at_heads.unflatten(1, (self.n_value_heads, -1, self.head_dim)).flatten(3)
         return split.permute(1, 2, 0, 3)
 
     def _value_heads(self, at_values: Tensor) -> Tensor:
-        """As `[value head, position, head_dim * column]`."""
+        """The value heads as `[value head, position, head_dim * column]`."""
         return at_values.unflatten(1, (self.n_value_heads, self.head_dim)).flatten(2).transpose(0, 1)
 
     def _shared(self, pattern: Tensor) -> Tensor:
-        """As `[value head, sharer, position, position]`."""
+        """The pattern as `[value head, sharer, position, position]`."""
         return pattern.unflatten(0, (self.n_value_heads, -1))
 
     @property

@@ -1,4 +1,4 @@
-"""A graph around computed edges: nodes in file order, what the prompt and the model are called."""
+"""Graphs from computed edges: nodes in file order, with the names of prompt and model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build_graph(
     outputs: OutputTargets,
     edges: EdgeWeights,
 ) -> Graph:
-    """Nodes in file order around the edges; influence and scores are left to fill in."""
+    """A graph with its nodes in file order; influence and scores are computed later."""
     n_features, n_outputs = len(features), len(outputs.targets)
     sources, n_sources = edges.sources, edges.sources.n_columns
     n_tokens = recording.n_positions
@@ -72,7 +72,7 @@ def build_graph(
 
 
 def _around(values: np.ndarray, n_features: int, gap: np.ndarray) -> np.ndarray:
-    """Per-row values with NaN where errors and tokens, which have no row, stand."""
+    """Values of rows with NaN at errors and tokens, which have no row."""
     return np.concatenate([values[:n_features], gap, values[n_features:]]).astype(np.float32)
 
 

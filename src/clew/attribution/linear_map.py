@@ -23,7 +23,7 @@ class LinearMap:
     recording: Recording
 
     def attention(self, layer: int) -> FrozenAttention:
-        """A layer's attention block, ready to carry gradients backward."""
+        """A layer's attention block with its recorded pattern and norms."""
         parts, recording = self.model.layers[layer], self.recording
         output = parts.output.weight.float().T
         pattern = recording.pattern[layer] * recording.attention_scale[layer]
@@ -34,7 +34,7 @@ class LinearMap:
         return FrozenAttention(output=output, pattern=pattern, value=value.contiguous())
 
     def attention_constant(self, layer: int) -> Float[Tensor, "position d_model"] | None:
-        """What the block's biases (of its norms, `W_V`, `W_O`) add to the stream; None without any."""
+        """The write of the block's biases (of its norms, `W_V`, `W_O`) to the stream; None without any."""
         parts, recording = self.model.layers[layer], self.recording
         at_values = _sum(parts.value.bias, _matvec(parts.value.weight, parts.attention_norm.bias))
         attended = None
@@ -69,7 +69,7 @@ class LinearMap:
     def read_constant(
         self, point: ReadPoint, layer: int, direction: Float[Tensor, "reader d_model"]
     ) -> Float[Tensor, " reader"]:
-        """What the norm's bias contributes to each reader."""
+        """The norm's bias as each reader reads it."""
         bias = self.read_bias(point, layer)
         return direction.new_zeros(len(direction)) if bias is None else direction @ bias
 
@@ -80,7 +80,7 @@ class LinearMap:
         position: Int[Tensor, " writer"],
         direction: Float[Tensor, "writer d_model"],
     ) -> Float[Tensor, "writer d_model"]:
-        """Directions at a write point as what they add to the stream after the layer's MLP."""
+        """Directions at a write point as directions on the stream after the layer's MLP."""
         norm, scale = self.model.layers[layer].mlp_post_norm, self.recording.mlp_post_scale
         if point is WritePoint.STREAM or norm is None or scale is None:
             return direction
@@ -89,14 +89,14 @@ class LinearMap:
     def at_stream(
         self, point: WritePoint, layer: int, values: Float[Tensor, "column position d_model"]
     ) -> Float[Tensor, "column position d_model"]:
-        """Values at a write point of every position as what they add to the stream."""
+        """Values at a write point, at every position, as writes to the stream."""
         position = torch.arange(values.shape[1], device=values.device).repeat(len(values))
         return self.write_to_stream(point, layer, position, values.flatten(0, 1)).view(values.shape)
 
     def to_read_point(
         self, point: ReadPoint, layer: int, change: Float[Tensor, "position d_model column"]
     ) -> Float[Tensor, "position d_model column"]:
-        """A change of the stream before a layer's MLP as what changes at the read point."""
+        """A change of the stream before a layer's MLP as a change at the read point."""
         if point is ReadPoint.RESIDUAL:
             return change
         norm, scale = self.model.layers[layer].mlp_norm, self.recording.mlp_scale[layer]
@@ -120,7 +120,7 @@ class LinearMap:
     def write_constant(
         self, point: WritePoint, layer: int, offset: Float[Tensor, " d_model"] | None
     ) -> Float[Tensor, "position d_model"] | None:
-        """What a decoder's offset and the post-norm's bias add to the stream; None without any."""
+        """The write of a decoder's offset and the post-norm's bias to the stream; None without any."""
         norm, n_positions = self.model.layers[layer].mlp_post_norm, self.recording.n_positions
         constant = None if point is WritePoint.STREAM else _broadcast_bias(norm, n_positions)
         if offset is None:
@@ -146,7 +146,7 @@ class LinearMap:
         return SkipConnection(skip, scale)
 
     def read_bias(self, point: ReadPoint, layer: int) -> Float[Tensor, " d_model"] | None:
-        """What stands at a read point where the stream is zero."""
+        """The value at a read point where the stream is zero."""
         return self.model.layers[layer].mlp_norm.bias if point is ReadPoint.MLP_INPUT else None
 
     def read_output(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, "target d_model"]:
@@ -156,7 +156,7 @@ class LinearMap:
     def to_logits(
         self, change: Float[Tensor, "column position d_model"]
     ) -> Float[Tensor, "column position vocabulary"]:
-        """A change of the stream before the final norm as what changes in the logits, before a soft-cap."""
+        """A change of the stream before the final norm as a change of the logits before a soft-cap."""
         norm, weight = self.model.final_norm, self.model.unembedding_weight
         if norm.centred:
             change = change - change.mean(dim=-1, keepdim=True)
@@ -164,7 +164,7 @@ class LinearMap:
         return nn.functional.linear(read.to(weight.dtype), weight).float()
 
     def output_constant(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, " target"]:
-        """What the final norm's bias contributes to each output direction."""
+        """The final norm's bias as each output direction reads it."""
         bias = self.model.final_norm.bias
         return direction.new_zeros(len(direction)) if bias is None else direction @ bias
 
@@ -177,7 +177,7 @@ def _before_norm(norm: Norm, direction: Tensor, *, gain: bool) -> Tensor:
 
 
 def _through_post_norm(norm: Norm, direction: Tensor) -> Tensor:
-    """Directions written into a norm as what comes out of it, up to its scale: `gain * (C v)`."""
+    """Directions written into a norm as directions behind it, up to its scale: `gain * (C v)`."""
     if norm.centred:
         direction = direction - direction.mean(dim=-1, keepdim=True)
     return direction * norm.gain

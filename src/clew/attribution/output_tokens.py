@@ -1,4 +1,4 @@
-"""The tokens that a feature writes towards: its decoder direction read by the unembedding."""
+"""Output tokens of features: decoder directions read by the unembedding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe(
 ) -> Graph:
     """The graph with the ten highest and lowest output tokens of some feature nodes.
 
-    `decoder` holds, for each of `nodes`, what one unit of its activation adds to the stream.
+    `decoder` holds the write of one unit of activation to the stream, for each of `nodes`.
     """
     tokens, logits = extreme_tokens(model, decoder, on_progress)
     described = OutputTokens(
@@ -47,8 +47,10 @@ def extreme_tokens(
     decoder: Float[Tensor, "feature d_model"],
     on_progress: OnStep = ignore_step,
 ) -> tuple[Int[Tensor, "feature shown"], Float[Tensor, "feature shown"]]:
-    """The tokens whose logits vectors raise most (`SHOWN` of them), then those they lower most, with these
-    logits, leaving the final norm's scale out."""
+    """For each vector the `SHOWN` tokens whose logits it raises most, then those that it lowers most.
+
+    The logits beside them leave the final norm's scale out.
+    """
     gain = model.final_norm.gain
     unembedding = model.unembedding_weight
     if model.final_norm.centred:

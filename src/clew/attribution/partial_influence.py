@@ -1,4 +1,7 @@
-"""Choosing features by repeated partial influence, as published (Ameisen et al. 2025; circuit-tracer).
+"""Selection of features by repeated partial influence, as published and as circuit-tracer does it.
+
+"Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al. 2025,
+https://transformer-circuits.pub/2025/attribution-graphs/methods.html
 
 Rows are computed for the outputs, then for the features that influence the outputs most through the
 rows known so far, a round at a time, until enough are chosen. It follows only absolute edges between

@@ -1,4 +1,4 @@
-"""Which active features become nodes, when there are more than the graph should hold."""
+"""Selection of the active features that become nodes, by total attribution."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def select_features(
 def best_ranked(
     encoding: Encoding, rank: list[Float[Tensor, " feature"]], max_nodes: int, first_position: int
 ) -> ActiveFeatures:
-    """The active features (ranked by layer) that rank highest, those before `first_position` left out."""
+    """The active features that rank highest (`rank` is by layer), without those before `first_position`."""
     chosen = []
     for layer, ranked in enumerate(rank):
         ranked[encoding.active(layer).position < first_position] = 0
@@ -72,7 +72,7 @@ def total_attribution(
     gradient[-1] = outputs.direction.T
     everywhere = torch.arange(n_positions, device=model.device)
     scratch = gradient.new_empty(linear.attention(0).scratch_floats(n_positions, len(weight)))
-    found: list[Tensor] = []
+    attribution: list[Tensor] = []
     at_write: list[Tensor] = []
     for done, layer in enumerate(reversed(range(model.n_layers))):
         on_progress(done, model.n_layers)
@@ -82,11 +82,11 @@ def total_attribution(
         if encoding.reach > 1 and own is gradient:
             at_write[0] = gradient.clone()
         on_feature, on_read = encoding.pull_back(layer, at_write)
-        found.append((on_feature.abs() @ weight) * encoding.active(layer).activation.abs())
+        attribution.append((on_feature.abs() @ weight) * encoding.active(layer).activation.abs())
         through = linear.read_from_stream(encoding.read_point, layer, everywhere, on_read.transpose(1, 2))
         if not model.parallel_blocks:
             gradient += through.transpose(1, 2)
         linear.attention(layer).add_backward(gradient, scratch)
         if model.parallel_blocks:
             gradient += through.transpose(1, 2)
-    return found[::-1]
+    return attribution[::-1]

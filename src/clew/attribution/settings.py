@@ -18,7 +18,7 @@ TargetRequest: TypeAlias = str | int
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSettings:
-    """How a prompt becomes tokens."""
+    """The tokenization of a prompt."""
 
     sink: str | None = None
     """Text of the first token, which soaks up attention; "none" for none (by default chosen)."""
@@ -26,7 +26,7 @@ class PromptSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class TraceSettings(PromptSettings, Thresholds):
-    """What to trace; every default is a recommendation.
+    """Targets, features and thresholds of a trace; every default is a recommendation.
 
     Features that pruning at the thresholds keeps get output tokens; the graph stays whole.
     """
@@ -34,20 +34,20 @@ class TraceSettings(PromptSettings, Thresholds):
     targets: TargetRequest | Sequence[TargetRequest] | None = None
     """Next tokens to explain: text, id or 'A minus B' (by default the likeliest)."""
     max_targets: Annotated[int, Ge(1), Le(1000)] = 10
-    """At most so many of the likeliest tokens are explained."""
+    """Explain at most so many of the likeliest tokens."""
     target_probability: Share = 0.95
     """Explain as few of the likeliest tokens as reach this probability together."""
     max_nodes: Annotated[int, Ge(1)] = 4096
-    """At most so many features become nodes; the rest counts into the error nodes."""
+    """Make nodes of at most so many features; the others are part of the error nodes."""
     selection: Literal["attribution", "influence"] = "attribution"
-    """Choose features by their total attribution, or (as published, and slower) by influence."""
+    """Choose features by total attribution, or by influence (as published, but slower)."""
     memory: Annotated[int, Ge(16 * 2**20)] = 96 * 2**20
-    """Bytes that the sweep may work in, besides the model and the result."""
+    """Bytes that computing edges may take, besides the model and the graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceCall(TraceSettings):
-    """The settings of a trace, and who hears of its progress."""
+    """Parameters of `Model.trace` behind the prompt."""
 
     on_progress: OnProgress = ignore_progress
     """Called with a phase, how much of it is done, and how much there is."""

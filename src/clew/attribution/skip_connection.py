@@ -19,15 +19,15 @@ class SkipConnection:
     """Both norms' frozen scales."""
 
     def written(self, stream: Float[Tensor, "position d_model"]) -> Float[Tensor, "position d_model"]:
-        """What it adds on a whole prompt."""
+        """The writes on a whole prompt."""
         return stream @ self.matrix.T * self.scale[:, None]
 
     def forward(self, stream: Float[Tensor, "position d_model column"], buffer: Tensor) -> Tensor:
-        """What streams at the last positions of the prompt add through it; lies in `buffer`."""
+        """The writes for streams at the last positions of the prompt, computed in `buffer`."""
         return self._product(self.matrix, self.scale[-len(stream) :], stream, buffer)
 
     def backward(self, gradient: Float[Tensor, "position d_model column"], buffer: Tensor) -> Tensor:
-        """What reaches its input of gradients at the first positions of the prompt; lies in `buffer`."""
+        """Gradients at its input for those at the first positions of the prompt, computed in `buffer`."""
         return self._product(self.matrix.T, self.scale[: len(gradient)], gradient, buffer)
 
     @staticmethod

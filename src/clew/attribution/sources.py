@@ -85,7 +85,7 @@ class Sources:
         return torch.cat([features, errors.to(features.device), tokens.to(features.device)])
 
     def error_columns(self, layer: int, n_positions: int) -> slice:
-        """Columns of a layer's errors at the first `n_positions` positions, those before nodes left out."""
+        """Columns of a layer's errors at the first `n_positions` positions; the sink has none."""
         start = len(self.feature_layer) + layer * (self.n_positions - self.first_position)
         return slice(start, start + max(0, n_positions - self.first_position))
 

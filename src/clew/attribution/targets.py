@@ -1,4 +1,4 @@
-"""Which outputs to explain: the likeliest next tokens, named tokens, or differences of two."""
+"""Targets of edges: the chosen features, and outputs (next tokens, or differences of two)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class OutputTargets:
-    """Chosen outputs: what each is, its direction on the final stream, and what its row must add up to."""
+    """Chosen outputs, each with its direction on the final stream and the total of its row."""
 
     targets: tuple[Target, ...]
     direction: Float[Tensor, "target d_model"]
@@ -78,7 +78,7 @@ def feature_reads(
 def likeliest_targets(
     model: LanguageModel, recording: Recording, *, count: int = 10, probability: float = 0.95
 ) -> tuple[Target, ...]:
-    """The likeliest next tokens, as few as reach `probability` together, at most `count`."""
+    """The fewest of the likeliest next tokens that reach `probability` together, at most `count`."""
     found, token = recording.logits.softmax(-1).topk(min(count, len(recording.logits)))
     enough = int((found.cumsum(0) < probability).sum()) + 1
     pairs = zip(token.tolist()[:enough], found.tolist()[:enough], strict=True)
@@ -117,7 +117,7 @@ def _named(model: LanguageModel, probability: Tensor, request: TargetRequest) ->
 
 
 def _token_id(model: LanguageModel, probability: Tensor, request: TargetRequest) -> int:
-    """The token that a request means; of a word with and without a space in front, the likelier."""
+    """The id of a requested token; of a word with and without a space in front, the likelier."""
     if isinstance(request, int):
         if not 0 <= request < len(probability):
             raise ClewError(f"Target id {request} is not in the vocabulary (0 to {len(probability) - 1}).")

@@ -1,4 +1,8 @@
-"""From a prompt to its attribution graph: record, select, sweep, check."""
+"""Trace a prompt to its attribution graph: record it, choose features, compute edges, check them.
+
+The graphs are those of "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al.
+2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ from clew.progress import OnProgress, Stopwatch, ignore_progress
 
 
 class GapWarning(UserWarning):
-    """A graph's rows do not add up to what they explain."""
+    """The rows of a graph do not add up to the values that they explain."""
 
 
 @torch.no_grad()
@@ -52,7 +56,7 @@ def trace(
 ) -> Graph:
     """The whole attribution graph of a prompt (text or token ids); prune it to read it.
 
-    Features that survive pruning at the settings' thresholds are described by their output tokens.
+    Features that pruning at the settings' thresholds keeps get their output tokens.
     Raises `ClewError` for a prompt, target, sink or setting that cannot be used.
     """
     check_options(settings)
@@ -112,7 +116,7 @@ def _chosen_features(
 
 
 def _decoders(linear: LinearMap, encoding: Encoding, features: ActiveFeatures, chosen: np.ndarray) -> Tensor:
-    """What one unit of each chosen feature adds to the stream, over all layers that it writes to."""
+    """The write of one unit of each chosen feature to the stream, summed over its layers."""
     subset = features.at(torch.from_numpy(chosen).to(features.layer.device))
     decoder = torch.zeros(len(subset), linear.model.d_model, device=linear.model.device)
     for layer in range(linear.model.n_layers):
@@ -126,7 +130,7 @@ def _decoders(linear: LinearMap, encoding: Encoding, features: ActiveFeatures, c
 def _chosen_targets(
     model: LanguageModel, recording: Recording, settings: TraceSettings
 ) -> tuple[Target, ...]:
-    """In node order: differences first, then by token id."""
+    """The targets in node order: differences first, then by token id."""
     requests = settings.targets
     if requests:
         named = [requests] if isinstance(requests, str | int) else requests

@@ -142,7 +142,7 @@ class InterventionResult:
     regime: Regime
     strength: float
     interventions: tuple[Intervention, ...]
-    """As they were given, patches and names of a graph included."""
+    """The interventions as given, patches and names of a graph included."""
     layers: range | None
     """The layers at which changes were written and MLPs held fixed; None for no such limit."""
     model: str

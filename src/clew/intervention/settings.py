@@ -23,7 +23,7 @@ REGIMES: dict[Regime, str] = {
     "frozen-attention": "Attention patterns are held fixed; norms and MLPs respond.",
     "free": "Nothing is held fixed: the real model.",
 }
-"""Each regime, and what responds in it."""
+"""Each regime, with the parts of the model that respond."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Strengths:
 
 @dataclass(frozen=True)
 class InterventionSettings(Strengths):
-    """How the model responds to changes of features."""
+    """The response of the model to changes of features."""
 
     regime: Regime = "free"
-    """What responds: direct (as edges predict), frozen-attention or free (the real model)."""
+    """The parts that respond: direct (as edges predict), frozen-attention or free (the real model)."""
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """How text is generated."""
+    """Length and sampling of generated text."""
 
     max_tokens: Annotated[int, Ge(1)] = 20
     """Generate at most so many tokens."""
@@ -60,7 +60,7 @@ class GenerationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationSettings:
-    """Which features of a graph are tested by ablation."""
+    """The features of a graph to test by ablation."""
 
     count: Annotated[int, Ge(0)] = 50
     """Ablate so many of the most influential features, one by one."""
@@ -72,7 +72,7 @@ class ValidationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CircuitSettings:
-    """How a circuit is tested."""
+    """The test of a circuit."""
 
     outside: Literal["zero", "mean"] = "zero"
     """Put features outside the circuit to zero, or to their mean over a built-in text."""
