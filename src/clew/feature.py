@@ -26,19 +26,35 @@ class Feature:
 
     @classmethod
     def match(cls, text: str) -> Feature | None:
-        """The feature that `L12/4031` names; None for any other text."""
+        """The feature that `L12/4031` names; None for any other text.
+
+        Args:
+            text: A name.
+        """
         found = FEATURE.fullmatch(text)
         return _feature(found) if found else None
 
     @classmethod
     def parse(cls, text: str) -> Feature:
-        """The feature that `L12/4031` names; raises `ClewError` for any other text."""
+        """The feature that `L12/4031` names.
+
+        Args:
+            text: A name.
+
+        Raises:
+            ClewError: If the text does not name a feature.
+        """
         feature = cls.match(text)
         if feature is None:
             raise ClewError(f"{text[:80]!r} is not a feature; write one as L12/4031.{suggestion(text)}")
         return feature
 
     def at(self, position: int) -> FeatureAt:
+        """This feature at one position.
+
+        Args:
+            position: Position of a token, from 0.
+        """
         return FeatureAt(self.layer, position, self.index)
 
     def __str__(self) -> str:
@@ -55,6 +71,7 @@ class FeatureAt:
 
     @property
     def feature(self) -> Feature:
+        """The feature without its position."""
         return Feature(self.layer, self.index)
 
     @classmethod
@@ -62,6 +79,9 @@ class FeatureAt:
         """The feature and position that `L12/4031@5` names; None for any other text.
 
         The position may be negative, which counts from the prompt's end; nothing resolves it here.
+
+        Args:
+            text: A name.
         """
         found = FEATURE_AT.fullmatch(text)
         return _feature(found).at(int(found["position"])) if found else None

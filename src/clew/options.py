@@ -159,7 +159,8 @@ def takes_options_of(settings: Callable[Keywords, Settings]) -> TakesOptions[Key
             parameter.replace(annotation=_annotation(options[parameter.name]))
             for parameter in inspect.signature(settings).parameters.values()
         ]
-        signature = inspect.Signature([*leading, *own])
+        result = inspect.signature(function).return_annotation
+        signature = inspect.Signature([*leading, *own], return_annotation=result)
 
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:

@@ -101,14 +101,17 @@ class GraphArrays:
 
     @property
     def n_nodes(self) -> int:
+        """Number of nodes."""
         return len(self.node_kind)
 
     @property
     def n_edges(self) -> int:
+        """Number of edges."""
         return len(self.edge_source)
 
     @property
     def size(self) -> Size:
+        """Numbers of nodes, features and edges."""
         return Size(self.n_nodes, len(self.of_kind(NodeKind.FEATURE)), self.n_edges)
 
     @property
@@ -128,7 +131,11 @@ class GraphArrays:
         return np.where(self.node_kind == NodeKind.TARGET, self.node_activation, 0).astype(np.float32)
 
     def of_kind(self, kind: NodeKind) -> Int64[np.ndarray, " chosen"]:
-        """Indices of the nodes of one kind, in node order."""
+        """Indices of the nodes of one kind, in node order.
+
+        Args:
+            kind: Kind of the nodes.
+        """
         return np.flatnonzero(self.node_kind == kind)
 
     @property
@@ -137,6 +144,11 @@ class GraphArrays:
         return [self.node_id(node) for node in range(self.n_nodes)]
 
     def node_id(self, node: int) -> str:
+        """The id of a node, as in `node_ids`.
+
+        Args:
+            node: Index of the node.
+        """
         kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
         feature, position = int(self.node_feature[node]), int(self.node_position[node])
         match kind:
@@ -151,7 +163,11 @@ class GraphArrays:
                 return f"{layer}_{feature}_{position}"
 
     def node_name(self, node: int) -> str:
-        """A short name to read: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`."""
+        """A short name to read: `L12/4031@5`, `error L3@5`, `" France"@4`, `" Paris" (0.77)`.
+
+        Args:
+            node: Index of the node.
+        """
         kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
         position = int(self.node_position[node])
         match kind:
@@ -167,19 +183,35 @@ class GraphArrays:
                 return f"{quote(target.text)} ({target.weight:.2f})"
 
     def target(self, node: int) -> Target:
-        """The description of a target node."""
+        """The description of a target node.
+
+        Args:
+            node: Index of a target node.
+        """
         return self.info.targets[node - self.n_nodes + len(self.info.targets)]
 
     def feature(self, node: int) -> Feature:
-        """The feature of a feature node."""
+        """The feature of a feature node.
+
+        Args:
+            node: Index of a feature node.
+        """
         return Feature(int(self.node_layer[node]), int(self.node_feature[node]))
 
     def feature_at(self, node: int) -> FeatureAt:
-        """The feature and position of a feature node."""
+        """The feature and position of a feature node.
+
+        Args:
+            node: Index of a feature node.
+        """
         return self.feature(node).at(int(self.node_position[node]))
 
     def feature_name(self, node: int) -> str:
-        """A feature wherever it appears: `L12/4031`, or `A12/31` for one of attention."""
+        """The name of a node's feature wherever it appears: `L12/4031`, or `A12/31` for one of attention.
+
+        Args:
+            node: Index of a feature node.
+        """
         return str(self.feature(node))
 
     def label(self, node: int, *, by_rule: bool = True) -> str | None:
@@ -238,7 +270,11 @@ class GraphArrays:
         return self.output_texts(node, count, bottom=bool(self.node_activation[node] < 0))
 
     def with_info(self, **changes: Any) -> Self:
-        """The same graph with some fields of `info` replaced."""
+        """The same graph with some fields of `info` replaced.
+
+        Args:
+            changes: New values of fields of `GraphInfo`.
+        """
         return replace(self, info=replace(self.info, **changes))
 
 

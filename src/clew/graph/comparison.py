@@ -39,6 +39,7 @@ class EdgePair:
 
     @property
     def change(self) -> float:
+        """Weight on the right less weight on the left."""
         return self.weight[1] - self.weight[0]
 
 

@@ -66,6 +66,7 @@ class FeatureChange:
 
     @property
     def feature(self) -> FeatureAt:
+        """The changed feature, with its position."""
         return FeatureAt(self.layer, self.position, self.index)
 
     @property

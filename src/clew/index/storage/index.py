@@ -144,6 +144,10 @@ class Index:
         """The label of a feature, named as in `feature`; None where it has none.
 
         A person's label goes before a language model's, and that before one made by rule.
+
+        Args:
+            layer: Layer of the feature, or the feature itself: `Feature` or `"L12/4031"`.
+            index: Index in the layer, if `layer` is a number.
         """
         feature = _feature(layer, index)
         return self.labels([feature]).get(feature)
@@ -172,6 +176,10 @@ class Index:
         """All labels that a feature (named as in `feature`) ever had, the newest first.
 
         An empty text took a label back.
+
+        Args:
+            layer: Layer of the feature, or the feature itself: `Feature` or `"L12/4031"`.
+            index: Index in the layer, if `layer` is a number.
         """
         number = self.metadata.feature_id(_feature(layer, index))
         with self._reading() as connection:
@@ -284,7 +292,11 @@ class Index:
             return search(connection, self.metadata, query, limit, self._texts, numbers)
 
     def most_frequent(self, count: int) -> list[Feature]:
-        """At most `count` features, those that are active most often first; none that was never active."""
+        """The features that are active most often; none that was never active.
+
+        Args:
+            count: At most this many.
+        """
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT layer, feature FROM features WHERE frequency > 0 "
@@ -294,7 +306,12 @@ class Index:
         return [Feature(*row) for row in rows]
 
     def draw_texts(self, count: int, seed: str) -> list[tuple[str, ...]]:
-        """The tokens of at most `count` windows, without the sink; the same ones for the same seed."""
+        """The tokens of windows drawn at random, without the sink.
+
+        Args:
+            count: At most this many windows.
+            seed: Any text; the same one draws the same windows.
+        """
         first = 0 if self.metadata.sink is None else 1
         with self._reading() as connection:
             return [tuple(self._texts(ids[first:])) for ids in draw_windows(connection, count, seed)]
