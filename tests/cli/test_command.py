@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from clew.cli.parser import COMMANDS, CommandGroup, build_parser
+from clew.load_settings import LoadSettings
+from clew.options import options_of
 from clew.version import __version__
 
 from .conftest import Run
@@ -44,11 +46,10 @@ def test_version_and_help(run: Run):
 
 
 def test_defaults_and_limits_are_those_of_the_library():
-    from clew.cli import model_options
     from clew.facade import Model, load
     from clew.model.language_model import DTYPES
 
-    assert set(model_options.DTYPES) == set(DTYPES)
+    assert set(options_of(LoadSettings)["dtype"].choices) == set(DTYPES)
     given = vars(build_parser().parse_args(["trace"]))
     for function in (Model.trace, load):
         for name, parameter in inspect.signature(function).parameters.items():
@@ -75,7 +76,7 @@ def test_show_needs_no_torch(run: Run, trace: Run, tmp_path: Path):
 def test_exit_codes_of_the_real_command():
     slip = subprocess.run([*CLEW, "show", "/no/such/file"], capture_output=True, text=True)
     assert slip.returncode == 2
-    assert slip.stderr == "clew: There is no file /no/such/file; check the name and the folder.\n"
+    assert slip.stderr == "clew: There is no file /no/such/file; check its name and folder.\n"
     assert subprocess.run([*CLEW, "--help"], capture_output=True).returncode == 0
 
 

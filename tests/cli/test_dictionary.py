@@ -201,7 +201,10 @@ HELP = "see clew dictionary {}--help"
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["inpsect"], f"dictionary can inspect or save, not 'inpsect'; {HELP.format('')}"),
+        (
+            ["inpsect"],
+            f"dictionary has no action 'inpsect'; the actions are inspect, save; {HELP.format('')}",
+        ),
         (["--colour"], f"dictionary does not know '--colour'; {HELP.format('')}"),
         (["inspect"], f"the following arguments are required: REF; {HELP.format('inspect ')}"),
         (["save"], f"the following arguments are required: REF, FOLDER; {HELP.format('save ')}"),
@@ -252,10 +255,10 @@ def test_a_text_that_cannot_be_read_is_told_before_anything_is_loaded(run: Run, 
     missing, binary = tmp_path / "none.txt", tmp_path / "photo.jpg"
     binary.write_bytes(b"\xff\xd8\xff\xe0")
     assert refused(run("dictionary", "inspect", "nosuch", "--text", missing)) == (
-        f"{missing} cannot be read (No such file or directory); check the name and the folder."
+        f"{missing} cannot be read (No such file or directory); check its name and folder."
     )
     assert refused(run("dictionary", "inspect", "nosuch", "--text", binary)) == (
-        f"{binary} is not text in UTF-8; give a plain text file."
+        f"{binary} is not text in UTF-8; name a plain text file."
     )
 
 
@@ -266,7 +269,7 @@ def test_an_empty_text_is_not_replaced_by_the_built_in_one(
     outcome = run(
         "dictionary", "inspect", good_folder, "--model", model_folder, "--text", tmp_path / "empty.txt"
     )
-    assert refused(outcome).endswith("empty.txt is empty; give a text of a few sentences.")
+    assert refused(outcome).endswith("empty.txt is empty; name a text of a few sentences.")
 
 
 def test_a_folder_that_holds_something_is_told_before_anything_is_read(run: Run, tmp_path: Path):

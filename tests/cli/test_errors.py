@@ -30,7 +30,7 @@ def _no_model(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("clew.facade.resolve", fail)
 
 
-TOKENS = "--tokens: expected token ids such as 2,17,45; {} is none; see clew trace --help"
+TOKENS = "--tokens: expected token ids such as 2,17,45; {} is not one; see clew trace --help"
 WHOLE = "{}: expected a whole number from {}, not {}; see clew trace --help"
 SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --help"
 
@@ -40,7 +40,7 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
     [
         ([], "trace needs a prompt; see clew trace --help"),
         ([""], "trace needs a prompt; see clew trace --help"),
-        (["--targets", "a", "b"], "trace needs a prompt in front of --targets; see clew trace --help"),
+        (["--targets", "a", "b"], "trace needs a prompt before --targets; see clew trace --help"),
         (["a", "--tokens", "1,2"], "trace takes a prompt or --tokens, not both; see clew trace --help"),
         (["--tokens", "1,x"], TOKENS.format("'x'")),
         (["--tokens", "1,,2"], TOKENS.format("''")),
@@ -137,7 +137,7 @@ def test_a_place_that_cannot_be_written(
 
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
-        "there is no command 'tarce', only trace, intervene, dictionary, index, label, show, "
+        "there is no command 'tarce'; the commands are trace, intervene, dictionary, index, label, show, "
         "annotate, validate, serve, models; see clew --help"
     )
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
@@ -147,7 +147,7 @@ def test_slips_in_show(run: Run, tmp_path: Path):
     missing, text = tmp_path / "none.clew", tmp_path / "notes.clew"
     text.write_text("hello, this is not a graph at all")
     assert refused(run("show")) == "the following arguments are required: FILE; see clew show --help"
-    assert refused(run("show", missing)) == f"There is no file {missing}; check the name and the folder."
+    assert refused(run("show", missing)) == f"There is no file {missing}; check its name and folder."
     assert refused(run("show", text)).startswith(f"{text} is neither a .clew file nor a Neuronpedia graph")
     assert refused(run("show", text, "--top", "-1")) == (
         "--top: expected a whole number from 0, not '-1'; see clew show --help"

@@ -94,8 +94,8 @@ def test_a_run_that_was_cut_off_goes_on(run: Run, index: Path, server: StandIn):
     outcome = run("label", index, "--yes", "--parallel", 1)
     assert outcome.code == 2
     assert outcome.err == (
-        f"clew: {server.url} refused the key (401: expired). 4 labels are kept, "
-        "and the same command goes on.\n"
+        f"clew: {server.url} refused the key (401: expired). 4 labels are saved; "
+        "the same command continues.\n"
     )
     before = labels(index)
     assert len(before) == 4
@@ -114,13 +114,13 @@ def test_ctrl_c_keeps_what_there_is(run: Run, index: Path, server: StandIn, monk
     monkeypatch.setattr(Progress, "work", interrupted)
     outcome = run("label", index, "--yes", "--parallel", 1)
     assert outcome.code == 130
-    assert outcome.err == "clew: stopped; 2 labels are kept, and the same command goes on.\n"
+    assert outcome.err == "clew: stopped; 2 labels are saved; the same command continues.\n"
     assert len(labels(index)) == 2
 
 
 def test_caps(run: Run, index: Path, server: StandIn):
     outcome = run("label", index, "--yes", "--max-requests", 5)
-    assert outcome.out.splitlines()[-1] == "  stopped by the cap of 5 requests; the same command goes on"
+    assert outcome.out.splitlines()[-1] == "  stopped by the cap of 5 requests; the same command continues"
     assert len(server.requests) == 4 or len(labels(index)) == 3, "feature 5 needs one request alone"
     assert len(server.requests) <= 5
 
@@ -133,7 +133,7 @@ def test_troubles_are_counted(run: Run, index: Path, server: StandIn):
         "  6 requests, 300 tokens read and 30 written",
         "  3 got an answer that cannot be used",
         "  3 got no answer",
-        "  the last trouble: L2/0: the answer holds no JSON object with 'label'",
+        "  the last error: L2/0: the answer holds no JSON object with 'label'",
     ]
 
 
@@ -172,7 +172,7 @@ def test_by_rule_again(run: Run, index: Path):
         "Labelled  0 of 0 features from their tokens; 2 have a label already.\n"
     )
     assert run("label", index, "--from-tokens", "--relabel").out == (
-        "Labelled  3 of 4 features from their tokens; 2 have a label that goes before.\n"
+        "Labelled  3 of 4 features from their tokens; 2 have a label that is not replaced.\n"
     )
     assert {number: label.text for number, label in labels(index).items()} == {
         0: 'on " cat"; says cat',
@@ -195,7 +195,7 @@ def test_by_rule_ctrl_c_keeps_what_there_is(run: Run, index: Path, monkeypatch: 
     monkeypatch.setattr(Progress, "work", interrupted)
     outcome = run("label", index, "--from-tokens")
     assert outcome.code == 130
-    assert outcome.err == "clew: stopped; 3 labels are kept, and the same command goes on.\n"
+    assert outcome.err == "clew: stopped; 3 labels are saved; the same command continues.\n"
     assert len(labels(index)) == 3
 
 
@@ -204,8 +204,8 @@ def test_asking_again_spares_what_people_said(run: Run, index: Path, server: Sta
         opened.set_label(2, 1, "my own word")
         opened.set_label(2, 2, "an older model's", "model")
     outcome = run("label", index, "--yes", "--relabel", "--max-requests", 4, "--parallel", 1)
-    assert outcome.out.startswith("5 features to label; 1 have a label that goes before.\n")
-    assert outcome.out.endswith("stopped by the cap of 4 requests; the same command begins again\n")
+    assert outcome.out.startswith("5 features to label; 1 have a label that is not replaced.\n")
+    assert outcome.out.endswith("stopped by the cap of 4 requests; the same command starts again\n")
     run("label", index, "--yes", "--relabel")
     assert labels(index)[1].text == "my own word"
     assert labels(index)[2].text == "hen"
@@ -214,7 +214,7 @@ def test_asking_again_spares_what_people_said(run: Run, index: Path, server: Sta
 
 
 def test_features_by_name(run: Run, index: Path, server: StandIn):
-    run("label", index, "--yes", "--features", "L2/4,2/0")
+    run("label", index, "--yes", "--features", "L2/4,L2/0")
     assert sorted(labels(index)) == [0, 4]
 
 
@@ -237,7 +237,7 @@ def test_nothing_is_sent_before_somebody_agrees(
 ):
     outcome = run("label", index)
     assert outcome.code == 2
-    assert outcome.err == "clew: Nothing was sent: add --yes to start without being asked.\n"
+    assert outcome.err == "clew: Nothing was sent; add --yes to start without a question.\n"
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     for answer in ("", "n", "no"):
         monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
@@ -260,7 +260,10 @@ def test_nothing_is_sent_before_somebody_agrees(
             ["--graph", "a.clew", "--features", "L1/2"],
             "label takes --graph or --features, not both; see clew label --help",
         ),
-        (["--features", "L2/0,x"], "'x' is not a feature; write names such as L12/4031,L3/7."),
+        (
+            ["--features", "L2/0,x"],
+            "--features: expected a feature such as L12/4031, not 'x'; see clew label --help",
+        ),
         (["--base-url", "localhost"], "'localhost' is not an address; write one such as "),
     ],
 )
@@ -281,7 +284,7 @@ def test_features_and_graphs_of_another_dictionary(run: Run, index: Path, tmp_pa
 def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "CLEW_LABEL_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    assert run("label", index).err.startswith("clew: Nobody to ask: name an endpoint with --base-url")
+    assert run("label", index).err.startswith("clew: No language model to ask: pass --base-url URL")
     assert run("label", index, "--base-url", "http://localhost/v1").err.startswith(
         "clew: No model is named to ask;"
     )
@@ -299,8 +302,8 @@ def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypa
             f"Saved  {out} (6 features)\n"
         )
         assert run("index", "import", out, "--out", again).out == (
-            f"Saved  {again} (6 features; it knows nothing of others)\n"
-            f"       at {usual} other commands would find it\n"
+            f"Saved  {again} (6 features; it has nothing on others)\n"
+            f"       Other commands look for it at {usual}.\n"
         )
         with open_index(again) as opened, open_index(index) as original:
             assert opened.metadata.model == "tiny"
@@ -323,7 +326,7 @@ def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Pa
     n_others = len(features_of(graph)) - len(known)
     assert told.out == (
         f"Saved  {tmp_path / 'a'} ({len(known)} features)\n"
-        f"       of {n_others} more the index knows nothing\n"
+        f"       The index has nothing on {n_others} other features of the graphs.\n"
     )
     run("index", "import", tmp_path / "a", "--out", tmp_path / "small.sqlite3")
     with open_index(tmp_path / "small.sqlite3") as small:
@@ -331,8 +334,8 @@ def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Pa
             one.feature.index: len(one.quantiles[0].examples) for one in details_of(small)
         } == dict.fromkeys(known, 2)
     shown = run("index", "show", tmp_path / "small.sqlite3", "L2/0")
-    assert shown.err.endswith("small.sqlite3 knows nothing of L2/0: it holds some of the features only.\n")
+    assert shown.err.endswith("small.sqlite3 has nothing on L2/0: it holds some of the features only.\n")
     random_graph().save(tmp_path / "other.clew")
     other = run("index", "export", index, "--graph", tmp_path / "other.clew", "--out", tmp_path / "b")
-    assert other.err.endswith("other.clew: it is of another dictionary.\n")
+    assert other.err.endswith("other.clew; it is of another dictionary.\n")
     assert not (tmp_path / "b").exists()

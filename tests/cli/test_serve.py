@@ -33,7 +33,7 @@ def test_it_says_where_it_is_and_opens_a_browser(run, served, opened, tmp_path):
     outcome = run("serve", "--library", tmp_path / "lib")
     link = opened[0]
     assert outcome.code == 0
-    assert outcome.out == f"clew is at {link}\n  0 graphs in {tmp_path / 'lib'}\n  Ctrl-C stops it.\n"
+    assert outcome.out == f"clew is at {link}\n  0 graphs in {tmp_path / 'lib'}\n  Press Ctrl-C to stop.\n"
 
 
 def test_files_are_put_into_the_library_and_the_last_is_opened(run, served, opened, tmp_path):
@@ -57,9 +57,9 @@ def test_a_file_that_is_none_is_refused_by_its_name(run, served, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--port", "x"], "expected a port from 1 to 65535"),
-        (["--port", "70000"], "expected a port from 1 to 65535"),
-        (["--memory-budget", "0"], "expected a number of GiB above 0"),
+        (["--port", "x"], "expected a whole number from 0 to 65,535"),
+        (["--port", "70000"], "expected a whole number from 0 to 65,535"),
+        (["--memory-budget", "0"], "expected a number above 0"),
         (["--host", "192.0.2.1"], "is not an address of this machine"),
         (["none.clew"], "There is no file none.clew"),
     ],
@@ -77,12 +77,12 @@ def test_a_trace_can_be_opened_on_the_page_with_its_model_kept(trace, served, op
     assert entries[0].prompt == "w3 w4"
     assert kept.loaded.dictionary == "neurons"
     assert opened[0].endswith(f"/#/g/{entries[0].id}")
-    assert "Nothing was saved" not in outcome.out
+    assert "not saved" not in outcome.out
 
 
 def test_a_library_without_open_is_a_slip(trace, tmp_path):
     outcome = trace("w3 w4", "--library", tmp_path / "lib")
-    assert (outcome.code, "--library is for --open" in outcome.err) == (2, True)
+    assert (outcome.code, "--library needs --open" in outcome.err) == (2, True)
 
 
 def test_a_library_in_use_is_told_before_anything_is_traced(trace, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clew.cli.reports.influential_features import examples_of_side, known_features
+from clew.cli.reports.influential_features import examples_of_side, influential_features
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_location
@@ -85,7 +85,7 @@ def test_another_index_may_be_named(run: Run, index: Path, graph_file: Path, tmp
     assert outcome.err == ""
     path = graph_of(model="huge").save(tmp_path / "huge.clew")
     assert run("show", path, "--index", other).err == (
-        f"Warning: {other} is of the model tiny, the graph of huge.\n"
+        f"Warning: {other} has the model tiny, but the graph has huge.\n"
     )
 
 
@@ -113,14 +113,14 @@ def test_an_index_that_cannot_be_read_stops_no_report(
     assert outcome.code == 0
     assert "Most influential features" in outcome.out
     assert "What they fire on" not in outcome.out
-    assert outcome.err.startswith(f"Warning: nothing is told from the index: {index} {problem}")
+    assert outcome.err.startswith(f"Warning: the index is not used: {index} {problem}")
     assert len(outcome.err.splitlines()) == 1
     assert problem in refused(run("show", graph_file, "--index", index))
 
 
 def test_a_file_that_is_no_index(run: Run, index: Path, graph_file: Path, tmp_path: Path):
     index.write_bytes(b"no database" * 500)
-    assert run("show", graph_file).err.startswith("Warning: nothing is told from the index: ")
+    assert run("show", graph_file).err.startswith("Warning: the index is not used: ")
     missing = tmp_path / "missing.sqlite3"
     assert refused(run("show", graph_file, "--index", missing)).startswith(f"There is no index {missing};")
 
@@ -137,7 +137,7 @@ def test_one_feature(run: Run, index: Path, graph_file: Path):
     ]
     assert "Activations  (not zero at 4.0% of tokens; both scales logarithmic)" in outcome.out
     assert outcome.out.count("«") == 5
-    assert run("show", graph_file, "--feature", "2/3@1", "--examples", 1).out.count("«") == 1
+    assert run("show", graph_file, "--feature", "L2/3@1", "--examples", 1).out.count("«") == 1
     other = run("show", graph_file, "--feature", "L2/4").out
     assert other.startswith("L2/4  says pig  (by rule)\n")
     assert "\nNot in this graph\n" in other
@@ -152,12 +152,17 @@ def test_one_feature_without_an_index(run: Run, graph_file: Path):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("L2/9", "The graph has no feature L2/9, and {index} knows nothing of it."),
-        ("L9/0", "The graph has no feature L9/0, and {index} knows nothing of it."),
+        ("L2/9", "The graph has no feature L2/9, and {index} has nothing on it."),
+        ("L9/0", "The graph has no feature L9/0, and {index} has nothing on it."),
+        (
+            "l2/3@1",
+            "--feature: expected a feature such as L12/4031 or L12/4031@5, not 'l2/3@1'. Did you mean "
+            "L2/3@1? See clew show --help",
+        ),
         ("L2/3@0", "The graph has L2/3 at position 1, not at 0."),
         (
             "dogs",
-            "--feature: expected a feature such as L12/403 or L12/403@5, not 'dogs'; see clew show --help",
+            "--feature: expected a feature such as L12/4031 or L12/4031@5, not 'dogs'; see clew show --help",
         ),
     ],
 )
@@ -169,7 +174,7 @@ def test_own_labels_go_before_those_of_the_index(run: Run, index: Path, tmp_path
     own = graph_of().annotate(feature_labels={"L2/3": "[b]hounds"})
     path = own.save(tmp_path / "own.clew")
     assert "[b]hounds: t10" in run("show", path).out
-    assert "In this graph  (called [b]hounds)" in run("show", path, "--feature", "L2/3").out
+    assert "In this graph  (labelled [b]hounds)" in run("show", path, "--feature", "L2/3").out
 
 
 def test_json_that_commands_write_holds_the_labels(run: Run, index: Path, graph_file: Path, tmp_path: Path):
@@ -211,7 +216,7 @@ def test_features_are_taken_by_influence_each_once(index: Path, tmp_path: Path):
     influence = graph.node_influence.copy()
     influence[there] = np.linspace(2, 1, len(there))
     with open_index(index) as opened:
-        found = known_features(replace(graph, node_influence=influence), opened)
+        found = influential_features(replace(graph, node_influence=influence), opened)
         record = opened.feature(2, 0)
     assert [known.record.feature.index for known in found] == [4, 5], "feature 6 is not in the index"
     assert [known.node for known in found] == there[:2].tolist()

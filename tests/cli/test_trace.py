@@ -31,7 +31,7 @@ def test_the_report_has_every_part(trace: Run):
     assert re.search(r"^  kept +\d+ +\d+ +[\d,]+ +\d\.\d\d +\d\.\d\d$", outcome.out, re.MULTILINE)
     assert "Conservation: every row adds up" in outcome.out
     assert re.search(r"^Time  \d+\.\d s", outcome.out, re.MULTILINE)
-    assert outcome.out.endswith("Nothing was saved; --out FILE.clew keeps the graph.\n")
+    assert outcome.out.endswith("The graph is not saved; --out FILE.clew saves it.\n")
 
 
 def test_a_pipe_gets_no_colour_no_wide_line_and_no_progress(trace: Run):

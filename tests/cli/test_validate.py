@@ -98,8 +98,8 @@ def test_a_graph_that_names_no_model_needs_one(run: Run, whole: Path, model_fold
     clew.open(whole).with_info(settings={}, generator="another tool 1.0").save(bare)
     line = refused(run("validate", bare))
     assert line == (
-        f"{bare} does not say how to load its model (it was made by another tool 1.0); name it with --model, "
-        "and its features with --dictionary."
+        f"{bare} does not say how to load its model (it was made by another tool 1.0); pass --model NAME, "
+        "and --dictionary REF for its features."
     )
     assert run("validate", bare, "--model", model_folder, "--top", 3, "--random", 3).code == 0
 
@@ -114,7 +114,7 @@ def test_another_tool_s_settings_are_not_trusted(run: Run, whole: Path, tmp_path
     ("options", "line"),
     [
         (["--top", "0", "--random", "0"], "validate needs at least one feature to remove"),
-        (["--nodes", "Texas"], "--nodes is the set for --circuit zero or --circuit mean, which is not there"),
+        (["--nodes", "Texas"], "--nodes needs --circuit zero or --circuit mean; see clew validate --help"),
         (
             ["--top", "0", "--random", "0", "--circuit", "zero", "--svg", "a.svg"],
             "validate needs at least one feature to remove",
@@ -134,7 +134,7 @@ def test_slips_are_told_before_anything_is_loaded(run: Run, options: list[str], 
 
 def test_what_is_no_graph_is_refused(run: Run):
     assert refused(run("validate", "no-such.clew")) == (
-        "There is no file no-such.clew; check the name and the folder."
+        "There is no file no-such.clew; check its name and folder."
     )
 
 

@@ -1,16 +1,17 @@
-"""What may be written for an option: each function reads one text or says what was expected."""
+"""Values on the command line: each function reads one text, or says what it expected."""
 
 from __future__ import annotations
 
-import argparse
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-from clew.errors import ClewError
+from clew.feature import Feature, FeatureAt, suggestion
 
 
 def whole_number(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `least` on."""
+
     def read(text: str) -> int:
         try:
             number = int(text)
@@ -23,29 +24,9 @@ def whole_number(least: int) -> Callable[[str], int]:
     return read
 
 
-def share(text: str) -> float:
-    """A number above 0 and at most 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 1:
-        raise ArgumentTypeError(f"expected a number above 0 and at most 1, not {text!r}")
-    return number
-
-
-def amount(text: str) -> float:
-    """A number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ArgumentTypeError(f"expected a number above 0, not {text!r}")
-    return number
-
-
 def one_of(*choices: str) -> Callable[[str], str]:
+    """A reader of one of several words."""
+
     def read(text: str) -> str:
         if text not in choices:
             raise ArgumentTypeError(f"expected {', '.join(choices[:-1])} or {choices[-1]}, not {text!r}")
@@ -54,21 +35,38 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
-def check_prompt(arguments: argparse.Namespace, where: str = "") -> None:
-    """Raise `ClewError` unless there is either a prompt or `--tokens`; a prompt should stand `where`."""
-    command = arguments.command
-    if arguments.tokens is not None and arguments.prompt is not None:
-        raise ClewError(f"{command} takes a prompt or --tokens, not both; see clew {command} --help")
-    if arguments.tokens is None and not arguments.prompt:
-        raise ClewError(f"{command} needs a prompt{where}; see clew {command} --help")
+def feature(text: str) -> Feature:
+    """`L12/4031`."""
+    named = Feature.match(text)
+    if named is None:
+        raise _not_a_feature("L12/4031", text)
+    return named
+
+
+def features(text: str) -> list[Feature]:
+    """`L12/4031,L3/7`."""
+    return [feature(name.strip()) for name in text.split(",") if name.strip()]
+
+
+def feature_maybe_at(text: str) -> Feature | FeatureAt:
+    """`L12/4031` or `L12/4031@5`."""
+    named = FeatureAt.match(text) or Feature.match(text)
+    if named is None:
+        raise _not_a_feature("L12/4031 or L12/4031@5", text)
+    return named
+
+
+def _not_a_feature(example: str, text: str) -> ArgumentTypeError:
+    meant = suggestion(text)
+    return ArgumentTypeError(f"expected a feature such as {example}, not {text!r}{meant and '.'}{meant}")
 
 
 def token_ids(text: str) -> list[int]:
-    """`2,17,45`: ids with commas between them."""
+    """`2,17,45`."""
     parts = [part.strip() for part in text.split(",")]
     for part in parts:
         if not (part.isascii() and part.isdigit()):
-            raise ArgumentTypeError(f"expected token ids such as 2,17,45; {part!r} is none")
+            raise ArgumentTypeError(f"expected token ids such as 2,17,45; {part!r} is not one")
     return [int(part) for part in parts]
 
 
@@ -83,6 +81,8 @@ def target(text: str) -> str | int:
 
 
 def file_ending_in(suffix: str) -> Callable[[str], Path]:
+    """A reader of file names; it names the right option for a graph in the other format."""
+
     def read(text: str) -> Path:
         path = Path(text).expanduser()
         if path.suffix.lower() != suffix:

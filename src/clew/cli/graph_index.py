@@ -1,4 +1,4 @@
-"""The index that tells what a graph's features mean, where there is one."""
+"""The index of a graph's features, where there is one."""
 
 from __future__ import annotations
 
@@ -16,51 +16,54 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def only_warned(*, strictly: bool = False) -> Iterator[None]:
-    """An index that cannot be read is told on stderr, and what needs it left out; unless `strictly`."""
+def index_errors_as_warnings(*, strictly: bool = False) -> Iterator[None]:
+    """Turn the error of an index that cannot be read into a warning on stderr, unless `strictly`."""
     try:
         yield
     except ClewError as error:
         if strictly:
             raise
-        print(f"Warning: nothing is told from the index: {error}", file=sys.stderr)
+        print(f"Warning: the index is not used: {error}", file=sys.stderr)
 
 
-def with_labels_found(graph: Graph) -> Graph:
-    """The graph with the labels of the index in its usual place, if that can be read."""
+def with_labels_of_index(graph: Graph) -> Graph:
+    """The graph with labels from the index in its usual place, if that can be read."""
     from clew.index.labels.graph_features import with_index_labels
 
-    with only_warned():
+    with index_errors_as_warnings():
         return with_index_labels(graph)
     return graph
 
 
 @contextmanager
-def index_for(graph: Graph, named: Path | None) -> Iterator[Index | None]:
-    """The index that was named, or else the one in its usual place; None where there is none to be read.
+def index_of_graph(graph: Graph, path: Path | None) -> Iterator[Index | None]:
+    """The index at `path`, or else the one in its usual place; None where none can be read.
 
-    Raises `ClewError` where the one that was named cannot be read.
+    Raises `ClewError` where the one at `path` cannot be read.
     """
     from clew.index.storage.index import open_index
     from clew.index.storage.locations import find_index
 
-    place = named or find_index(graph.info.model, graph.info.dictionary)
+    location = path or find_index(graph.info.model, graph.info.dictionary)
     index = None
-    with only_warned(strictly=named is not None):
-        index = place and open_index(place)
+    with index_errors_as_warnings(strictly=path is not None):
+        index = location and open_index(location)
     if index is None:
         yield None
         return
     with index:
-        _warn_of_others(graph, index)
+        _warn_of_differences(graph, index)
         yield index
 
 
-def _warn_of_others(graph: Graph, index: Index) -> None:
+def _warn_of_differences(graph: Graph, index: Index) -> None:
     about, info = index.metadata, graph.info
-    for kind, its, wanted in (
+    for kind, of_index, of_graph in (
         ("model", about.model, info.model),
         ("dictionary", about.dictionary, info.dictionary),
     ):
-        if its and wanted and its != wanted:
-            print(f"Warning: {index.path} is of the {kind} {its}, the graph of {wanted}.", file=sys.stderr)
+        if of_index and of_graph and of_index != of_graph:
+            print(
+                f"Warning: {index.path} has the {kind} {of_index}, but the graph has {of_graph}.",
+                file=sys.stderr,
+            )

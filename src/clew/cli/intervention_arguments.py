@@ -1,4 +1,4 @@
-"""How changes of features are written on the command line: `L12/4031@5=0`."""
+"""Changes of features on the command line: `L12/4031@5=0`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from clew.intervention.intervention import From, Intervention, Positions, Source, feature_named, refuse_name
+from clew.errors import ClewError
+from clew.feature import Feature, suggestion
+from clew.intervention.intervention import From, Intervention, Positions, Source
 
 AT = r"all|-?\d+-?|-?\d*:-?\d*|-?\d+(?:,-?\d+)+"
-PLACE = re.compile(rf"(?P<name>.+?)(?:@(?P<at>{AT}))?", re.DOTALL)
+NODE = re.compile(rf"(?P<name>.+?)(?:@(?P<at>{AT}))?", re.DOTALL)
 BEHIND_NAME = re.compile(rf"(?:@(?P<at>{AT}))?(?:=(?P<value>.*))?", re.DOTALL)
 SOURCE = re.compile(r"(?:@(?P<at>-?\d+):)?(?P<prompt>.+)", re.DOTALL)
-PLACES = "@5, @-1 (the last), @5- (from there on, generated tokens too), @2:5 (2 to 4), @1,4 or @all"
+POSITIONS = "@5, @-1 (the last), @5- (from there on, generated tokens too), @2:5 (2 to 4), @1,4 or @all"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one option asked for."""
+    """The change that one option names."""
 
     how: str
     text: str
@@ -27,13 +29,12 @@ class Change:
     intervention: Intervention
 
     def among(self, names: Iterable[str]) -> Change:
-        """The same change where some names are known: the longest that the text begins with is meant."""
+        """The same change of the longest of these names that the text begins with, if any."""
         for name in sorted(names, key=len, reverse=True):
-            found = (
-                BEHIND_NAME.fullmatch(self.text.removeprefix(name)) if self.text.startswith(name) else None
-            )
-            if found and name and (self.how == "ablate") == (found["value"] is None):
-                return _change(self.how, self.text, name, found["at"], found["value"])
+            rest = self.text.removeprefix(name) if self.text.startswith(name) else None
+            match = None if rest is None else BEHIND_NAME.fullmatch(rest)
+            if match and name and (self.how == "ablate") == (match["value"] is None):
+                return _change(self.how, self.text, name, match["at"], match["value"])
         return self
 
     def __str__(self) -> str:
@@ -41,7 +42,7 @@ class Change:
 
 
 def change(how: str) -> Callable[[str], Change]:
-    """Reads `NODE=VALUE`, of a patch `NODE=OTHER PROMPT`; of a node that is ablated `NODE` alone."""
+    """A reader of `NODE=VALUE`, for a patch of `NODE=OTHER PROMPT`, for an ablation of `NODE`."""
 
     def read(text: str) -> Change:
         if how == "ablate":
@@ -50,10 +51,10 @@ def change(how: str) -> Callable[[str], Change]:
             node, _, value = text.partition("=")
         else:
             node, _, value = text.rpartition("=")
-        found = PLACE.fullmatch(node)
-        if found is None:
+        match = NODE.fullmatch(node)
+        if match is None:
             raise ArgumentTypeError(f"expected {EXPECTED.get(how, A_NUMBER)}, not {text!r}")
-        return _change(how, text, found["name"], found["at"], value)
+        return _change(how, text, match["name"], match["at"], value)
 
     return read
 
@@ -77,9 +78,9 @@ def _change(how: str, text: str, name: str, at: str | None, value: str | None) -
 
 
 def _source(text: str) -> Source | None:
-    """`OTHER PROMPT`, or `@4:OTHER PROMPT` for its position 4."""
-    found = SOURCE.fullmatch(text)
-    return found and Source(found["prompt"], None if found["at"] is None else int(found["at"]))
+    """The source `OTHER PROMPT`, or `@4:OTHER PROMPT` for its position 4."""
+    match = SOURCE.fullmatch(text)
+    return match and Source(match["prompt"], None if match["at"] is None else int(match["at"]))
 
 
 def _finite(text: str) -> float | None:
@@ -91,14 +92,15 @@ def _finite(text: str) -> float | None:
 
 
 def layer_range(text: str) -> slice:
-    """`3:10` for layers 3 to 9; `3:` for all from there on."""
-    found = re.fullmatch(r"(\d*):(\d*)", text)
-    if found is None or text == ":" or (found[1] and found[2] and int(found[1]) >= int(found[2])):
+    """Layers as a slice: `3:10` for 3 to 9, `3:` for all from 3 on."""
+    match = re.fullmatch(r"(\d*):(\d*)", text)
+    if match is None or text == ":" or (match[1] and match[2] and int(match[1]) >= int(match[2])):
         raise ArgumentTypeError(f"expected layers such as 3:10 (for 3 to 9) or 3:, not {text!r}")
-    return slice(*(int(bound) if bound else None for bound in found.groups()))
+    return slice(*(int(bound) if bound else None for bound in match.groups()))
 
 
 def number(text: str) -> float:
+    """A finite number."""
     value = _finite(text)
     if value is None:
         raise ArgumentTypeError(f"expected a finite number, not {text!r}")
@@ -106,13 +108,12 @@ def number(text: str) -> float:
 
 
 def check_names(changes: list[Change], has_graph: bool) -> None:
-    """Raise `ClewError` for a name without a graph that could know it."""
+    """Raise `ClewError` for a name that is not a feature where no graph could know it."""
     for each in changes:
-        if not has_graph and feature_named(each.node) is None:
-            refuse_name(
-                each.node,
-                f"{each.node!r} is no node such as L12/4031@5 (positions: {PLACES}); a supernode or a label "
-                "needs --graph FILE.",
+        if not has_graph and Feature.match(each.node) is None:
+            raise ClewError(
+                f"{each.node!r} is not a feature such as L12/4031@5 (positions: {POSITIONS}); a supernode or "
+                f"a label needs --graph FILE.{suggestion(each.node)}"
             )
 
 

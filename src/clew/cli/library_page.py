@@ -1,4 +1,4 @@
-"""What `clew serve` and `clew trace --open` share: a library on a page, until Ctrl-C."""
+"""The page with a library of graphs, which `clew serve` and `clew trace --open` serve until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def add_library(group: argparse._ActionsContainer) -> None:
         "--library",
         type=Path,
         metavar="DIR",
-        help="folder of the graphs (default: one of clew's own in your data folder)",
+        help="the folder of the graphs (default: clew's own in your data folder)",
     )
 
 
-def opened_library(folder: Path | None) -> Library:
-    """The library named, or the usual one; `ClewError` where it cannot be used."""
+def open_library(folder: Path | None) -> Library:
+    """The library in a folder, or else the usual one; raises `ClewError` where it cannot be used."""
     from clew.server.library import Library, default_folder
 
     return Library(folder or default_folder())
@@ -41,13 +41,13 @@ def serve_until_stopped(
     memory: int | None = None,
     indexes: Sequence[Path] = (),
 ) -> None:
-    """Say where the page is, open it at a graph or at the library, and serve; Ctrl-C ends it quietly."""
+    """Print the address of the page, open it at a graph or at the library, and serve until Ctrl-C."""
     from clew.cli.terminal import page
     from clew.server.http_server import serve
     from clew.server.indexes import Indexes
     from clew.server.model_cache import ModelCache
 
-    known = Indexes([path.expanduser() for path in indexes])
+    index_files = Indexes([path.expanduser() for path in indexes])
     count = len(library.entries())
     link = address.link(f"/g/{graph}" if graph else "")
     with page() as console:
@@ -55,12 +55,12 @@ def serve_until_stopped(
         graphs = "1 graph" if count == 1 else f"{count:,} graphs"
         console.print(f"  {graphs} in {library.folder}", style="dim", soft_wrap=True)
         if address.token:
-            line = "  Whoever has this link can use it; the connection is not encrypted."
+            line = "  Anybody with this link can use the page; the connection is not encrypted."
             console.print(line, style="dim", soft_wrap=True)
-        console.print("  Ctrl-C stops it.", style="dim")
+        console.print("  Press Ctrl-C to stop.", style="dim")
     if open_browser:  # it may take its time, and the socket already listens
         threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
     try:
-        serve(address, library, ModelCache(memory, model), known)
+        serve(address, library, ModelCache(memory, model), index_files)
     except KeyboardInterrupt:
         return

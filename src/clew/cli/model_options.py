@@ -5,121 +5,78 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import one_of, token_ids, whole_number
+from clew.cli.arguments import token_ids
+from clew.cli.options import add_option, add_options, settings_of
+from clew.errors import ClewError
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
     from clew.dictionary.transcoder_set import TranscoderSet
     from clew.facade import Model
 
-DTYPES = "float32", "bfloat16", "float16"
+
+def add_prompt(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help=help)
+
+
+def add_tokens(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45, in place of PROMPT"
+    )
+
+
+def prompt_of(arguments: argparse.Namespace, before: str = "") -> str | list[int]:
+    """The prompt, or the ids of `--tokens`; raises `ClewError` unless there is one of both.
+
+    The message says that a prompt stands `before` an option that takes several values.
+    """
+    prompt: str | None = arguments.prompt
+    ids: list[int] | None = arguments.tokens
+    command = arguments.command
+    if ids is not None and prompt is not None:
+        raise ClewError(f"{command} takes a prompt or --tokens, not both; see clew {command} --help")
+    if ids is None and not prompt:
+        place = f" before {before}" if before else ""
+        raise ClewError(f"{command} needs a prompt{place}; see clew {command} --help")
+    return ids or prompt or ""
 
 
 def add_model(group: argparse._ArgumentGroup) -> None:
-    """Options that say which model, and which features of it."""
-    group.add_argument(
-        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45 in place of PROMPT"
-    )
-    group.add_argument(
-        "--model",
-        metavar="NAME",
-        default="smollm2",
-        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
-    )
-    add_dictionary(group)
-
-
-def add_sink(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--sink", metavar="TOKEN", help="the first token, which soaks up attention; none for none"
-    )
-
-
-def add_machine(group: argparse._ArgumentGroup) -> None:
-    """Options that say how it is computed."""
-    group.add_argument(
-        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
-    )
-    group.add_argument(
-        "--dtype",
-        type=one_of(*DTYPES),
-        default="float32",
-        metavar="T",
-        help=f"{', '.join(DTYPES)} (default: %(default)s)",
-    )
-    group.add_argument(
-        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
-    )
-
-
-def add_dictionary(group: argparse._ArgumentGroup) -> None:
-    """Options that say which features, and where they read and write."""
-    group.add_argument(
-        "--dictionary",
-        metavar="REF",
-        default="neurons",
-        help="neurons, or transcoders: folder, file or hub reference (default: %(default)s)",
-    )
+    """Options that name a model and a dictionary."""
+    add_option(group, LoadSettings, "reference", flag="--model", metavar="NAME")
+    add_option(group, LoadSettings, "dictionary", metavar="REF")
     add_overrides(group)
-    group.add_argument(
-        "--no-check",
-        dest="check",
-        action="store_false",
-        help="take a dictionary even if it explains nothing (FVU above 1)",
-    )
+    add_options(group, LoadSettings, check="")
 
 
 def add_overrides(group: argparse._ActionsContainer) -> None:
-    """Options that say about transcoders what their files say wrong, or do not say."""
-    group.add_argument(
-        "--read-point",
-        type=one_of("residual", "normalized", "mlp-input"),
-        metavar="POINT",
-        help="where they read: residual, normalized, mlp-input",
-    )
-    group.add_argument(
-        "--write-point",
-        type=one_of("mlp-output", "stream"),
-        metavar="POINT",
-        help="where they write: mlp-output or stream",
-    )
-    group.add_argument(
-        "--k",
-        type=whole_number(1),
-        metavar="N",
-        help="features of a layer active together, for a TopK whose files do not say",
-    )
+    """Options that correct or complete what the files of transcoders say."""
+    add_options(group, LoadSettings, read_point="POINT", write_point="POINT", k="N")
+
+
+def add_machine(group: argparse._ArgumentGroup) -> None:
+    """Options that say how a model is computed."""
+    add_options(group, LoadSettings, device="D", dtype="T", low_memory="")
 
 
 def load_model(arguments: argparse.Namespace, progress: Progress) -> Model:
-    """Load what the options of `add_model` and `add_machine` name."""
-    progress.stage(f"Loading {arguments.model}")
+    """Load the model that the options of `add_model` and `add_machine` name."""
+    progress.stage(f"Loading {arguments.reference}")
     import clew
 
-    return clew.load(
-        arguments.model,
-        dictionary=arguments.dictionary,
-        read_point=arguments.read_point,
-        write_point=arguments.write_point,
-        k=arguments.k,
-        low_memory=arguments.low_memory,
-        check=arguments.check,
-        device=arguments.device,
-        dtype=arguments.dtype,
-        on_note=progress.note,
-    )
+    return clew.load(**vars(settings_of(arguments, LoadSettings)), on_note=progress.note)
 
 
 def read_transcoders(arguments: argparse.Namespace, progress: Progress) -> TranscoderSet:
-    """Find or fetch `arguments.reference`, as the options of `add_overrides` want it."""
-    from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
+    """Find or fetch the transcoders of `arguments.dictionary`; options of `add_overrides` apply."""
     from clew.dictionary.reference import load_transcoders
 
-    progress.stage(f"Reading {arguments.reference}")
+    progress.stage(f"Reading {arguments.dictionary}")
     return load_transcoders(
-        arguments.reference,
+        arguments.dictionary,
         on_note=progress.note,
-        read_point=point_named(ReadPoint, arguments.read_point),
-        write_point=point_named(WritePoint, arguments.write_point),
+        read_point=arguments.read_point,
+        write_point=arguments.write_point,
         k=arguments.k,
     )

@@ -12,34 +12,62 @@ from clew.options import Option, options_of
 Settings = TypeVar("Settings")
 
 MEBIBYTE = 2**20
+GIBIBYTE = 2**30
+UNITS = {MEBIBYTE: "MiB", GIBIBYTE: "GiB"}
+
+
+def add_options(group: argparse._ActionsContainer, settings: type, **metavars: str) -> None:
+    """Add several options of a settings class, each with the word for its value; "" for a flag."""
+    for name, metavar in metavars.items():
+        details: dict[str, Any] = {"metavar": metavar} if metavar else {}
+        add_option(group, settings, name, **details)
 
 
 def add_option(
-    group: argparse._ActionsContainer, settings: type, name: str, *, unit: int = 1, **details: Any
+    group: argparse._ActionsContainer,
+    settings: type,
+    name: str,
+    *,
+    flag: str = "",
+    unit: int = 1,
+    **details: Any,
 ) -> None:
-    """Add `--max-nodes` for the option `max_nodes` of a settings class.
+    """Add `--max-nodes`, or another `flag`, for the option `max_nodes` of a settings class.
 
-    Type, default and help come from the class; `details` of argparse go before. A bool becomes a flag. With
-    `unit` `MEBIBYTE` the command line counts in MiB what the class counts in bytes.
+    Type, default and help come from the class; `details` of argparse go before. A bool becomes a flag, such
+    as `--no-check` for one that is on by default. With `unit` `MEBIBYTE` the command line counts in MiB what
+    the class counts in bytes. With the default `argparse.SUPPRESS` only what is given becomes an argument.
     """
     option = options_of(settings)[name]
-    sentence = option.sentence.removesuffix(".").replace("Bytes", "MiB")
-    sentence = sentence if unit > 1 else sentence[:1].lower() + sentence[1:]
-    without_default = option.default is None or option.type is bool
-    default = "" if without_default else f" (default: {_spelled(option.default, unit)})"
-    kind = {"action": "store_true"} if option.type is bool else {"type": _reader(option, unit)}
-    given = {"default": option.default, "help": (sentence + default).replace("%", "%%"), **kind, **details}
-    group.add_argument(f"--{name.replace('_', '-')}", **given)
+    prefix = "--no-" if option.default is True else "--"
+    given: dict[str, Any] = {"default": option.default, "dest": name, "help": _help(option, unit, details)}
+    if option.type is bool:
+        given["action"] = "store_false" if option.default else "store_true"
+    else:
+        given["type"] = _reader(option, unit)
+    group.add_argument(flag or prefix + name.replace("_", "-"), **(given | details))
 
 
 def settings_of(arguments: argparse.Namespace, settings: type[Settings], **more: Any) -> Settings:
-    """The settings that the arguments of a command say; `more` are those that no option says."""
+    """The settings that the arguments of a command name; `more` are those that no option names."""
     given = {name: getattr(arguments, name) for name in options_of(settings) if name in arguments}
     return settings(**(given | more))
 
 
-def _spelled(value: Any, unit: int) -> str:
-    return str(value // unit) if unit > 1 else str(value)
+def _help(option: Option, unit: int, details: dict[str, Any]) -> str:
+    """`at most so many features become nodes (default: 4096)`."""
+    sentence = option.sentence.removesuffix(".").replace("`", "").replace("%", "%%")
+    sentence = sentence.replace("Bytes", UNITS[unit]) if unit > 1 else sentence[:1].lower() + sentence[1:]
+    if option.type is bool:
+        return f"do not {sentence}" if option.default else sentence
+    if not all(str(choice) in sentence for choice in option.choices):
+        sentence += f": {option.expected()}"
+    default = details.get("default", option.default)
+    if default is argparse.SUPPRESS:
+        default = option.default
+    if default is None or isinstance(default, tuple):
+        return sentence
+    return f"{sentence} (default: {default // unit if unit > 1 else default})"
 
 
 def _reader(option: Option, unit: int) -> Callable[[str], Any]:

@@ -109,7 +109,8 @@ class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` whose complaints are `ClewError`s of one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise ClewError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+        see = " See" if message.endswith("?") else "; see"
+        raise ClewError(f"{message.removeprefix('argument ')}{see} {self.prog} --help")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -135,11 +136,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     arguments = _with_default_action(arguments)
     first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
     if first and first not in COMMANDS:
-        raise ClewError(f"there is no command {first!r}, only {', '.join(COMMANDS)}; see clew --help")
+        raise ClewError(
+            f"there is no command {first!r}; the commands are {', '.join(COMMANDS)}; see clew --help"
+        )
     group = COMMANDS.get(first)
     if isinstance(group, CommandGroup) and second and second not in group.actions:
-        actions = " or ".join(group.actions)
-        raise ClewError(f"{first} can {actions}, not {second!r}; see clew {first} --help")
+        actions = ", ".join(group.actions)
+        raise ClewError(
+            f"{first} has no action {second!r}; the actions are {actions}; see clew {first} --help"
+        )
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         words = parsed.command, getattr(parsed, "action", None)

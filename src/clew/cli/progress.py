@@ -1,4 +1,4 @@
-"""What happens meanwhile, on stderr: a spinner or a bar that leaves nothing behind."""
+"""Progress on stderr: a spinner or a bar that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextCo
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-PHASES = {
-    "selection": "Choosing features",
-    "rows": "Computing rows",
-    "output tokens": "Reading output tokens",
-}
-
+from clew.progress import PHASES
 
 HUB = "on the Hugging Face hub ..."
-"""How a note ends after which files may be downloaded."""
+"""The end of a note before a download."""
 
 
 class Progress:
-    """Shows the current stage on a terminal; elsewhere only notes, as plain lines."""
+    """The current stage on a terminal; elsewhere only notes, as plain lines."""
 
     def __init__(self) -> None:
         console = Console(stderr=True, highlight=False)
@@ -49,20 +44,20 @@ class Progress:
             self._bars.stop()
 
     def stage(self, text: str) -> None:
-        """What is going on now, of unknown length."""
+        """Show a stage of unknown length."""
         if self._bars:
             self._bars.start()
             self._bars.reset(self._task, description=text, total=None)
 
     def stop(self) -> None:
-        """Draw nothing until the next stage: somebody is asked something."""
+        """Draw nothing until the next stage, so that a question can be asked."""
         if self._bars:
             self._bars.stop()
 
     def note(self, text: str) -> None:
-        """A line of its own; on a terminal what only takes long (it ends in "...") is a stage."""
+        """Print a line; on a terminal one that ends in "..." becomes a stage."""
         if self._bars and text.endswith(HUB):
-            # Downloads draw bars of their own, which would tangle with the spinner.
+            # Downloads draw bars of their own, which would mix with the spinner.
             self._bars.stop()
             self._bars.console.print(text, markup=False, soft_wrap=True)
         elif self._bars and text.endswith("..."):
@@ -73,7 +68,7 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def work(self, phase: str, done: int, total: int) -> None:
-        """`done` of `total` in a phase of tracing (an `OnProgress`)."""
+        """Show `done` of `total` in a phase (an `OnProgress`)."""
         if self._bars is None:
             return
         if phase != self._phase:
@@ -86,7 +81,7 @@ class Progress:
 
 
 class Bar(BarColumn):
-    """A bar where the length is known, nothing elsewhere."""
+    """A bar for work of known length, else nothing."""
 
     def __init__(self) -> None:
         super().__init__(bar_width=24, complete_style="cyan")

@@ -42,12 +42,14 @@ def bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def table(*headers: str) -> Table:
-    """Columns two cells apart, without lines."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+def table(*headers: str, right: Iterable[int] = (), no_wrap: bool = False) -> Table:
+    """A table without lines, its columns two cells apart; the columns `right` are aligned right."""
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for header in headers:
-        made.add_column(header)
-    return made
+        rows.add_column(header, no_wrap=no_wrap)
+    for column in right:
+        rows.columns[column].justify = "right"
+    return rows
 
 
 class AsManyAsFit:

@@ -1,4 +1,4 @@
-"""Settings of interventions, generated text, validations and circuits; nothing here needs torch.
+"""Settings of interventions, generated text, validations and circuits; nothing here needs torch or numpy.
 
 Classes called `...Call` hold all parameters of a method of `Model` behind its first one.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge
 
 from clew.attribution.settings import PromptSettings
-from clew.graph.graph import Graph
 from clew.intervention.intervention import FeatureAtLike, Intervention
 from clew.progress import OnProgress, ignore_progress
+
+if TYPE_CHECKING:
+    from clew.graph.graph import Graph
+else:
+    Graph = Any  # options are read without numpy
 
 Regime: TypeAlias = Literal["direct", "frozen-attention", "free"]
 
@@ -65,7 +69,7 @@ class ValidationSettings:
     count: Annotated[int, Ge(0)] = 50
     """Ablate so many of the most influential features, one by one."""
     random_count: Annotated[int, Ge(0)] | None = None
-    """Ablate so many others, drawn at random (by default as many as `count`)."""
+    """Ablate so many others, drawn at random (by default as many)."""
     seed: Annotated[int, Ge(0)] = 0
     """Seed of the draw."""
 

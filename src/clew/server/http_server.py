@@ -17,9 +17,9 @@ from clew.server.indexes import Indexes
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.security import access_to, is_loopback
+from clew.server.settings import PORT, ServeSettings
 from clew.server.state import ServerState
 
-HOST, PORT = "127.0.0.1", 8417
 TRIED = 50
 """So many ports are tried, from the usual one on, where none is named."""
 
@@ -40,7 +40,7 @@ class Address:
         return f"http://{name}:{self.listening.getsockname()[1]}/{query}{route and f'#{route}'}"
 
 
-def listen(host: str = HOST, port: int | None = None) -> Address:
+def listen(host: str = ServeSettings.host, port: int | None = None) -> Address:
     """Listen at this port, or where none is named at the first free one from the usual one on.
 
     Raises `ClewError` for an address that is not this machine's, and for a port that is taken.

@@ -1,4 +1,4 @@
-"""`clew annotate`: name nodes of a graph, and put some of them together as a supernode."""
+"""`clew annotate`: label and pin nodes of a graph, and group them as supernodes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clew.cli.arguments import file_ending_in
 from clew.errors import ClewError
+from clew.feature import Feature
 from clew.files import check_writable
 
 SUMMARY = "name nodes of a graph, and group them as supernodes"
@@ -21,10 +22,15 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
-    what = parser.add_argument_group("what to add (each may be repeated)")
+    what = parser.add_argument_group("what to add (options may be repeated)")
     for option, metavar, read, text in (
-        ("--label", "NODE=TEXT", _label, "call a node TEXT; L24/1005, a feature wherever it appears"),
-        ("--group", "NAME=NODE,...", _group, "make these nodes the supernode NAME"),
+        (
+            "--label",
+            "NODE=TEXT",
+            _label,
+            "label a node (L24/1005@5) or a feature at all positions (L24/1005)",
+        ),
+        ("--group", "NAME=NODE,...", _group, "group these nodes as the supernode NAME"),
         ("--pin", "NODE", str, "pin a node"),
     ):
         what.add_argument(option, action="append", default=[], type=read, metavar=metavar, help=text)
@@ -32,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=_graph_file,
         metavar="FILE",
-        help="save the graph here, as .clew or .json (default: where it is)",
+        help="save the graph here, as .clew or .json (default: in FILE)",
     )
 
 
@@ -40,23 +46,22 @@ def run(arguments: argparse.Namespace) -> None:
     if not (arguments.label or arguments.group or arguments.pin):
         raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
     destination: Path = arguments.out or Path(arguments.file).expanduser()
-    from clew.feature import Feature
     from clew.graph.reader import open_graph
 
     graph = open_graph(arguments.file)
     check_writable(destination)
     features = {node: text for node, text in arguments.label if Feature.match(node)}
-    named = graph.annotate(
+    annotated = graph.annotate(
         labels={node: text for node, text in arguments.label if node not in features},
         feature_labels=features,
         supernodes=dict(arguments.group),
         pins=arguments.pin,
     )
     if arguments.out and destination.suffix.lower() == ".json":
-        from clew.cli.graph_index import with_labels_found
+        from clew.cli.graph_index import with_labels_of_index
 
-        named = with_labels_found(named)
-    print(f"Saved  {named.save(destination)}")
+        annotated = with_labels_of_index(annotated)
+    print(f"Saved  {annotated.save(destination)}")
 
 
 def _label(text: str) -> tuple[str, str]:

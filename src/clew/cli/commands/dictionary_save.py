@@ -1,4 +1,4 @@
-"""`clew dictionary save`: write transcoders anew, in the format that most tools read."""
+"""`clew dictionary save`: write transcoders in the format that most tools read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from clew.cli.model_options import add_overrides, read_transcoders
 from clew.files import check_new_folder
 
-SUMMARY = "write transcoders anew, as a circuit-tracer folder"
+SUMMARY = "write transcoders as a circuit-tracer folder"
 USAGE = "REF FOLDER [options]"
 EXAMPLE = """\
 example:
@@ -17,13 +17,13 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("reference", metavar="REF", help="a folder, a file or a hub reference")
+    parser.add_argument("dictionary", metavar="REF", help="a folder, a file or a hub reference")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to write, new or empty")
-    add_overrides(parser.add_argument_group("what the files say wrong, or do not say"))
+    add_overrides(parser.add_argument_group("corrections of the files"))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse a folder that holds something before anything is read."""
+    """Refuse a folder that holds something, before anything is read."""
     from clew.cli.progress import Progress
     from clew.cli.terminal import size
     from clew.dictionary.formats.circuit_tracer_writer import save_transcoders

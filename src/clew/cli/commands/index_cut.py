@@ -1,4 +1,4 @@
-"""`clew index cut`: a small index of the features of some graphs, to give away."""
+"""`clew index cut`: write a small index of the features of some graphs, to share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="SMALL", type=Path, required=True, help="the index to write")
     parser.add_argument(
-        "--examples", type=whole_number(0), metavar="N", help="of each kind at most so many (default: all)"
+        "--examples",
+        type=whole_number(0),
+        metavar="N",
+        help="keep at most so many texts of each kind (default: all)",
     )
 
 

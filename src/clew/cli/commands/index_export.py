@@ -1,4 +1,4 @@
-"""`clew index export`: an index as files of details that other tools read."""
+"""`clew index export`: write an index as detail files that other tools read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clew.feature import Feature
     from clew.index.storage.index import Index
 
-SUMMARY = "write an index as files of details that other tools read"
+SUMMARY = "write an index as detail files that other tools read"
 USAGE = "INDEX --out DIR [options]"
 EXAMPLE = """\
 example:
@@ -22,19 +22,22 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="INDEX", type=Path, help="an index that clew made")
+    parser.add_argument("file", metavar="INDEX", type=Path, help="an index")
     parser.add_argument(
         "--format",
         type=one_of("json", "packed"),
         default="json",
         metavar="FORM",
-        help="json (a file a feature) or packed (a file a layer; default: %(default)s)",
+        help="json (one file for each feature) or packed (one for each layer; default: %(default)s)",
     )
     parser.add_argument(
         "--graph", metavar="FILE", nargs="+", help="only the features of these graphs (default: all seen)"
     )
     parser.add_argument(
-        "--examples", type=whole_number(0), metavar="N", help="at most so many of each kind (default: all)"
+        "--examples",
+        type=whole_number(0),
+        metavar="N",
+        help="keep at most so many texts of each kind (default: all)",
     )
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="the folder to write, new or empty"
@@ -42,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Features that were never seen are left out, unless a graph has them."""
+    """Leave out features that were never active, unless a graph has them."""
     from clew.cli.progress import Progress
     from clew.index.exchange.exporting import export_index
     from clew.index.storage.index import open_index
@@ -59,19 +62,19 @@ def run(arguments: argparse.Namespace) -> None:
         )
     print(f"Saved  {arguments.out} ({count:,} features)")
     if wanted is not None and len(wanted) > count:
-        print(f"       of {len(wanted) - count:,} more the index knows nothing")
+        print(f"       The index has nothing on {len(wanted) - count:,} other features of the graphs.")
 
 
 def _of_graphs(index: Index, files: list[str]) -> set[Feature]:
     from clew.graph.reader import open_graph
     from clew.index.labels.graph_features import features_of
 
-    found: set[Feature] = set()
+    wanted: set[Feature] = set()
     for file in files:
         features = features_of(open_graph(file))
         if features and not any(feature in index for feature in features):
-            raise ClewError(f"{index.path} has no feature of {file}: it is of another dictionary.")
-        found |= set(features)
-    if not found:
+            raise ClewError(f"{index.path} has no feature of {file}; it is of another dictionary.")
+        wanted |= set(features)
+    if not wanted:
         raise ClewError(f"There are no features in {', '.join(files)}.")
-    return found
+    return wanted

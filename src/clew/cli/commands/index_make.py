@@ -1,4 +1,4 @@
-"""`clew index`: read texts once and keep what every feature fires on."""
+"""`clew index`: read texts once and record on what every feature fires."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import whole_number
-from clew.cli.model_options import add_dictionary, add_machine, load_model
-from clew.cli.options import settings_of
+from clew.cli.model_options import add_machine, add_model, load_model
+from clew.cli.options import add_option, add_options, settings_of
+from clew.index.settings import IndexSettings
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from clew.cli.progress import Progress
     from clew.index.creation.new_index import NewIndex
 
-SUMMARY = "read texts once and keep what every feature fires on"
+SUMMARY = "read texts once and record on what every feature fires"
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
 example:
@@ -30,74 +28,48 @@ example:
   clew index --data more.jsonl.gz --shard 1/2 --out part1.sqlite3"""
 
 SECONDS_BETWEEN_LINES = 30.0
-"""In a log, which shows no bars."""
+"""For a log, which shows no bars."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what to read")
-    what.add_argument(
+    texts = parser.add_argument_group("what to read")
+    texts.add_argument(
         "--data",
         nargs="+",
         required=True,
         metavar="PATH",
         help="files or folders: .txt, .jsonl, .json, .gz of these, .parquet",
     )
-    what.add_argument(
-        "--tokens", type=whole_number(1), default=0, metavar="T", help="read at most so many (default: all)"
-    )
-    model = parser.add_argument_group("what to look at")
-    model.add_argument(
-        "--model",
-        metavar="NAME",
-        default="smollm2",
-        help="short name (see clew models), folder, .gguf file or hub id (default: %(default)s)",
-    )
-    add_dictionary(model)
-    where = parser.add_argument_group("where it goes")
-    where.add_argument(
-        "--out", metavar="FILE", type=Path, help="the index (default: in your data folder, by model)"
-    )
-    where.add_argument("--resume", action="store_true", help="go on with an unfinished index")
-    where.add_argument(
-        "--replace",
-        action="store_true",
-        help="put it in place of an older one, whose labels it keeps",
-    )
-    where.add_argument(
-        "--shard", type=shard, default=(1, 1), metavar="I/N", help="do part I of N; merge the parts later"
-    )
+    add_options(texts, IndexSettings, tokens="T")
+    add_model(parser.add_argument_group("of which model"))
+    output = parser.add_argument_group("where it goes")
+    add_option(output, IndexSettings, "out", metavar="FILE", type=Path)
+    add_options(output, IndexSettings, resume="", replace="")
+    add_option(output, IndexSettings, "shard", metavar="I/N", type=shard, default=argparse.SUPPRESS)
     add_machine(parser.add_argument_group("how it is computed"))
 
 
 def shard(text: str) -> tuple[int, int]:
-    """`2/4`: the second of four."""
-    first, _, second = text.partition("/")
-    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+    """`2/4` for the second of four parts."""
+    part, _, total = text.partition("/")
+    if not (part.isdecimal() and total.isdecimal() and 1 <= int(part) <= int(total)):
         raise ArgumentTypeError(f"expected a part such as 1/2 or 2/2, not {text!r}")
-    return int(first), int(second)
+    return int(part), int(total)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse texts that are not there before a model is loaded."""
-    from collections import Counter
-
+    """Refuse texts that do not exist before a model is loaded."""
     from clew.cli.progress import Progress
     from clew.index.creation.corpus import find_files
     from clew.index.creation.new_index import make_index
-    from clew.index.settings import IndexSettings
     from clew.index.storage.locations import check_location
 
     find_files(arguments.data)
     if arguments.out is not None and not arguments.replace:
         check_location(arguments.out.expanduser(), resume=arguments.resume)
-    skipped: Counter[str] = Counter()
-    first: dict[str, Path] = {}
+    skipped: dict[str, list[Path]] = {}
 
-    def skip(reason: str, path: Path) -> None:
-        skipped[reason] += 1
-        first.setdefault(reason, path)
-
-    with Progress() as progress, _stop_gently(progress) as should_stop:
+    with Progress() as progress, _stop_after_batch(progress) as should_stop:
         model = load_model(arguments, progress)
         made = make_index(
             model.language_model,
@@ -105,29 +77,29 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.data,
             settings_of(arguments, IndexSettings),
             on_progress=_reporter(progress),
-            on_skip=skip,
+            on_skip=lambda reason, path: skipped.setdefault(reason, []).append(path),
             should_stop=should_stop,
         )
-    _warn(skipped, first)
+    _warn_of_skipped(skipped)
     if not made.metadata.complete:
         raise KeyboardInterrupt(
             f"{made.path} holds {made.metadata.positions:,} tokens so far; "
-            "the same command with --resume goes on"
+            "the same command with --resume continues"
         )
     _print_done(made)
 
 
 @contextmanager
-def _stop_gently(progress: Progress) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C asks for a checkpoint and an end; the second ends at once."""
+def _stop_after_batch(progress: Progress) -> Iterator[Callable[[], bool]]:
+    """Make the first Ctrl-C ask for a checkpoint and an end; the second one ends at once."""
     asked = False
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            raise KeyboardInterrupt("the index stands at its last checkpoint; --resume goes on with it")
+            raise KeyboardInterrupt("the index is at its last checkpoint; --resume continues")
         asked = True
-        progress.note("Stopping after this batch; Ctrl-C again stops at once.")
+        progress.note("Stopping after this batch; press Ctrl-C again to stop at once.")
 
     try:
         before = signal.signal(signal.SIGINT, ask)
@@ -141,16 +113,16 @@ def _stop_gently(progress: Progress) -> Iterator[Callable[[], bool]]:
 
 
 def _reporter(progress: Progress) -> Callable[[str, int, int], None]:
-    """Tokens, tokens a second and time left; in a log a line now and then."""
+    """An `OnProgress` that shows tokens, tokens a second and time left; in a log, a line now and then."""
     begun: tuple[float, int] | None = None
-    said = time.monotonic()
+    last_line = time.monotonic()
 
     def line(text: str) -> None:
-        nonlocal said
+        nonlocal last_line
         if sys.stderr.isatty():
             progress.stage(text)
-        elif time.monotonic() - said > SECONDS_BETWEEN_LINES:
-            said = time.monotonic()
+        elif time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
             progress.note(text)
 
     def report(phase: str, done: int, total: int) -> None:
@@ -177,16 +149,17 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _warn(skipped: Counter[str], first: dict[str, Path]) -> None:
-    for reason, count in skipped.most_common():
-        times = "once" if count == 1 else f"{count:,} times"
-        where = "in" if count == 1 else "first in"
-        print(f"Warning: skipped {times}: {reason} ({where} {first[reason]})", file=sys.stderr)
+def _warn_of_skipped(skipped: dict[str, list[Path]]) -> None:
+    for reason, paths in sorted(skipped.items(), key=lambda item: -len(item[1])):
+        times, where = ("once", "in") if len(paths) == 1 else (f"{len(paths):,} times", "first in")
+        print(f"Warning: skipped {times}: {reason} ({where} {paths[0]})", file=sys.stderr)
 
 
 def _print_done(made: NewIndex) -> None:
     if not made.read:
-        print(f"{made.path} is complete already; nothing was read. --replace makes a new one in its place.")
+        print(
+            f"{made.path} is complete already, so nothing was read; --replace makes a new one in its place."
+        )
         return
     from clew.cli.terminal import size
     from clew.index.storage.index import open_index
@@ -199,8 +172,8 @@ def _print_done(made: NewIndex) -> None:
     features = f"{about.n_features:,} features of {about.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
     if not about.positions:
-        print("       No text was left for this part; use fewer parts, or more text.")
+        print("       No text was left for this part; use fewer parts or more text.")
     if made.labels:
-        print(f"       {made.labels:,} labels went over from the old one")
+        print(f"       {made.labels:,} labels were taken over from the old index")
     if never and about.positions:
         print(f"       {never:,} features were never active in these texts")

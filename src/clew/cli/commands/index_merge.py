@@ -1,11 +1,11 @@
-"""`clew index merge`: join what several workers made."""
+"""`clew index merge`: join the indexes that several workers made."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "join what several workers made"
+SUMMARY = "join the indexes that several workers made"
 USAGE = "OUT SHARD ..."
 EXAMPLE = """\
 example:
@@ -15,7 +15,7 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="the index to write")
-    parser.add_argument("shards", metavar="SHARD", type=Path, nargs="+", help="all the parts")
+    parser.add_argument("shards", metavar="SHARD", type=Path, nargs="+", help="all parts of it")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -23,12 +23,11 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.terminal import size
     from clew.index.creation.shards import merge_shards
 
+    out: Path = arguments.out
     with Progress() as progress:
         progress.stage(f"Merging {len(arguments.shards)} shards")
         about = merge_shards(
-            arguments.out, arguments.shards, lambda phase, done, total: progress.work("Merging", done, total)
+            out, arguments.shards, lambda phase, done, total: progress.work("Merging", done, total)
         )
-    print(
-        f"Saved  {arguments.out} ({about.n_features:,} features on {about.positions:,} tokens, "
-        f"{size(arguments.out.stat().st_size)})"
-    )
+    facts = f"{about.n_features:,} features on {about.positions:,} tokens, {size(out.stat().st_size)}"
+    print(f"Saved  {out} ({facts})")

@@ -1,20 +1,19 @@
-"""`clew index show`: print what is known of one feature."""
+"""`clew index show`: print the record of one feature."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import whole_number
+from clew.cli.arguments import feature, whole_number
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
+    from clew.feature import Feature
     from clew.index.storage.index import Index
 
-SUMMARY = "print what is known of one feature"
+SUMMARY = "print what an index knows of one feature"
 USAGE = "FILE FEATURE [options]"
 EXAMPLE = """\
 example:
@@ -22,44 +21,41 @@ example:
   clew index show smollm2.sqlite3 L12/403"""
 
 
-def feature_name(text: str) -> tuple[int, int]:
-    """`L12/403`: layer and index."""
-    found = re.fullmatch(r"[Ll]?(\d+)/(\d+)", text)
-    if found is None:
-        raise ArgumentTypeError(f"expected a feature such as L12/403, not {text!r}")
-    return int(found[1]), int(found[2])
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="an index")
-    parser.add_argument("feature", metavar="FEATURE", type=feature_name, help="layer and index: L12/403")
+    parser.add_argument("feature", metavar="FEATURE", type=feature, help="a feature, such as L12/403")
     parser.add_argument(
-        "--examples", type=whole_number(0), default=5, metavar="N", help="of each kind (default: %(default)s)"
+        "--examples",
+        type=whole_number(0),
+        default=5,
+        metavar="N",
+        help="texts of each kind (default: %(default)s)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from clew.cli.reports.feature import print_facts, print_heading
+    from clew.cli.reports.feature import print_heading, print_record
     from clew.cli.terminal import page
     from clew.index.storage.index import open_index
 
-    layer, feature = arguments.feature
+    named: Feature = arguments.feature
     with open_index(arguments.file) as index, page() as console:
-        record = index.feature(layer, feature)
+        record = index.feature(named.layer, named.index)
         if record is None:
-            raise ClewError(f"{arguments.file} {_why_not(index, layer, feature)}.")
+            raise ClewError(f"{arguments.file} {_reason(index, named)}.")
         print_heading(console, index, record)
-        print_facts(console, record, arguments.examples)
+        print_record(console, record, arguments.examples)
 
 
-def _why_not(index: Index, layer: int, feature: int) -> str:
-    widths = index.metadata.widths
+def _reason(index: Index, named: Feature) -> str:
+    """A clause that says why an index has no record of a feature."""
     if index.metadata.partial:
-        return f"knows nothing of L{layer}/{feature}: it holds some of the features only"
-    if layer >= len(widths):
+        return f"has nothing on {named}: it holds some of the features only"
+    widths = index.metadata.widths
+    if named.layer >= len(widths):
         has = f"layers 0 to {len(widths) - 1}"
-    elif widths[layer]:
-        has = f"features 0 to {widths[layer] - 1} in layer {layer}"
+    elif widths[named.layer]:
+        has = f"features 0 to {widths[named.layer] - 1} in layer {named.layer}"
     else:
-        has = f"none in layer {layer}"
-    return f"has no feature L{layer}/{feature}; it has {has}"
+        has = f"none in layer {named.layer}"
+    return f"has no feature {named}; it has {has}"

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import amount, whole_number
+from clew.cli.arguments import features
+from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
+from clew.index.settings import EndpointSettings, LabelLimits, LabelSettings
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -32,102 +35,79 @@ example:
   clew label --graph paris.clew --from-tokens
   clew label --base-url http://localhost:11434/v1 --api-model llama3.2"""
 
-LEFT_ALONE = {
+PROTECTED = {
     (False, False): frozenset({"person", "model", "tokens"}),
     (False, True): frozenset({"person", "model"}),
     (True, False): frozenset({"person", "model"}),
     (True, True): frozenset({"person"}),
 }
-"""Whose labels stay, by whether a language model is asked and whether to label again."""
+"""Sources whose labels stay, by whether a language model is asked and whether to label again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="INDEX", nargs="?", help="an index (default: that of the model)")
-    parser.add_argument(
-        "--model", default="smollm2", metavar="NAME", help="whose index (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--dictionary", default="neurons", metavar="REF", help="of which features (default: %(default)s)"
-    )
+    add_option(parser, LoadSettings, "reference", flag="--model", metavar="NAME")
+    add_option(parser, LoadSettings, "dictionary", metavar="REF")
     which = parser.add_argument_group("which features (default: the most frequent)")
-    which.add_argument("--graph", metavar="FILE", help="those of a graph, the most influential first")
-    which.add_argument("--features", metavar="LIST", help="those named, such as L12/4031,L3/7")
+    which.add_argument("--graph", metavar="FILE", help="the features of a graph, the most influential first")
     which.add_argument(
-        "--limit", type=whole_number(1), default=100, metavar="N", help="at most so many (100)"
+        "--features", type=features, metavar="LIST", help="these features, such as L12/4031,L3/7"
     )
-    which.add_argument(
-        "--from-tokens", action="store_true", help="by rule, from tokens and output tokens; asks nobody"
-    )
-    which.add_argument("--relabel", action="store_true", help="again where it was labelled like this before")
+    add_options(which, LabelSettings, limit="N", from_tokens="", relabel="")
     whom = parser.add_argument_group("whom to ask")
-    whom.add_argument(
-        "--base-url", metavar="URL", help="the endpoint (default: OPENAI_BASE_URL, or OpenAI's)"
+    add_options(
+        whom, EndpointSettings, base_url="URL", api_model="NAME", api_key_from="VARIABLE", timeout="S"
     )
-    whom.add_argument("--api-model", metavar="NAME", help="its model (default: CLEW_LABEL_MODEL)")
-    whom.add_argument(
-        "--api-key-from",
-        metavar="VARIABLE",
-        default="OPENAI_API_KEY",
-        help="where the environment holds its key (default: %(default)s)",
-    )
-    whom.add_argument("--timeout", type=amount, default=60.0, metavar="S", help="seconds for an answer (60)")
-    _add_limits(parser.add_argument_group("how much, how fast"))
-
-
-def _add_limits(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--price-in", type=amount, metavar="P", help="price of a million tokens read")
-    group.add_argument("--price-out", type=amount, metavar="P", help="price of a million tokens written")
-    group.add_argument("--max-cost", type=amount, metavar="P", help="never spend more")
-    group.add_argument("--max-requests", type=whole_number(1), metavar="N", help="never send more")
-    group.add_argument("--requests-per-minute", type=whole_number(1), metavar="N", help="send no faster")
-    group.add_argument("--tokens-per-minute", type=whole_number(1), metavar="N", help="about so many")
-    group.add_argument("--parallel", type=whole_number(1), default=4, metavar="N", help="at once (4)")
-    group.add_argument("--yes", action="store_true", help="do not ask before it starts")
+    limits = parser.add_argument_group("how much, how fast")
+    add_options(limits, LabelLimits, price_in="P", price_out="P", max_cost="P", max_requests="N")
+    add_options(limits, LabelLimits, requests_per_minute="N", tokens_per_minute="N", parallel="N")
+    limits.add_argument("--yes", action="store_true", help="do not ask before it starts")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Say what it will take, ask, label; whatever was labelled before is left alone."""
+    """Choose features, estimate, ask whether to start, and label those without a protected label."""
     from clew.cli.progress import Progress
     from clew.index.labels.evidence import unlabelled
     from clew.index.storage.index import open_index
 
-    _check(arguments)
-    service = None if arguments.from_tokens else _service(arguments)
+    settings = settings_of(arguments, LabelSettings)
+    _check(arguments, settings)
+    service = None if settings.from_tokens else _service(settings)
     with open_index(_index_file(arguments), writable=True) as index, Progress() as progress:
         progress.stage("Choosing features")
         if not index.metadata.complete:
             raise ClewError(f"{index.path} is unfinished; finish it with clew index --resume.")
-        sides = _chosen(arguments, index)
-        todo = unlabelled(index, sides, LEFT_ALONE[service is not None, arguments.relabel])
-        beyond = set(todo[arguments.limit :])
-        todo = todo[: arguments.limit]
-        sides = {feature: side for feature, side in sides.items() if feature not in beyond}
+        sides = _chosen(arguments, settings, index)
+        todo = unlabelled(index, sides, PROTECTED[service is not None, settings.relabel])
+        beyond = set(todo[settings.limit :])
+        todo = todo[: settings.limit]
+        sides = {place: side for place, side in sides.items() if place not in beyond}
         if service is None:
-            _label_from_tokens(index, todo, sides, arguments.relabel, progress)
+            _label_by_rule(index, todo, sides, settings.relabel, progress)
         else:
-            _label_with_model(arguments, service, index, todo, sides, progress)
+            _label_with_model(settings, service, index, todo, sides, progress, ask=not arguments.yes)
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace, settings: LabelSettings) -> None:
     if arguments.graph is not None and arguments.features is not None:
         raise ClewError("label takes --graph or --features, not both; see clew label --help")
-    prices = arguments.price_in, arguments.price_out
-    if None in prices and (arguments.max_cost is not None or prices != (None, None)):
+    prices = settings.price_in, settings.price_out
+    if None in prices and (settings.max_cost is not None or prices != (None, None)):
         raise ClewError("a cost needs both prices, --price-in and --price-out; see clew label --help")
 
 
-def _service(arguments: argparse.Namespace) -> ChatModel:
+def _service(settings: LabelSettings) -> ChatModel:
     from clew.index.labels.endpoint import PUBLIC, ChatModel
 
-    url = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
-    key = os.environ.get(arguments.api_key_from, "")
+    url = settings.base_url or os.environ.get("OPENAI_BASE_URL")
+    key = os.environ.get(settings.api_key_from, "")
     if not url and not key:
         raise ClewError(
-            "Nobody to ask: name an endpoint with --base-url (or OPENAI_BASE_URL), or put a key for OpenAI's "
-            "into OPENAI_API_KEY; --from-tokens labels by rule, without any."
+            "No language model to ask: pass --base-url URL (or set OPENAI_BASE_URL), or put a key for OpenAI "
+            "into OPENAI_API_KEY; --from-tokens labels by rule, without a model."
         )
-    model = arguments.api_model or os.environ.get("CLEW_LABEL_MODEL", "")
-    return ChatModel(url or PUBLIC, model, key, arguments.timeout)
+    model = settings.api_model or os.environ.get("CLEW_LABEL_MODEL", "")
+    return ChatModel(url or PUBLIC, model, key, settings.timeout)
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
@@ -135,40 +115,36 @@ def _index_file(arguments: argparse.Namespace) -> Path:
 
     if arguments.file is not None:
         return Path(arguments.file).expanduser()
-    found = find_index(arguments.model, arguments.dictionary, to_change=True)
-    if found is None:
+    file = find_index(arguments.reference, arguments.dictionary, to_change=True)
+    if file is None:
         raise ClewError(
-            f"There is no index of {arguments.model} with {arguments.dictionary} yet; "
+            f"There is no index of {arguments.reference} with {arguments.dictionary} yet; "
             "make one with clew index --data TEXTS."
         )
-    return found
+    return file
 
 
-def _chosen(arguments: argparse.Namespace, index: Index) -> Sides:
-    """The features wanted, in order, and which side of each, where a graph says it."""
-    from clew.index.labels.graph_features import parse_features, sides_by_influence
+def _chosen(arguments: argparse.Namespace, settings: LabelSettings, index: Index) -> Sides:
+    """The features to label, in order, and the side of each where a graph tells it."""
+    from clew.graph.reader import open_graph
+    from clew.index.labels.graph_features import sides_by_influence
 
     if arguments.features is not None:
-        named = parse_features(arguments.features)
-        for feature in named:
+        for feature in arguments.features:
             if feature not in index:
                 raise ClewError(f"There is no feature {feature} in {index.path}.")
-        return dict.fromkeys(named)
+        return dict.fromkeys(arguments.features)
     if arguments.graph is None:
-        return dict.fromkeys(index.most_frequent(arguments.limit + index.count_labelled()))
-    from clew.graph.reader import open_graph
-
+        return dict.fromkeys(index.most_frequent(settings.limit + index.count_labelled()))
     sides = sides_by_influence(open_graph(arguments.graph))
-    known = [feature for feature in sides if feature in index]
-    if not known:
-        raise ClewError(f"{index.path} has no feature of {arguments.graph}: it is of another dictionary.")
-    return {feature: sides[feature] for feature in known}
+    in_index = [feature for feature in sides if feature in index]
+    if not in_index:
+        raise ClewError(f"{index.path} has no feature of {arguments.graph}; it is of another dictionary.")
+    return {feature: sides[feature] for feature in in_index}
 
 
-def _label_from_tokens(
-    index: Index, todo: list[Feature], sides: Sides, again: bool, progress: Progress
-) -> None:
-    from clew.cli.reports.labels import left_alone, what_next
+def _label_by_rule(index: Index, todo: list[Feature], sides: Sides, again: bool, progress: Progress) -> None:
+    from clew.cli.reports.labels import how_to_continue, labels_that_stay
     from clew.index.labels.token_labels import RuleLabels, label_by_rule
 
     tally = RuleLabels()
@@ -177,97 +153,103 @@ def _label_from_tokens(
             index, todo, sides, tally, lambda done: progress.work("Labelling by rule", done, len(todo))
         )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{tally.labelled:,} labels are kept, and {what_next(again)}") from None
+        raise KeyboardInterrupt(f"{tally.labelled:,} labels are saved; {how_to_continue(again)}") from None
     print(
         f"Labelled  {tally.labelled:,} of {len(todo):,} features from their tokens; "
-        f"{left_alone(len(sides) - len(todo), again)}"
+        f"{labels_that_stay(len(sides) - len(todo), again)}"
     )
 
 
 def _label_with_model(
-    arguments: argparse.Namespace,
+    settings: LabelSettings,
     service: ChatModel,
     index: Index,
     todo: list[Feature],
-    sides: dict[Feature, bool | None],
+    sides: Sides,
     progress: Progress,
+    *,
+    ask: bool,
 ) -> None:
-    """Estimate, ask whether to start, label, and print what came of it."""
-    from clew.cli.reports.labels import left_alone, print_estimate, print_tally, what_next
+    """Estimate, ask whether to start, label, and print the result."""
+    from clew.cli.reports.labels import how_to_continue, labels_that_stay, print_estimate, print_tally
     from clew.index.labels.evidence import each_evidence
     from clew.index.labels.limits import Budget, Prices
     from clew.index.labels.model_labels import estimate, evenly_spaced
 
-    others = left_alone(len(sides) - len(todo), arguments.relabel)
+    others = labels_that_stay(len(sides) - len(todo), settings.relabel)
     if not todo:
         print(f"Nothing to do: {others}")
         return
-    prices = Prices(arguments.price_in or 0.0, arguments.price_out or 0.0)
+    prices = Prices(settings.price_in or 0.0, settings.price_out or 0.0)
+    priced = settings.price_in is not None
     sample = list(each_evidence(index, evenly_spaced(todo), sides))
-    expected = estimate(sample, len(todo), prices)
-    priced = arguments.price_in is not None
     progress.stop()
-    print_estimate(expected, len(todo), others, service, priced)
-    _agree(arguments)
-    budget = Budget(prices, arguments.max_requests, arguments.max_cost)
-    tally = _labels_of_model(arguments, service, index, todo, sides, budget, progress)
-    print_tally(tally, budget, len(todo), priced, what_next(arguments.relabel))
+    print_estimate(estimate(sample, len(todo), prices), len(todo), others, service, priced)
+    if ask:
+        _ask_to_start()
+    budget = Budget(prices, settings.max_requests, settings.max_cost)
+    tally = _ask_model(settings, service, index, todo, sides, budget, progress)
+    print_tally(tally, budget.spent, len(todo), priced, how_to_continue(settings.relabel))
     if not tally.labelled and (tally.malformed or tally.failed):
         raise ClewError("No label was made.")
 
 
-def _labels_of_model(
-    arguments: argparse.Namespace,
+def _ask_model(
+    settings: LabelSettings,
     service: ChatModel,
     index: Index,
     todo: list[Feature],
-    sides: dict[Feature, bool | None],
+    sides: Sides,
     budget: Budget,
     progress: Progress,
 ) -> LabelCounts:
-    from clew.cli.reports.labels import what_next
+    """Ask for the labels, and save each in the index at once."""
+    from clew.cli.reports.labels import how_to_continue
     from clew.index.labels.endpoint import Endpoint, sleep_until
     from clew.index.labels.evidence import each_evidence
     from clew.index.labels.limits import Pacer, RateLimits
     from clew.index.labels.model_labels import label_features
 
     stop = threading.Event()
-    limits = RateLimits(arguments.requests_per_minute, arguments.tokens_per_minute)
+    limits = RateLimits(settings.requests_per_minute, settings.tokens_per_minute)
     pacer = Pacer(limits, time.monotonic, sleep_until(stop))
-    kept = 0
+    n_saved = 0
     progress.stage("Asking for labels")
 
-    def keep(evidence: Evidence, made: ModelLabel) -> None:
-        nonlocal kept
+    def save(evidence: Evidence, label: ModelLabel) -> None:
+        nonlocal n_saved
         index.set_labels(
-            {evidence.feature: made.text},
+            {evidence.feature: label.text},
             "model",
             author=service.name,
-            confidence=made.confidence,
-            detail=json.dumps(made.detail),
+            confidence=label.confidence,
+            detail=json.dumps(label.detail),
         )
-        kept += 1
+        n_saved += 1
 
     try:
         return label_features(
             each_evidence(index, todo, sides),
             Endpoint(service, pacer, budget, stop).ask,
-            keep,
+            save,
             budget,
-            parallel=arguments.parallel,
+            parallel=settings.parallel,
             on_progress=lambda tally: progress.work("Asking for labels", tally.done, len(todo)),
             stop=stop,
         )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{kept:,} labels are kept, and {what_next(arguments.relabel)}") from None
+        raise KeyboardInterrupt(
+            f"{n_saved:,} labels are saved; {how_to_continue(settings.relabel)}"
+        ) from None
     except ClewError as error:
-        raise ClewError(f"{error} {kept:,} labels are kept, and {what_next(arguments.relabel)}.") from error
+        raise ClewError(
+            f"{error} {n_saved:,} labels are saved; {how_to_continue(settings.relabel)}."
+        ) from error
 
 
-def _agree(arguments: argparse.Namespace) -> None:
-    if arguments.yes:
-        return
+def _ask_to_start() -> None:
+    """Raise `ClewError` unless a person at the terminal agrees."""
     if not sys.stdin.isatty():
-        raise ClewError("Nothing was sent: add --yes to start without being asked.")
-    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ClewError("Nothing was sent; add --yes to start without a question.")
+    if input("Start? [y/N] ").strip().lower() not in ("y", "yes"):
         raise ClewError("Nothing was sent.")

@@ -1,4 +1,4 @@
-"""`clew models`: what is ready on this machine, and the command that brings the rest."""
+"""`clew models`: the models that are ready on this machine, and how to get the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It has none."""
+    """Add nothing: the command has no options of its own."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -36,12 +36,12 @@ def run(arguments: argparse.Namespace) -> None:
                 for model in group:
                     _print_model(console, model)
                 console.print()
-        line = "clew trace PROMPT --model NAME takes any of these, a folder, a .gguf file or a hub id."
+        line = "clew trace PROMPT --model NAME takes one of these names, a folder, a .gguf file or a hub id."
         console.print(line, soft_wrap=True)
 
 
 def _print_model(console: Console, model: ReadyModel) -> None:
-    """Names, places and commands stay whole on lines of their own, so that they can be copied."""
+    """Print a model; names, folders and commands have lines of their own, so that they can be copied."""
     from rich.text import Text
 
     from clew.cli.terminal import size
@@ -49,13 +49,13 @@ def _print_model(console: Console, model: ReadyModel) -> None:
 
     facts = [model.licence, size(model.size) if model.size else ""]
     console.print("  ".join(["", model.name, *(fact for fact in facts if fact)]), soft_wrap=True)
-    known = NAMED_MODELS.get(model.name)
+    named = NAMED_MODELS.get(model.name)
     for line in (
         model.description,
         f"in {model.folder}" if model.folder and str(model.folder) != model.name else "",
-        "" if model.folder or not model.ready else "installed; the first use converts it, once",
+        "" if model.folder or not model.ready else "installed; the first use converts it once",
         model.command,
-        "" if model.ready or known is None else known.terms,
+        "" if model.ready or named is None else named.terms,
     ):
         if line:
             style = "" if line == model.command else "dim"

@@ -1,14 +1,14 @@
-"""`clew show`: the report of a graph that lies in a file; needs neither model nor torch."""
+"""`clew show`: the report of a graph in a file; needs neither model nor torch."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import whole_number
+from clew.cli.arguments import feature_maybe_at
+from clew.cli.options import add_option, add_options, settings_of
+from clew.cli.reports.settings import ReportSettings
 from clew.graph.thresholds import Thresholds
 from clew.options import options_of
 
@@ -23,95 +23,73 @@ example:
   clew trace "The capital of France is" --out paris.clew
   clew show paris.clew --top 30"""
 
+EXAMPLES_OF_ONE = 5
+"""Texts of each kind that `--feature` prints where `--examples` is not given."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
-    parser.add_argument(
-        "--groups", type=whole_number(0), default=12, metavar="N", help="groups to sum it up in (default: 12)"
-    )
-    parser.add_argument(
-        "--top", type=whole_number(0), default=15, metavar="N", help="features to list (default: 15)"
-    )
-    parser.add_argument(
-        "--paths", type=whole_number(0), default=8, metavar="N", help="paths to list (default: 8)"
-    )
+    add_options(parser, ReportSettings, groups="N", top="N", paths="N")
     meaning = parser.add_argument_group("what its features mean")
     meaning.add_argument(
-        "--index", type=Path, metavar="INDEX", help="an index of them (default: the one in your data folder)"
+        "--index", type=Path, metavar="INDEX", help="their index (default: the one in your data folder)"
     )
+    add_option(meaning, ReportSettings, "examples", metavar="N", default=argparse.SUPPRESS)
     meaning.add_argument(
-        "--examples",
-        type=whole_number(0),
-        metavar="N",
-        help="texts for each of the first five (default: 2)",
+        "--feature",
+        type=feature_maybe_at,
+        metavar="NAME",
+        help="print all about one feature, such as L12/403 or L12/403@5",
     )
-    meaning.add_argument(
-        "--feature", type=feature_here, metavar="NAME", help="all about one feature: L12/403, L12/403@5"
-    )
-
-
-def feature_here(text: str) -> tuple[tuple[int, int], int | None]:
-    """`L12/403@5`: layer and index, and the position if there is one."""
-    found = re.fullmatch(r"[Ll]?(\d{1,9})/(\d{1,18})(?:@(\d{1,9}))?", text)
-    if found is None:
-        raise ArgumentTypeError(f"expected a feature such as L12/403 or L12/403@5, not {text!r}")
-    return (int(found[1]), int(found[2])), None if found[3] is None else int(found[3])
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from clew.cli.graph_index import index_for
+    from clew.cli.graph_index import index_of_graph
     from clew.cli.progress import Progress
     from clew.graph.reader import open_graph
 
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")
-        opened = open_graph(arguments.file)
-    with index_for(opened, arguments.index) as index:
+        graph = open_graph(arguments.file)
+    with index_of_graph(graph, arguments.index) as index:
         if arguments.feature is None:
-            _print_graph(arguments, opened, index)
+            _print_graph(arguments, graph, index)
         else:
-            _print_feature(arguments, opened, index)
+            _print_feature(arguments, graph, index)
 
 
-def _print_graph(arguments: argparse.Namespace, opened: Graph, index: Index | None) -> None:
-    from clew.cli.graph_index import only_warned
+def _print_graph(arguments: argparse.Namespace, whole: Graph, index: Index | None) -> None:
+    from clew.cli.graph_index import index_errors_as_warnings
     from clew.cli.reports.graph import print_file, print_report
-    from clew.cli.reports.influential_features import FEATURES, known_features
+    from clew.cli.reports.influential_features import influential_features
     from clew.cli.terminal import page
     from clew.index.labels.graph_features import with_index_labels
 
-    graph = opened if opened.node_total is None else prune_as_asked(opened)
-    count, known = 2 if arguments.examples is None else arguments.examples, []
-    with only_warned(strictly=arguments.index is not None):
+    settings = settings_of(arguments, ReportSettings)
+    graph = whole if whole.node_total is None else prune_as_saved(whole)
+    features = []
+    with index_errors_as_warnings(strictly=arguments.index is not None):
         if index:
             graph = with_index_labels(graph, index)
-            known = known_features(graph, index, min(FEATURES, arguments.top)) if count else []
+            features = influential_features(graph, index, settings.top) if settings.examples else []
     with page() as console:
-        print_report(
-            console,
-            graph,
-            groups=arguments.groups,
-            top=arguments.top,
-            paths=arguments.paths,
-            texts=(known, count),
-        )
-        print_file(console, "File", Path(arguments.file).expanduser(), opened)
+        print_report(console, graph, settings, features)
+        print_file(console, "File", Path(arguments.file).expanduser(), whole)
 
 
-def _print_feature(arguments: argparse.Namespace, opened: Graph, index: Index | None) -> None:
+def _print_feature(arguments: argparse.Namespace, graph: Graph, index: Index | None) -> None:
     from clew.cli.reports.feature import print_feature
     from clew.cli.terminal import page
 
-    place, position = arguments.feature
-    count = 5 if arguments.examples is None else arguments.examples
     with page() as console:
-        print_feature(console, opened, index, place, position, count)
+        count = getattr(arguments, "examples", EXAMPLES_OF_ONE)
+        print_feature(console, graph, index, arguments.feature, n_examples=count)
 
 
-def prune_as_asked(whole: Graph) -> Graph:
-    """Pruned at the thresholds that the file names, or else at the recommended ones."""
+def prune_as_saved(whole: Graph) -> Graph:
+    """The graph pruned at the thresholds that it was saved with, or else at the recommended ones."""
     settings = whole.info.settings
-    named = {
+    given = {
         name: settings[name] for name in options_of(Thresholds) if isinstance(settings.get(name), int | float)
     }
-    return whole.prune(**named)
+    return whole.prune(**given)

@@ -1,16 +1,18 @@
-"""`clew validate`: remove a graph's features one by one and print how well it foretold what happens."""
+"""`clew validate`: remove a graph's features one by one and compare prediction and effect."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clew.cli.arguments import file_ending_in, one_of, whole_number
-from clew.cli.commands.show import prune_as_asked
-from clew.cli.model_options import DTYPES, add_overrides
+from clew.cli.arguments import file_ending_in
+from clew.cli.commands.show import prune_as_saved
+from clew.cli.model_options import add_overrides
+from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
-from clew.files import check_writable
+from clew.files import check_writable, write_file
+from clew.intervention.settings import CircuitSettings, ValidationSettings
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -29,46 +31,34 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file")
     what = parser.add_argument_group("what to test")
-    for name, text in (
-        ("--top", "most influential features to remove"),
-        ("--random", "other features to remove, drawn at random"),
-    ):
-        what.add_argument(
-            name, type=whole_number(0), default=50, metavar="N", help=f"{text} (default: %(default)s)"
-        )
-    what.add_argument(
-        "--seed", type=whole_number(0), default=0, metavar="N", help="of the draw (default: %(default)s)"
-    )
-    what.add_argument(
-        "--circuit",
-        type=one_of("zero", "mean"),
+    add_option(what, ValidationSettings, "count", flag="--top", metavar="N")
+    add_option(what, ValidationSettings, "random_count", flag="--random", metavar="N")
+    add_options(what, ValidationSettings, seed="N")
+    add_option(
+        what,
+        CircuitSettings,
+        "outside",
+        flag="--circuit",
         metavar="HOW",
-        help="also take a set of features as a circuit, all others to zero or mean",
+        default=None,
+        help="also test a set of features as a circuit, all others at zero or mean",
     )
     what.add_argument(
         "--nodes",
         nargs="+",
         metavar="NODE",
-        help="for --circuit: this set (L24/1005@5, a node's id, a supernode); default: what pruning keeps",
+        help="the set for --circuit: L24/1005@5, node ids, supernodes (default: what pruning keeps)",
     )
     parser.add_argument_group("where it goes").add_argument(
         "--svg", type=file_ending_in(".svg"), metavar="FILE.svg", help="save a scatter plot here"
     )
-    _add_model(parser.add_argument_group("in place of what the graph says"))
+    model = parser.add_argument_group("instead of what the graph says")
+    add_option(model, LoadSettings, "reference", flag="--model", metavar="NAME", default=None)
+    add_option(model, LoadSettings, "dictionary", metavar="REF", default=None)
+    add_overrides(model)
+    add_option(model, LoadSettings, "dtype", metavar="T", default=None)
     machine = parser.add_argument_group("how it is computed")
-    machine.add_argument(
-        "--device", metavar="D", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)"
-    )
-    machine.add_argument(
-        "--low-memory", action="store_true", help="read encoders from disk whenever they are needed"
-    )
-
-
-def _add_model(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", metavar="NAME", help="the model, as for clew trace")
-    group.add_argument("--dictionary", metavar="REF", help="its features, as for clew trace")
-    add_overrides(group)
-    group.add_argument("--dtype", type=one_of(*DTYPES), metavar="T", help=", ".join(DTYPES))
+    add_options(machine, LoadSettings, device="D", low_memory="")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -79,36 +69,32 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.terminal import page
     from clew.graph.reader import open_graph
 
-    singly = arguments.top + arguments.random > 0
-    if not singly and (not arguments.circuit or arguments.svg):
+    settings = settings_of(arguments, ValidationSettings)
+    singly = settings.count + (settings.random_count or 0) > 0
+    if not singly and (not arguments.outside or arguments.svg):
         raise ClewError("validate needs at least one feature to remove; see clew validate --help")
-    if arguments.nodes and not arguments.circuit:
-        raise ClewError("--nodes is the set for --circuit zero or --circuit mean, which is not there")
+    if arguments.nodes and not arguments.outside:
+        raise ClewError("--nodes needs --circuit zero or --circuit mean; see clew validate --help")
     if arguments.svg is not None:
         check_writable(arguments.svg)
         check_matplotlib()
+
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")
         graph = open_graph(arguments.file)
-        model = _loaded(arguments, graph, progress)
+        model = _load(arguments, graph, progress)
         progress.stage("Reading the prompt")
-        found = circuit = None
+        result = circuit = None
         if singly:
-            found = model.validate(
-                graph,
-                count=arguments.top,
-                random_count=arguments.random,
-                seed=arguments.seed,
-                on_progress=progress.work,
-            )
-        if arguments.circuit:
+            result = model.validate(graph, **vars(settings), on_progress=progress.work)
+        if arguments.outside:
             progress.stage("Removing a circuit")
             circuit = _circuit(model, graph, arguments)
-        if arguments.svg is not None and found is not None:
-            _save(arguments.svg, validation_svg(graph, found))
+        if arguments.svg is not None and result is not None:
+            write_file(arguments.svg, validation_svg(graph, result).encode())
     with page() as console:
-        if found is not None:
-            print_validation(console, graph, found)
+        if result is not None:
+            print_validation(console, graph, result)
         if circuit is not None:
             print_circuit(console, circuit, arguments.nodes)
         if arguments.svg is not None:
@@ -117,47 +103,35 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _circuit(model: Model, graph: Graph, arguments: argparse.Namespace) -> Circuit:
     if arguments.nodes:
-        return model.circuit(graph, arguments.nodes, outside=arguments.circuit)
-    kept = graph if graph.node_total is None else prune_as_asked(graph)
-    return model.circuit(kept, outside=arguments.circuit)
+        return model.circuit(graph, arguments.nodes, outside=arguments.outside)
+    kept = graph if graph.node_total is None else prune_as_saved(graph)
+    return model.circuit(kept, outside=arguments.outside)
 
 
-def _loaded(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:
-    options = load_options(arguments, graph)
-    progress.stage(f"Loading {options['reference']}")
+def _load(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:
+    settings = load_settings(arguments, graph)
+    progress.stage(f"Loading {settings.reference}")
     import clew
 
-    return clew.load(**options, on_note=progress.note)
+    return clew.load(**vars(settings), on_note=progress.note)
 
 
-def load_options(arguments: argparse.Namespace, graph: Graph) -> dict[str, Any]:
-    """What `clew.load` gets: the graph's own settings, save for what the user names instead."""
-    settings = graph.info.settings if graph.foreign is None else {}
-    reference = arguments.model or settings.get("model")
+def load_settings(arguments: argparse.Namespace, graph: Graph) -> LoadSettings:
+    """The settings that the graph was traced with, except for those on the command line."""
+    saved = graph.info.settings if graph.foreign is None else {}
+    reference = arguments.reference or saved.get("model")
     if not isinstance(reference, str):
-        maker = f" (it was made by {graph.info.generator})" if graph.info.generator else ""
+        tool = f" (it was made by {graph.info.generator})" if graph.info.generator else ""
         raise ClewError(
-            f"{arguments.file} does not say how to load its model{maker}; name it with --model, and its "
-            "features with --dictionary."
+            f"{arguments.file} does not say how to load its model{tool}; pass --model NAME, and --dictionary "
+            "REF for its features."
         )
-    kept = ("dictionary", "dtype")
+    names = ["dictionary", "dtype"]
     if arguments.dictionary is None:  # another dictionary reads and writes elsewhere
-        kept += ("read_point", "write_point", "k")
-    options = {name: settings[name] for name in kept if isinstance(settings.get(name), str | int)}
-    for name in ("dictionary", "read_point", "write_point", "k", "dtype"):
-        if getattr(arguments, name) is not None:
-            options[name] = getattr(arguments, name)
-    return {
-        "reference": reference,
-        **options,
-        "device": arguments.device,
-        "low_memory": arguments.low_memory,
-        "check": False,
+        names += ["read_point", "write_point", "k"]
+    of_graph = {name: saved[name] for name in names if isinstance(saved.get(name), str | int)}
+    given = {
+        name: value for name, value in vars(settings_of(arguments, LoadSettings)).items() if value is not None
     }
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ClewError(f"{path} cannot be written: {error.strerror}; choose another place.") from error
+    defaults = vars(LoadSettings())
+    return LoadSettings(**{**defaults, **of_graph, **given, "reference": reference, "check": False})

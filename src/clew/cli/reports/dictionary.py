@@ -1,4 +1,4 @@
-"""What a dictionary is, and how well it explains a model, layer by layer."""
+"""The report of a dictionary: facts, and how well it explains a model, layer by layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 def print_dictionary(
     console: Console, reference: str, dictionary: TranscoderDictionary, quality: Quality, warning: str
 ) -> None:
-    """Facts, a table of layers, a warning where there is one, and the sum of it all."""
+    """Print facts, a table of layers, a warning unless it is empty, and the whole quality."""
     _print_facts(console, reference, dictionary)
     console.print()
     console.print(_layer_table(dictionary, quality))
@@ -25,27 +25,28 @@ def print_dictionary(
     if warning:
         console.print(f"Warning: {warning}\n", style="bold red")
     console.print(
-        "FVU: share of the MLP's variance left unexplained; 1 is what the mean leaves.", style="dim"
+        "FVU: share of the MLP's variance that is not explained; the mean alone has 1.", style="dim"
     )
     console.print(str(quality), style="bold")
 
 
 def _print_facts(console: Console, reference: str, dictionary: TranscoderDictionary) -> None:
-    """The reference alone on its line, so that it can be copied; then what it leads to."""
-    found, model = dictionary.transcoders, dictionary.model
-    activations = list(dict.fromkeys(part.activation.name for part in found.layers.values()))
-    reach = max(part.decoder.n_written for part in found.layers.values())
-    missing = [layer for layer in range(model.n_layers) if layer not in found.layers]
+    """Print the reference alone on its line, so that it can be copied, then the facts."""
+    transcoders, model = dictionary.transcoders, dictionary.model
+    activations = list(dict.fromkeys(part.activation.name for part in transcoders.layers.values()))
+    reach = max(part.decoder.n_written for part in transcoders.layers.values())
+    missing = [layer for layer in range(model.n_layers) if layer not in transcoders.layers]
     facts = {
-        "kind": found.kind,
-        "format": found.format + (f", made for {found.trained_on}" if found.trained_on else ""),
-        "reads": f"{found.read_point.option}: {found.read_point.value}",
-        "writes": f"{found.write_point.option}: {found.write_point.value}",
+        "kind": transcoders.kind,
+        "format": transcoders.format
+        + (f", made for {transcoders.trained_on}" if transcoders.trained_on else ""),
+        "reads": f"{transcoders.read_point.option}: {transcoders.read_point.value}",
+        "writes": f"{transcoders.write_point.option}: {transcoders.write_point.value}",
         "reach": f"a feature's own layer and up to {reach - 1} above" if reach > 1 else "",
         "activation": activations[0] if len(activations) == 1 else "by layer",
         "model": f"{model.name}, {model.n_layers} layers"
         + (f"; none for {layers_named(missing)}" if missing else ""),
-        "size": size(sum(part.n_bytes for part in found.layers.values())),
+        "size": size(sum(part.n_bytes for part in transcoders.layers.values())),
     }
     console.print(Text(reference, style="bold"), soft_wrap=True)
     for name, fact in ((name, fact) for name, fact in facts.items() if fact):
@@ -53,15 +54,12 @@ def _print_facts(console: Console, reference: str, dictionary: TranscoderDiction
 
 
 def _layer_table(dictionary: TranscoderDictionary, quality: Quality) -> Table:
-    """A line for each layer of the model; neighbours without a transcoder share one."""
+    """A table with a row for each layer; neighbours without a transcoder share a row."""
     parts = dictionary.transcoders.layers
     by_layer = len({part.activation.name for part in parts.values()}) > 1
     numbers = ("layer", "features", "size", "FVU", "L0", "never active")
-    rows = table("", *numbers, *(["activation"] if by_layer else []), "")
-    for column in rows.columns[1:]:
-        column.no_wrap = True
-    for column in rows.columns[1 : 1 + len(numbers)]:
-        column.justify = "right"
+    headers = "", *numbers, *(["activation"] if by_layer else []), ""
+    rows = table(*headers, right=range(1, 1 + len(numbers)), no_wrap=True)
     for name, layer in _lines(dictionary.model.n_layers, quality):
         if layer is None:
             rows.add_row("", name, "none", style="dim")
@@ -92,5 +90,5 @@ def _lines(n_layers: int, quality: Quality) -> Iterator[tuple[str, LayerQuality 
 
 
 def _fvu(fvu: float) -> str:
-    """Three decimals one below the other; what is far off needs none."""
+    """Three decimals for usual values; an exponent for very large ones."""
     return f"{fvu:.3f}" if fvu < 1000 else f"{fvu:.1e}"

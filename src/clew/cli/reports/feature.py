@@ -1,9 +1,9 @@
-"""One feature: where it is active in a graph, and what an index knows of it."""
+"""The report of one feature: where it is active in a graph, and its record in an index."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,69 +11,70 @@ from rich.text import Text
 
 from clew.cli.terminal import percent, print_indented, print_title, promoted, readable, table, token
 from clew.errors import ClewError
+from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import Index
 from clew.index.storage.label import Label
 from clew.index.storage.record import Example, FeatureRecord, Histogram, TokenValue
 
 MOST_ROWS = 20
-"""Positions that are listed, the most influential ones."""
+"""Positions to list, the most influential ones."""
 SAMPLED = "share of a sample that favours strong peaks"
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LEFT = 0.7
-"""Share of a line that may stand before a peak: what follows it changed nothing."""
+"""Share of a line for the text before a peak; the text after it did not change the activation."""
 
 
 def print_feature(
-    console: Console,
-    graph: Graph,
-    index: Index | None,
-    place: tuple[int, int],
-    position: int | None = None,
-    n_examples: int = 5,
+    console: Console, graph: Graph, index: Index | None, name: Feature | FeatureAt, n_examples: int
 ) -> None:
-    """What the graph says of it, then what the index does; raises `ClewError` where neither knows it."""
-    nodes = _nodes(graph, place, position)
-    record = index.feature(*place) if index else None
-    name = f"L{place[0]}/{place[1]}"
+    """Print the feature's nodes and its record in an index; raises `ClewError` where it has neither."""
+    feature = name.feature if isinstance(name, FeatureAt) else name
+    nodes = _nodes(graph, name)
+    record = index.feature(feature.layer, feature.index) if index else None
+    if index is not None:
+        no_record = f"{index.path} has nothing on it"
+    else:
+        no_record = f"there is no index of {graph.info.model} with {graph.info.dictionary}"
+        no_record += " (clew index --data TEXTS makes one)"
     if not nodes and record is None:
-        raise ClewError(f"The graph has no feature {name}, and {_not_told(graph, index)}.")
+        raise ClewError(f"The graph has no feature {feature}, and {no_record}.")
     if index and record:
         print_heading(console, index, record)
     else:
-        console.print(Text(name, style="bold"))
-    _print_here(console, graph, nodes, record)
+        console.print(Text(str(feature), style="bold"))
+    _print_nodes(console, graph, nodes, record)
     if record:
         low_first = bool(nodes) and bool(graph.node_activation[nodes[0]] < 0)
-        print_facts(console, record, n_examples, low_first=low_first)
+        print_record(console, record, n_examples, low_first=low_first)
     else:
         print_title(console, "No example texts")
-        print_indented(console, f"{_not_told(graph, index)[0].upper()}{_not_told(graph, index)[1:]}.")
+        print_indented(console, f"{no_record[0].upper()}{no_record[1:]}.")
 
 
-def _nodes(graph: Graph, place: tuple[int, int], position: int | None) -> list[int]:
-    """The feature's nodes, the most influential first; raises `ClewError` where it is at other positions."""
-    chosen = (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == place[0])
-    found = (chosen & (graph.node_feature == place[1])).nonzero()[0].tolist()
-    nodes = [node for node in found if position in (None, graph.node_position[node])]
-    if found and not nodes:
-        at = ", ".join(str(graph.node_position[node]) for node in found)
-        raise ClewError(f"The graph has L{place[0]}/{place[1]} at position {at}, not at {position}.")
+def _nodes(graph: Graph, name: Feature | FeatureAt) -> list[int]:
+    """The feature's nodes, the most influential first; raises `ClewError` for a position that it lacks."""
+    chosen = (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == name.layer)
+    everywhere = (chosen & (graph.node_feature == name.index)).nonzero()[0].tolist()
+    nodes = everywhere
+    if isinstance(name, FeatureAt):
+        nodes = [node for node in everywhere if graph.node_position[node] == name.position]
+        if everywhere and not nodes:
+            positions = ", ".join(str(graph.node_position[node]) for node in everywhere)
+            raise ClewError(f"The graph has {name.feature} at position {positions}, not at {name.position}.")
     return sorted(nodes, key=lambda node: -graph.node_influence[node])
 
 
-def _print_here(console: Console, graph: Graph, nodes: list[int], record: FeatureRecord | None) -> None:
+def _print_nodes(console: Console, graph: Graph, nodes: list[int], record: FeatureRecord | None) -> None:
     if not nodes:
         print_title(console, "Not in this graph")
         return
-    called = graph.label(nodes[0])
-    known = record.label.text if record and record.label else None
-    print_title(console, "In this graph", f"called {readable(called)}" if called and called != known else "")
-    rows = table("position", "token", "influence", "activation", *[""] * (record is not None))
-    for column in rows.columns:
-        column.no_wrap = True
-    for column in (0, 2, 3):
-        rows.columns[column].justify = "right"
+    own_label = graph.label(nodes[0])
+    of_index = record.label.text if record and record.label else None
+    differs = own_label and own_label != of_index
+    print_title(console, "In this graph", f"labelled {readable(own_label)}" if own_label and differs else "")
+    headers = "position", "token", "influence", "activation", *[""] * (record is not None)
+    rows = table(*headers, right=(0, 2, 3), no_wrap=True)
     weight = float(graph.target_weight.sum()) or 1.0
     for node in nodes[:MOST_ROWS]:
         position, activation = int(graph.node_position[node]), float(graph.node_activation[node])
@@ -82,7 +83,7 @@ def _print_here(console: Console, graph: Graph, nodes: list[int], record: Featur
             token(graph.info.tokens[position]),
             percent(float(graph.node_influence[node]) / weight),
             f"{activation:.2f}",
-            *([] if record is None else [_beyond(record, activation)]),
+            *([] if record is None else [_rarity(record, activation)]),
         )
     print_indented(console, rows)
     if len(nodes) > MOST_ROWS:
@@ -91,8 +92,8 @@ def _print_here(console: Console, graph: Graph, nodes: list[int], record: Featur
         print_indented(console, f"promotes {', '.join(words)}")
 
 
-def _beyond(record: FeatureRecord, activation: float) -> str:
-    """How rare so strong an activation is in the texts of the index."""
+def _rarity(record: FeatureRecord, activation: float) -> str:
+    """The share of the index's tokens that are less active."""
     below = record.histogram.share_below(activation)
     if below is None:
         return ""
@@ -100,16 +101,8 @@ def _beyond(record: FeatureRecord, activation: float) -> str:
     return f"beyond {'all' if share >= 1 else percent(share, 2)} of the texts' tokens"
 
 
-def _not_told(graph: Graph, index: Index | None) -> str:
-    if index is not None:
-        return f"{index.path} knows nothing of it"
-    whose = f"{graph.info.model} with {graph.info.dictionary}"
-    return f"there is no index of {whose} (clew index --data TEXTS makes one)"
-
-
 def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
-    """Name, label, and of what the index is."""
-
+    """Print the feature's name and label, and what the index was made of."""
     about = index.metadata
     title = Text(str(record.feature), style="bold")
     if record.label:
@@ -130,8 +123,10 @@ def _made_by(label: Label) -> str:
     return f"{label.source} {readable(label.author)}".rstrip() + sure
 
 
-def print_facts(console: Console, record: FeatureRecord, n_examples: int, *, low_first: bool = False) -> None:
-    """Distribution, tokens, examples; those of the negative side first where that is what matters."""
+def print_record(
+    console: Console, record: FeatureRecord, n_examples: int, *, low_first: bool = False
+) -> None:
+    """Print distribution, tokens and examples, those of the negative side first with `low_first`."""
     if record.never_seen:
         print_title(console, "Never active in these texts")
     else:
@@ -154,17 +149,13 @@ def print_facts(console: Console, record: FeatureRecord, n_examples: int, *, low
     console.print()
 
 
-Tokens = tuple[str, "tuple[TokenValue, ...]", str]
-"""A title, tokens, and what their numbers are."""
-
-
-def _peaks(record: FeatureRecord, low_first: bool) -> list[Tokens]:
-    """The tokens on which it peaks, side by side."""
-    low: list[Tokens] = [
+def _peaks(record: FeatureRecord, low_first: bool) -> list[tuple[str, Sequence[TokenValue], str]]:
+    """The tokens on which it peaks: a title, tokens, and what their numbers are."""
+    low: list[tuple[str, Sequence[TokenValue], str]] = [
         ("Most negative most often on", record.frequent_low, SAMPLED),
         ("Most negative on", record.strongest_low, "activation"),
     ]
-    high: list[Tokens] = [
+    high: list[tuple[str, Sequence[TokenValue], str]] = [
         ("Peaks most often on", record.frequent_tokens, SAMPLED),
         ("Peaks highest on", record.strongest_tokens, "activation"),
     ]
@@ -172,13 +163,13 @@ def _peaks(record: FeatureRecord, low_first: bool) -> list[Tokens]:
 
 
 def print_example(console: Console, example: Example, indent: int = 2) -> None:
-    """Its peak, then the text around it, on one line."""
+    """Print a peak and the text around it on one line."""
     line = Text(f"{' ' * indent}{example.peak:8.3f}  ", style="dim")
     console.print(line + example_line(example, console.width - indent - 12), no_wrap=True, crop=False)
 
 
 def histogram_lines(record: FeatureRecord) -> Iterable[str]:
-    """Counts as blocks (their height is logarithmic), and some values."""
+    """Two lines: the counts as blocks of logarithmic height, and some values."""
     shown = record.histogram
     if shown.counts and record.minimum is not None and record.maximum is not None:
         yield f"{record.minimum:.3g} ▕{blocks(shown)}▏ {record.maximum:.3g}"
@@ -188,17 +179,16 @@ def histogram_lines(record: FeatureRecord) -> Iterable[str]:
 
 
 def blocks(histogram: Histogram) -> str:
-    """One block for each bin, its height the logarithm of the count."""
+    """A block for each bin; its height is the logarithm of the count."""
     highest = math.log1p(max(histogram.counts))
     steps = (len(BLOCKS) - 1) / highest if highest else 0
     return "".join(BLOCKS[math.ceil(math.log1p(count) * steps)] for count in histogram.counts)
 
 
-def _tokens(tokens: tuple[TokenValue, ...], *, as_share: bool) -> str:
-    """Tokens with their numbers, which other tools' files may not tell."""
+def _tokens(tokens: Sequence[TokenValue], *, as_share: bool) -> str:
+    """Tokens with their numbers; indexes made from other tools' files may have none."""
     if not any(each.value for each in tokens):
         return "  ".join(token(each.text) for each in tokens)
-
     return "  ".join(
         f"{token(each.text)} {f'{each.value:.0%}' if as_share else f'{each.value:.3g}'}" for each in tokens
     )
@@ -207,18 +197,18 @@ def _tokens(tokens: tuple[TokenValue, ...], *, as_share: bool) -> str:
 def example_line(example: Example, width: int) -> Text:
     """The text around a peak on one line: shaded by activation, the peak in angles."""
 
-    spelled = [readable(token) for token in example.tokens]
+    words = [readable(token) for token in example.tokens]
     peak = example.peak_at
-    spelled[peak] = f"«{spelled[peak]}»"
+    words[peak] = f"«{words[peak]}»"
     first = last = peak
-    room = width - cell_len(spelled[peak])
-    while first > 0 and cell_len("".join(spelled[first - 1 : peak])) <= LEFT * room:
+    room = width - cell_len(words[peak])
+    while first > 0 and cell_len("".join(words[first - 1 : peak])) <= LEFT * room:
         first -= 1
-    while last + 1 < len(spelled) and cell_len("".join(spelled[first : last + 2])) <= width:
+    while last + 1 < len(words) and cell_len("".join(words[first : last + 2])) <= width:
         last += 1
     line, largest = Text(), max(map(abs, example.activations), default=0.0) or 1.0
-    for place in range(first, last + 1):
-        share = abs(example.activations[place]) / largest
-        style = "bold reverse" if place == peak else "bold" if share > 0.5 else "" if share > 0.1 else "dim"
-        line.append(spelled[place], style=style)
+    for number in range(first, last + 1):
+        share = abs(example.activations[number]) / largest
+        style = "bold reverse" if number == peak else "bold" if share > 0.5 else "" if share > 0.1 else "dim"
+        line.append(words[number], style=style)
     return line

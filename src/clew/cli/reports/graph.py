@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clew.cli.reports.influential_features import Known, feature_table, print_texts
+from clew.cli.reports.influential_features import IndexedFeature, feature_table, print_texts
+from clew.cli.reports.settings import ReportSettings
 from clew.cli.terminal import (
     AsManyAsFit,
     bar,
@@ -29,8 +30,9 @@ from clew.cli.terminal import (
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Sink, Size
-from clew.graph.summary import MAX_GROUPS, GroupEdge, Summary, summarize
+from clew.graph.summary import GroupEdge, Summary, summarize
 
+DEFAULTS = ReportSettings()
 SHOWN_FRONT, SHOWN_END = 8, 40
 """Of a long prompt, so many tokens from the front and from the end."""
 LEAST_LEFT_OUT = 0.001
@@ -47,23 +49,20 @@ ONE_SIDED = 0.2
 def print_report(
     console: Console,
     graph: Graph,
-    *,
-    groups: int = MAX_GROUPS,
-    top: int = 15,
-    paths: int = 8,
-    texts: tuple[Sequence[Known], int] = ((), 0),
+    settings: ReportSettings = DEFAULTS,
+    features: Sequence[IndexedFeature] = (),
 ) -> None:
-    """Everything about a (pruned) graph; `texts` are what an index knows, and how many lines of each."""
+    """Print everything about a (pruned) graph; `features` get texts from an index."""
     _print_question(console, graph)
     _print_answer(console, graph.info)
-    if groups:
-        _print_summary(console, summarize(graph, groups))
+    if settings.groups:
+        _print_summary(console, summarize(graph, settings.groups))
     _print_scores(console, graph)
-    if top:
-        _print_features(console, graph, top)
-    print_texts(console, graph, *texts)
-    if paths and len(graph.of_kind(NodeKind.TARGET)):
-        _print_paths(console, graph, paths)
+    if settings.top:
+        _print_features(console, graph, settings.top)
+    print_texts(console, graph, features, settings.examples)
+    if settings.paths and len(graph.of_kind(NodeKind.TARGET)):
+        _print_paths(console, graph, settings.paths)
     console.print()
     _print_time(console, graph.info)
 

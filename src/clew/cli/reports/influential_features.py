@@ -17,14 +17,14 @@ from clew.index.storage.index import Index
 from clew.index.storage.record import Example, FeatureRecord
 
 WIDEST_TOKEN = 18
-FEATURES = 5
-"""Whose texts are shown."""
-LOOKED_AT = 50
-"""So many of the most influential nodes, until enough are found that the index knows."""
+WITH_TEXTS = 5
+"""Features whose texts are printed."""
+SEARCHED = 50
+"""Most influential nodes among which features of an index are searched."""
 
 
 def most_influential(graph: Graph, count: int) -> list[int]:
-    """Feature nodes, the most influential first."""
+    """The feature nodes of most influence, in order."""
     features = graph.of_kind(NodeKind.FEATURE)
     order = np.argsort(-graph.node_influence[features], kind="stable")
     return features[order[:count]].tolist()
@@ -64,25 +64,25 @@ def _last_title(graph: Graph) -> str:
     return "label: promotes" if labelled else "promotes"
 
 
-class Known(NamedTuple):
-    """A feature at the position where it has most influence, and what an index knows of it."""
+class IndexedFeature(NamedTuple):
+    """A feature at the position where it has most influence, and its record in an index."""
 
     node: int
     record: FeatureRecord
 
 
-def known_features(graph: Graph, index: Index, count: int = FEATURES) -> list[Known]:
-    """The most influential features that an index knows, each once."""
-    found: dict[str, Known] = {}
-    for node in most_influential(graph, LOOKED_AT):
+def influential_features(graph: Graph, index: Index, most: int = WITH_TEXTS) -> list[IndexedFeature]:
+    """The most influential features that are in an index, each once; never more than `WITH_TEXTS`."""
+    features: dict[str, IndexedFeature] = {}
+    for node in most_influential(graph, SEARCHED):
         name = graph.feature_name(node)
-        if len(found) == count:
+        if len(features) == min(most, WITH_TEXTS):
             break
-        if name not in found:
+        if name not in features:
             record = index.feature(int(graph.node_layer[node]), int(graph.node_feature[node]))
             if record is not None:
-                found[name] = Known(node, record)
-    return list(found.values())
+                features[name] = IndexedFeature(node, record)
+    return list(features.values())
 
 
 def examples_of_side(record: FeatureRecord, *, negative: bool, count: int) -> list[Example]:
@@ -95,14 +95,14 @@ def examples_of_side(record: FeatureRecord, *, negative: bool, count: int) -> li
     return list(of_window.values())[:count]
 
 
-def print_texts(console: Console, graph: Graph, known: Sequence[Known], count: int) -> None:
-    """So many lines of text for each feature, on the side on which it is active in the graph."""
-    if not known:
+def print_texts(console: Console, graph: Graph, features: Sequence[IndexedFeature], count: int) -> None:
+    """Print `count` lines of text for each feature, with activations of the same sign as in the graph."""
+    if not features:
         return
-    positions = known[0].record.positions
-    of = f"of {positions:,} tokens" if positions else "texts"
-    print_title(console, "What they fire on", f"the strongest {of}, of the same sign")
-    for node, record in known:
+    positions = features[0].record.positions
+    texts = f"of {positions:,} tokens" if positions else "texts"
+    print_title(console, "What they fire on", f"the strongest {texts}, of the same sign")
+    for node, record in features:
         negative = bool(graph.node_activation[node] < 0)
         name = readable(graph.node_name(node))
         print_indented(console, f"{name}  {graph.node_activation[node]:.2f} here, {_reach(record, negative)}")

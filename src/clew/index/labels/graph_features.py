@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import numpy as np
 
-from clew.errors import ClewError
 from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import IndexLabel
@@ -39,18 +37,6 @@ def sides_by_influence(graph: Graph) -> dict[Feature, bool]:
         sign = float(np.sign(graph.node_activation[node] or 0.0))
         signed[feature] = signed.get(feature, 0.0) + here * sign
     return {each: signed[each] < 0 for each in sorted(influence, key=lambda each: -influence[each])}
-
-
-def parse_features(names: str) -> list[Feature]:
-    """The features in `L12/4031,L3/7`; raises `ClewError` for anything that is not a feature's name."""
-    return [
-        Feature.match(name if name.startswith("L") else f"L{name}") or _refuse(name)
-        for name in filter(None, re.split(r"[,\s]+", names))
-    ]
-
-
-def _refuse(name: str) -> Feature:
-    raise ClewError(f"{name[:40]!r} is not a feature; write names such as L12/4031,L3/7.")
 
 
 def labels_of(graph: Graph, index: Index) -> dict[str, Label]:
