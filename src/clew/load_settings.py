@@ -26,9 +26,9 @@ class LoadSettings:
     dictionary: str | Path | TranscoderSet | None = "neurons"
     """The features: neurons (the model's own), or transcoders: folder, file or hub reference."""
     read_point: Literal["residual", "normalized", "mlp-input"] | None = None
-    """Where transcoders read the stream (by default as their files say)."""
+    """Point at which transcoders read the stream (by default as their files say)."""
     write_point: Literal["mlp-output", "stream"] | None = None
-    """Where transcoders write to the stream (by default as their files say)."""
+    """Point at which transcoders write to the stream (by default as their files say)."""
     k: Annotated[int, Ge(1)] | None = None
     """Features of a layer active together, for TopK transcoders whose files do not say."""
     low_memory: bool = False
@@ -36,7 +36,7 @@ class LoadSettings:
     check: bool = True
     """Refuse transcoders that explain nothing of the model's MLPs (FVU above 1)."""
     device: str = "auto"
-    """Where to compute: auto (CUDA where there is one), cpu, cuda, cuda:1, mps."""
+    """Device to compute on: auto (CUDA where there is one), cpu, cuda, cuda:1, mps."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the model's weights."""
 

@@ -20,7 +20,7 @@ MOST_TOKENS_AT_ONCE = 2048
 """The largest batch, in tokens, for trying sink candidates."""
 
 LONG_PROMPT, SHORTLIST = 48, 3
-"""On prompts of more than 48 tokens, only 3 candidates are tried on the whole prompt."""
+"""Number of candidates that are tried on the whole of a prompt of more than 48 tokens."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from clew.server.settings import PORT, ServeSettings
 from clew.server.state import ServerState
 
 TRIED = 50
-"""So many ports are tried, from the usual one on, where none is named."""
+"""Number of ports to try, from the usual one on, if none is named."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from clew.index.storage.record import BOTTOM, TOP, Example, ExampleGroup, Featur
 from clew.server.schemas.features import EmbeddedIndex
 
 FEATURES = 300
-"""So many of the most influential features, besides those that a person pinned, grouped or labelled."""
+"""Number of the most influential features, besides those that a person pinned, grouped or labelled."""
 EXAMPLES = 5
 """Examples of the strongest and of the most negative activations; one of each weaker level."""
 BEFORE, AFTER = 23, 8

@@ -60,7 +60,7 @@ class Evidence:
     shown: tuple[ActiveText, ...]
     held_out: tuple[ActiveText, ...]
     others: tuple[ActiveText, ...]
-    """As many texts on which it is not known to be active."""
+    """Equally many texts on which it is not known to be active."""
     promotes: tuple[str, ...]
     """Output tokens, the strongest first."""
     peaks: tuple[tuple[str, float], ...] = ()
@@ -184,7 +184,7 @@ def _drawn(texts: Sequence[ActiveText], lengths: Sequence[int], random: Random) 
 
 
 def clipped(text: ActiveText, at: int, length: int = BEFORE + 1 + AFTER) -> ActiveText:
-    """So many tokens around one of them; near an end more of the other side, so that lengths are the same."""
+    """The given number of tokens around one of them; near an end, more from the other side."""
     first = max(0, min(at - BEFORE, len(text.tokens) - length))
     return ActiveText(text.tokens[first : first + length], text.activations[first : first + length])
 

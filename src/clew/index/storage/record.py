@@ -90,9 +90,9 @@ class FeatureRecord:
     strongest_tokens: tuple[TokenValue, ...]
     """Peak tokens with the highest activations."""
     frequent_low: tuple[TokenValue, ...] = ()
-    """As `frequent_tokens`, for the most negative activations."""
+    """The same as `frequent_tokens`, for the most negative activations."""
     strongest_low: tuple[TokenValue, ...] = ()
-    """As `strongest_tokens`, for the most negative activations."""
+    """The same as `strongest_tokens`, for the most negative activations."""
 
     @property
     def never_seen(self) -> bool:
