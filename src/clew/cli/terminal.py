@@ -20,7 +20,7 @@ from clew.graph.info import Target
 BAR = 24
 """Cells of the bar that stands for certainty."""
 FEWEST_CELLS = 16
-"""What the last column gets at least."""
+"""Smallest width of the last column, in cells."""
 LEAST_WIDTH = 72
 """Narrower terminals wrap by themselves: no name is ever cut."""
 
@@ -37,7 +37,7 @@ def page() -> Iterator[Console]:
 
 
 def bar(share: float) -> str:
-    """As many cells as a share fills."""
+    """A bar of as many cells as a share fills."""
     eighths = round(share * BAR * 8)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
@@ -85,7 +85,7 @@ def print_indented(console: Console, content: Table | str, style: str = "") -> N
 
 
 def readable(text: str) -> str:
-    """Whatever a terminal could take for a command, or not show at all, as its escape."""
+    """The text with escapes for what a terminal could take for a command, or not show."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -112,7 +112,7 @@ def target_text(text: str, *, is_difference: bool) -> str:
 
 
 def node_name(graph: Graph, node: int) -> str:
-    """As `Graph.node_name`, but an output without its weight."""
+    """The same as `Graph.node_name`, but an output without its weight."""
     if graph.node_kind[node] == NodeKind.TARGET:
         return target_name(graph.info.targets[node - int(graph.of_kind(NodeKind.TARGET)[0])])
     return readable(graph.node_name(node))

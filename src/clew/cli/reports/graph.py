@@ -34,14 +34,14 @@ from clew.graph.summary import GroupEdge, Summary, summarize
 
 DEFAULTS = ReportSettings()
 SHOWN_FRONT, SHOWN_END = 8, 40
-"""Of a long prompt, so many tokens from the front and from the end."""
+"""Numbers of tokens that are shown from the front and from the end of a long prompt."""
 LEAST_LEFT_OUT = 0.001
 """Share of the influence; what is less is not worth naming."""
 SHORTEST_PHASE = 0.05
 """Seconds; what took less is not worth naming."""
 WIDEST_NAME = 30
 LEAST_SOURCE = 0.03
-"""Of what flows into a group; less is not worth naming."""
+"""Smallest share of what flows into a group for which the source is named."""
 ONE_SIDED = 0.2
 """An effect has a sign if so much of it is left after cancelling."""
 
@@ -68,7 +68,7 @@ def print_report(
 
 
 def print_file(console: Console, title: str, path: Path, graph: Graph) -> None:
-    """Where a graph lies and how large it is; the path stays in one piece."""
+    """Print the path of a graph in one piece, and its size."""
     facts = f"{graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {size(path.stat().st_size)}"
     console.print(Text.assemble((title, "bold"), f"  {path} ({facts})"), soft_wrap=True)
 
@@ -93,7 +93,7 @@ def _print_question(console: Console, graph: Graph) -> None:
 
 
 def _print_sink(console: Console, sink: Sink) -> None:
-    """On one line where it fits, else with the reason below."""
+    """Print the sink on one line if it fits, else with the reason below."""
     kl = "" if sink.kl is None else f" (KL {sink.kl:.3f} nats)"
     front, reason = f"0 {token(sink.text)}  ", readable(sink.reason)
     line = f"{front}the sink{kl}" + (f": {reason}" if reason else "")
@@ -176,7 +176,7 @@ def _print_scores(console: Console, graph: Graph) -> None:
 
 
 def _print_quality(console: Console, info: GraphInfo) -> None:
-    """How well the dictionary stood in for the MLPs, which no score of the graph tells."""
+    """Print how well the dictionary stands in for the MLPs, which no score of the graph says."""
     quality = info.settings.get("quality")
     if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
         return

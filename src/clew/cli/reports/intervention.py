@@ -1,4 +1,4 @@
-"""What a person reads about an intervention: what was changed, and what that did."""
+"""The report of an intervention: the changes, and what they did."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ RESPONDS = {
 MOST_OF_SEVERAL = 3
 """Targets that each of several strengths shows."""
 MOST_BY_HAND = 100
-"""So many features that the user changed are always listed."""
+"""Number of changed features that are always listed."""
 SHOWS = 0.005
-"""What is less is 0.00."""
+"""Smallest change that is not shown as 0.00."""
 
 
 def print_intervention(
@@ -70,7 +70,7 @@ def print_intervention(
 
 
 def _responds(result: InterventionResult) -> list[str]:
-    """What responds, and what a range of layers holds."""
+    """Lines about what responds, and what a range of layers holds."""
     words = RESPONDS[result.regime]
     if result.layers is None:
         return [words]
@@ -142,7 +142,7 @@ CENTRED = "Logits are less their mean over all tokens, before a soft-cap."
 
 
 def _two_bars(change: TokenChange, cells: int = BAR) -> Text:
-    """What a token had and has, the difference shaded."""
+    """A bar of the probability before and after, with the difference shaded."""
     before, after = (round(share * cells) for share in (change.probability_before, change.probability_after))
     kept = min(before, after)
     more = Text("▓" * (after - kept), style="green") if after > before else Text("░" * (before - kept), "red")
@@ -185,7 +185,7 @@ def _print_strengths(console: Console, results: Sequence[InterventionResult]) ->
 
 
 def _most_changed_by_hand(values: Sequence[Sequence[FeatureChange]]) -> int | None:
-    """Which of the features that were changed moves most at any strength."""
+    """Index of the changed feature that moves most at any strength."""
     moved = [max(abs(each.after - each.before) for each in column) for column in zip(*values, strict=True)]
     return moved.index(max(moved)) if moved else None
 
@@ -235,7 +235,7 @@ def _print_texts(console: Console, generations: Sequence[Generation]) -> None:
 
 
 LARGE = 1e6
-"""From here on numbers have an exponent."""
+"""Smallest number that is shown with an exponent."""
 
 
 def _number(value: float) -> str:

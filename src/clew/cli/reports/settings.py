@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSettings:
-    """How much of a graph a report shows; 0 leaves a part out."""
+    """Sizes of the parts of a report; 0 leaves a part out."""
 
     groups: Annotated[int, Ge(0)] = 12
     """Groups that sum the graph up."""

@@ -1,4 +1,4 @@
-"""What a person reads about a validation: a table, the worst features, a circuit."""
+"""The report of a validation: a table, the worst features, a circuit."""
 
 from __future__ import annotations
 

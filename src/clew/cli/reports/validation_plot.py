@@ -23,7 +23,7 @@ NAMED = 4
 DECADES = 8
 """Powers of ten on a logarithmic axis; smaller values, and zero, lie on its edge."""
 LAYER_COLORS = "#2f7ed8", "#b14fc5", "#e8710a"
-"""Of the first, the middle and the last layer: they stand out on white and on black."""
+"""Colors of the first, the middle and the last layer, clear on white and on black."""
 TEXT = "#1f2328"
 STYLE = """<style>
 svg { color: #1f2328; background: #ffffff; }
