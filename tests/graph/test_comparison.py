@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.graph.alignment import aligned_positions
-from clew.graph.comparison import Comparison, compare
+from clew.graph.comparison import Comparison, aligned_positions, compare
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Target
-from clew.graph.subgraph import subgraph
+from clew.graph.pruning import subgraph
 from tests.graph.random_graphs import random_graph
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8)

@@ -14,9 +14,8 @@ from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import influence, measure_flow
 from clew.graph.info import Scores
-from clew.graph.pruning import prune, prune_masks, smallest_kept
+from clew.graph.pruning import prune, prune_masks, smallest_kept, subgraph
 from clew.graph.scores import scores, scores_of_part
-from clew.graph.subgraph import subgraph
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import (
     dense_influence,

@@ -9,7 +9,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.intervention.generation import generate_tokens
 from clew.intervention.intervention import From, Intervention
-from clew.intervention.overflow import LargestChange
+from clew.intervention.residual_writes import LargestChange
 from clew.intervention.settings import GenerationSettings
 from tests.intervention.runs import intervene, prepare
 from tests.random_transcoders import random_transcoders

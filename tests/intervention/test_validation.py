@@ -14,7 +14,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.subgraph import subgraph
+from clew.graph.pruning import subgraph
 from clew.intervention.hooks import run_free
 from clew.intervention.intervention import Intervention
 from clew.intervention.regimes import PreparedRun, run_direct, run_with_frozen_attention

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.attribution.linear_map import LinearMap
-from clew.attribution.skip_connection import SkipConnection
+from clew.attribution.linear_map import LinearMap, SkipConnection
 from clew.dictionary.protocols import ActiveFeatures, Encoding
 
 

@@ -25,12 +25,12 @@ PLAIN = 0.75
 
 
 @torch.no_grad()
-def check_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
+def check_quality(dictionary: TranscoderDictionary) -> Quality:
     """Measure the quality, and raise `ClewError` with the likely cause if the median FVU is above 1."""
-    quality = measure_quality(dictionary, text)
+    quality = measure_quality(dictionary)
     if quality.fvu > 1:
         raise ClewError(
-            f"{misfit(dictionary, quality, text)} To trace with it all the same, pass --no-check "
+            f"{misfit(dictionary, quality)} To trace with it all the same, pass --no-check "
             "(check=False in Python)."
         )
     return quality

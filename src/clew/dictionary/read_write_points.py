@@ -23,6 +23,11 @@ class StreamPoint(Enum):
         """The name of the point, as an option takes it."""
         return self.name.lower().replace("_", "-")
 
+    @classmethod
+    def verb(cls) -> str:
+        """What features do there: `read` or `write`."""
+        return cls.__name__.removesuffix("Point").lower()
+
 
 class ReadPoint(StreamPoint):
     """The place in front of an MLP that encoder directions belong to."""
@@ -46,7 +51,7 @@ def point_named(kind: type[Point], name: Point | str | None) -> Point | None:
     point = {point.option: point for point in kind}.get(str(name).replace("_", "-").lower())
     if point is None:
         choices = ", ".join(f"{point.option} ({point.value})" for point in kind)
-        raise ClewError(f"{name!r} is not a {kind.__name__[:-5].lower()} point; choose one of {choices}.")
+        raise ClewError(f"{name!r} is not a {kind.verb()} point; choose one of {choices}.")
     return point
 
 

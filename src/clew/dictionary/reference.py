@@ -1,7 +1,8 @@
-"""References to transcoders: a folder, a file or a hub path leads to a set of transcoders."""
+"""References to transcoders: a folder, a file or a hub path leads to a set, or to a message."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -15,13 +16,14 @@ from clew.dictionary.file_listing import (
     list_hub,
     list_local,
     parse_hub_path,
+    some_of,
 )
 from clew.dictionary.formats import config_yaml
-from clew.dictionary.formats.registry import choose_weights, load
+from clew.dictionary.formats.array_file import SUFFIXES
+from clew.dictionary.formats.registry import choose_weights, layouts, load
 from clew.dictionary.formats.transcoder_files import Overrides, TranscoderFiles
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
 from clew.dictionary.transcoder_set import TranscoderSet
-from clew.dictionary.wrong_references import refuse_other_files, refuse_other_folders, refuse_several_sets
 from clew.errors import ClewError
 from clew.files import cannot_read
 from clew.options import option_name
@@ -29,6 +31,8 @@ from clew.progress import OnNote, ignore_note
 
 ACCEPTED = "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
 """The kinds of reference, for the end of a message."""
+PICKLED = (".pt", ".bin", ".pth", ".ckpt", ".pkl")
+MODEL_WEIGHTS = re.compile(r"(model|pytorch_model|consolidated)[\w.-]*\.(safetensors|bin)|[\w.-]+\.gguf")
 
 
 def load_transcoders(
@@ -172,3 +176,57 @@ def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mappin
 def _is_settings_of(file: str, weights: list[str]) -> bool:
     folder, _, name = file.rpartition("/")
     return name in SETTINGS and (not folder or any(folder == weight.rpartition("/")[0] for weight in weights))
+
+
+def refuse_other_files(path: Path) -> None:
+    """Raise `ClewError` for a single file that cannot hold weights."""
+    if path.suffix == ".clew":
+        raise ClewError(f"{path} is a graph, not transcoders; name a folder of weights.")
+    if path.suffix == ".json":
+        raise ClewError(f"{path} is a JSON file, not transcoders; name a folder of weights.")
+    if path.suffix == ".gguf":
+        raise _model(str(path))
+    if path.suffix in PICKLED:
+        raise _pickled(str(path), path.name)
+    if path.suffix not in SUFFIXES:
+        raise ClewError(
+            f"{path} is neither a .safetensors nor an .npz file; name weights in one of the formats "
+            f"{layouts()}."
+        )
+
+
+def refuse_other_folders(listing: FileListing, weights: list[str]) -> None:
+    """Raise `ClewError` for a folder or repository that is a model, is pickled, or has no weights."""
+    top = [file for file in listing.files if "/" not in file]
+    if any(MODEL_WEIGHTS.fullmatch(file) for file in top):
+        raise _model(listing.name)
+    if weights:
+        return
+    pickled = [file for file in listing.files if file.endswith(PICKLED)]
+    if pickled:
+        raise _pickled(listing.name, pickled[0])
+    raise ClewError(
+        f"{listing.name} holds no transcoders (its files: {some_of(listing.files) or 'none'}); name weights "
+        f"in one of the formats {layouts()}."
+    )
+
+
+def refuse_several_sets(listing: FileListing) -> None:
+    """Raise `ClewError` for several subfolders with a config.yaml each, if the folder itself has none."""
+    sets = sorted(file.rpartition("/")[0] for file in listing.files if file.endswith("/config.yaml"))
+    if sets and "config.yaml" not in listing.files:
+        raise ClewError(f"{listing.name} holds transcoders in subfolders; name one of {some_of(sets)}.")
+
+
+def _model(name: str) -> ClewError:
+    return ClewError(
+        f"{name} is a model, not transcoders; pass it as the model, and a folder of weights as the "
+        "dictionary."
+    )
+
+
+def _pickled(name: str, file: str) -> ClewError:
+    return ClewError(
+        f"{name} holds pickled weights ({file}), and loading a pickle runs code from it; if you trust them, "
+        "convert them to safetensors."
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -198,7 +199,9 @@ class TranscoderEncoding:
         above = at_write[: part.decoder.n_written]
         encoder = self.dictionary.encoder(layer)
         positions, counts = torch.unique_consecutive(features.position, return_counts=True)
-        for position, run in zip(positions.tolist(), _runs(counts.tolist()), strict=True):
+        bounds = pairwise(accumulate(counts.tolist(), initial=0))
+        for position, (begin, end) in zip(positions.tolist(), bounds, strict=True):
+            run = slice(begin, end)
             index = features.index[run]
             spans = part.decoder.spans(index.cpu()).to(on_read.device)[:, : len(above)]
             on_feature[run] = spans.flatten(1) @ torch.cat([gradient[position] for gradient in above])
@@ -235,10 +238,3 @@ class TranscoderEncoding:
             some = slice(begin, begin + FEATURES_AT_ONCE)
             spans = part.decoder.spans(index[some].cpu()).to(output.device)[:, : len(output)]
             output += torch.einsum("pf,fwd->wpd", activation[:, some], spans)
-
-
-def _runs(counts: list[int]) -> Iterator[slice]:
-    begin = 0
-    for count in counts:
-        yield slice(begin, begin + count)
-        begin += count

@@ -1,16 +1,21 @@
-"""Comparison of two graphs: nodes and edges in both with their changes, and nodes in one only."""
+"""Comparison of two graphs: their alignment, nodes and edges in both, and nodes in one only."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.alignment import Pairs, aligned_positions, matched_nodes
-from clew.graph.arrays import GraphArrays
+from clew.graph.arrays import GraphArrays, NodeKind
+from clew.graph.metadata import plain
+
+Pairs = tuple[tuple[int, int], ...]
+
 
 SHOWN_EDGES = 200
 """Edges that a comparison lists by default."""
@@ -87,12 +92,7 @@ class Comparison:
             "positions": [list(pair) for pair in self.positions],
             "same_features": self.same_features,
             "nodes": [
-                {
-                    "left": left[pair.left],
-                    "right": right[pair.right],
-                    "influence": list(pair.influence),
-                    "activation": list(pair.activation),
-                }
+                plain(vars(pair)) | {"left": left[pair.left], "right": right[pair.right]}
                 for pair in self.nodes
             ],
             "only_left": [left[node] for node in self.only_left],
@@ -108,12 +108,7 @@ class Comparison:
             "n_edges": self.n_edges,
             "edges_only_left": self.edges_only_left,
             "edges_only_right": self.edges_only_right,
-            "difference": self.difference
-            and {
-                "first": self.difference.first,
-                "second": self.difference.second,
-                "logits": list(self.difference.logits),
-            },
+            "difference": self.difference and plain(vars(self.difference)),
         }
 
     def __repr__(self) -> str:
@@ -236,3 +231,60 @@ def _probabilities(graph: GraphArrays) -> dict[str, float]:
     """Probabilities of next tokens, as far as the graph holds them."""
     targets = {target.text: target.probability for target in graph.info.targets if target.probability}
     return {text: probability for text, probability in graph.info.predictions if probability > 0} | targets
+
+
+def aligned_positions(left: Sequence[str], right: Sequence[str]) -> Pairs:
+    """Pairs of positions, ascending, whose tokens are equal or replace each other.
+
+    Between runs of equal tokens, two runs of different tokens correspond if they are equally long:
+    `The capital of [France] is` and `The capital of [Germany] is`. The result is symmetric in the two sides.
+    """
+    if list(right) < list(left):
+        return tuple((one, other) for other, one in aligned_positions(right, left))
+    pairs = []
+    for tag, start, end, other, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        if tag == "equal" or (tag == "replace" and end - start == other_end - other):
+            pairs += zip(range(start, end), range(other, other_end), strict=True)
+    return tuple(pairs)
+
+
+def matched_nodes(left: GraphArrays, right: GraphArrays, positions: Pairs) -> Pairs:
+    """Pairs of nodes in the order of the left graph; no node is in two pairs.
+
+    Features match if the feature is the same and the positions are aligned; model and dictionary must be the
+    same. Errors need the same model only. Tokens match by position, targets by token.
+    """
+    keys = _keys(right, {position: position for position in range(len(right.info.tokens))})
+    node_of = {key: node for node, key in enumerate(keys) if key is not None}
+    same_model = left.info.model == right.info.model and left.n_layers == right.n_layers
+    same_features = same_model and left.info.dictionary == right.info.dictionary
+    matches = {NodeKind.FEATURE: same_features, NodeKind.ERROR: same_model}
+    pairs = []
+    for node, key in enumerate(_keys(left, dict(positions))):
+        if key in node_of and matches.get(NodeKind(left.node_kind[node]), True):
+            pairs.append((node, node_of.pop(key)))
+    return tuple(pairs)
+
+
+def _keys(graph: GraphArrays, other_position: dict[int, int]) -> list[tuple | None]:
+    """A key for each node, with its position in the other prompt; None if it has none there."""
+    keys: list[tuple | None] = []
+    for node, (kind, layer, position, feature) in enumerate(
+        zip(
+            graph.node_kind.tolist(),
+            graph.node_layer.tolist(),
+            graph.node_position.tolist(),
+            graph.node_feature.tolist(),
+            strict=True,
+        )
+    ):
+        if kind == NodeKind.TARGET:
+            target = graph.target(node)
+            keys.append((kind, target.text, target.token_id, target.minus_id))
+        elif position not in other_position:
+            keys.append(None)
+        else:
+            keys.append(
+                (kind, other_position[position], *(() if kind == NodeKind.TOKEN else (layer, feature)))
+            )
+    return keys

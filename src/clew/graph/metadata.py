@@ -1,17 +1,26 @@
-"""`GraphInfo` and `Annotations` as strict JSON, and back."""
+"""`GraphInfo` and `Annotations` as strict JSON, and back, as the types of their fields say."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from clew.errors import ClewError
-from clew.graph.info import Annotations, GraphInfo, Scores, Sink, Size, Target
+from clew.graph.info import Annotations, GraphInfo
+
+JSON_TYPES: dict[type, tuple[str, type | tuple[type, ...]]] = {
+    str: ("a string", str),
+    int: ("a whole number", int),
+    float: ("a number", (int, float)),
+    tuple: ("a list", list),
+    dict: ("an object", dict),
+}
+"""For each type of a field the JSON to read it from, in words and as Python's types."""
 
 
 def info_to_json(info: GraphInfo) -> dict[str, Any]:
@@ -24,7 +33,7 @@ def info_from_json(data: Any) -> GraphInfo:
 
     Raises `ClewError` for a field of the wrong type, and for a missing prompt or token list.
     """
-    fields = _read(data, INFO_FIELDS, "the description")
+    fields = _fields(data, GraphInfo, "the description")
     for name in ("prompt", "tokens"):
         if name not in fields:
             raise ClewError(f'The description lacks the field "{name}".')
@@ -41,7 +50,7 @@ def annotations_to_json(annotations: Annotations) -> dict[str, Any]:
 
 def annotations_from_json(data: Any) -> Annotations:
     """The inverse of `annotations_to_json`; raises `ClewError` for a field of the wrong type."""
-    return Annotations(**_read(data, ANNOTATION_FIELDS, "the annotations"))
+    return Annotations(**_fields(data, Annotations, "the annotations"))
 
 
 def plain(value: Any) -> Any:
@@ -65,110 +74,39 @@ def plain(value: Any) -> Any:
             )
 
 
-Reader = Callable[[Any], Any]
-
-
-def _read(data: Any, fields: dict[str, Reader], where: str) -> dict[str, Any]:
-    """The listed fields that are present and not null, each read by its reader."""
+def _fields(data: Any, record: type, where: str) -> dict[str, Any]:
+    """The fields of a dataclass that are present and not null."""
     if not isinstance(data, dict):
         raise ClewError(f"In {where}, expected a JSON object, found {type(data).__name__}.")
     values = {}
-    for name, read in fields.items():
+    for name, kind in get_type_hints(record).items():
         if data.get(name) is None:
             continue
         try:
-            values[name] = read(data[name])
-        except (TypeError, ValueError, KeyError) as error:
+            values[name] = _read(data[name], kind)
+        except (TypeError, ValueError) as error:
             raise ClewError(f'In {where}, the field "{name}" cannot be read: {error}.') from error
     return values
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a string, found {type(value).__name__}")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"expected a number, found {type(value).__name__}")
-    return value
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expected a whole number, found {type(value).__name__}")
-    return value
-
-
-def _tuple_of(read: Reader) -> Reader:
-    def read_all(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise TypeError(f"expected a list, found {type(value).__name__}")
-        return tuple(read(item) for item in value)
-
-    return read_all
-
-
-def _dict_of(read_key: Reader, read: Reader) -> Reader:
-    def read_all(value: Any) -> dict[Any, Any]:
-        if not isinstance(value, dict):
-            raise TypeError(f"expected an object, found {type(value).__name__}")
-        return {read_key(key): read(item) for key, item in value.items()}
-
-    return read_all
-
-
-def _pair_of(first: Reader, second: Reader) -> Reader:
-    def read_pair(value: Any) -> tuple[Any, Any]:
-        one, two = value
-        return first(one), second(two)
-
-    return read_pair
-
-
-def _record_of(make: Callable[..., Any], fields: dict[str, Reader]) -> Reader:
-    return lambda value: make(**_read(value, fields, make.__name__))
-
-
-SCORES = _record_of(Scores, {"replacement": _number, "completeness": _number})
-TARGET = _record_of(
-    Target,
-    {
-        "text": _text,
-        "token_id": _integer,
-        "weight": _number,
-        "probability": _number,
-        "minus_id": _integer,
-    },
-)
-SIZE = _record_of(Size, {"nodes": _integer, "features": _integer, "edges": _integer})
-SINK = _record_of(Sink, {"text": _text, "token_id": _integer, "kl": _number, "reason": _text})
-
-INFO_FIELDS: dict[str, Reader] = {
-    "prompt": _text,
-    "tokens": _tuple_of(_text),
-    "model": _text,
-    "dictionary": _text,
-    "targets": _tuple_of(TARGET),
-    "predictions": _tuple_of(_pair_of(_text, _number)),
-    "sink": SINK,
-    "scores": SCORES,
-    "whole": SIZE,
-    "pruned_scores": SCORES,
-    "conservation": _number,
-    "influence_left_out": _number,
-    "settings": _dict_of(_text, lambda value: value),
-    "timing": _dict_of(_text, lambda value: value),
-    "token_text": _dict_of(int, _text),
-    "created": _text,
-    "generator": _text,
-}
-
-ANNOTATION_FIELDS: dict[str, Reader] = {
-    "labels": _dict_of(_text, _text),
-    "supernodes": _tuple_of(_pair_of(_text, _tuple_of(_text))),
-    "pins": _tuple_of(_text),
-    "feature_labels": _dict_of(_text, _text),
-    "supernode_colors": _dict_of(_text, _text),
-}
+def _read(value: Any, kind: Any) -> Any:
+    """A JSON value as an annotation says; raises `TypeError` or `ValueError` for another one."""
+    if get_origin(kind) is UnionType:
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    if kind is Any:
+        return value
+    if is_dataclass(kind):
+        return kind(**_fields(value, kind, kind.__name__))  # type: ignore[operator]
+    container, parts = get_origin(kind) or kind, get_args(kind)
+    words, json_type = JSON_TYPES[container]
+    if not isinstance(value, json_type) or isinstance(value, bool):
+        raise TypeError(f"expected {words}, found {type(value).__name__}")
+    if container is dict:
+        return {parts[0](key): _read(item, parts[1]) for key, item in value.items()}
+    if container is not tuple:
+        return value
+    if parts[-1] is Ellipsis:
+        parts = parts[:1] * len(value)
+    if len(parts) != len(value):
+        raise ValueError(f"expected {len(parts)} items, found {len(value)}")
+    return tuple(_read(item, part) for item, part in zip(value, parts, strict=True))

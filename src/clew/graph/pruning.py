@@ -1,4 +1,4 @@
-"""Pruning: the smallest part of a graph that carries a chosen share of the influence.
+"""Pruning: parts of a graph, and the smallest one that carries a chosen share of the influence.
 
 The steps are those of "Circuit Tracing: Revealing Computational Graphs in Language Models", Ameisen et al.
 2025, https://transformer-circuits.pub/2025/attribution-graphs/methods.html.
@@ -7,14 +7,15 @@ The steps are those of "Circuit Tracing: Revealing Computational Graphs in Langu
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from clew.graph.arrays import G, GraphArrays, NodeKind
+from clew.graph.arrays import ARRAY_TYPES, G, GraphArrays, NodeKind, OutputTokens
 from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
-from clew.graph.scores import scores
-from clew.graph.subgraph import subgraph
+from clew.graph.scores import error_of_part, scores
 from clew.graph.thresholds import Thresholds
 from clew.options import check_options
 
@@ -112,3 +113,52 @@ def smallest_kept(values: Float64[np.ndarray, " item"], threshold: float) -> flo
     cumulative = np.cumsum(ordered)
     reached = int(np.searchsorted(cumulative, threshold * cumulative[-1]))
     return float(ordered[min(reached, len(ordered) - 1)])
+
+
+def subgraph(graph: G, keep_node: Bool[np.ndarray, " node"], keep_edge: Bool[np.ndarray, " edge"]) -> G:
+    """The kept nodes and the kept edges between them, renumbered; scores and settings stay as they are.
+
+    `node_left_out` holds the error of what is missing from each row, unless the graph itself lacks it.
+    """
+    new_index = np.cumsum(keep_node) - 1
+    edges = np.flatnonzero(keep_edge & np.repeat(keep_node, np.diff(graph.edge_offset)))
+    edges = edges[keep_node[graph.edge_source[edges]]]
+    per_target = np.diff(np.searchsorted(edges, graph.edge_offset))[keep_node]
+    return replace(
+        graph,
+        **{name: getattr(graph, name)[keep_node] for name in ARRAY_TYPES if name.startswith("node_")},
+        edge_offset=np.concatenate([[0], np.cumsum(per_target)]).astype(np.int64),
+        edge_source=new_index[graph.edge_source[edges]].astype(np.int32),
+        edge_weight=graph.edge_weight[edges],
+        output_tokens=_kept_output_tokens(graph.output_tokens, keep_node, new_index),
+        node_constant=None,
+        node_total=None,
+        node_left_out=_left_out(graph, keep_node, keep_edge),
+        foreign=_kept_foreign(graph.foreign, keep_node),
+    )
+
+
+def _left_out(graph: GraphArrays, keep_node: np.ndarray, keep_edge: np.ndarray) -> np.ndarray | None:
+    """The error in each kept row; None if an older version, which did not keep it, pruned the graph."""
+    if graph.info.whole is not None and graph.node_left_out is None:
+        return None
+    return error_of_part(graph, keep_node, keep_edge)[keep_node].astype(np.float32)
+
+
+def _kept_output_tokens(
+    described: OutputTokens | None, keep_node: np.ndarray, new_index: np.ndarray
+) -> OutputTokens | None:
+    if described is None:
+        return None
+    rows = keep_node[described.node]
+    return OutputTokens(
+        node=new_index[described.node[rows]].astype(np.int32),
+        token=described.token[rows],
+        logit=described.logit[rows],
+    )
+
+
+def _kept_foreign(foreign: dict[str, Any] | None, keep_node: np.ndarray) -> dict[str, Any] | None:
+    if foreign is None or "nodes" not in foreign:
+        return foreign
+    return foreign | {"nodes": list(compress(foreign["nodes"], keep_node))}

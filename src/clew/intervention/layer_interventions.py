@@ -14,8 +14,8 @@ from torch import Tensor
 from clew.errors import ClewError
 from clew.feature import Feature
 from clew.intervention.intervention import HOW, From, Intervention, Positions, spell_positions
-from clew.intervention.overflow import LARGEST_NUMBER
 
+LARGEST_NUMBER = torch.finfo(torch.float32).max
 NEVER = 2**62
 """A position that no text reaches."""
 

@@ -22,8 +22,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.intervention import Intervention
 from clew.intervention.layer_interventions import LayerIntervention, changed_features
-from clew.intervention.overflow import LargestChange
-from clew.intervention.residual_writes import ResidualWrites
+from clew.intervention.residual_writes import LargestChange, ResidualWrites
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 

@@ -20,6 +20,7 @@ from clew.graph.influence import direct_effects, total_effects
 from clew.intervention.graph_compatibility import check_all_activations, record_prompt
 from clew.intervention.hooks import last_logits
 from clew.intervention.regimes import DirectEffects, PreparedRun, propagate_along_edges
+from clew.intervention.result import kl_divergence
 from clew.intervention.settings import ValidationSettings
 from clew.intervention.validation_result import NodeCheck, Validation
 from clew.model.language_model import LanguageModel
@@ -61,7 +62,8 @@ def validate_graph(
         parts.append(ablation.effects(chosen[done : done + step]))
         done += step
     on_progress("Ablating features", len(chosen), len(chosen))
-    measured = [np.concatenate(columns, axis=-1) for columns in zip(*map(_arrays, parts), strict=True)]
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    measured = [np.concatenate(arrays, axis=-1) for arrays in columns]
     checks = _checks(graph, chosen, n_top, -direct, -free, _Effects(*measured))
     main = graph.info.targets[_main_target(graph)]
     return Validation(target=main.text, nodes=tuple(checks), n_features=len(graph.of_kind(NodeKind.FEATURE)))
@@ -100,10 +102,6 @@ class _Effects:
     kl: Float64[np.ndarray, " column"]
 
 
-def _arrays(measured: _Effects) -> tuple[np.ndarray, ...]:
-    return measured.direct, measured.free, measured.gap, measured.kl
-
-
 @dataclass(frozen=True)
 class _Ablation:
     """Ablations of a graph's features on its own prompt."""
@@ -127,8 +125,9 @@ class _Ablation:
         direct = (outputs.direction.cpu().double() @ along_edges.stream[1:, -1].cpu().double().T).numpy()
         gap = self._gap(nodes, along_edges, direct)
         logits = last_logits(run)
-        capped = self.model.soft_capped(logits)
-        return _Effects(direct, self._target_changes(logits), gap, _kl(capped))
+        before, *after = self.model.soft_capped(logits).cpu()
+        kl = np.array([kl_divergence(before, column) for column in after])
+        return _Effects(direct, self._target_changes(logits), gap, kl)
 
     def _target_changes(self, logits: Tensor) -> Float64[np.ndarray, "target column"]:
         moved = (logits[1:] - logits[0]).cpu().double()
@@ -195,13 +194,6 @@ def one_in_each_column(features: Sequence[FeatureAt]) -> dict[int, SingleAblatio
     return {
         layer: SingleAblations(*torch.tensor(rows).T.unbind()) for layer, rows in sorted(by_layer.items())
     }
-
-
-def _kl(logits: Tensor) -> Float64[np.ndarray, " column"]:
-    """KL divergence (nats) of every later column from the first."""
-    share = logits.cpu().double().log_softmax(dim=-1)
-    after, before = share[1:], share[0]
-    return (after.exp() * (after - before)).sum(dim=-1).clamp(min=0).numpy()
 
 
 def _columns(ablation: _Ablation, memory: int) -> int:

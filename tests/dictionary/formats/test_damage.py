@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.dictionary.formats import array_file, nan_check
+from clew.dictionary.formats import array_file
 from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from tests.dictionary.formats import published
@@ -149,7 +149,7 @@ def test_a_file_is_read_once_and_its_verdict_remembered(
         return pieces(self, name, size)
 
     monkeypatch.setattr(array_file.ArrayFile, "pieces", counting)
-    monkeypatch.setattr(nan_check, "LARGE", 0)
+    monkeypatch.setattr(array_file, "LARGE", 0)
     notes: list[str] = []
     load_transcoders(folder, on_note=notes.append)
     assert len(read) == len(set(read)) == 12

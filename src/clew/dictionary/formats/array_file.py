@@ -1,4 +1,4 @@
-"""The arrays of a safetensors or .npz file by name; uncompressed ones stay on disk.
+"""The arrays of a safetensors or .npz file by name, and their check; uncompressed ones stay on disk.
 
 The formats: https://huggingface.co/docs/safetensors and
 https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
@@ -7,6 +7,7 @@ https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import struct
 import zipfile
@@ -23,7 +24,9 @@ from safetensors import SafetensorError, safe_open
 
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
 from clew.errors import ClewError
-from clew.files import cannot_read
+from clew.files import cannot_read, write_file
+from clew.model.cache import checked_folder
+from clew.progress import OnNote
 
 SUFFIXES = (".safetensors", ".npz")
 FLOATS = {
@@ -49,6 +52,12 @@ DAMAGE = (
 """The exceptions of safetensors, zipfile and numpy about damaged bytes."""
 LOCAL_HEADER = 30
 """The bytes in front of a zip member's name; the last four are the lengths of name and extra field."""
+PIECE = 16 * 1024**2
+"""Bytes that are checked at once."""
+LARGE = 1024**3
+"""The size in bytes from which a note says that the check takes long."""
+EXPONENT = {"BF16": np.uint16(0x7F80), "F16": np.uint16(0x7C00), "<f2": np.uint16(0x7C00)}
+"""The bits that are all set in infinities and NaNs of 16 bits; numpy's own test is slower."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,11 @@ class ArrayFile:
                 file = opened.enter_context(archive.open(entry.member))
             else:
                 file = opened.enter_context(self.path.open("rb"))
-            yield from _pieces(file, entry, size)
+            file.seek(entry.offset)
+            left = entry.n_bytes
+            while left > 0 and (piece := file.read(min(size, left))):
+                left -= len(piece)
+                yield piece
 
     def _entry(self, name: str) -> ArrayEntry:
         if name not in self.entries:
@@ -142,14 +155,6 @@ class ArrayFile:
         ):
             array = np.lib.format.read_array(file, allow_pickle=False)
         return HeldWeights(torch.from_numpy(np.ascontiguousarray(array)))
-
-
-def _pieces(file: IO[bytes], entry: ArrayEntry, size: int) -> Iterator[bytes]:
-    file.seek(entry.offset)
-    left = entry.n_bytes
-    while left > 0 and (piece := file.read(min(size, left))):
-        left -= len(piece)
-        yield piece
 
 
 def open_arrays(path: Path) -> ArrayFile:
@@ -220,3 +225,44 @@ def _data_start(path: Path, info: zipfile.ZipInfo) -> int:
         header = file.read(LOCAL_HEADER)
     name_length, extra_length = struct.unpack("<HH", header[-4:])
     return info.header_offset + LOCAL_HEADER + name_length + extra_length
+
+
+def check_finite(file: ArrayFile, note: OnNote) -> None:
+    """Raise `ClewError` for a float array with NaN or infinity.
+
+    clew's cache keeps the result under the file's path, size and time stamp, so that the file is not read at
+    every start.
+    """
+    result = checked_folder() / _key(file.path)
+    try:
+        bad = result.read_text()
+    except OSError:
+        size = file.path.stat().st_size
+        if size >= LARGE:
+            note(f"Checking {file.path.name} ({size / 1e9:.1f} GB) for damage, once ...")
+        bad = next((name for name in file.entries if not _is_finite(file, name)), "")
+        with contextlib.suppress(OSError, ClewError):  # without a cache, the next start checks again
+            result.parent.mkdir(parents=True, exist_ok=True)
+            write_file(result, bad.encode())
+    if bad:
+        raise ClewError(f"{file.path} is damaged: {bad} holds NaN or infinity; fetch it again.")
+
+
+def _key(path: Path) -> str:
+    status = path.stat()
+    identity = f"{path.resolve()};{status.st_size};{status.st_mtime_ns}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def _is_finite(file: ArrayFile, name: str) -> bool:
+    kind = file.entries[name].kind
+    if kind not in FLOATS:
+        return True
+    return all(_piece_is_finite(piece, kind) for piece in file.pieces(name, PIECE))
+
+
+def _piece_is_finite(piece: bytes, kind: str) -> bool:
+    mask = EXPONENT.get(kind)
+    if mask is None:
+        return bool(np.isfinite(np.frombuffer(piece, "<f4")).all())
+    return bool(((np.frombuffer(piece, "<u2") & mask) != mask).all())

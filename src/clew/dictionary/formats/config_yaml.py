@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,64 +49,42 @@ def read_config(path: Path) -> SetConfig:
         raise ClewError(f"{path} is not readable YAML: {reason}; correct it or fetch it again.") from error
     if not isinstance(content, dict):
         raise ClewError(f"{path} holds no settings; write model_kind, hooks and so on into it.")
-    kind = _text(path, content, "model_kind")
-    if kind and kind not in KINDS:
-        raise _wrong(path, "model_kind", kind, " or ".join(KINDS))
+
+    def value_of(key: str, expected: str, is_right: Callable[[Any], bool]) -> Any:
+        value = content.get(key)
+        if value is not None and not is_right(value):
+            raise ClewError(f"{path} says {key}: {value}; correct it to {expected}.")
+        return value
+
+    def word(key: str) -> str:
+        return value_of(key, "a word", lambda value: isinstance(value, str)) or ""
+
+    def choice(key: str, choices: Sequence[str]) -> str:
+        return value_of(key, " or ".join(choices), lambda value: value in ("", *choices)) or ""
+
+    def numbers(key: str) -> tuple[int, ...] | None:
+        values = value_of(key, "a list of whole numbers", lambda value: _is_list_of(int, value))
+        return None if values is None else tuple(values)
+
+    links = value_of("transcoders", "a list of links, one per layer", lambda value: _is_list_of(str, value))
+    if twice := next((link for link in links or () if links.count(link) > 1), None):
+        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
+    write_point = choice(WRITE_POINT, [point.name.lower() for point in WritePoint])
     return SetConfig(
         path=path,
-        kind=kind,
-        read_hook=_text(path, content, "feature_input_hook"),
-        write_hook=_text(path, content, "feature_output_hook"),
-        links=_links(path, content),
-        activation=_text(path, content, "activation").lower(),
-        k=_whole_number(path, content, "k"),
-        model_name=_text(path, content, "model_name"),
-        write_point=_write_point(path, content),
-        layers=_whole_numbers(path, content, LAYERS),
-        k_by_layer=_whole_numbers(path, content, K_BY_LAYER),
+        kind=choice("model_kind", KINDS),
+        read_hook=word("feature_input_hook"),
+        write_hook=word("feature_output_hook"),
+        links=tuple(links or ()),
+        activation=word("activation").lower(),
+        k=value_of("k", "a whole number above 0", lambda value: type(value) is int and value > 0),
+        model_name=word("model_name"),
+        write_point=WritePoint[write_point.upper()] if write_point else None,
+        layers=numbers(LAYERS),
+        k_by_layer=numbers(K_BY_LAYER),
     )
 
 
-def _text(path: Path, content: dict[str, Any], key: str) -> str:
-    value = content.get(key)
-    if value is not None and not isinstance(value, str):
-        raise _wrong(path, key, repr(value), "a word")
-    return value or ""
-
-
-def _whole_number(path: Path, content: dict[str, Any], key: str) -> int | None:
-    value = content.get(key)
-    if value is not None and (type(value) is not int or value < 1):
-        raise _wrong(path, key, repr(value), "a whole number above 0")
-    return value
-
-
-def _whole_numbers(path: Path, content: dict[str, Any], key: str) -> tuple[int, ...] | None:
-    value = content.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, list) or any(type(item) is not int or item < 0 for item in value):
-        raise _wrong(path, key, repr(value), "a list of whole numbers")
-    return tuple(value)
-
-
-def _links(path: Path, content: dict[str, Any]) -> tuple[str, ...]:
-    links = content.get("transcoders") or []
-    if not isinstance(links, list) or not all(isinstance(link, str) for link in links):
-        raise _wrong(path, "transcoders", "...", "a list of links, one per layer")
-    if twice := next((link for link in links if links.count(link) > 1), None):
-        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
-    return tuple(links)
-
-
-def _write_point(path: Path, content: dict[str, Any]) -> WritePoint | None:
-    name = _text(path, content, WRITE_POINT)
-    if not name:
-        return None
-    if name.upper() not in WritePoint.__members__:
-        raise _wrong(path, WRITE_POINT, name, " or ".join(point.name.lower() for point in WritePoint))
-    return WritePoint[name.upper()]
-
-
-def _wrong(path: Path, key: str, value: str, expected: str) -> ClewError:
-    return ClewError(f"{path} says {key}: {value}; correct it to {expected}.")
+def _is_list_of(kind: type, value: Any) -> bool:
+    """True for a list of texts, or of whole numbers from 0."""
+    return isinstance(value, list) and all(type(item) is kind and item >= kind() for item in value)

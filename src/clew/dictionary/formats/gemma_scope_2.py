@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.transcoder_files import (
+    FileSettings,
     Format,
     TranscoderFiles,
     only,
@@ -58,14 +58,9 @@ def holds(file: ArrayFile) -> bool:
 def load(files: TranscoderFiles) -> TranscoderSet:
     """Raises `ClewError` for per-layer and cross-layer files together, and for a CLT with layers missing."""
     settings = {name: _settings(files, name) for name in files.weights}
-    names = files.layers(
-        {
-            name: layer
-            for name, each in settings.items()
-            if (layer := layer_of_hook(each.text(READ_HOOK))) is not None and not _is_clt(files, name)
-        }
-    )
-    crosses_layers = any(_is_clt(files, name) for name in names.values())
+    per_layer = {name: each for name, each in settings.items() if not _is_clt(files, name)}
+    names = files.layers({name: layer_of_hook(each.text(READ_HOOK)) for name, each in per_layer.items()})
+    crosses_layers = len(per_layer) < len(settings)
     if crosses_layers:
         files.require_folder()
         require_all(files, list(names), "parts of a cross-layer transcoder")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.errors import ClewError
@@ -29,6 +30,7 @@ WRITES = {
     "post_feedforward_layernorm.output": WritePoint.STREAM,
     "mlp.output": WritePoint.MLP_OUTPUT,
 }
+HOOKS: Mapping[type, Mapping[str, Any]] = {ReadPoint: READS, WritePoint: WRITES}
 LAYER_OF_HOOK = r"(?:[\w.]*\.)?(?:blocks|layers|h)\.(\d+)\."
 """The layer's path with its number, which may stand in front of a name above."""
 
@@ -39,17 +41,9 @@ def layer_of_hook(hook: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def read_point_of(hook: str, path: Path) -> ReadPoint:
-    """The read point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
-    return _point_of(hook, path, READS, "read")
-
-
-def write_point_of(hook: str, path: Path) -> WritePoint:
-    """The write point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
-    return _point_of(hook, path, WRITES, "write")
-
-
-def _point_of(hook: str, path: Path, points: Mapping[str, Point], verb: str) -> Point:
+def point_of(kind: type[Point], hook: str, path: Path) -> Point:
+    """The point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
+    points, verb = HOOKS[kind], kind.verb()
     name = re.sub("^" + LAYER_OF_HOOK, "", hook)
     if name not in points:
         raise ClewError(

@@ -14,8 +14,7 @@ from clew.dictionary.formats import (
     saelens,
     sparsify,
 )
-from clew.dictionary.formats.array_file import SUFFIXES
-from clew.dictionary.formats.nan_check import check_finite
+from clew.dictionary.formats.array_file import SUFFIXES, check_finite
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError

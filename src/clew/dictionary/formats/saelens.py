@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
-from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, only
+from clew.dictionary.formats.transcoder_files import FileSettings, Format, TranscoderFiles, only
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 from clew.progress import OnNote
@@ -53,13 +52,7 @@ def holds(file: ArrayFile) -> bool:
 def load(files: TranscoderFiles) -> TranscoderSet:
     """Raises `ClewError` for an autoencoder, and for settings that cannot be represented exactly."""
     settings = {name: _settings(files, name) for name in files.weights}
-    names = files.layers(
-        {
-            name: layer
-            for name, each in settings.items()
-            if (layer := layer_of_hook(each.text(READ_HOOK))) is not None
-        }
-    )
+    names = files.layers({name: layer_of_hook(each.text(READ_HOOK)) for name, each in settings.items()})
     layers = {layer: _layer(files.open(name), settings[name]) for layer, name in names.items()}
     points = files.points(settings.values(), READ_HOOK, WRITE_HOOK)
     trained_on = only(each.text("model_name") for each in settings.values())

@@ -1,19 +1,19 @@
-"""The files of one set of transcoders, and the functions that make up a weight format."""
+"""The files of one set of transcoders, their settings, and the functions that make up a weight format."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import Any
 
 from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import SUFFIXES, ArrayFile, open_arrays
 from clew.dictionary.formats.config_yaml import SetConfig
-from clew.dictionary.formats.file_settings import FileSettings, read_settings
-from clew.dictionary.formats.hook_names import read_point_of, write_point_of
-from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.dictionary.formats.hook_names import point_of
+from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.options import option_name
@@ -30,6 +30,51 @@ class Overrides:
     read_point: ReadPoint | None = None
     write_point: WritePoint | None = None
     k: int | None = None
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """The settings of one file."""
+
+    path: Path
+    values: Mapping[str, Any]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.values.get(key, default)
+
+    def text(self, key: str) -> str:
+        """A setting that is a text; "" for any other."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else ""
+
+    def refuse(self, harmless: Mapping[str, tuple[Any, ...]]) -> None:
+        """Raise `ClewError` for a setting without a harmless value; the first one is the default."""
+        for key, values in harmless.items():
+            if self.get(key, values[0]) not in values:
+                raise ClewError(
+                    f"{self.path} says {key}: {self.get(key)}, which clew cannot represent exactly; fold it "
+                    "into the weights and save them without it."
+                )
+
+    def check_sizes(self, file: ArrayFile, n_features: int, d_model: int, sizes: Mapping[str, int]) -> None:
+        """Raise `ClewError` for a size that the arrays of a file contradict; a size may be missing."""
+        for key, size in sizes.items():
+            if (self.get(key) or size) != size:
+                raise ClewError(
+                    f"{file.path} has d_model {d_model} and {n_features} features, but its {self.path.name} "
+                    f"says {key}: {self.get(key)}; fetch both from the same set."
+                )
+
+
+def read_settings(path: Path) -> FileSettings:
+    """Read a JSON file of settings. Raises `ClewError` for a damaged one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ClewError(f"{path} is not readable JSON; correct it or fetch it again.") from error
+    if not isinstance(content, dict):
+        raise ClewError(f"{path} is not a JSON object; correct it or fetch it again.")
+    return FileSettings(path, content)
 
 
 @dataclass(frozen=True)
@@ -54,7 +99,7 @@ class TranscoderFiles:
     def open(self, name: str) -> ArrayFile:
         return open_arrays(self.paths[name])
 
-    def layers(self, in_settings: Mapping[str, int] | None = None) -> dict[int, str]:
+    def layers(self, in_settings: Mapping[str, int | None] | None = None) -> dict[int, str]:
         """Weight files by layer: from the order in config.yaml, from settings, or from `layer_N` in a name.
 
         `in_settings` holds the layers that the files' own settings name. Raises `ClewError` for a file
@@ -137,35 +182,29 @@ class TranscoderFiles:
         self, hook: str = "", path: Path | None = None, default: ReadPoint | None = None
     ) -> ReadPoint:
         """The read point of the caller, of config.yaml, of a hook in a file, or else the default."""
-        config = self.config
-        if self.overrides.read_point:
-            return self.overrides.read_point
-        if config and config.read_hook:
-            return read_point_of(config.read_hook, config.path)
-        if hook and path:
-            return read_point_of(hook, path)
-        return default or self._missing_point("read", ReadPoint)
+        in_config = self.config.read_hook if self.config else ""
+        return self.overrides.read_point or self._point(ReadPoint, in_config, hook, path, default)
 
     def write_point(
         self, hook: str = "", path: Path | None = None, default: WritePoint | None = None
     ) -> WritePoint:
         """The write point, from the same places as the read point."""
         config = self.config
-        if self.overrides.write_point:
-            return self.overrides.write_point
-        if config and config.write_point:
-            return config.write_point
-        if config and config.write_hook:
-            return write_point_of(config.write_hook, config.path)
-        if hook and path:
-            return write_point_of(hook, path)
-        return default or self._missing_point("write", WritePoint)
+        own = self.overrides.write_point or (config and config.write_point)
+        return own or self._point(WritePoint, config.write_hook if config else "", hook, path, default)
 
-    def _missing_point(self, verb: str, points: type[ReadPoint] | type[WritePoint]) -> NoReturn:
-        names = ", ".join(point.option for point in points)
+    def _point(
+        self, kind: type[Point], in_config: str, hook: str, path: Path | None, default: Point | None
+    ) -> Point:
+        if self.config and in_config:
+            return point_of(kind, in_config, self.config.path)
+        if hook and path:
+            return point_of(kind, hook, path)
+        if default:
+            return default
         raise ClewError(
-            f"{self.name} does not say where its features {verb}; pass {option_name(f'{verb}_point')}, one "
-            f"of {names}."
+            f"{self.name} does not say where its features {kind.verb()}; pass "
+            f"{option_name(f'{kind.verb()}_point')}, one of {', '.join(point.option for point in kind)}."
         )
 
     @property

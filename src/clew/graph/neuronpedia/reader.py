@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Int64
 
 from clew.errors import ClewError
 from clew.graph.arrays import NodeKind
@@ -16,7 +17,7 @@ from clew.graph.graph import Graph
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
 from clew.graph.metadata import annotations_from_json, info_from_json
-from clew.graph.neuronpedia.fields import METADATA_FIELDS, TOP_FIELDS, check_fields
+from clew.graph.neuronpedia.fields import LINK_FIELDS, METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     CLEW_ANNOTATIONS,
@@ -24,7 +25,6 @@ from clew.graph.neuronpedia.format import (
     SETTINGS,
     read_output_label,
 )
-from clew.graph.neuronpedia.links import read_links
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
 
 
@@ -82,9 +82,29 @@ def _graph(
     )
 
 
+def _foreign(
+    data: dict[str, Any], nodes: list[FileNode], special_links: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Fields for `Graph.foreign`; nodes are in node order, so that `subgraph` can select from them."""
+    foreign = {
+        "top": {name: value for name, value in data.items() if name not in TOP_FIELDS},
+        "metadata": data["metadata"],
+        "qParams": data.get("qParams") or {},
+        "nodes": [node.fields for node in nodes],
+        "links": special_links,
+    }
+    try:
+        return json.loads(json.dumps(foreign, allow_nan=False))
+    except (ValueError, TypeError, RecursionError):
+        raise ClewError(
+            "A field that clew does not use holds NaN, an infinity or no JSON value; write null there."
+        ) from None
+
+
 def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
     targets = _targets([node for node in nodes if node.kind == NodeKind.TARGET])
     likely = sorted(targets, key=lambda target: -target.weight)
+    scores: list[Any] = [metadata.get("replacement_score"), metadata.get("completeness_score")]
     about = metadata.get("info") or {}
     details = metadata.get("feature_details") or {}
     generator = about.get("generator") or {}
@@ -97,7 +117,7 @@ def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
         dictionary=str(about.get("transcoder_set") or details.get("neuronpedia_source_set") or ""),
         targets=targets,
         predictions=tuple((target.text, target.weight) for target in likely),
-        scores=_scores(metadata),
+        scores=None if None in scores else Scores(*scores),
         settings=_settings(metadata),
         token_text={target.token_id: target.text for target in targets if target.token_id >= 0},
         created=_iso_time(about.get("create_time_ms")),
@@ -130,13 +150,6 @@ def _targets(nodes: list[FileNode]) -> tuple[Target, ...]:
         Target(text, node.feature, 1 / len(nodes) if unknown else probability or 0.0, probability)
         for node, text, probability in zip(nodes, texts, probabilities, strict=True)
     )
-
-
-def _scores(metadata: dict[str, Any]) -> Scores | None:
-    replacement, completeness = metadata.get("replacement_score"), metadata.get("completeness_score")
-    if replacement is None or completeness is None:
-        return None
-    return Scores(replacement, completeness)
 
 
 def _settings(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -208,20 +221,53 @@ def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:
     return value
 
 
-def _foreign(
-    data: dict[str, Any], nodes: list[FileNode], special_links: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Fields for `Graph.foreign`; nodes are in node order, so that `subgraph` can select from them."""
-    foreign = {
-        "top": {name: value for name, value in data.items() if name not in TOP_FIELDS},
-        "metadata": data["metadata"],
-        "qParams": data.get("qParams") or {},
-        "nodes": [node.fields for node in nodes],
-        "links": special_links,
-    }
-    try:
-        return json.loads(json.dumps(foreign, allow_nan=False))
-    except (ValueError, TypeError, RecursionError):
+def read_links(
+    items: list[Any], nodes: list[FileNode]
+) -> tuple[
+    Int64[np.ndarray, " edge"], Int64[np.ndarray, " edge"], Float32[np.ndarray, " edge"], list[dict[str, Any]]
+]:
+    """Source node, target node and weight of every link, in the file's order.
+
+    The fourth result holds the links that these arrays cannot restore: links with further fields, or with a
+    weight that float32 rounds. Raises `ClewError` that names a faulty link.
+    """
+    by_id: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        by_id.setdefault(node.fields["node_id"], []).append(index)
+    source = np.zeros(len(items), dtype=np.int64)
+    target = np.zeros(len(items), dtype=np.int64)
+    exact = np.zeros(len(items))
+    for number, item in enumerate(items):
+        check_fields(f"link {number}", item, LINK_FIELDS)
+        source[number] = _node_of(number, "source", item, by_id)
+        target[number] = _node_of(number, "target", item, by_id)
+        exact[number] = item["weight"]
+    _refuse_duplicates(items, target * len(nodes) + source)
+    weight = exact.astype(np.float32)
+    rounded = weight != exact
+    special = [item for number, item in enumerate(items) if rounded[number] or len(item) > len(LINK_FIELDS)]
+    return source, target, weight, special
+
+
+def _node_of(number: int, end: str, item: dict[str, Any], by_id: dict[str, list[int]]) -> int:
+    nodes = by_id.get(item[end], [])
+    if not nodes:
+        raise ClewError(f'link {number}: {end} "{item[end]}" is not a node of this file.')
+    if len(nodes) > 1:
         raise ClewError(
-            "A field that clew does not use holds NaN, an infinity or no JSON value; write null there."
-        ) from None
+            f'link {number}: {end} "{item[end]}" is the id of {len(nodes)} nodes of this file (in old files, '
+            "errors have ids of features); write the file again with a newer version of its tool."
+        )
+    return nodes[0]
+
+
+def _refuse_duplicates(items: list[Any], key: Int64[np.ndarray, " edge"]) -> None:
+    order = np.argsort(key, kind="stable")
+    same = key[order[1:]] == key[order[:-1]]
+    if same.any():
+        first, second = order[int(np.argmax(same)) :][:2]
+        item = items[second]
+        raise ClewError(
+            f'link {second}: "{item["source"]}" -> "{item["target"]}" is already link {first}; '
+            "expected one link for each pair."
+        )

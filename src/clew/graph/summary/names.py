@@ -61,15 +61,12 @@ def _name(graph: GraphArrays, group: Members, flow: Flow) -> str:
     if labels:
         return labels
     if group.heading is not None:
-        return f"{group.heading} {_main_output(graph)}"
+        main = max(graph.info.targets, key=lambda target: target.weight)
+        return f"{group.heading} {target_text(main)}"
     if not group.words:
         return _place(graph, group, flow)
     words = ", ".join(group.words)
     return f"say {words}" if graph.output_tokens is not None and _is_at_end(graph, group, flow) else words
-
-
-def _main_output(graph: GraphArrays) -> str:
-    return target_text(max(graph.info.targets, key=lambda target: target.weight))
 
 
 def _listed(texts: list[str], otherwise: str) -> str:

@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 from clew.errors import ClewError
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow, measure_flow, safe_divide
+from clew.graph.metadata import plain
 from clew.graph.summary.grouping import Members, group_nodes
 from clew.graph.summary.names import layer_span, names_of
 from clew.graph.summary.topics import shared_words
@@ -93,13 +94,10 @@ class Summary:
         """The summary as dictionaries and lists; members are node ids."""
         return {
             "groups": [
-                {
-                    **vars(group),
+                plain(vars(group))
+                | {
                     "kind": group.kind.name.lower(),
                     "members": [self.node_ids[node] for node in group.members],
-                    "layers": list(group.layers),
-                    "positions": list(group.positions),
-                    "words": list(group.words),
                 }
                 for group in self.groups
             ],

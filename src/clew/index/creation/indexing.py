@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -124,7 +124,15 @@ def _read_texts(
     worker, workers = begun.shard
     first = 0 if begun.sink is None else 1
     saved, cost, read, n_batches = time.monotonic(), 0.0, 0, 0
-    for batch in _batches(model, files, begun, on_skip):
+    batches = cut_batches(
+        model,
+        read_pieces(files, on_skip),
+        window=begun.window,
+        batch=begun.batch,
+        sink=begun.sink,
+        wanted=begun.wanted,
+    )
+    for batch in batches:
         tokens = int(batch.lengths.sum()) - first * len(batch.lengths)
         read, n_batches = read + tokens, batch.number + 1
         if batch.number < begun.batches:
@@ -150,19 +158,6 @@ def _read_texts(
     on_progress("saving", read, begun.wanted)
     _write_checkpoint(connection, state, model.token_text)
     return True
-
-
-def _batches(
-    model: LanguageModel, files: Sequence[Path], metadata: IndexMetadata, on_skip: OnSkip
-) -> Iterator[Batch]:
-    return cut_batches(
-        model,
-        read_pieces(files, on_skip),
-        window=metadata.window,
-        batch=metadata.batch,
-        sink=metadata.sink,
-        wanted=metadata.wanted,
-    )
 
 
 def _count(model: LanguageModel, dictionary: Dictionary, batch: Batch, state: _Pass, first: int) -> None:

@@ -58,7 +58,12 @@ def make_index(
     replaces = old is not None and (settings.replace or old.bundled)
     path = final.with_name(f"{final.stem}.new{final.suffix}") if replaces else final
     if old and replaces:
-        _check_same_features(old, final, model.name, dictionary.name)
+        if (old.model, old.dictionary) != (model.name, dictionary.name):
+            raise ClewError(
+                f"{final} is an index of {old.model or 'an unknown model'} with "
+                f"{old.dictionary or 'unknown features'}, so the new index cannot take its labels; name "
+                "another file with --out."
+            )
         if path.exists() and not settings.resume:
             raise ClewError(f"{path} is left from a run that was stopped; add --resume, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,15 +109,6 @@ def replace_index(old: Path, new: Path) -> int:
     except (OSError, sqlite3.Error) as error:
         raise ClewError(f"{old} cannot be replaced ({error}); the new index is {new}.") from error
     return len(rows)
-
-
-def _check_same_features(old: IndexMetadata, path: Path, model: str, dictionary: str) -> None:
-    if (old.model, old.dictionary) != (model, dictionary):
-        raise ClewError(
-            f"{path} is an index of {old.model or 'an unknown model'} with "
-            f"{old.dictionary or 'unknown features'}, so the new index cannot take its labels; name another "
-            "file with --out."
-        )
 
 
 def _read_metadata_at(path: Path) -> IndexMetadata:

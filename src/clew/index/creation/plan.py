@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
@@ -57,14 +58,14 @@ def plan_index(
         model=model.name,
         dictionary=dictionary.name,
         widths=tuple(dictionary.n_features),
-        tokenizer=_tokenizer_digest(model),
+        tokenizer=_digest(sorted(model.tokenizer.get_vocab().items(), key=lambda entry: entry[1])),
         window=window,
         sink=choose_sink(model, read_pieces(files, lambda reason, path: None)),
         two_sided=is_two_sided(dictionary),
         wanted=settings.tokens,
         shard=(worker, workers),
         batch=max(1, min(WINDOWS_AT_ONCE, ACTIVATIONS_AT_ONCE // (window * max(dictionary.n_features)))),
-        files=_files_digest(files),
+        files=_digest([(path.name, path.stat().st_size) for path in files]),
         corpus=tuple(str(path) for path in paths),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         generator=f"clew {__version__}",
@@ -99,13 +100,6 @@ def other_texts(begun: IndexMetadata) -> ClewError:
     )
 
 
-def _files_digest(files: Sequence[Path]) -> str:
-    """Twelve hex digits of the names and sizes of files; other texts hardly ever share them."""
-    listed = [(path.name, path.stat().st_size) for path in files]
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
-
-
-def _tokenizer_digest(model: LanguageModel) -> str:
-    """Twelve hex digits of the vocabulary."""
-    vocabulary = sorted(model.tokenizer.get_vocab().items(), key=lambda entry: entry[1])
-    return hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest()[:12]
+def _digest(facts: Any) -> str:
+    """Twelve hex digits that other facts hardly ever share."""
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]

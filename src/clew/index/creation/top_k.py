@@ -53,14 +53,13 @@ class TopK:
         )
 
     def to(self, device: torch.device) -> TopK:
-        moved = {name: column.to(device) for name, column in self.columns.items()}
-        return replace(
-            self,
-            value=self.value.to(device),
-            key=self.key.to(device),
-            window=self.window.to(device),
-            columns=moved,
-        )
+        return self._mapped(lambda array: array.to(device))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> TopK:
+        """The same with each of its arrays changed."""
+        value, key, window = map(change, (self.value, self.key, self.window))
+        columns = {name: change(column) for name, column in self.columns.items()}
+        return TopK(value, key, window, columns, self.repeats)
 
     def offer(
         self,
@@ -125,13 +124,7 @@ class TopK:
     def ordered(self) -> TopK:
         """The same entries, the best first."""
         order = best_first(self.value, self.window)
-        return replace(
-            self,
-            value=_at(self.value, order),
-            key=_at(self.key, order),
-            window=_at(self.window, order),
-            columns={name: _at(column, order) for name, column in self.columns.items()},
-        )
+        return self._mapped(lambda array: _at(array, order))
 
     def joined(self, other: TopK) -> TopK:
         """The k best of two sets that share no window."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from jaxtyping import Float32, Float64, Int8, Int32, Int64
+from jaxtyping import Float, Float32, Int8, Int32, Int64
 
 from clew.index.storage.histogram import N_BINS
 
@@ -30,32 +32,23 @@ def unpack_tokens(blob: bytes) -> Int32[np.ndarray, " token"]:
     return np.frombuffer(blob, "<i4").astype(np.int32)
 
 
-def pack_scored(ids: Int32[np.ndarray, " token"], values: Float32[np.ndarray, " token"]) -> bytes:
+def pack_scored(
+    ids: Int32[np.ndarray, " token"], values: Float[np.ndarray, " token"], kind: str = "<f4"
+) -> bytes:
     """Tokens with a value: the ids (int32 each), then the values (float32 each)."""
-    return _pack_pairs(ids, values, "<f4")
-
-
-def unpack_scored(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float32[np.ndarray, " token"]]:
-    return _unpack_pairs(blob, "<f4")
-
-
-def pack_sample(ids: Int32[np.ndarray, " token"], keys: Float64[np.ndarray, " token"]) -> bytes:
-    """A sample of tokens: the ids (int32 each), then the keys by which they were drawn (float64 each)."""
-    return _pack_pairs(ids, keys, "<f8")
-
-
-def unpack_sample(blob: bytes) -> tuple[Int32[np.ndarray, " token"], Float64[np.ndarray, " token"]]:
-    return _unpack_pairs(blob, "<f8")
-
-
-def _pack_pairs(ids: np.ndarray, values: np.ndarray, kind: str) -> bytes:
     return ids.astype("<i4").tobytes() + values.astype(kind).tobytes()
 
 
-def _unpack_pairs(blob: bytes, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def unpack_scored(
+    blob: bytes, kind: str = "<f4"
+) -> tuple[Int32[np.ndarray, " token"], Float[np.ndarray, " token"]]:
     count = len(blob) // (4 + np.dtype(kind).itemsize)
     ids, values = np.frombuffer(blob, "<i4", count), np.frombuffer(blob, kind, count, 4 * count)
     return ids.astype(np.int32), values.astype(np.dtype(kind).newbyteorder("="))
+
+
+pack_sample, unpack_sample = partial(pack_scored, kind="<f8"), partial(unpack_scored, kind="<f8")
+"""A sample of tokens: the ids, then the keys by which they were drawn (float64 each)."""
 
 
 def pack_activations(scale: float, steps: Int8[np.ndarray, " token"]) -> bytes:
