@@ -43,9 +43,9 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.selection
 	$(BIN)/python -m benchmarks.validation
-	$(BIN)/python -m benchmarks.picture
-	$(BIN)/python -m benchmarks.screenshots
-	$(BIN)/python -m benchmarks.browser
+	$(BIN)/python -m tools.pictures.report_picture
+	$(BIN)/python -m tools.pictures.screenshots
+	$(BIN)/python -m benchmarks.page_speed
 
 # The pages of docs/reference that are made from the code.
 reference: $(VENV)/.installed-dev

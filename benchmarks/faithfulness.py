@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.markdown import table
-from benchmarks.neuron_graphs import answer_probability, most_influential, random_nodes, trace_neurons
+from benchmarks.support.markdown import table
+from benchmarks.support.neuron_graphs import answer_probability, most_influential, random_nodes, trace_neurons
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
 
 SIZES = (1024, 4096, 16384)

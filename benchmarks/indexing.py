@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from benchmarks.markdown import table
-from benchmarks.timing import timed
+from benchmarks.support.markdown import table
+from benchmarks.support.timing import timed
 from clew.dictionary.neurons import NeuronDictionary
 from clew.index.creation.activations import read_activations
 from clew.index.creation.corpus import Piece

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.markdown import table
-from benchmarks.neuron_graphs import trace_neurons
+from benchmarks.support.markdown import table
+from benchmarks.support.neuron_graphs import trace_neurons
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow

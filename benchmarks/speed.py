@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmarks.markdown import table
-from benchmarks.operation_counts import graph_bytes, needed_flops, sweep_layer_positions
-from benchmarks.prose import prose_token_ids
-from benchmarks.random_transcoders import random_transcoders
-from benchmarks.timing import timed
+from benchmarks.support.large_transcoders import random_transcoders
+from benchmarks.support.long_prompt import long_prompt_ids
+from benchmarks.support.markdown import table
+from benchmarks.support.operation_counts import graph_bytes, needed_flops, sweep_layer_positions
+from benchmarks.support.timing import timed
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.dictionary.neurons import NeuronDictionary
@@ -30,7 +30,7 @@ from clew.dictionary.transcoder_dictionary import bind
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record
-from tests.oracle import effects, frozen_run
+from tests.autograd_oracle import effects, frozen_run
 from tests.real import real_model
 
 REPEATS = {
@@ -67,7 +67,7 @@ def matmul_rate() -> float:
 def run_case(kind: str, length: int) -> dict[str, object]:
     """Trace a prompt of `length` tokens (sink included) a few times and account for it."""
     model = real_model("smollm2")
-    ids = prose_token_ids(model, length)
+    ids = long_prompt_ids(model, length)
     with dictionary_on_disk(kind, model, ids) as dictionary:
         return measured(model, dictionary, kind, model.tokenizer.decode(ids[1:]), REPEATS[kind, length])
 

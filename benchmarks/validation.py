@@ -9,9 +9,9 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.markdown import table
-from benchmarks.neuron_graphs import trace_neurons
-from benchmarks.subject_patching import (
+from benchmarks.support.markdown import table
+from benchmarks.support.neuron_graphs import trace_neurons
+from benchmarks.support.subject_patching import (
     DALLAS,
     FRANCE,
     HOT,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.neuron_graphs import answer_probability, most_influential, random_nodes
+from benchmarks.support.neuron_graphs import answer_probability, most_influential, random_nodes
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import Graph, NodeKind

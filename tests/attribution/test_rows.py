@@ -17,7 +17,7 @@ from clew.dictionary.transcoder_set import TranscoderSet
 from clew.dictionary.weights import Weights
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
-from tests.oracle import FrozenRun, frozen_run, gradients
+from tests.autograd_oracle import FrozenRun, frozen_run, gradients
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, MIXTURES, WITH_NEURONS, Shape, random_ids, tiny_model
 

@@ -14,7 +14,7 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.graph.graph import NodeKind
 from clew.model.recording import record
 from tests.attribution.test_rows import dense_row
-from tests.oracle import effects, frozen_run
+from tests.autograd_oracle import effects, frozen_run
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 

@@ -16,7 +16,7 @@ from clew.index.labels.graph_features import features_of
 from clew.index.storage import locations
 from clew.index.storage.index import open_index
 from tests.index.conftest import words
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 
 from .conftest import Outcome, Run
 from .test_errors import refused

@@ -15,7 +15,7 @@ from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_location
 from clew.index.storage.record import Histogram
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 
 from .conftest import Run
 from .test_errors import refused

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from benchmarks.memory import write_large_clt
+from benchmarks.transcoder_memory import write_large_clt
 from tests.real import real_model
 
 GB = 10**9
@@ -21,7 +21,7 @@ def test_a_clt_of_four_gigabytes_is_traced_in_two_beyond_the_model():
     with TemporaryDirectory() as folder:  # pytest's own would stay
         transcoders = Path(folder) / "set"
         assert write_large_clt(real_model("smollm2"), transcoders) > 4 * GB
-        command = [sys.executable, "-m", "benchmarks.memory", str(transcoders)]
+        command = [sys.executable, "-m", "benchmarks.transcoder_memory", str(transcoders)]
         finished = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(finished.stdout.splitlines()[-1])
     assert found["peak"] - found["model"] < 2 * GB

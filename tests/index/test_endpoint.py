@@ -24,7 +24,7 @@ from clew.index.labels.endpoint import (
 from clew.index.labels.limits import Budget, CapReached, Pacer, Prices, RateLimits, Spent
 from clew.index.labels.prompts import Malformed, size
 
-from .stand_in import Answer, Clock, Request, Speaker, problem, said, serving
+from .stand_in_endpoint import Answer, Clock, Request, Speaker, problem, said, serving
 
 MESSAGES = [{"role": "system", "content": "task"}, {"role": "user", "content": '{"texts":[]}'}]
 FINE = said("fine")

@@ -17,7 +17,7 @@ from clew.index.exchange.importing import import_details
 from clew.index.storage.index import open_index
 from clew.index.storage.record import BOTTOM, TOP
 
-from .some_details import details, several
+from .example_feature_file import details, several
 
 
 @pytest.fixture(params=["json", "packed"])

@@ -18,7 +18,7 @@ from clew.index.labels.graph_features import features_of, with_index_labels
 from clew.index.storage.index import open_index
 from tests.graph.random_graphs import random_graph
 from tests.index.conftest import words
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 
 
 @pytest.fixture

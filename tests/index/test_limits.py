@@ -19,7 +19,7 @@ from clew.index.labels.limits import (
     earliest,
 )
 
-from .stand_in import Clock
+from .stand_in_endpoint import Clock
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 from clew.index.storage import locations
 from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_location, find_index
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from clew.index.labels.model_labels import (
     label_one,
 )
 
-from .some_evidence import cats, evidence
-from .stand_in import Answer, Clock, Request, Speaker, knowing, problem, said, serving
+from .example_evidence import cats, evidence
+from .stand_in_endpoint import Answer, Clock, Request, Speaker, knowing, problem, said, serving
 
 
 class Labelling:

@@ -8,7 +8,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.index.storage.index import open_index
 from clew.index.storage.subset import cut_index
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from clew.feature import Feature
 from clew.index.labels.evidence import Evidence, sort_texts
 from clew.index.labels.token_labels import agreed_words, label_from_tokens
 
-from .some_evidence import cats, dogs, window
+from .example_evidence import cats, dogs, window
 
 
 def about(*peaks: str, promotes: tuple[str, ...] = (), negative: bool = False) -> Evidence:

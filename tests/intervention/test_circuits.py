@@ -17,7 +17,7 @@ from clew.intervention.circuits import mean_activations, measure_circuit
 from clew.intervention.intervention import Intervention
 from clew.intervention.settings import CircuitSettings
 from clew.model.language_model import LanguageModel
-from tests.intervention.runs import intervene
+from tests.intervention.keyword_calls import intervene
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import random_ids, tiny_model
 

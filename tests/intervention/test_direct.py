@@ -17,8 +17,8 @@ from clew.intervention.intervention import Intervention
 from clew.intervention.regimes import run_direct
 from clew.model.language_model import LanguageModel
 from tests.attribution.test_rows import dense_row
+from tests.intervention.keyword_calls import intervene, prepare
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_changes, random_features
-from tests.intervention.runs import intervene, prepare
 from tests.tiny import Shape, random_ids, tiny_model
 
 

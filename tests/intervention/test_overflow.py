@@ -11,7 +11,7 @@ from clew.intervention.generation import generate_tokens
 from clew.intervention.intervention import From, Intervention
 from clew.intervention.residual_writes import LargestChange
 from clew.intervention.settings import GenerationSettings
-from tests.intervention.runs import intervene, prepare
+from tests.intervention.keyword_calls import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

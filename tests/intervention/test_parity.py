@@ -12,7 +12,7 @@ import clew
 from clew.intervention.intervene import RUN
 from clew.intervention.settings import Regime
 from tests.attribution.test_parity_rows import CASES, PARITY
-from tests.intervention.runs import prepare
+from tests.intervention.keyword_calls import prepare
 
 
 @pytest.mark.parametrize("regime", ["direct", "frozen-attention"])

@@ -15,7 +15,7 @@ from clew.feature import Feature
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations
 from clew.intervention.intervention import From, Intervention, Positions, Source
-from tests.intervention.runs import intervene
+from tests.intervention.keyword_calls import intervene
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

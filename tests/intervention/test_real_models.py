@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.subject_patching import (
+from benchmarks.support.subject_patching import (
     DALLAS,
     JORDAN,
     SubjectPatch,

@@ -9,7 +9,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.intervention.intervention import From, Intervention
 from clew.intervention.layer_interventions import changed_features, resolve_interventions
-from tests.intervention.runs import intervene, prepare
+from tests.intervention.keyword_calls import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

@@ -16,10 +16,10 @@ from clew.intervention.layer_interventions import changed_features, resolve_inte
 from clew.intervention.regimes import PreparedRun
 from clew.intervention.settings import REGIMES, Regime
 from clew.model.recording import record
-from tests.intervention.oracle import changed_run
+from tests.autograd_oracle import attention_replaced_by
+from tests.intervention.hook_oracle import changed_run
+from tests.intervention.keyword_calls import intervene, prepare
 from tests.intervention.random_changes import PAIRS, dictionary_of, random_features
-from tests.intervention.runs import intervene, prepare
-from tests.oracle import _attention_replaced_by
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
@@ -203,7 +203,7 @@ def test_in_a_layer_range_no_mlp_responds(architecture: str, regime: Regime, lay
     if regime == "free":
         expected = model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits[0]
     else:
-        with _attention_replaced_by(model, list(recording.pattern)):
+        with attention_replaced_by(model, list(recording.pattern)):
             expected = model.network(input_ids=torch.tensor([IDS]), use_cache=False).logits[0]
     for handle in stack:
         handle.remove()

@@ -11,7 +11,7 @@ from clew.feature import Feature
 from clew.intervention.hooks import hooked
 from clew.intervention.intervention import Intervention
 from clew.model.language_model import LanguageModel
-from tests.intervention.runs import intervene, prepare
+from tests.intervention.keyword_calls import intervene, prepare
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

@@ -23,7 +23,7 @@ from clew.intervention.validation import one_in_each_column, validate_graph
 from clew.intervention.validation_result import agreement
 from clew.model.language_model import LanguageModel
 from clew.model.recording import record
-from tests.intervention.runs import intervene
+from tests.intervention.keyword_calls import intervene
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import MIXTURES, WITH_NEURONS, random_ids, tiny_model
 

@@ -19,7 +19,7 @@ from clew.server.model_cache import ModelCache
 from clew.server.security import access_to
 from clew.server.state import ServerState
 from tests.graph.random_graphs import random_graph
-from tests.index.some_index import make_index
+from tests.index.example_index import make_index
 from tests.server.conftest import PAGE
 
 HOST = {"host": "localhost"}

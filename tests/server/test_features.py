@@ -19,7 +19,7 @@ from clew.index.storage.index import open_index
 from clew.index.storage.locations import default_location
 from clew.server.indexes import Indexes
 from tests.graph.random_graphs import random_graph
-from tests.index.some_index import feature, make_index
+from tests.index.example_index import feature, make_index
 from tests.server.conftest import brought, sentence
 
 

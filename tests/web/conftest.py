@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright
 
 from clew.graph.graph import Graph
 from clew.server.page_files import BUILT
-from tests.web.browsing import GraphPage, Watch
+from tests.web.graph_page import GraphPage, Watch
 from tests.web.graphs import small_graph
 from tests.web.serving import Server
 

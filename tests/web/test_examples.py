@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
 from clew.index.exchange.feature_file import TOP, FileExample, Quantile
-from tests.web.browsing import GraphPage, wait_until
+from tests.web.graph_page import GraphPage, wait_until
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 from tests.web.indexes import (
     COUNTS,

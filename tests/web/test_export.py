@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.reader import open_graph
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of
 from tests.web.serving import Server
 

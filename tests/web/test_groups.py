@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
 from clew.graph.summary import suggest_groups
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 
 WHOLE = {"m": "all", "n": "1", "e": "1"}

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.writer import save
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of, hostile, small_graph
 
 SCRIPTS = [

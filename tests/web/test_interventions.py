@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 
 pytestmark = pytest.mark.real
 

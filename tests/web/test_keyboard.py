@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of
 
 SHORTCUTS = Path(__file__).resolve().parents[2] / "web" / "src" / "graph_page" / "graph_shortcuts.ts"

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from clew.graph.reader import open_graph
 from clew.graph.writer import save
-from tests.web.browsing import wait_until
+from tests.web.graph_page import wait_until
 from tests.web.graphs import one_feature_graph, with_true_influence, worded_graph
 
 NAMES = ["beta", "alpha", "gamma"]

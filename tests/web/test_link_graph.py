@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of, long_graph, one_feature_graph
 
 WHOLE = {"m": "all", "n": "1", "e": "1"}

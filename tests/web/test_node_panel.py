@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
 from clew.graph.influence import edge_shares
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of
 
 MINUS = "\N{MINUS SIGN}"

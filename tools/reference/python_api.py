@@ -9,8 +9,8 @@ import inspect
 from typing import Any
 
 import clew
-from tools.reference.annotations import public_classes_in, spelled_default, spelled_type
 from tools.reference.docstrings import docstring_of, field_sentences
+from tools.reference.type_text import public_classes_in, spelled_default, spelled_type
 
 HEAD = """\
 # Python

@@ -1,11 +1,11 @@
-import { entry, Refusal, Server } from "./fake_server.ts";
+import { entry, Refusal, Server } from "./support/fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Comparison } from "../src/api/types.ts";
 import { alignedColumns } from "../src/comparison/token_alignment.ts";
 import { ERROR, FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import ComparePage from "../src/comparison/ComparePage.svelte";
-import { clewBytes, type GraphGiven } from "./random_graphs.ts";
+import { clewBytes, type GraphGiven } from "./support/random_graphs.ts";
 
 const graphWith = (feature: number, word: string): GraphGiven => ({
   nodes: [

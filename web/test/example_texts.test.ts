@@ -8,7 +8,7 @@ import {
   shareBelow,
 } from "../src/examples/activation_histogram.ts";
 import { excerpt, fullShades, inOrder, matchingText, shade } from "../src/examples/example_texts.ts";
-import { generator } from "./random_graphs.ts";
+import { generator } from "./support/random_graphs.ts";
 
 /** Two below zero, five at zero, three above. */
 const histogram = { edges: [-2, -1, 0, 0, 1, 4], counts: [1, 1, 5, 2, 1] };

@@ -1,4 +1,4 @@
-import { Refusal, Server, tellEvent, tellConnected } from "./fake_server.ts";
+import { Refusal, Server, tellEvent, tellConnected } from "./support/fake_server.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { FeatureRecord, IndexAbout, FeatureLabel } from "../src/api/types.ts";
 import { FeatureIndex } from "../src/open_graph/feature_index.svelte.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { groupEdges, groupNumbers } from "../src/graph/group_edges.ts";
 import { prepare } from "../src/graph/prepared_graph.ts";
-import { denseFlow, denseInfluence, denseShares, denseWeights, weightOfTargets } from "./dense.ts";
-import { generator, randomGraph } from "./random_graphs.ts";
+import { denseFlow, denseInfluence, denseShares, denseWeights, weightOfTargets } from "./support/dense.ts";
+import { generator, randomGraph } from "./support/random_graphs.ts";
 
 const OUTSIDE = -1;
 

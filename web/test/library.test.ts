@@ -1,4 +1,4 @@
-import { entry, Refusal, Server, tellEvent } from "./fake_server.ts";
+import { entry, Refusal, Server, tellEvent } from "./support/fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import LibraryPage from "../src/library/LibraryPage.svelte";

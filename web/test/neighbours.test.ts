@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { inputsOf, outputsOf } from "../src/graph/neighbours.ts";
 import { prepare } from "../src/graph/prepared_graph.ts";
-import { denseShares, denseWeights } from "./dense.ts";
-import { randomGraph } from "./random_graphs.ts";
+import { denseShares, denseWeights } from "./support/dense.ts";
+import { randomGraph } from "./support/random_graphs.ts";
 
 const seeds = [1, 2, 3, 4, 5];
 

@@ -1,4 +1,4 @@
-import { Refusal, seen, Server, tellEvent } from "./fake_server.ts";
+import { Refusal, seen, Server, tellEvent } from "./support/fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobRequest } from "../src/api/types.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ERROR, FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import { searchNodes } from "../src/graph/node_search.ts";
-import { makeGraph } from "./random_graphs.ts";
+import { makeGraph } from "./support/random_graphs.ts";
 
 const says = (...tokens: number[]) => [...tokens, ...new Array<number>(20 - tokens.length).fill(99)];
 

@@ -4,8 +4,8 @@ import { makeHeap } from "../src/graph/heap.ts";
 import type { Mask } from "../src/graph/influence.ts";
 import { explainToken, strongestPaths, type SignedPath } from "../src/graph/paths.ts";
 import { prepare } from "../src/graph/prepared_graph.ts";
-import { denseShares, denseWeights } from "./dense.ts";
-import { generator, makeGraph, randomGraph } from "./random_graphs.ts";
+import { denseShares, denseWeights } from "./support/dense.ts";
+import { generator, makeGraph, randomGraph } from "./support/random_graphs.ts";
 
 /** Every path of at least one edge from any source up to any target, found one by one. */
 function allPaths(graph: Graph, sources: number[], targets: number[], mask?: Mask): SignedPath[] {

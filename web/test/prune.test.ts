@@ -13,8 +13,8 @@ import {
   denseWeights,
   sortedCutoff,
   weightOfTargets,
-} from "./dense.ts";
-import { generator, makeGraph, randomGraph } from "./random_graphs.ts";
+} from "./support/dense.ts";
+import { generator, makeGraph, randomGraph } from "./support/random_graphs.ts";
 
 const seeds = Array.from({ length: 30 }, (_, seed) => seed);
 const sizeOf = (seed: number) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import { fromTheTop, topologicalLevels } from "../src/graph/topological_order.ts";
-import { makeGraph, randomGraph, type EdgeGiven } from "./random_graphs.ts";
+import { makeGraph, randomGraph, type EdgeGiven } from "./support/random_graphs.ts";
 
 const withEdges = (edges: EdgeGiven[]) =>
   makeGraph({

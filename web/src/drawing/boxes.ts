@@ -41,7 +41,7 @@ const OPENED_NODES = 24;
 
 /** The server's summary as boxes. */
 export const summaryBoxes = (openGraph: OpenGraph): Box[] =>
-  (openGraph.overview.summary?.groups ?? [])
+  (openGraph.serverGroups.summary?.groups ?? [])
     .map((group, place) => summaryBox(openGraph, group, place))
     .filter((box) => box.members.length);
 

@@ -1,7 +1,7 @@
 /** Save the drawing of a graph as an image: SVG or PNG. */
 
 import { paintOverlay, paintScene } from "./paint_graph.ts";
-import type { Overlay, Scene } from "./scene.ts";
+import type { Overlay, Scene } from "./link_scene.ts";
 import { SvgContext } from "./svg_context.ts";
 
 /** Pixels of a PNG for each pixel on the page. */

@@ -1,7 +1,7 @@
 /** Draw edges of the link graph on a canvas. */
 
 import { strengthens } from "../graph/graph.ts";
-import { toX, toY, type Scene } from "./scene.ts";
+import { toX, toY, type Scene } from "./link_scene.ts";
 
 /** The strongest edges, the stronger the more opaque. */
 export function paintStrongestEdges(context: CanvasRenderingContext2D, scene: Scene): void {

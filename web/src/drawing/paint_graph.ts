@@ -3,7 +3,7 @@
 import { strokeEdge, paintStrongestEdges } from "./paint_edges.ts";
 import { paintLabels, paintTargets, paintTokens, SANS } from "./paint_labels.ts";
 import { paintNodes, paintRing } from "./paint_nodes.ts";
-import { toX, toY, type Overlay, type Scene } from "./scene.ts";
+import { toX, toY, type Overlay, type Scene } from "./link_scene.ts";
 
 export function paintScene(context: CanvasRenderingContext2D, scene: Scene): void {
   const { width, height, palette } = scene;

@@ -3,7 +3,7 @@
 import { probability } from "../format/numbers.ts";
 import { FEATURE, targetOf, targetsByWeight } from "../graph/graph.ts";
 import { visible } from "../graph/token_text.ts";
-import { radiusOf, toX, toY, type Scene } from "./scene.ts";
+import { radiusOf, toX, toY, type Scene } from "./link_scene.ts";
 
 export const SANS = "'Inter Variable', sans-serif";
 const MONO = "12px 'JetBrains Mono Variable', monospace";

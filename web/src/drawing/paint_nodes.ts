@@ -1,7 +1,7 @@
 /** Draw nodes of the link graph on a canvas. */
 
 import { ERROR, FEATURE, TARGET, TOKEN } from "../graph/graph.ts";
-import { radiusOf, toX, toY, type Scene } from "./scene.ts";
+import { radiusOf, toX, toY, type Scene } from "./link_scene.ts";
 
 export function paintNodes(context: CanvasRenderingContext2D, scene: Scene): void {
   const { graph, layout, palette, shownNode, glow } = scene;

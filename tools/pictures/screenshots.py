@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.browser import WINDOW, chromium
-from benchmarks.palette import palette_png
+from benchmarks.page_speed import WINDOW, chromium
 from clew.graph.graph import Graph, NodeKind
 from tests.web.conftest import PROMPT
 from tests.web.serving import Server
+from tools.pictures.palette_png import palette_png
 
 FOLDER = Path("docs/screenshots")
 OTHER = "The capital of Germany is"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.prose import prose_token_ids
-from benchmarks.random_transcoders import random_transcoders
+from benchmarks.support.large_transcoders import random_transcoders
+from benchmarks.support.long_prompt import long_prompt_ids
 from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.facade import load
 from clew.model.language_model import LanguageModel
@@ -20,7 +20,7 @@ N_POSITIONS = 16
 
 def write_large_clt(model: LanguageModel, folder: Path, n_features: int = 3550) -> int:
     """A random CLT whose decoders take 4 GB on disk; returns its size in bytes."""
-    recording = record(model, torch.tensor(prose_token_ids(model, N_POSITIONS)))
+    recording = record(model, torch.tensor(long_prompt_ids(model, N_POSITIONS)))
     made = random_transcoders(model, recording, n_features=n_features, n_active=42, crosses_layers=True)
     save_transcoders(made, folder, model.name)
     return sum(path.stat().st_size for path in folder.iterdir())
@@ -35,7 +35,7 @@ def peak_bytes() -> int:
 def main() -> None:
     model = load("smollm2", dictionary=sys.argv[1], check=False, low_memory=True)
     network = model.language_model.network
-    graph = model.trace(prose_token_ids(model.language_model, N_POSITIONS))
+    graph = model.trace(long_prompt_ids(model.language_model, N_POSITIONS))
     weights = sum(parameter.nbytes for parameter in network.parameters())
     print(json.dumps({"peak": peak_bytes(), "model": weights, "conservation": graph.info.conservation}))
 

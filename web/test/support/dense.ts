@@ -1,6 +1,6 @@
 /** The same mathematics on plain matrices, slow and obvious, to hold the quick one to. */
 
-import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../src/graph/graph.ts";
+import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../../src/graph/graph.ts";
 
 export type Matrix = number[][];
 

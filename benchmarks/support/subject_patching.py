@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.neuron_graphs import trace_neurons
+from benchmarks.support.neuron_graphs import trace_neurons
 from clew.dictionary.neurons import NeuronDictionary
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind

@@ -4,14 +4,14 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { cumulativeShare, edgeShares } from "../src/graph/influence.ts";
-import { groupEdges, groupNumbers } from "../src/graph/group_edges.ts";
-import { nodeName, promoted } from "../src/graph/node_names.ts";
-import { explainToken, strongestPaths } from "../src/graph/paths.ts";
-import { prepare, type Prepared } from "../src/graph/prepared_graph.ts";
-import { prune } from "../src/graph/prune.ts";
-import { readGraph } from "../src/graph/read_graph.ts";
-import { scoresOfPart } from "../src/graph/scores.ts";
+import { cumulativeShare, edgeShares } from "../../src/graph/influence.ts";
+import { groupEdges, groupNumbers } from "../../src/graph/group_edges.ts";
+import { nodeName, promoted } from "../../src/graph/node_names.ts";
+import { explainToken, strongestPaths } from "../../src/graph/paths.ts";
+import { prepare, type Prepared } from "../../src/graph/prepared_graph.ts";
+import { prune } from "../../src/graph/prune.ts";
+import { readGraph } from "../../src/graph/read_graph.ts";
+import { scoresOfPart } from "../../src/graph/scores.ts";
 
 interface Question {
   file: string;

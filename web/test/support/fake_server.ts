@@ -1,7 +1,7 @@
 /** A server in memory for component tests: what the page asks of it, and what it tells of itself. */
 
 import { vi } from "vitest";
-import type { GraphEntry, Job, JobRequest, Preview } from "../src/api/types.ts";
+import type { GraphEntry, Job, JobRequest, Preview } from "../../src/api/types.ts";
 
 // What jsdom does not have, before any module of the page asks for it.
 vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {} }));

@@ -16,7 +16,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.feature import FeatureAt
 from clew.model.language_model import LanguageModel
-from tests.oracle import _attention_replaced_by, _patterns
+from tests.autograd_oracle import attention_patterns, attention_replaced_by
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def changed_run(
     frozen_attention: bool = False,
 ) -> Response:
     """The network with features set to activations."""
-    patterns = _patterns(model, token_ids) if frozen_attention else None
+    patterns = attention_patterns(model, token_ids) if frozen_attention else None
     pre_activation: list[Tensor] = []
     added = [torch.zeros(len(token_ids), model.d_model) for _ in model.layers]
 
@@ -77,6 +77,6 @@ def changed_run(
             writer = layer.mlp if inside else layer.mlp_writer
             stack.callback(writer.register_forward_hook(write(number)).remove)
         if patterns is not None:
-            stack.enter_context(_attention_replaced_by(model, patterns))
+            stack.enter_context(attention_replaced_by(model, patterns))
         logits = model.network(input_ids=token_ids[None], use_cache=False).logits[0]
     return Response(logits, pre_activation)

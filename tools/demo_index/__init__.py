@@ -1,0 +1,1 @@
+"""Maker of the texts of the index that comes with clew."""
