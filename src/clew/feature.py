@@ -31,8 +31,8 @@ class Feature:
         Args:
             text: A name.
         """
-        found = FEATURE.fullmatch(text)
-        return _feature(found) if found else None
+        match = FEATURE.fullmatch(text)
+        return _feature(match) if match else None
 
     @classmethod
     def parse(cls, text: str) -> Feature:
@@ -83,8 +83,8 @@ class FeatureAt:
         Args:
             text: A name.
         """
-        found = FEATURE_AT.fullmatch(text)
-        return _feature(found).at(int(found["position"])) if found else None
+        match = FEATURE_AT.fullmatch(text)
+        return _feature(match).at(int(match["position"])) if match else None
 
     def __str__(self) -> str:
         return f"{self.feature}@{self.position}"
@@ -92,12 +92,12 @@ class FeatureAt:
 
 def suggestion(text: str) -> str:
     """` Did you mean L12/4031?` where a text nearly names a feature, else nothing; to end a sentence with."""
-    found = NEARLY.fullmatch(text)
-    if found is None or FEATURE.match(text):
+    match = NEARLY.fullmatch(text)
+    if match is None or FEATURE.match(text):
         return ""
-    return f" Did you mean L{found[1]}/{found[2]}{found[3] or ''}?"
+    return f" Did you mean L{match[1]}/{match[2]}{match[3] or ''}?"
 
 
-def _feature(found: re.Match[str]) -> Feature:
-    index = int(found["index"])
-    return Feature(int(found["layer"]), index if found["kind"] == "L" else -2 * (index + 1))
+def _feature(match: re.Match[str]) -> Feature:
+    index = int(match["index"])
+    return Feature(int(match["layer"]), index if match["kind"] == "L" else -2 * (index + 1))

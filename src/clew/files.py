@@ -95,6 +95,8 @@ def new_folder(target: Path, advice: str = "choose another place") -> Iterator[P
 
 def cannot_read(path: str | Path, error: Exception) -> ClewError:
     """An error of the operating system about reading a file, as a sentence that says what to do."""
+    if isinstance(error, FileNotFoundError):
+        return ClewError(f"There is no file {path}; check its name and folder.")
     reason = getattr(error, "strerror", None) or error
     return ClewError(f"{path} cannot be read: {reason}; check the name and the permissions.")
 

@@ -45,12 +45,9 @@ class FrozenAttention:
         for attended in _blocks(n_positions):
             later = slice(attended.start, n_positions)
             for sharer in range(heads.shape[1]):
-                _product(
-                    pattern[:, sharer, attended, later],
-                    heads[:, sharer, later],
-                    into=values[:, attended],
-                    add=sharer > 0,
-                )
+                factors = pattern[:, sharer, attended, later], heads[:, sharer, later]
+                into = values[:, attended]
+                torch.baddbmm(into, *factors, beta=min(sharer, 1), out=into)
         torch.baddbmm(gradient, self.value.expand(n_positions, -1, -1), at_values, out=gradient)
 
     def add_forward(self, stream: Float[Tensor, "position d_model column"], scratch: Tensor) -> None:
@@ -66,12 +63,8 @@ class FrozenAttention:
         for attending in _blocks(n_positions):
             earlier = slice(0, attending.stop)
             for sharer in range(heads.shape[1]):
-                _product(
-                    pattern[:, sharer, attending, earlier],
-                    values[:, earlier],
-                    into=heads[:, sharer, attending],
-                    add=False,
-                )
+                factors = pattern[:, sharer, attending, earlier], values[:, earlier]
+                torch.bmm(*factors, out=heads[:, sharer, attending])
         torch.baddbmm(stream, self.output.T.expand(n_positions, -1, -1), at_heads, out=stream)
 
     def _views(self, scratch: Tensor, n_positions: int, n_columns: int) -> tuple[Tensor, Tensor]:
@@ -108,11 +101,3 @@ class FrozenAttention:
 def _blocks(n_positions: int) -> Iterator[slice]:
     for first in range(0, n_positions, CAUSAL_BLOCK):
         yield slice(first, min(first + CAUSAL_BLOCK, n_positions))
-
-
-def _product(left: Tensor, right: Tensor, *, into: Tensor, add: bool) -> None:
-    """Batched `into = left @ right`, or `into += left @ right`."""
-    if add:
-        torch.baddbmm(into, left, right, out=into)
-    else:
-        torch.bmm(left, right, out=into)

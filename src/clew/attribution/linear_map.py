@@ -93,13 +93,6 @@ class LinearMap:
         direction = _before_norm(norm, direction, gain=point is ReadPoint.MLP_INPUT)
         return direction * scale.view(-1, *[1] * (direction.ndim - 1))
 
-    def read_constant(
-        self, point: ReadPoint, layer: int, direction: Float[Tensor, "reader d_model"]
-    ) -> Float[Tensor, " reader"]:
-        """The norm's bias as each reader reads it."""
-        bias = self.read_bias(point, layer)
-        return direction.new_zeros(len(direction)) if bias is None else direction @ bias
-
     def write_to_stream(
         self,
         point: WritePoint,
@@ -189,11 +182,6 @@ class LinearMap:
             change = change - change.mean(dim=-1, keepdim=True)
         read = change * self.recording.final_scale[:, None] * norm.gain
         return nn.functional.linear(read.to(weight.dtype), weight).float()
-
-    def output_constant(self, direction: Float[Tensor, "target d_model"]) -> Float[Tensor, " target"]:
-        """The final norm's bias as each output direction reads it."""
-        bias = self.model.final_norm.bias
-        return direction.new_zeros(len(direction)) if bias is None else direction @ bias
 
 
 def _before_norm(norm: Norm, direction: Tensor, *, gain: bool) -> Tensor:

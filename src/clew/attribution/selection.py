@@ -32,13 +32,6 @@ def select_features(
         rank = [encoding.active(layer).activation.abs() for layer in range(linear.model.n_layers)]
     else:
         rank = total_attribution(linear, encoding, outputs, on_progress)
-    return best_ranked(encoding, rank, max_nodes, first_position)
-
-
-def best_ranked(
-    encoding: Encoding, rank: list[Float[Tensor, " feature"]], max_nodes: int, first_position: int
-) -> ActiveFeatures:
-    """The active features that rank highest (`rank` is by layer), without those before `first_position`."""
     chosen = []
     for layer, ranked in enumerate(rank):
         ranked[encoding.active(layer).position < first_position] = 0

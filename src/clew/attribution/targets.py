@@ -68,7 +68,8 @@ def feature_reads(
     direction, offset = direction.clone(), offset.clone()
     for layer in features.layer.unique().tolist():
         chosen = torch.nonzero(features.layer == layer).squeeze(1)
-        offset[chosen] += linear.read_constant(encoding.read_point, layer, direction[chosen])
+        if (bias := linear.read_bias(encoding.read_point, layer)) is not None:
+            offset[chosen] += direction[chosen] @ bias
         direction[chosen] = linear.read_from_stream(
             encoding.read_point, layer, features.position[chosen], direction[chosen]
         )
@@ -79,9 +80,9 @@ def likeliest_targets(
     model: LanguageModel, recording: Recording, *, count: int = 10, probability: float = 0.95
 ) -> tuple[Target, ...]:
     """The fewest of the likeliest next tokens that reach `probability` together, at most `count`."""
-    found, token = recording.logits.softmax(-1).topk(min(count, len(recording.logits)))
-    enough = int((found.cumsum(0) < probability).sum()) + 1
-    pairs = zip(token.tolist()[:enough], found.tolist()[:enough], strict=True)
+    share, token = recording.logits.softmax(-1).topk(min(count, len(recording.logits)))
+    enough = int((share.cumsum(0) < probability).sum()) + 1
+    pairs = zip(token.tolist()[:enough], share.tolist()[:enough], strict=True)
     return tuple(Target(model.token_text(token), token, p, p) for token, p in pairs)
 
 
@@ -143,10 +144,11 @@ def output_targets(linear: LinearMap, targets: tuple[Target, ...]) -> OutputTarg
     pairs = [_columns(model, target) for target in targets]
     direction = torch.stack([column for column, _ in pairs])
     bias = torch.stack([bias for _, bias in pairs])
+    norm_bias = model.final_norm.bias
     return OutputTargets(
         targets=targets,
         direction=linear.read_output(direction),
-        offset=linear.output_constant(direction) + bias,
+        offset=bias if norm_bias is None else direction @ norm_bias + bias,
         total=direction @ recording.final_normalized + bias,
     )
 

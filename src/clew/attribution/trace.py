@@ -91,7 +91,7 @@ def trace(
         survivors = np.flatnonzero(keep_node & (graph.node_kind == NodeKind.FEATURE))
         decoder = _decoders(linear, encoding, features, survivors)
         graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
-    return graph.with_info(timing=watch.seconds, settings=_settings_kept(settings))
+    return graph.with_info(timing=watch.seconds, settings=_stored_settings(settings))
 
 
 def _chosen_features(
@@ -142,8 +142,8 @@ def _chosen_targets(
     return tuple(sorted(targets, key=lambda target: -1 if target.minus_id is not None else target.token_id))
 
 
-def _settings_kept(settings: TraceSettings) -> dict[str, object]:
-    kept = {name: getattr(settings, name) for name in options_of(TraceSettings) if name != "memory"}
+def _stored_settings(settings: TraceSettings) -> dict[str, object]:
+    values = {name: getattr(settings, name) for name in options_of(TraceSettings) if name != "memory"}
     if not isinstance(settings.targets, str | int | None):
-        kept["targets"] = list(settings.targets)
-    return kept
+        values["targets"] = list(settings.targets)
+    return values

@@ -7,7 +7,7 @@ pre-activation, which is linear in the stream at the read point.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -21,26 +21,29 @@ ByFeature: TypeAlias = Float[Tensor, "position feature"]
 class Activation(Protocol):
     """An activation function of one layer."""
 
+    title: ClassVar[str]
+    """Its name, with its parameters in braces."""
+
     @property
     def name(self) -> str:
         """The name and the parameters, for people."""
-        ...
+        return self.title.format_map(vars(self))
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature: ...
 
 
 @dataclass(frozen=True)
-class ReLU:
+class ReLU(Activation):
     """Keeps positive pre-activations."""
 
-    name = "ReLU"
+    title = "ReLU"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
         return pre_activation.relu()
 
 
 @dataclass(frozen=True)
-class JumpReLU:
+class JumpReLU(Activation):
     """Keeps pre-activations above a feature's own threshold.
 
     "Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU Sparse Autoencoders", Rajamanoharan et
@@ -49,7 +52,7 @@ class JumpReLU:
 
     threshold: Weights
     """`[feature]`."""
-    name = "JumpReLU"
+    title = "JumpReLU"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
         threshold = self.threshold.read().to(pre_activation.device)
@@ -57,17 +60,14 @@ class JumpReLU:
 
 
 @dataclass(frozen=True)
-class TopK:
+class TopK(Activation):
     """Keeps the k largest pre-activations of each position, if they are positive.
 
     "Scaling and evaluating sparse autoencoders", Gao et al. 2024, https://arxiv.org/abs/2406.04093
     """
 
     k: int
-
-    @property
-    def name(self) -> str:
-        return f"TopK {self.k}"
+    title = "TopK {k}"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
         largest = pre_activation.relu().topk(min(self.k, pre_activation.shape[-1]), dim=-1)
@@ -75,17 +75,14 @@ class TopK:
 
 
 @dataclass(frozen=True)
-class BatchTopK:
+class BatchTopK(Activation):
     """Keeps pre-activations above one threshold, which training with a TopK over batches ends with.
 
     "BatchTopK Sparse Autoencoders", Bussmann et al. 2024, https://arxiv.org/abs/2412.06410
     """
 
     threshold: float
-
-    @property
-    def name(self) -> str:
-        return f"BatchTopK {self.threshold:.3g}"
+    title = "BatchTopK {threshold:.3g}"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
         return torch.where(pre_activation > max(self.threshold, 0.0), pre_activation, 0)

@@ -81,7 +81,7 @@ class StoredWeights:
 
     def read(self) -> Float[Tensor, "..."]:
         stored = self.shape[::-1] if self.transposed else self.shape
-        array = self._empty(stored)
+        array = torch.empty(stored, dtype=self.dtype)
         with self._opened() as file:
             file.seek(self.offset)
             if file.readinto(_memory(array)) < array.nbytes:
@@ -91,7 +91,7 @@ class StoredWeights:
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
         if self.transposed:
             return self.read()[index]
-        array = self._empty((len(index), self.shape[-1]))
+        array = torch.empty(len(index), self.shape[-1], dtype=self.dtype)
         width = self.shape[-1] * self.dtype.itemsize
         memory = _memory(array)
         with self._opened() as file:
@@ -111,9 +111,6 @@ class StoredWeights:
             raise ClewError(
                 f"{self.path} cannot be read any more: {error.strerror}; put the file back."
             ) from error
-
-    def _empty(self, shape: tuple[int, ...]) -> Tensor:
-        return torch.empty(shape, dtype=self.dtype)
 
 
 def transpose(weights: Weights) -> Weights:

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
+from clew.files import cannot_read
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, OutputTokens
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
@@ -43,10 +44,8 @@ def open_graph(path: str | Path) -> Graph:
             return _open_clew(path)
         if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return _open_json(path)
-    except FileNotFoundError:
-        raise ClewError(f"There is no file {path}; check its name and folder.") from None
     except OSError as error:
-        raise ClewError(f"{path} cannot be read: {error.strerror}; check its permissions.") from error
+        raise cannot_read(path, error) from error
     raise ClewError(
         f"{path} is neither a .clew file nor a Neuronpedia graph in JSON; name a graph "
         "file. (If this is one, it was cut off; copy it again.)"
@@ -94,16 +93,19 @@ def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dic
         if name in arrays and arrays[name].dtype != dtype:
             raise ClewError(f"The array {name} is {arrays[name].dtype}; expected {dtype}.")
     optional: dict[str, Any] = {name: arrays[name] for name in OPTIONAL_NODE_ARRAYS if name in arrays}
+    foreign = json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None
     graph = Graph(
         **{name: arrays[name] for name in ARRAY_TYPES},
         info=info_from_json(description),
         annotations=annotations_from_json(json.loads(metadata.get("annotations", "{}"))),
         output_tokens=_output_tokens(arrays),
         **optional,
-        foreign=json.loads(metadata["neuronpedia"]) if "neuronpedia" in metadata else None,
+        foreign=foreign,
     )
     check_consistency(graph)
-    _check_foreign(graph)
+    nodes = foreign.get("nodes", []) if isinstance(foreign, dict) else None
+    if foreign is not None and (not isinstance(nodes, list) or len(nodes) not in (0, graph.n_nodes)):
+        raise ClewError(f"The fields of the imported file do not match the graph's {graph.n_nodes} nodes.")
     return graph
 
 
@@ -114,14 +116,6 @@ def _output_tokens(arrays: dict[str, np.ndarray]) -> OutputTokens | None:
         case [np.ndarray() as node, np.ndarray() as token, np.ndarray() as logit]:
             return OutputTokens(node, token, logit)
     raise ClewError("The file lacks some of the arrays output_node, output_token and output_logit.")
-
-
-def _check_foreign(graph: Graph) -> None:
-    if graph.foreign is None:
-        return
-    nodes = graph.foreign.get("nodes", []) if isinstance(graph.foreign, dict) else None
-    if not isinstance(nodes, list) or len(nodes) not in (0, graph.n_nodes):
-        raise ClewError(f"The fields of the imported file do not match the graph's {graph.n_nodes} nodes.")
 
 
 def _open_json(path: Path) -> Graph:

@@ -112,8 +112,7 @@ def _meant(given: object, graph: Graph | None, positions: range) -> list[Feature
             return [given.at(position) for position in positions]
         case FeatureAt():
             return [given]
-    feature = _as_tuple(given)
-    if feature is None:
+    if (feature := _as_tuple(given)) is None:
         raise _not_a_feature(given)
     return [feature]
 

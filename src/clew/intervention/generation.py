@@ -83,10 +83,10 @@ def _chosen(
     if temperature == 0:
         return logits.argmax(dim=-1)
     share = (logits.double() / temperature).softmax(dim=-1).cpu()
-    drawn = [
+    tokens = [
         torch.multinomial(row, 1, generator=generator) for row, generator in zip(share, random, strict=True)
     ]
-    return torch.cat(drawn)
+    return torch.cat(tokens)
 
 
 def _end_tokens(run: PreparedRun) -> list[int]:

@@ -108,18 +108,14 @@ class Intervention:
 
     def __str__(self) -> str:
         """The change in words: `L24/1005@5 times -2`."""
-        return f"{self._names}{self.spelled_positions} {self._change}"
+        names, most = [str(each) for each in self.given], 3
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        return f"{', '.join(names[:most])}{more}{self.spelled_positions} {self._change}"
 
     @property
     def spelled_positions(self) -> str:
         """Its positions as on the command line: `@5`; empty where none are given."""
         return spell_positions(self.positions)
-
-    @property
-    def _names(self, most: int = 3) -> str:
-        names = [str(each) for each in self.given]
-        more = f" and {len(names) - most} more" if len(names) > most else ""
-        return ", ".join(names[:most]) + more
 
     @property
     def _change(self) -> str:

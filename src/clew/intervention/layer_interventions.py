@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from numbers import Integral
 from typing import Protocol, TypeGuard
 
@@ -122,19 +123,14 @@ def resolve_interventions(
                 _check_apart(feature, change, other)
             others.append(change)
     return {
-        layer: _affine([change for changes in by_index.values() for change in changes])
-        for layer, by_index in sorted(by_layer.items())
+        layer: _affine(chain.from_iterable(by_index.values())) for layer, by_index in sorted(by_layer.items())
     }
 
 
-def _affine(changes: list[_FeatureIntervention]) -> AffineIntervention:
-    return AffineIntervention(
-        index=torch.tensor([change.index for change in changes]),
-        factor=torch.tensor([change.factor for change in changes]),
-        constant=torch.tensor([change.constant for change in changes]),
-        first=torch.tensor([change.first for change in changes]),
-        at=torch.stack([change.at for change in changes]),
-    )
+def _affine(changes: Iterable[_FeatureIntervention]) -> AffineIntervention:
+    *columns, at = zip(*(vars(change).values() for change in changes), strict=True)
+    index, factor, constant, first = map(torch.tensor, columns)
+    return AffineIntervention(index, factor, constant, first, torch.stack(at))
 
 
 def _check_apart(feature: Feature, one: _FeatureIntervention, other: _FeatureIntervention) -> None:

@@ -82,8 +82,8 @@ def _chosen(graph: Graph, settings: ValidationSettings) -> tuple[np.ndarray, int
         raise ClewError("This graph has no targets, so there is nothing to measure.")
     order = features[np.argsort(-graph.node_influence[features], kind="stable")]
     top, rest = order[:count], order[count:]
-    drawn = np.random.default_rng(settings.seed).permutation(len(rest))[:random_count]
-    return np.concatenate([top, rest[np.sort(drawn)]]), len(top)
+    random = np.random.default_rng(settings.seed).permutation(len(rest))[:random_count]
+    return np.concatenate([top, rest[np.sort(random)]]), len(top)
 
 
 def _main_target(graph: Graph) -> int:

@@ -55,7 +55,8 @@ def convert(gguf: GgufFile, on_note: OnNote) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(on_note):
             if not is_complete(target):
-                _remove_partial_folders()
+                for left_by_killed_conversion in models_folder().glob(".*/"):
+                    shutil.rmtree(left_by_killed_conversion, ignore_errors=True)
                 on_note(f"Converting {gguf.name} once ({_likely_duration(gguf)}) ...")
                 _convert(gguf, target)
     except OSError as error:
@@ -76,12 +77,6 @@ def _one_at_a_time(on_note: OnNote) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _remove_partial_folders() -> None:
-    """Remove the hidden folders that killed conversions left."""
-    for folder in models_folder().glob(".*/"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _likely_duration(gguf: GgufFile) -> str:

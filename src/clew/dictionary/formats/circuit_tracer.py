@@ -24,7 +24,7 @@ from clew.progress import OnNote
 NAMES = ArrayNames(threshold="activation_function.threshold")
 
 
-def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [name for name in files if re.fullmatch(r"layer_\d+\.safetensors", name)]
 
 
@@ -93,4 +93,4 @@ def _k(files: TranscoderFiles, layer: int, file: ArrayFile) -> int:
     )
 
 
-FORMAT = Format("circuit-tracer PLT", "config.yaml, layer_N.safetensors", choose, holds, load)
+FORMAT = Format("circuit-tracer PLT", "config.yaml, layer_N.safetensors", choose_files, holds, load)

@@ -23,7 +23,7 @@ from clew.progress import OnNote
 FILE = re.compile(r"W_(enc|dec)_\d+\.safetensors")
 
 
-def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [name for name in files if FILE.fullmatch(name)]
 
 
@@ -76,5 +76,5 @@ def _layer(files: TranscoderFiles, layer: int, encoder: str, decoder: str, n_lay
 
 
 FORMAT = Format(
-    "circuit-tracer CLT", "config.yaml, W_enc_N.safetensors, W_dec_N.safetensors", choose, holds, load
+    "circuit-tracer CLT", "config.yaml, W_enc_N.safetensors, W_dec_N.safetensors", choose_files, holds, load
 )

@@ -97,10 +97,8 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
         )
     if len(set(ks)) == 1:
         return {"activation": "topk", "k": ks[0]}
-    return {
-        "activation": "topk",
-        config_yaml.K_BY_LAYER: ks,
-    }  # without k, other tools stop instead of guessing
+    # Without k, other tools stop instead of guessing.
+    return {"activation": "topk", config_yaml.K_BY_LAYER: ks}
 
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
@@ -110,17 +108,13 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
     )
     for number, layer in transcoder_set.layers.items():
         if not transcoder_set.crosses_layers:
-            arrays = _layer_arrays(
-                layer,
-                threshold="activation_function.threshold",
-                skip=layer.skip,
-                with_threshold=with_threshold,
-            )
+            threshold = "activation_function.threshold"
+            arrays = _layer_arrays(layer, threshold, layer.skip, with_threshold)
             arrays["W_dec"] = _decoder_array(layer.decoder)
             write_safetensors(folder / f"layer_{number}.safetensors", arrays)
             continue
         skip = None if layer.skip is None else transpose(layer.skip)
-        arrays = _layer_arrays(layer, threshold="threshold", skip=skip, with_threshold=with_threshold)
+        arrays = _layer_arrays(layer, "threshold", skip, with_threshold)
         named = {f"{name}_{number}": array for name, array in arrays.items()}
         write_safetensors(folder / f"W_enc_{number}.safetensors", named)
         decoder = _decoder_array(layer.decoder, n_layers - number)
@@ -128,7 +122,7 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
 
 
 def _layer_arrays(
-    layer: LayerTranscoder, *, threshold: str, skip: Weights | None, with_threshold: bool
+    layer: LayerTranscoder, threshold: str, skip: Weights | None, with_threshold: bool
 ) -> dict[str, WrittenArray]:
     """All arrays but the decoder; among layers with thresholds, a ReLU gets thresholds of 0."""
     bias = layer.decoder_bias or HeldWeights(torch.zeros(layer.d_model))

@@ -25,7 +25,7 @@ USUAL_L0 = 100
 """The L0 to choose for a layer with several sparsities: the nearest to this one."""
 
 
-def choose(files: Sequence[str], name: str, note: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], name: str, note: OnNote) -> list[str]:
     """One file per layer. Raises `ClewError` for several widths."""
     params = [file for file in files if file.rpartition("/")[2] == "params.npz"]
     widths = sorted({match[0] for file in params if (match := re.search(r"width_\w+", file))})
@@ -69,4 +69,4 @@ def _layer_then_name(file: str) -> tuple[int, str]:
     return (int(match[1]) if match else -1, file)
 
 
-FORMAT = Format("Gemma Scope", "layer_N/width_W/average_l0_L/params.npz", choose, holds, load)
+FORMAT = Format("Gemma Scope", "layer_N/width_W/average_l0_L/params.npz", choose_files, holds, load)

@@ -42,7 +42,7 @@ NAMES = ArrayNames(
 READ_HOOK, WRITE_HOOK = "hf_hook_point_in", "hf_hook_point_out"
 
 
-def choose(files: Sequence[str], name: str, _: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], name: str, _: OnNote) -> list[str]:
     """Raises `ClewError` for several sets side by side (widths, sparsities, with or without skip)."""
     params = [file for file in files if re.search(r"(^|/)params(_layer_\d+)?\.safetensors$", file)]
     sets = sorted({re.sub(r"layer_\d+", "layer_*", file).rpartition("/")[0] for file in params})
@@ -101,5 +101,5 @@ def _layer(files: TranscoderFiles, layer: int, name: str, n_layers: int | None) 
 
 
 FORMAT = Format(
-    "Gemma Scope 2", "layer_N_.../params.safetensors or params_layer_N.safetensors", choose, holds, load
+    "Gemma Scope 2", "layer_N_.../params.safetensors or params_layer_N.safetensors", choose_files, holds, load
 )

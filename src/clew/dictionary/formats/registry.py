@@ -36,7 +36,9 @@ def choose_weights(files: Sequence[str], name: str, note: OnNote) -> list[str]:
 
     Raises `ClewError` for several sets side by side, of which the user must choose one.
     """
-    by_format = {format.name: chosen for format in FORMATS if (chosen := format.choose(files, name, note))}
+    by_format = {
+        format.name: chosen for format in FORMATS if (chosen := format.choose_files(files, name, note))
+    }
     if len({tuple(sorted(chosen)) for chosen in by_format.values()}) > 1:
         examples = ", ".join(f"{chosen[0]} is {format}" for format, chosen in by_format.items())
         raise ClewError(
@@ -60,7 +62,10 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     if len(groups) > 1 and files.numbers is None:
         examples = ", ".join(f"{names[0]} is {format.name}" for format, names in groups.values())
         raise ClewError(f"{files.name} mixes weight formats ({examples}); name a folder with one of them.")
-    transcoders = _joined([format.load(_some_weights(files, names)) for format, names in groups.values()])
+    parts = [format.load(_some_weights(files, names)) for format, names in groups.values()]
+    layers = {layer: transcoder for part in parts for layer, transcoder in part.layers.items()}
+    names = " and ".join(part.format for part in parts)
+    transcoders = replace(parts[0], layers=dict(sorted(layers.items())), format=names)
     _check_kind(files, transcoders)
     for name in files.weights:
         check_finite(files.open(name), note)
@@ -86,13 +91,6 @@ def _format_of(files: TranscoderFiles, name: str) -> Format:
 def _some_weights(files: TranscoderFiles, names: Sequence[str]) -> TranscoderFiles:
     others = {name: path for name, path in files.paths.items() if not name.endswith(SUFFIXES)}
     return replace(files, paths=others | {name: files.paths[name] for name in names})
-
-
-def _joined(parts: Sequence[TranscoderSet]) -> TranscoderSet:
-    """One set from files of several formats, which a config.yaml may list."""
-    layers = {layer: transcoder for part in parts for layer, transcoder in part.layers.items()}
-    names = " and ".join(part.format for part in parts)
-    return replace(parts[0], layers=dict(sorted(layers.items())), format=names)
 
 
 def _check_kind(files: TranscoderFiles, transcoders: TranscoderSet) -> None:

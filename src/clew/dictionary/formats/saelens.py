@@ -40,7 +40,7 @@ SAELens's transcoders never subtract b_dec, whatever `apply_b_dec_to_input` says
 `expected_average_only_in` scales by a number that the files do not hold."""
 
 
-def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [file for file in files if file.rpartition("/")[2] == "sae_weights.safetensors"]
 
 
@@ -90,4 +90,6 @@ def _layer(file: ArrayFile, settings: FileSettings) -> LayerTranscoder:
     return read_layer(file, NAMES)
 
 
-FORMAT = Format("SAELens", "cfg.json, sae_weights.safetensors (one folder per layer)", choose, holds, load)
+FORMAT = Format(
+    "SAELens", "cfg.json, sae_weights.safetensors (one folder per layer)", choose_files, holds, load
+)

@@ -48,7 +48,7 @@ HARMLESS = {
 """Harmless values of settings; with others a feature has no fixed directions to read and write."""
 
 
-def choose(files: Sequence[str], _: str, __: OnNote) -> list[str]:
+def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
     return [file for file in files if file.rpartition("/")[2] == "sae.safetensors"]
 
 
@@ -239,4 +239,6 @@ def _skip(coder: SparseCoder) -> Weights | None:
     return scaled(skip, coder.input_scale * coder.output_scale)
 
 
-FORMAT = Format("sparsify", "cfg.json, sae.safetensors in folders named as layers.3.mlp", choose, holds, load)
+FORMAT = Format(
+    "sparsify", "cfg.json, sae.safetensors in folders named as layers.3.mlp", choose_files, holds, load
+)

@@ -220,7 +220,7 @@ class Format:
     """For people."""
     layout: str
     """The names of its files, for people."""
-    choose: Callable[[Sequence[str], str, OnNote], list[str]]
+    choose_files: Callable[[Sequence[str], str, OnNote], list[str]]
     """Takes the files of a listing, its name and `on_note`; returns the weight files to read, by their names
     (nothing is fetched yet). Empty for a listing of another format. Raises `ClewError` for several sets."""
     holds: Callable[[ArrayFile], bool]
@@ -231,8 +231,8 @@ class Format:
 
 def layer_in(name: str) -> int | None:
     """The last `layer_3` or `layer.3` or `W_enc_3` in a path."""
-    found = re.findall(r"(?<![A-Za-z])(?:layer[_.-]?|W_enc_|W_dec_)(\d+)", PurePosixPath(name).as_posix())
-    return int(found[-1]) if found else None
+    numbers = re.findall(r"(?<![A-Za-z])(?:layer[_.-]?|W_enc_|W_dec_)(\d+)", PurePosixPath(name).as_posix())
+    return int(numbers[-1]) if numbers else None
 
 
 def require_all(files: TranscoderFiles, layers: Sequence[int], arrays: str) -> None:

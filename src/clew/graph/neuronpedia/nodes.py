@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from clew.errors import ClewError
 from clew.graph.arrays import NodeKind
-from clew.graph.neuronpedia.fields import NODE_FIELDS, check_fields
-from clew.graph.neuronpedia.format import FEATURE_TYPES, index_in_id
+from clew.graph.neuronpedia.format import FEATURE_TYPES, NODE_FIELDS, check_fields, index_in_id
 
 LARGEST_LAYER = 2**15 - 2
 LARGEST_FEATURE = 2**62

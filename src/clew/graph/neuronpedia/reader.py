@@ -17,12 +17,15 @@ from clew.graph.graph import Graph
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
 from clew.graph.metadata import annotations_from_json, info_from_json
-from clew.graph.neuronpedia.fields import LINK_FIELDS, METADATA_FIELDS, TOP_FIELDS, check_fields
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     CLEW_ANNOTATIONS,
     CLEW_FACTS,
+    LINK_FIELDS,
+    METADATA_FIELDS,
     SETTINGS,
+    TOP_FIELDS,
+    check_fields,
     read_output_label,
 )
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
@@ -43,7 +46,9 @@ def from_neuronpedia(data: Any) -> Graph:
     nodes = in_node_order(read_nodes(data["nodes"], len(tokens)))
     source, target, weight, special_links = read_links(data["links"], nodes)
     graph = _graph(nodes, source, target, weight, _info(data["metadata"], nodes))
-    graph = replace(graph, annotations=_clew_annotations(data["metadata"].get("clew")))
+    if isinstance(by_clew := data["metadata"].get("clew"), dict):
+        fields = {name: by_clew[name] for name in CLEW_ANNOTATIONS if name in by_clew}
+        graph = replace(graph, annotations=annotations_from_json(fields))
     graph = replace(
         graph,
         annotations=_annotations(data.get("qParams") or {}, nodes, graph),
@@ -165,13 +170,6 @@ def _iso_time(milliseconds: Any) -> str:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
     except (TypeError, ValueError, OverflowError, OSError):
         return ""
-
-
-def _clew_annotations(fields: Any) -> Annotations:
-    """The annotations that clew wrote under `metadata.clew`."""
-    if not isinstance(fields, dict):
-        return Annotations()
-    return annotations_from_json({name: fields[name] for name in CLEW_ANNOTATIONS if name in fields})
 
 
 def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) -> Annotations:

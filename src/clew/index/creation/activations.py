@@ -35,25 +35,19 @@ def read_activations(
 
     Neurons are the inputs of the MLP's last projection; transcoders read their read point.
     """
-    hook = _neurons if isinstance(dictionary, NeuronDictionary) else _transcoders
-    hooks = [
-        hook(model, dictionary, layer, on_layer) for layer, width in enumerate(dictionary.n_features) if width
-    ]
+    widths = enumerate(dictionary.n_features)
+    hooks = [_hook(model, dictionary, layer, on_layer) for layer, width in widths if width]
     with model.exclusive, installed(hooks):
         model.next_token_logits(token_ids)
 
 
-Hook = tuple[nn.Module, Callable[..., None]]
-
-
-def _neurons(model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer) -> Hook:
-    def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
-        on_layer(layer, inputs[0].float())
-
-    return parts_of(model.layers[layer]).down.module, hook
-
-
-def _transcoders(model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer) -> Hook:
+def _hook(
+    model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer
+) -> tuple[nn.Module, Callable[..., None]]:
+    """The module to watch in a layer, and the hook that gives the layer's activations."""
+    if isinstance(dictionary, NeuronDictionary):
+        down = parts_of(model.layers[layer]).down.module
+        return down, lambda module, inputs, output: on_layer(layer, inputs[0].float())
     norm = model.layers[layer].mlp_norm
 
     def hook(module: nn.Module, inputs: tuple, output: Any) -> None:

@@ -52,7 +52,10 @@ def make_index(
     """
     usual = _usual_location(model, dictionary, settings.shard)
     final = usual if settings.out is None else Path(settings.out).expanduser()
-    old = _read_metadata_at(final) if final.is_file() else None
+    old = None
+    if final.is_file():
+        with closing(connect(final)) as connection:
+            old = read_metadata(connection, final)
     if old and old.complete and not old.partial and settings.resume and not settings.replace:
         return NewIndex(final, old, read=False)
     replaces = old is not None and (settings.replace or old.bundled)
@@ -109,11 +112,6 @@ def replace_index(old: Path, new: Path) -> int:
     except (OSError, sqlite3.Error) as error:
         raise ClewError(f"{old} cannot be replaced ({error}); the new index is {new}.") from error
     return len(rows)
-
-
-def _read_metadata_at(path: Path) -> IndexMetadata:
-    with closing(connect(path)) as connection:
-        return read_metadata(connection, path)
 
 
 def _usual_location(model: LanguageModel, dictionary: Dictionary, shard: tuple[int, int]) -> Path:

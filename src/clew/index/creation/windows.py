@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 from jaxtyping import Int32, Int64
@@ -84,7 +84,7 @@ def _windows(
     left = wanted or float("inf")
     held: list[int] = []
     n_texts = 0
-    for ids, begins in _tokenised(model, pieces):
+    for ids, begins in chain(_tokenised(model, pieces), [([], True)]):  # the last text ends, too
         if begins and held:
             taken = held[: int(min(len(held), left))]
             left -= len(taken)
@@ -99,8 +99,6 @@ def _windows(
             held = held[room:]
         if left <= 0:
             return
-    if held:
-        yield front + held[: int(min(len(held), left))], n_texts
 
 
 def _tokenised(model: LanguageModel, pieces: Iterable[Piece]) -> Iterator[tuple[list[int], bool]]:

@@ -10,7 +10,6 @@ from clew.feature import Feature
 from clew.index.exchange.feature_file import FeatureFile, details_from_json
 from clew.index.exchange.folder import write_details
 from clew.index.storage.index import Index
-from clew.index.storage.record import FeatureRecord
 
 
 def export_index(
@@ -46,12 +45,8 @@ def details_of(
     for done, feature in enumerate(every if wanted is None else wanted, start=1):
         record = index.feature(feature)
         if record is not None and (wanted is not None or not record.never_seen):
-            yield _details(record, metadata.model, metadata.dictionary, examples)
+            groups = tuple(replace(group, examples=group.examples[:examples]) for group in record.groups)
+            data = replace(record, groups=groups if examples != 0 else ()).as_json()
+            model = {"model": metadata.model} if metadata.model else {}
+            yield replace(details_from_json(data | model, feature), transcoder=metadata.dictionary)
         on_progress(done, total)
-
-
-def _details(record: FeatureRecord, model: str, dictionary: str, examples: int | None) -> FeatureFile:
-    groups = tuple(replace(group, examples=group.examples[:examples]) for group in record.groups)
-    data = replace(record, groups=groups if examples != 0 else ()).as_json()
-    details = details_from_json(data | ({"model": model} if model else {}), record.feature)
-    return replace(details, transcoder=dictionary)

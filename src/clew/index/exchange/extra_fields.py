@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from clew.errors import ClewError
 from clew.index.exchange.feature_file import BOTTOM as BOTTOM_NAME
 from clew.index.exchange.feature_file import TOP as TOP_NAME
-from clew.index.exchange.feature_file import FeatureFile, FileExample, Quantile
+from clew.index.exchange.feature_file import FeatureFile, FileExample, Quantile, is_number
 from clew.index.storage.label import Label, check_label
 from clew.index.storage.record import BOTTOM, TOP
 
@@ -147,7 +146,7 @@ def _peak_of(example: FileExample) -> list[int]:
 
 def _numbers(value: Any) -> list[float]:
     """A list of finite numbers; empty where it is anything else."""
-    if not isinstance(value, list) or not all(_is_number(item) for item in value):
+    if not isinstance(value, list) or not all(is_number(item) for item in value):
         return []
     return [float(item) for item in value]
 
@@ -159,7 +158,7 @@ def _pairs(value: Any) -> list[tuple[str, float]]:
     pairs = []
     for item in value:
         match item:
-            case [str() as token, number] if _is_number(number) and _is_text(token):
+            case [str() as token, number] if is_number(number) and _is_text(token):
                 pairs.append((token, float(number)))
             case _:
                 return []
@@ -169,12 +168,3 @@ def _pairs(value: Any) -> list[tuple[str, float]]:
 def _is_text(text: str) -> bool:
     """False for a text with half a character, which JSON can spell but no database can store."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

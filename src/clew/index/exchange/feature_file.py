@@ -18,14 +18,6 @@ MOST_ITEMS = 10_000
 """Examples of a group, tokens of an example, bars of a histogram; a file with more is refused."""
 LONGEST_TEXT = 10_000
 
-FIELDS = frozenset(
-    [
-        *("index", "layer", "transcoder_id", "examples_quantiles", "top_logits", "bottom_logits"),
-        *("act_min", "act_max", "histogram", "quantile_values", "activation_frequency"),
-    ]
-)
-"""Names in the JSON that `FeatureFile` has a field for."""
-
 Item = TypeVar("Item")
 
 
@@ -94,6 +86,10 @@ def details_to_json(details: FeatureFile) -> dict[str, Any]:
         "quantile_values": list(details.quantile_values),
         "activation_frequency": details.frequency,
     }
+
+
+FIELDS = frozenset(details_to_json(FeatureFile(Feature(0, 0))))
+"""Names in the JSON that `FeatureFile` has a field for."""
 
 
 def details_from_json(data: Any, feature: Feature) -> FeatureFile:
@@ -206,13 +202,17 @@ def _output(value: Any, where: str) -> str:
 
 
 def _number(value: Any, where: str) -> float:
+    _check(isinstance(value, int | float) and not isinstance(value, bool), f"{where} is not a number")
+    _check(is_number(value), f"{where} is not finite")
+    return float(value)
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite number that a float can hold."""
     try:
-        _check(isinstance(value, int | float) and not isinstance(value, bool), f"{where} is not a number")
-        number = float(value)
+        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
     except OverflowError:
-        number = math.inf
-    _check(math.isfinite(number), f"{where} is not finite")
-    return number
+        return False
 
 
 def _share(value: Any) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.files import check_new_folder, new_folder
+from clew.files import cannot_read, check_new_folder, new_folder
 from clew.graph.neuronpedia.format import pair, unpair
 from clew.index.exchange.feature_file import FeatureFile, decode, encode
 from clew.index.exchange.packed import INDEX, read_packed, read_packed_index, write_packed
@@ -104,10 +104,8 @@ def _read_json_file(path: Path) -> FeatureFile:
     try:
         with path.open("rb") as file:
             data = file.read(LONGEST_FILE + 1)
-    except FileNotFoundError:
-        raise ClewError(f"There is no file {path}; check the name and the folder.") from None
     except OSError as error:
-        raise ClewError(f"{path} cannot be read: {error.strerror}.") from error
+        raise cannot_read(path, error) from error
     if len(data) > LONGEST_FILE:
         raise ClewError(f"{path} has more than {LONGEST_FILE:,} bytes, too many for one feature's details.")
     try:

@@ -9,7 +9,7 @@ from random import Random
 from clew.errors import ClewError
 from clew.feature import Feature
 from clew.index.storage.index import Index
-from clew.index.storage.record import Example, FeatureRecord
+from clew.index.storage.record import FeatureRecord
 
 SHOWN = 8
 """Texts from which a label is made."""
@@ -122,23 +122,18 @@ def unlabelled(index: Index, features: Iterable[Feature], sources: frozenset[str
 
 def active_texts(record: FeatureRecord, *, negative: bool, first: int) -> list[ActiveText]:
     """The examples of one side, without what lies before position `first` of their windows."""
-    examples = [example for group in record.groups for example in group.examples]
-    return [
-        _active_text(example, -1.0 if negative else 1.0, first)
-        for example in examples
-        if (example.peak < 0) == negative
-    ]
-
-
-def _active_text(example: Example, sign: float, first: int) -> ActiveText:
-    skipped = max(0, first - (example.position - example.peak_at))
-    activations = tuple(sign * activation for activation in example.activations)
-    return ActiveText(example.tokens[skipped:], activations[skipped:])
+    texts, sign = [], -1.0 if negative else 1.0
+    for example in (example for group in record.groups for example in group.examples):
+        if (example.peak < 0) == negative:
+            skipped = max(0, first - (example.position - example.peak_at))
+            activations = tuple(sign * activation for activation in example.activations[skipped:])
+            texts.append(ActiveText(example.tokens[skipped:], activations))
+    return texts
 
 
 def _other_texts(index: Index, seed: str) -> list[ActiveText]:
-    drawn = index.draw_texts(SPARE * HELD_OUT, seed)
-    return [ActiveText(tokens, (0.0,) * len(tokens)) for tokens in drawn]
+    texts = index.draw_texts(SPARE * HELD_OUT, seed)
+    return [ActiveText(tokens, (0.0,) * len(tokens)) for tokens in texts]
 
 
 def sort_texts(

@@ -97,9 +97,10 @@ def estimate(sample: Sequence[Evidence], features: int, prices: Prices) -> Estim
     return Estimate(features, requests, read, written, prices.of(read, written))
 
 
-def evenly_spaced(items: Sequence[Item], count: int = SAMPLE) -> list[Item]:
-    """At most so many items, evenly spaced."""
-    return [items[at * len(items) // count] for at in range(count)] if len(items) > count else list(items)
+def evenly_spaced(items: Sequence[Item]) -> list[Item]:
+    """At most `SAMPLE` items, evenly spaced."""
+    count = min(SAMPLE, len(items))
+    return [items[at * len(items) // count] for at in range(count)]
 
 
 def balanced_accuracy(picked: Collection[int], is_active: Sequence[bool]) -> float:

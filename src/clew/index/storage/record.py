@@ -8,6 +8,8 @@ from typing import Any
 from clew.feature import Feature
 from clew.index.storage.label import Label
 
+PEAK_TOKENS = ("frequent_tokens", "strongest_tokens", "frequent_low", "strongest_low")
+"""Fields of a record that hold tokens at peaks."""
 TOP, BOTTOM = 0, -1
 """Kinds of examples. Kinds from 1 on are levels below the strongest, from -2 down above the most negative."""
 
@@ -131,14 +133,11 @@ class FeatureRecord:
             "activation_mean": self.mean,
             "positions": self.positions,
             "never_seen": self.never_seen,
-            "frequent_tokens": [[token.text, token.value] for token in self.frequent_tokens],
-            "strongest_tokens": [[token.text, token.value] for token in self.strongest_tokens],
-            "frequent_low": [[token.text, token.value] for token in self.frequent_low],
-            "strongest_low": [[token.text, token.value] for token in self.strongest_low],
-            "label": None if self.label is None else self.label.text,
-            "label_source": None if self.label is None else self.label.source,
-            "label_author": None if self.label is None else self.label.author,
-            "label_confidence": None if self.label is None else self.label.confidence,
+            **{name: [[token.text, token.value] for token in getattr(self, name)] for name in PEAK_TOKENS},
+            "label": self.label and self.label.text,
+            "label_source": self.label and self.label.source,
+            "label_author": self.label and self.label.author,
+            "label_confidence": self.label and self.label.confidence,
         }
 
 

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 
 from clew.index.storage.blobs import pack_tokens, unpack_tokens
+from clew.index.storage.record import PEAK_TOKENS
 
 IDS_AT_ONCE = 500
 """Ids in one query."""
@@ -76,10 +77,7 @@ def token_ids_used(connection: sqlite3.Connection) -> set[int]:
     used: set[int] = set()
     for (blob,) in connection.execute("SELECT tokens FROM windows"):
         used.update(np.frombuffer(blob, "<i4").tolist())
-    columns = (
-        *("top_outputs", "bottom_outputs", "strongest_tokens", "frequent_tokens"),
-        *("strongest_low", "frequent_low"),
-    )
+    columns = ("top_outputs", "bottom_outputs", *PEAK_TOKENS)
     for row in connection.execute(f"SELECT {', '.join(columns)} FROM features"):
         for name, blob in zip(columns, row, strict=True):
             count = len(blob or b"") // (12 if name.startswith("frequent") else 8)
