@@ -1,7 +1,7 @@
 import { entry, Refusal, Server } from "./support/fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Comparison } from "../src/api/types.ts";
+import type { ComparisonAnswer } from "../src/api/types.ts";
 import { alignedColumns } from "../src/comparison/token_alignment.ts";
 import { ERROR, FEATURE, TARGET, TOKEN } from "../src/graph/graph.ts";
 import ComparePage from "../src/comparison/ComparePage.svelte";
@@ -24,7 +24,7 @@ const graphWith = (feature: number, word: string): GraphGiven => ({
   info: { tokens: ["The", word] },
 });
 
-const COMPARISON: Comparison = {
+const COMPARISON: ComparisonAnswer = {
   positions: [
     [0, 0],
     [1, 1],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Example, FeatureRecord } from "../src/api/types.ts";
+import type { ExampleAnswer, FeatureRecordAnswer } from "../src/api/types.ts";
 import {
   frequencySentence,
   heights,
@@ -13,7 +13,7 @@ import { generator } from "./support/random_graphs.ts";
 /** Two below zero, five at zero, three above. */
 const histogram = { edges: [-2, -1, 0, 0, 1, 4], counts: [1, 1, 5, 2, 1] };
 
-const details = (given: Partial<FeatureRecord> = {}): FeatureRecord => ({
+const details = (given: Partial<FeatureRecordAnswer> = {}): FeatureRecordAnswer => ({
   layer: 0,
   feature: 0,
   label: null,
@@ -35,7 +35,7 @@ const details = (given: Partial<FeatureRecord> = {}): FeatureRecord => ({
   ...given,
 });
 
-const example = (text: string, peak_at = 0, peak = 1): Example => {
+const example = (text: string, peak_at = 0, peak = 1): ExampleAnswer => {
   const tokens = text.split(/(?= )/);
   return { tokens, activations: tokens.map((_, place) => (place === peak_at ? peak : 0)), peak_at, peak };
 };

@@ -1,6 +1,6 @@
 import { Refusal, Server, tellEvent, tellConnected } from "./support/fake_server.ts";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { FeatureRecord, IndexAbout, FeatureLabel } from "../src/api/types.ts";
+import type { FeatureRecordAnswer, IndexAbout, FeatureLabel } from "../src/api/types.ts";
 import { FeatureIndex } from "../src/open_graph/feature_index.svelte.ts";
 
 const about: IndexAbout = {
@@ -21,7 +21,7 @@ const called = (text: string): FeatureLabel => ({
   confidence: null,
   created: "",
 });
-const feature = (texts: string[]): FeatureRecord => ({
+const feature = (texts: string[]): FeatureRecordAnswer => ({
   layer: 1,
   feature: 2,
   label: null,

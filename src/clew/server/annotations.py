@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from clew.errors import ClewError
@@ -15,23 +14,13 @@ from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
 from clew.server.limits import MOST_TEXT
 from clew.server.open_graphs import OpenGraph
+from clew.server.schemas.annotations import AnnotationsPatched
 
 Values = dict[str, Any]
 """Texts, true, or groups `{name, members, color}` by key; None for a value that was taken back."""
 
 KINDS = "label", "feature", "pin", "group"
 GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-@dataclass(frozen=True)
-class Changed:
-    """The outcome of a change: everything that anybody changed since, and conflicts with others."""
-
-    revision: int
-    values: Values
-    conflicts: Values
-    wrote: bool
-    """True where the change wrote anything."""
 
 
 class AnnotationRows:
@@ -51,8 +40,10 @@ class AnnotationRows:
             values = {key: value for key, (value, _) in rows.items() if value is not None}
             return _revision(connection), values
 
-    def change(self, graph: str, opened: OpenGraph, base: int, changes: Values) -> Changed:
-        """Apply the changes of keys that nobody else changed since `base`.
+    def change(
+        self, graph: str, opened: OpenGraph, base: int, changes: Values
+    ) -> tuple[AnnotationsPatched, bool]:
+        """Apply the changes of keys that nobody else changed since `base`; True where that wrote anything.
 
         Raises `ClewError` for a change that the graph does not allow.
         """
@@ -61,9 +52,8 @@ class AnnotationRows:
         with self._database.changing() as connection:
             before = _revision(connection)
             if base > before:
-                raise RequestError(
-                    409, f"This library has no revision {base} yet (it has {before}); reload the page."
-                )
+                sentence = f"This library has no revision {base} yet (it has {before}); reload the page."
+                raise RequestError(409, sentence)
             rows = _rows(connection, graph, opened)
             theirs = {key: value for key, (value, revision) in rows.items() if revision > base}
             conflicts = {key: theirs[key] for key in changes if key in theirs and theirs[key] != changes[key]}
@@ -74,7 +64,8 @@ class AnnotationRows:
             }
             if mine:
                 _write(connection, graph, mine)
-            return Changed(_revision(connection), theirs | mine, conflicts, bool(mine))
+            revision, values = _revision(connection), theirs | mine
+            return AnnotationsPatched(revision=revision, values=values, conflicts=conflicts), bool(mine)
 
     def add(self, connection: sqlite3.Connection, graph: str, values: Values) -> None:
         """Add the values of a new graph's file; a feature that has a label already keeps it."""
@@ -97,9 +88,8 @@ def values_of(annotations: Annotations, opened: OpenGraph) -> Values:
     nodes, features, colors = opened.nodes, opened.features, annotations.supernode_colors
     values: Values = {f"label:{node}": text for node, text in annotations.labels.items() if node in nodes}
     values |= {f"pin:{node}": True for node in annotations.pins if node in nodes}
-    values |= {
-        f"feature:{name}": text for name, text in annotations.feature_labels.items() if name in features
-    }
+    labels = annotations.feature_labels
+    values |= {f"feature:{name}": text for name, text in labels.items() if name in features}
     for number, (name, members) in enumerate(annotations.supernodes, start=1):
         present = list(dict.fromkeys(member for member in members if member in nodes))
         if present:
@@ -132,9 +122,8 @@ def check_change(key: str, value: Any, opened: OpenGraph) -> None:
         )
     if kind == "group":
         if not GROUP_ID.fullmatch(name):
-            raise ClewError(
-                f"{_shown(key)} is not a key; a group's id has up to 64 letters, digits, - and _."
-            )
+            rule = "a group's id has up to 64 letters, digits, - and _."
+            raise ClewError(f"{_shown(key)} is not a key; {rule}")
     elif name not in (opened.features if kind == "feature" else opened.nodes):
         what = "feature" if kind == "feature" else "node"
         raise ClewError(f"The graph has no {what} {_shown(name)}, so it cannot have this {kind}.")

@@ -81,10 +81,7 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 class Database:
-    """One connection behind a lock; what `changing` has left is on the disk, whatever happens next.
-
-    Raises `ClewError` for a file that is no such database, or that a newer clew wrote.
-    """
+    """One connection behind a lock; raises `ClewError` for a damaged database, and that of a newer clew."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
@@ -117,7 +114,7 @@ class Database:
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it happens, or nothing."""
+        """One transaction: all of it happens, or nothing; afterwards it is on the disk."""
         with self._lock, transaction(self._connection) as connection:
             yield connection
 

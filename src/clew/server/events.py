@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from fastapi.sse import ServerSentEvent
 
 MOST_UNREAD = 1000
 """A page with more unread events than this is cut off; it connects again and reads everything anew."""
 
 EventName = Literal["job", "library", "annotations", "label"]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One message; its data is JSON."""
-
-    name: EventName
-    data: dict[str, Any]
+Messages = asyncio.Queue[ServerSentEvent | None]
+"""Unread events of one page; None after the last."""
 
 
 class Events:
@@ -27,7 +22,7 @@ class Events:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: dict[asyncio.Queue[Event | None], asyncio.AbstractEventLoop] = {}
+        self._listeners: dict[Messages, asyncio.AbstractEventLoop] = {}
         self._closed = False
 
     def publish(self, name: EventName, **data: Any) -> None:
@@ -35,7 +30,7 @@ class Events:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:
             try:
-                loop.call_soon_threadsafe(_put, queue, Event(name, data))
+                loop.call_soon_threadsafe(_put, queue, ServerSentEvent(event=name, data=data))
             except RuntimeError:  # the loop has ended
                 continue
 
@@ -47,9 +42,9 @@ class Events:
         for queue, loop in listeners:
             loop.call_soon_threadsafe(_end, queue)
 
-    async def listen(self) -> AsyncIterator[Event]:
+    async def listen(self) -> AsyncIterator[ServerSentEvent]:
         """All events from now on."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(MOST_UNREAD + 1)
+        queue: Messages = asyncio.Queue(MOST_UNREAD + 1)
         with self._lock:
             if self._closed:
                 return
@@ -62,14 +57,14 @@ class Events:
                 self._listeners.pop(queue, None)
 
 
-def _put(queue: asyncio.Queue[Event | None], event: Event) -> None:
+def _put(queue: Messages, event: ServerSentEvent) -> None:
     if queue.qsize() < MOST_UNREAD:
         queue.put_nowait(event)
     else:
         _end(queue)
 
 
-def _end(queue: asyncio.Queue[Event | None]) -> None:
+def _end(queue: Messages) -> None:
     while queue.full():
         queue.get_nowait()
     queue.put_nowait(None)

@@ -56,14 +56,9 @@ def html_file(page: Mapping[str, PageFile], graph: bytes, document: Any, name: s
     title = f"<title>{html.escape(name)} · clew</title>"
     text = re.sub(r"<title>.*?</title>", lambda _: title, text, count=1, flags=re.DOTALL)
     text = re.sub(r"<head\b[^>]*>", lambda match: match[0] + meta, text, count=1)
-    end = "".join([_data_block("clew-graph", graph), _json_block("clew-document", document), *scripts])
+    data = f'<script type="application/octet-stream" id="clew-graph">{_base64(graph)}</script>'
+    end = "".join([data, _json_block("clew-document", document), *scripts])
     return text.replace("</body>", f"{end}</body>", 1).encode()
-
-
-def _data_block(name: str, content: bytes) -> str:
-    return (
-        f'<script type="application/octet-stream" id="{name}">{base64.b64encode(content).decode()}</script>'
-    )
 
 
 def _json_block(name: str, value: Any) -> str:
@@ -98,7 +93,7 @@ def _text(page: Mapping[str, PageFile], name: str) -> str:
 
 
 def _data_url(file: PageFile) -> str:
-    return f"data:{file.type.replace(' ', '')};base64,{base64.b64encode(file.content).decode()}"
+    return f"data:{file.type.replace(' ', '')};base64,{_base64(file.content)}"
 
 
 def _plain_lines(text: str) -> str:
@@ -107,8 +102,12 @@ def _plain_lines(text: str) -> str:
 
 
 def _hashed(text: str, hashes: list[str]) -> str:
-    hashes.append(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+    hashes.append(_base64(hashlib.sha256(text.encode()).digest()))
     return text
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _sources(hashes: list[str]) -> str:

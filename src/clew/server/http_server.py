@@ -52,12 +52,13 @@ def listen(host: str = ServeSettings.host, port: int | None = None) -> Address:
             return Address(_bound(host, number), host, token)
         except OSError as error:
             if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-                raise _no_address(host, error) from error
+                sentence = f"{host!r} is not an address of this machine ({error.strerror})"
+                raise ClewError(f"{sentence}; name one with --host.") from error
             if port is not None or error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise ClewError(
-                    f"Port {number} of {host} cannot be used ({error.strerror}). Name another with --port, "
-                    "or leave the option out to take a free one."
-                ) from error
+                sentence = (
+                    f"Port {number} of {host} cannot be used ({error.strerror}). Name another with --port"
+                )
+                raise ClewError(f"{sentence}, or leave the option out to take a free one.") from error
     raise ClewError(f"None of the ports {PORT} to {PORT + TRIED - 1} is free; name one with --port.")
 
 
@@ -103,7 +104,3 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _no_address(host: str, error: OSError) -> ClewError:
-    return ClewError(f"{host!r} is not an address of this machine ({error.strerror}); name one with --host.")

@@ -20,10 +20,7 @@ FileId = tuple[int, int]
 
 
 class Indexes:
-    """Indexes that were named, and those in their usual place, as soon as they are there.
-
-    Raises `ClewError` where a file that is named is not an index.
-    """
+    """Indexes that were named (`ClewError` for a file that is none), and those in their usual place."""
 
     def __init__(self, named: Sequence[Path] = ()) -> None:
         self._named: dict[ModelAndDictionary, Path] = {}
@@ -53,10 +50,8 @@ class Indexes:
         """The index of a graph's features; raises `RequestError` where there is none."""
         index = self.of(graph)
         if index is None:
-            model, dictionary = graph.info.model, graph.info.dictionary
-            raise RequestError(
-                404, f"There is no index of {model} with {dictionary} yet; make one with clew index."
-            )
+            names = f"{graph.info.model} with {graph.info.dictionary}"
+            raise RequestError(404, f"There is no index of {names} yet; make one with clew index.")
         return index
 
     def readable(self, graph: Graph) -> Index | None:

@@ -1,16 +1,19 @@
-"""Interventions of a request: placed on a graph's prompt, made, and measured."""
+"""Interventions of a request: placed on a graph's prompt, made, measured, and written as Python."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervention import From, Intervention, Positions
-from clew.server.job_progress import JobProgress
+from clew.load_settings import LoadSettings
+from clew.options import options_of
+from clew.server.jobs import JobProgress
 from clew.server.open_graphs import OpenGraph
 from clew.server.prompt_preview import likeliest_tokens
 from clew.server.schemas.jobs import (
@@ -39,10 +42,7 @@ class PlacedChange:
 
 
 def place_changes(changes: Sequence[NodeChange], opened: OpenGraph) -> list[PlacedChange]:
-    """Turn changes of nodes into changes of features; one that its nodes name twice counts once.
-
-    Raises `ClewError` for a node that is no feature, and for a patch without a source.
-    """
+    """Changes of features, each once; raises `ClewError` for other nodes, and a patch without a source."""
     return [placed for change in changes for placed in _place(change, opened)]
 
 
@@ -53,21 +53,14 @@ def _place(change: NodeChange, opened: OpenGraph) -> list[PlacedChange]:
     by_position: dict[int, list[Feature]] = {}
     for node_id in dict.fromkeys(change.nodes):
         at = _feature_at(node_id, opened)
-        feature = Feature(at.layer, at.index)
-        first[feature] = min(at.position, first.get(feature, at.position))
-        by_position.setdefault(at.position, []).append(feature)
-    match change.positions:
-        case "all":
-            return [PlacedChange(change, "all", list(first))]
-        case "onwards":
-            return [
-                PlacedChange(
-                    change, From(position), [feature for feature, own in first.items() if own == position]
-                )
-                for position in sorted(set(first.values()))
-            ]
-        case _:
-            return [PlacedChange(change, position, by_position[position]) for position in sorted(by_position)]
+        first[at.feature] = min(at.position, first.get(at.feature, at.position))
+        by_position.setdefault(at.position, []).append(at.feature)
+    if change.positions == "all":
+        return [PlacedChange(change, "all", list(first))]
+    onwards = change.positions == "onwards"
+    if onwards:
+        by_position = {at: [each for each, own in first.items() if own == at] for at in first.values()}
+    return [PlacedChange(change, From(at) if onwards else at, by_position[at]) for at in sorted(by_position)]
 
 
 def _feature_at(node_id: str, opened: OpenGraph) -> FeatureAt:
@@ -165,16 +158,55 @@ def _changed_features(opened: OpenGraph, result: InterventionResult) -> list[Cha
     others = result.features.most_changed(MOST_CHANGED)
     rows = [(change, True) for change in by_hand] + [(change, False) for change in others]
     return [
-        ChangedFeature(
-            node=node
-            if (node := f"{change.layer}_{change.index}_{change.position}") in opened.nodes
-            else None,
-            layer=change.layer,
-            position=change.position,
-            index=change.index,
-            before=change.before,
-            after=change.after,
-            by_hand=named,
-        )
+        ChangedFeature(node=node if node in opened.nodes else None, **vars(change), by_hand=named)
         for change, named in rows
+        for node in [f"{change.layer}_{change.index}_{change.position}"]
     ]
+
+
+def python_for(
+    loaded: LoadSettings, path: Path, changes: Sequence[PlacedChange], request: InterveneRequest, graph: Graph
+) -> str:
+    """A program that prints the same results; `loaded` are the arguments of `clew.load`."""
+    options = [
+        f", {option.name}={getattr(loaded, option.name)!r}"
+        for option in options_of(LoadSettings).values()
+        if option.name != "reference" and getattr(loaded, option.name) != option.default
+    ]
+    sink = ', sink="none"' if sink_of_token_ids(graph) else ""
+    strengths = f"strengths={list(request.strengths)!r}"
+    lines = [
+        "import clew",
+        "from clew import Feature, From, Intervention",
+        "",
+        f"model = clew.load({loaded.reference!r}{''.join(options)})",
+        f"graph = clew.open({str(path)!r})",
+        "prompt = graph.token_ids.tolist()",
+        "changes = [",
+        *(f"    {_change_code(placed, sink_of_text(graph))}," for placed in changes),
+        "]",
+        f"results = model.intervene(prompt, changes, {request.regime!r}, {strengths}, graph=graph{sink})",
+        "for result in results:",
+        "    print(result)",
+    ]
+    if request.generate:
+        lines += [
+            f"texts = model.generate(prompt, changes, {request.generate}, {strengths}{sink})",
+            "for text in texts:",
+            "    print(text)",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _change_code(placed: PlacedChange, sink: str) -> str:
+    change, source = placed.change, placed.change.source
+    features = f"[{', '.join(f'Feature({each.layer}, {each.index})' for each in placed.features)}]"
+    at = placed.positions
+    positions = f"positions={f'From({at.position})' if isinstance(at, From) else repr(at)}"
+    if change.how == "patch" and source is not None:
+        return (
+            f"*model.patch({features}, {source.prompt!r}, source_position={source.position}, {positions}, "
+            f"graph=graph, sink={sink!r})"
+        )
+    value = "" if change.value is None else f", value={change.value!r}"
+    return f"Intervention({features}, {positions}, how={change.how!r}{value})"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
 from clew.load_settings import LoadSettings
+from clew.options import options_of
 from clew.server.database import Database
 from clew.server.events import Events
-from clew.server.interventions import measure, place_changes
-from clew.server.job_progress import JobProgress
-from clew.server.jobs import Result
+from clew.server.interventions import measure, place_changes, python_for
+from clew.server.jobs import JobProgress
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache, check_known, settings_of
-from clew.server.python_code import python_for
 from clew.server.schemas.jobs import (
     InterveneRequest,
     InterventionOutcome,
     JobRequest,
+    JobResult,
     LoadRequest,
     TracedGraph,
     TraceRequest,
@@ -28,8 +27,6 @@ from clew.server.schemas.jobs import (
 if TYPE_CHECKING:
     from clew.facade import Model
 
-TRACE_OPTIONS = [field.name for field in dataclasses.fields(TraceSettings)]
-
 
 class JobRunner:
     """Runs requests with the model in memory on the library's graphs."""
@@ -37,15 +34,13 @@ class JobRunner:
     def __init__(self, library: Library, events: Events, models: ModelCache) -> None:
         self._library, self._events, self._models = library, events, models
 
-    def run(self, request: JobRequest, progress: JobProgress) -> Result:
-        match request:
-            case LoadRequest():
-                self._load(request, progress)
-                return None
-            case TraceRequest():
-                return self._trace(request, progress)
-            case InterveneRequest():
-                return self._intervene(request, progress)
+    def run(self, request: JobRequest, progress: JobProgress) -> JobResult:
+        if isinstance(request, TraceRequest):
+            return self._trace(request, progress)
+        if isinstance(request, InterveneRequest):
+            return self._intervene(request, progress)
+        self._load(request, progress)
+        return None
 
     def _load(self, request: LoadRequest | TraceRequest, progress: JobProgress) -> Model:
         progress.note(f"Loading {request.model}")
@@ -57,7 +52,7 @@ class JobRunner:
         from clew.attribution.trace import GapWarning
 
         progress.note("Reading the prompt")
-        options = {name: getattr(request, name) for name in TRACE_OPTIONS}
+        options = {name: getattr(request, name) for name in options_of(TraceSettings)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GapWarning)  # the graph says it
             graph = model.trace(request.prompt, **options, on_progress=progress.work)
@@ -79,10 +74,8 @@ class JobRunner:
         model = self._models.get(wanted, progress.note, progress.check)
         changes = place_changes(request.changes, opened)
         results, text = measure(model, opened, changes, request, progress)
-        path = self._library.path_of(request.graph)
-        return InterventionOutcome(
-            results=results, text=text, python=python_for(wanted, path, changes, request, opened.graph)
-        )
+        python = python_for(wanted, self._library.path_of(request.graph), changes, request, opened.graph)
+        return InterventionOutcome(results=results, text=text, python=python)
 
 
 def references_used(database: Database) -> set[tuple[str, str]]:

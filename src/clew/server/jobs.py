@@ -1,4 +1,4 @@
-"""The queue of jobs: one runs at a time, in order; requests and results are kept in the database."""
+"""The queue of jobs: one runs at a time, in order; the database keeps requests and results."""
 
 from __future__ import annotations
 
@@ -15,18 +15,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from clew.errors import ClewError
+from clew.progress import PHASES
 from clew.server.database import Database, now
 from clew.server.errors import RequestError
 from clew.server.events import Events
-from clew.server.job_progress import Cancelled, JobProgress
-from clew.server.schemas.jobs import (
-    InterveneRequest,
-    InterventionOutcome,
-    Job,
-    JobRequest,
-    TracedGraph,
-)
+from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest, JobResult, TracedGraph
 
+ACTIVE = "waiting", "running"
 MOST_WAITING = 100
 LEAST_PAUSE = 0.1
 """Seconds between two events about one job's progress."""
@@ -35,10 +30,43 @@ STOPPED = "The server stopped before the job was done; start it again."
 log = logging.getLogger("clew.server")
 
 
-Result = TracedGraph | InterventionOutcome | None
-Run = Callable[[JobRequest, JobProgress], Result]
+class Cancelled(Exception):
+    """Raised inside a job that was cancelled, where it may stop."""
+
+
+class JobProgress:
+    """Phase, done and total of one running job; every report is a place where the job may stop."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.phase, self.done, self.total = "", 0, 0
+        self._on_change = on_change
+        self._cancelled = threading.Event()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"phase": self.phase, "done": self.done, "total": self.total}
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def check(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def note(self, text: str) -> None:
+        """A stage of unknown length."""
+        self.work(text.removesuffix("...").rstrip(), 0, 0)
+
+    def work(self, phase: str, done: int, total: int) -> None:
+        """`done` of `total` in a phase (an `OnProgress`)."""
+        self.check()
+        self.phase, self.done, self.total = PHASES.get(phase, phase), done, total
+        self._on_change()
+
+
+Run = Callable[[JobRequest, JobProgress], JobResult]
 REQUEST: TypeAdapter[JobRequest] = TypeAdapter(JobRequest)
-RESULT: TypeAdapter[Result] = TypeAdapter(Result)
+RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
 
 
 class Jobs:
@@ -87,20 +115,14 @@ class Jobs:
 
     def cancel_or_delete(self, job: str) -> None:
         """Cancel an active job, now or at the next place where it can stop; delete any other."""
-        active = self.get(job).state in ("waiting", "running")
-        with self._database.changing() as connection:
-            if active:
-                connection.execute(
-                    "UPDATE jobs SET state = 'cancelled', finished = ? "
-                    "WHERE id = ? AND state IN ('waiting', 'running')",
-                    [now(), job],
-                )
-            else:
+        if self.get(job).state in ACTIVE:
+            for before in ACTIVE:  # it may begin to run meanwhile
+                self._change(job, before, state="cancelled", finished=now())
+        else:
+            with self._database.changing() as connection:
                 connection.execute("DELETE FROM jobs WHERE id = ?", [job])
         if progress := self._running.get(job):
             progress.cancel()
-        if active:
-            self._publish(job)
 
     def stop(self) -> None:
         """End the worker soon; its job is marked as failed."""
@@ -112,12 +134,9 @@ class Jobs:
         self._fail_active()
 
     def _fail_active(self) -> None:
+        failed = "UPDATE jobs SET state = 'failed', error = ?, finished = ? WHERE state = ?"
         with self._database.changing() as connection:
-            connection.execute(
-                "UPDATE jobs SET state = 'failed', error = ?, finished = ? "
-                "WHERE state IN ('waiting', 'running')",
-                [STOPPED, now()],
-            )
+            connection.executemany(failed, [(STOPPED, now(), state) for state in ACTIVE])
 
     def _start_worker(self) -> None:
         with self._lock:
@@ -137,7 +156,8 @@ class Jobs:
         try:
             if not self._change(job, "waiting", state="running", started=now()):
                 return  # cancelled meanwhile
-            self._finish(job, **self._outcome(self.get(job).request, progress))
+            outcome = self._outcome(self.get(job).request, progress)
+            self._change(job, "running", **progress.facts, **outcome, finished=now())
         finally:
             del self._running[job]
 
@@ -157,11 +177,6 @@ class Jobs:
             return {"state": "failed", "error": f"Unexpected {reason}; the terminal shows where."}
         made = {"graph": result.graph} if isinstance(result, TracedGraph) else {}
         return {"state": "done", "result": json.dumps(RESULT.dump_python(result, mode="json")), **made}
-
-    def _finish(self, job: str, **columns: Any) -> None:
-        progress = self._running[job]
-        facts = {"phase": progress.phase, "done": progress.done, "total": progress.total}
-        self._change(job, "running", **facts, **columns, finished=now())
 
     def _change(self, job: str, state_before: str, **columns: Any) -> bool:
         """Set columns of a job in this state; False where it is in another state."""
@@ -198,5 +213,5 @@ class Jobs:
             "result": RESULT.validate_json(row["result"] or "null"),
         }
         if (progress := self._running.get(row["id"])) and row["state"] == "running":
-            facts |= {"phase": progress.phase, "done": progress.done, "total": progress.total}
+            facts |= progress.facts
         return Job(**facts)

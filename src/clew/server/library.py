@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +25,12 @@ from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
 from clew.server.limits import DEFAULT_LIMITS, FileLimits, check_file, check_graph
 from clew.server.open_graphs import OpenGraph, OpenGraphs
-from clew.server.schemas.library import Answer, GraphEntry, ScorePair
+from clew.server.schemas.library import GraphEntry, ScorePair, TopTarget
 
 DELETED_FOR = timedelta(days=30)
 """Time in which a deleted graph can be restored."""
 MOST_OF_PROMPT, MOST_OF_NAME = 2_000, 80
+ADVICE = "name another folder with --library DIR."
 OWN_FILE = re.compile(r"([0-9a-f]{32})\.clew")
 
 
@@ -64,10 +66,8 @@ class Library:
     def entries(self) -> list[GraphEntry]:
         """All graphs that are not deleted, newest first."""
         with self.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM graphs WHERE deleted IS NULL ORDER BY created DESC, rowid DESC"
-            )
-            return [_entry(row) for row in rows]
+            rows = "SELECT * FROM graphs WHERE deleted IS NULL ORDER BY created DESC, rowid DESC"
+            return [_entry(row) for row in connection.execute(rows)]
 
     def entry(self, graph: str) -> GraphEntry:
         """One graph's entry; raises `RequestError` where there is none."""
@@ -79,9 +79,8 @@ class Library:
         with self.database.reading() as connection:
             path = self.folder / f"{_row(connection, graph)['id']}.clew"
         if not path.is_file():
-            raise RequestError(
-                404, "The file of this graph is gone from the library's folder; import it again."
-            )
+            sentence = "The file of this graph is gone from the library's folder; import it again."
+            raise RequestError(404, sentence)
         return path
 
     def opened(self, graph: str) -> OpenGraph:
@@ -94,10 +93,7 @@ class Library:
         return self.folder / f".upload-{secrets.token_hex(8)}.part"
 
     def import_file(self, path: Path, name: str | None = None, called: str = "The file") -> GraphEntry:
-        """Check a file and put its graph into the library; error messages name the file as `called`.
-
-        Raises `ClewError` for a file that holds no valid graph.
-        """
+        """Put a file's graph into the library; raises `ClewError`, naming an unusable file as `called`."""
         with self._import_lock:  # one at a time: checking a large file takes much memory
             try:
                 check_file(path, self.limits)
@@ -112,10 +108,9 @@ class Library:
         """Import a file, or find its graph where the same file was imported before."""
         if not path.is_file():
             raise ClewError(f"There is no file {path}; check the name and the folder.")
+        same = "SELECT * FROM graphs WHERE content = ? AND deleted IS NULL"
         with self.database.reading() as connection:
-            row = connection.execute(
-                "SELECT * FROM graphs WHERE content = ? AND deleted IS NULL", [digest_of(path)]
-            ).fetchone()
+            row = connection.execute(same, [digest_of(path)]).fetchone()
         return _entry(row) if row else self.import_file(path, called=str(path))
 
     def add(self, graph: Graph, name: str | None = None, content: str = "") -> GraphEntry:
@@ -184,10 +179,8 @@ class Library:
 
     def _adopt(self, graph: str, path: Path) -> None:
         """Add a row for a file: the server died before it wrote one, or the database was moved away."""
-        try:
+        with suppress(ClewError):  # the file stays where it is
             self._add_row(graph, open_graph(path), path, None, "")
-        except ClewError:
-            return  # the file stays where it is
 
 
 def digest_of(path: Path) -> str:
@@ -223,12 +216,10 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _entry(row: sqlite3.Row) -> GraphEntry:
-    answer, probability, *scores = (
-        row[name] for name in ("answer_text", "answer_probability", "replacement", "completeness")
-    )
+    answer, *scores = row["answer_text"], row["replacement"], row["completeness"]
     return GraphEntry(
         **{name: row[name] for name in GraphEntry.model_fields if name not in ("answer", "scores")},
-        answer=None if answer is None else Answer(text=answer, probability=probability),
+        answer=None if answer is None else TopTarget(text=answer, probability=row["answer_probability"]),
         scores=None if scores[0] is None else ScorePair(replacement=scores[0], completeness=scores[1]),
     )
 
@@ -247,11 +238,6 @@ def _locked(folder: Path) -> FileLock:
         lock.acquire(timeout=0)
         return lock
     except Timeout:
-        raise ClewError(
-            f"Another clew uses the library {folder}; stop that one, or name another folder with "
-            "--library DIR."
-        ) from None
+        raise ClewError(f"Another clew uses the library {folder}; stop that one, or {ADVICE}") from None
     except OSError as error:
-        raise ClewError(
-            f"The library {folder} cannot be used ({error.strerror}); name another folder with --library DIR."
-        ) from error
+        raise ClewError(f"The library {folder} cannot be used ({error.strerror}); {ADVICE}") from error

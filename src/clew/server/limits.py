@@ -52,9 +52,9 @@ def check_file(path: Path, limits: FileLimits) -> None:
 
 
 def too_large(what: str, size: int, most: int) -> RequestError:
-    return RequestError(
-        413, f"{what} may have at most {most / 2**20:,.0f} MiB; this one has {size / 2**20:,.0f} MiB."
-    )
+    """The refusal of `size` bytes where there may be `most`."""
+    size, most = round(size / 2**20), round(most / 2**20)
+    return RequestError(413, f"{what} may have at most {most:,} MiB; this one has {size:,} MiB.")
 
 
 def _check_node_count(path: Path, limits: FileLimits) -> None:
@@ -63,24 +63,21 @@ def _check_node_count(path: Path, limits: FileLimits) -> None:
             shape = file.get_slice("node_kind").get_shape()
     except (SafetensorError, TypeError, OSError):
         return  # opening the graph reports it
-    if shape and shape[0] > limits.nodes:
-        raise RequestError(
-            413,
-            f"The graph has {shape[0]:,} nodes; the library takes up to {limits.nodes:,}. Prune it first.",
-        )
+    if shape:
+        _check_most("The graph", shape[0], "nodes", limits.nodes, "Prune", 413)
+
+
+def _check_most(what: str, number: int, unit: str, most: int, advice: str, status: int = 422) -> None:
+    if number > most:
+        sentence = f"{what} has {number:,} {unit}; the library takes up to {most:,}. {advice} it first."
+        raise RequestError(status, sentence)
 
 
 def check_graph(graph: Graph, limits: FileLimits) -> None:
     """Raise `ClewError` for a graph that is too large, and for texts that no page could show."""
-    if graph.n_nodes > limits.nodes:
-        raise RequestError(
-            413, f"The graph has {graph.n_nodes:,} nodes; the library takes up to {limits.nodes:,}."
-        )
     info, annotations = graph.info, graph.annotations
-    if len(info.prompt) > MOST_PROMPT:
-        raise ClewError(
-            f"The prompt has {len(info.prompt):,} characters; the library takes up to {MOST_PROMPT:,}."
-        )
+    _check_most("The graph", graph.n_nodes, "nodes", limits.nodes, "Prune", 413)
+    _check_most("The prompt", len(info.prompt), "characters", MOST_PROMPT, "Shorten")
     texts = [
         ("token of the prompt", info.tokens),
         ("target", [target.text for target in info.targets]),
@@ -93,11 +90,7 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
         ("supernode's name", [name for name, _ in annotations.supernodes]),
     ]
     for what, group in texts:
-        longest = max(map(len, group), default=0)
-        if longest > MOST_TEXT:
-            raise ClewError(
-                f"A {what} has {longest:,} characters; the library takes up to {MOST_TEXT:,}. Shorten it."
-            )
+        _check_most(f"A {what}", max(map(len, group), default=0), "characters", MOST_TEXT, "Shorten")
     for what, value in (("settings", info.settings), ("other fields", graph.foreign)):
         if _depth(value) > MOST_DEPTH:
             raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; no graph needs that.")

@@ -26,10 +26,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 class ModelCache:
-    """A model in memory; another one takes its place.
-
-    `budget` is the most bytes of weights; None for as much memory as is free.
-    """
+    """One model in memory, of at most `budget` bytes of weights; None for as much as is free."""
 
     def __init__(self, budget: int | None = None, model: Model | None = None) -> None:
         self._budget = budget

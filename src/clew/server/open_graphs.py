@@ -1,21 +1,27 @@
-"""Recently used graphs in memory, within a bound, and the edges of their nodes."""
+"""Recently used graphs in memory, within a bound, and what pages get of them: parts, and edges of nodes."""
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 
 from clew.feature import Feature
 from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.influence import measure_flow
+from clew.graph.pruning import measured_part
 from clew.graph.reader import open_graph
 from clew.server.errors import RequestError
+from clew.server.limits import FileLimits
 from clew.server.schemas.graphs import NodeEdge, NodeEdges, RestOfEdges
 
 MOST_BYTES = 2**30
@@ -91,12 +97,45 @@ class OpenGraphs:
     def get(self, graph: str) -> OpenGraph:
         """A graph by its id; raises `ClewError` for one that does not exist, or whose file is damaged."""
         with self._lock:
-            if graph not in self._graphs:
-                self._graphs[graph] = OpenGraph(open_graph(self._path_of(graph)))
-            self._graphs.move_to_end(graph)
-            opened = self._graphs[graph]
-            while (
-                len(self._graphs) > 1 and sum(each.size for each in self._graphs.values()) > self._most_bytes
-            ):
-                self._graphs.popitem(last=False)
+            graphs = self._graphs
+            if graph not in graphs:
+                graphs[graph] = OpenGraph(open_graph(self._path_of(graph)))
+            graphs.move_to_end(graph)
+            opened = graphs[graph]
+            while len(graphs) > 1 and sum(each.size for each in graphs.values()) > self._most_bytes:
+                graphs.popitem(last=False)
             return opened
+
+
+def bytes_for_page(opened: OpenGraph, path: Path, limits: FileLimits) -> bytes:
+    """A stored graph, or its most influential part, as a `.clew` file that a page can hold."""
+    graph = opened.graph
+    if graph.n_nodes <= limits.page_nodes and graph.n_edges <= limits.page_edges:
+        return path.read_bytes()
+    if opened.page_bytes is None:
+        with tempfile.TemporaryDirectory(prefix="clew-") as folder:
+            part = most_influential_part(graph, limits.page_nodes, limits.page_edges)
+            opened.page_bytes = part.save(Path(folder) / "part.clew").read_bytes()
+    return opened.page_bytes
+
+
+def most_influential_part(graph: Graph, most_nodes: int, most_edges: int) -> Graph:
+    """The nodes of most influence, targets and tokens first, and the edges of most flow among them."""
+    flow = measure_flow(graph)
+    rank = flow.influence.copy()
+    rank[graph.node_kind == NodeKind.TOKEN] += 1e18
+    rank[graph.node_kind == NodeKind.TARGET] += 2e18
+    keep_node = _largest(rank, most_nodes)
+    carried = np.abs(graph.edge_weight, dtype=np.float64)
+    carried *= np.repeat(flow.per_weight, np.diff(graph.edge_offset))
+    inside = np.repeat(keep_node, np.diff(graph.edge_offset)) & keep_node[graph.edge_source]
+    keep_edge = inside & _largest(np.where(inside, carried, -1), most_edges)
+    return replace(measured_part(graph, flow, keep_node, keep_edge), foreign=None)
+
+
+def _largest(values: Shaped[np.ndarray, " item"], count: int) -> Bool[np.ndarray, " item"]:
+    """A mask of the `count` largest values."""
+    keep = np.ones(len(values), dtype=bool)
+    if len(values) > count:
+        keep[np.argpartition(values, -count)[:-count]] = False
+    return keep

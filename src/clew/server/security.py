@@ -19,6 +19,7 @@ MOST_BODY = 32 * 2**20
 """Bytes of a request that is not an upload."""
 UPLOAD = ("POST", "/api/graphs")
 READING = {"GET", "HEAD", "OPTIONS"}
+NOT_ALLOWED = "sent this request, which is not allowed. Open clew's own page."
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -104,23 +105,19 @@ class Guard:
         """Status and sentence for a foreign Host, Origin or Sec-Fetch-Site; None for a request of its own."""
         host = headers.get("host", "")
         if not self._is_own(host):
-            return (
-                421,
-                f"This server does not answer to the name {host[:100]!r}; open the one it printed.",
-            )
+            return 421, f"This server does not answer to the name {host[:100]!r}; open the one it printed."
         if scope["path"].startswith("/api/") and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            return 403, "Another page sent this request, which is not allowed. Open clew's own page."
+            return 403, f"Another page {NOT_ALLOWED}"
         origin = headers.get("origin")
         sensitive = scope["method"] not in READING or scope["path"] == "/api/events"
         if sensitive and origin is not None and origin.lower() != f"{scope['scheme']}://{host.lower()}":
-            return (
-                403,
-                "A page of another origin sent this request, which is not allowed. Open clew's own page.",
-            )
+            return 403, f"A page of another origin {NOT_ALLOWED}"
         return None
 
     def _is_own(self, host: str) -> bool:
-        name = _host_name(host)
+        """True if the name in front of the port is one of the server's."""
+        name, colon, port = host.rpartition(":")
+        name = (name if colon and port.isdecimal() else host).lower()
         if name in self.access.hosts:
             return True
         try:
@@ -157,12 +154,6 @@ class Guard:
         return hmac.compare_digest(given.encode(), (self.access.token or "").encode()) and bool(given)
 
 
-def _host_name(host: str) -> str:
-    """The host name without the port."""
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdecimal() else host).lower()
-
-
 def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
     """The same body, refused with 413 where it grows too large; uploads have a limit of their own."""
     if (scope["method"], scope["path"]) == UPLOAD:
@@ -173,16 +164,15 @@ def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MOST_BODY or _length(headers) > MOST_BODY:
-            raise HTTPException(
-                413, f"A request may have at most {MOST_BODY // 2**20} MiB; send less at once."
-            )
+        if received > MOST_BODY or content_length(headers) > MOST_BODY:
+            most = f"{MOST_BODY // 2**20} MiB"
+            raise HTTPException(413, f"A request may have at most {most}; send less at once.")
         return message
 
     return receive_bounded
 
 
-def _length(headers: Headers) -> int:
+def content_length(headers: Headers) -> int:
     text = headers.get("content-length", "0")
     return int(text) if text.isdecimal() else 0
 

@@ -4,9 +4,9 @@ import type {
   AnnotationChanges,
   AnnotationsPatched,
   AnnotationValues,
-  Comparison,
+  ComparisonAnswer,
   NodeEdges,
-  FeatureRecord,
+  FeatureRecordAnswer,
   GraphEntry,
   GraphIndex,
   FeatureLabel,
@@ -15,8 +15,8 @@ import type {
   ListedModel,
   Preview,
   ServerInfo,
-  Suggestion,
-  Summary,
+  SuggestionAnswer,
+  SummaryAnswer,
   TextHit,
 } from "./types.ts";
 
@@ -94,12 +94,12 @@ export const exportAddress = (id: string, format: "clew" | "json" | "html") =>
   `/api/graphs/${part(id)}/export?format=${format}`;
 
 export const summary = (id: string, nodeThreshold: number, edgeThreshold: number) =>
-  json<Summary>(
+  json<SummaryAnswer>(
     "GET",
     `/graphs/${part(id)}/summary?node_threshold=${nodeThreshold}&edge_threshold=${edgeThreshold}`,
   );
 
-export const suggestions = (id: string) => json<Suggestion[]>("GET", `/graphs/${part(id)}/suggestions`);
+export const suggestions = (id: string) => json<SuggestionAnswer[]>("GET", `/graphs/${part(id)}/suggestions`);
 
 export const edgesOf = (id: string, node: string, direction: "in" | "out") =>
   json<NodeEdges>("GET", `/graphs/${part(id)}/nodes/${part(node)}/edges?direction=${direction}`);
@@ -111,7 +111,7 @@ export const annotate = (id: string, base: number, changes: AnnotationChanges) =
 
 export const graphIndex = (id: string) => json<GraphIndex>("GET", `/graphs/${part(id)}/index`);
 export const featureDetails = (id: string, layer: number, feature: number) =>
-  json<FeatureRecord>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
+  json<FeatureRecordAnswer>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
 export const labelFeature = (id: string, layer: number, feature: number, text: string) =>
   json<{ label: FeatureLabel | null }>("PUT", `/graphs/${part(id)}/features/${layer}/${feature}/label`, {
     text,
@@ -120,7 +120,7 @@ export const searchTexts = (id: string, query: string, count = 50) =>
   json<TextHit[]>("GET", `/graphs/${part(id)}/texts?query=${part(query)}&count=${count}`);
 
 export const compare = (left: string, right: string) =>
-  json<Comparison>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
+  json<ComparisonAnswer>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
 
 export const look = (model: string, dictionary: string, prompt: string, sink: string | null = null) =>
   json<Preview>("POST", "/look", { model, dictionary, prompt, sink });

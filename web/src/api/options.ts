@@ -47,7 +47,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 1000,
     "choices": [],
-    "sentence": "At most so many of the likeliest tokens are explained."
+    "sentence": "Explain at most so many of the likeliest tokens."
   },
   "target_probability": {
     "default": 0.95,
@@ -63,7 +63,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 100000,
     "choices": [],
-    "sentence": "At most so many features become nodes; the rest counts into the error nodes."
+    "sentence": "Make nodes of at most so many features; the others are part of the error nodes."
   },
   "selection": {
     "default": "attribution",
@@ -74,7 +74,7 @@ export const TRACE_OPTIONS = {
       "attribution",
       "influence"
     ],
-    "sentence": "Choose features by their total attribution, or (as published, and slower) by influence."
+    "sentence": "Choose features by total attribution, or by influence (as published, but slower)."
   },
   "memory": {
     "default": 100663296,
@@ -82,7 +82,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 1073741824,
     "choices": [],
-    "sentence": "Bytes that the sweep may work in, besides the model and the result."
+    "sentence": "Bytes that computing edges may take, besides the model and the graph."
   },
   "name": {
     "default": null,
@@ -115,7 +115,7 @@ export const INTERVENTION_OPTIONS = {
       "frozen-attention",
       "free"
     ],
-    "sentence": "What responds: direct (as edges predict), frozen-attention or free (the real model)."
+    "sentence": "The parts that respond: direct (as edges predict), frozen-attention or free (the real model)."
   },
   "generate": {
     "default": 0,

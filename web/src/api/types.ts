@@ -29,17 +29,10 @@ export interface components {
             values: {
                 [key: string]: components["schemas"]["AnnotationValue"] | null;
             };
-            /** @description Keys that somebody else changed to another value since `base`; their value stays. */
+            /** @description Keys whose value somebody else changed; it stays as it is. */
             conflicts: {
                 [key: string]: components["schemas"]["AnnotationValue"] | null;
             };
-        };
-        /** @description The target with the largest weight. */
-        Answer: {
-            /** @description The token, or `A minus B`. */
-            text: string;
-            /** @description The model's own probability; null for a difference of two tokens. */
-            probability: number | null;
         };
         /** @description A feature whose activation changed. */
         ChangedFeature: {
@@ -94,19 +87,19 @@ export interface components {
             ];
         };
         /** @description The nodes and edges that two graphs share, and those of one graph alone. */
-        Comparison: {
+        ComparisonAnswer: {
             /** @description Positions of the prompts that correspond. */
             positions: [
                 number,
                 number
             ][];
-            /** @description Whether model and dictionary are the same; otherwise no feature corresponds. */
+            /** @description Whether model and dictionary agree; otherwise no feature does. */
             same_features: boolean;
             /** @description Nodes of both graphs. */
             nodes: components["schemas"]["ComparedNode"][];
             /** @description Ids of nodes of the left graph alone, most influential first. */
             only_left: string[];
-            /** @description Ids of nodes of the right graph alone, most influential first. */
+            /** @description Ids of nodes of the right graph alone, likewise. */
             only_right: string[];
             /** @description Edges of both graphs, strongest change first. */
             edges: components["schemas"]["ComparedEdge"][];
@@ -116,8 +109,8 @@ export interface components {
             edges_only_left: number;
             /** @description Number of edges of the right graph alone. */
             edges_only_right: number;
-            /** @description The difference of the two likeliest tokens; null where there is none. */
-            difference: components["schemas"]["LogitDifference"] | null;
+            /** @description Logits of the two likeliest; null for none. */
+            difference: components["schemas"]["TargetDifference"] | null;
         };
         /** @description Generated text. */
         Continuation: {
@@ -130,7 +123,7 @@ export interface components {
         Effect: {
             /** @description Factor of the changes. */
             strength: number;
-            /** @description KL divergence in nats of the next token's distribution after from that before. */
+            /** @description KL divergence of the next token's distribution from before, in nats. */
             kl: number;
             /** @description Likeliest next tokens before. */
             before: components["schemas"]["TokenProbability"][];
@@ -138,13 +131,13 @@ export interface components {
             after: components["schemas"]["TokenProbability"][];
             /** @description The graph's targets, largest weight first. */
             targets: components["schemas"]["TargetEffect"][];
-            /** @description Features that the request names, then the 200 that changed most. */
+            /** @description Features of the request, then the 200 most changed. */
             changed: components["schemas"]["ChangedFeature"][];
             /** @description Number of changed features that the graph does not hold. */
             not_in_graph: number;
         };
         /** @description A piece of text, with a feature's activation on each token. */
-        Example: {
+        ExampleAnswer: {
             /** @description The tokens. */
             tokens: string[];
             /** @description One activation for each token. */
@@ -155,35 +148,35 @@ export interface components {
             peak: number;
         };
         /** @description Examples of one kind, the strongest first. */
-        ExampleGroup: {
-            /** @description 0 for the strongest, -1 for the most negative; from 1 on, and from -2 down, weaker and weaker levels of each. */
+        ExampleGroupAnswer: {
+            /** @description 0 strongest, -1 most negative; from 1 on and from -2 down, weaker levels. */
             kind: number;
             /** @description The kind in words. */
             name: string;
             /** @description The examples. */
-            examples: components["schemas"]["Example"][];
+            examples: components["schemas"]["ExampleAnswer"][];
         };
         /** @description A feature's label, and who or what made it. */
         FeatureLabel: {
             /** @description The label. */
             text: string;
             /**
-             * @description Maker of the label: a person, a language model, or a rule on tokens.
+             * @description Its maker: a person, a language model, or a rule on tokens.
              * @enum {string}
              */
             source: "person" | "model" | "tokens";
             /** @description The person, the language model, or the rule. */
             author: string;
-            /** @description Score from 0 to 1 on texts that the label was not made from; null where not tested. */
+            /** @description Share of a test that it passed, 0 to 1; null if untested. */
             confidence: number | null;
             /** @description Time: ISO 8601, UTC. */
             created: string;
         };
         /** @description Everything that an index knows of one feature. */
-        FeatureRecord: {
+        FeatureRecordAnswer: {
             /** @description Layer of the feature. */
             layer: number;
-            /** @description Index of the feature in its layer. */
+            /** @description Index in its layer. */
             feature: number;
             /** @description Its label; null for none. */
             label: components["schemas"]["FeatureLabel"] | null;
@@ -207,8 +200,8 @@ export interface components {
                 number
             ][];
             /** @description Example texts. */
-            groups: components["schemas"]["ExampleGroup"][];
-            /** @description Tokens that it promotes most, with the logit that one unit of activation adds. */
+            groups: components["schemas"]["ExampleGroupAnswer"][];
+            /** @description Tokens that it promotes most, with logits per unit. */
             top_outputs: components["schemas"]["TokenValue"][];
             /** @description Tokens that it suppresses most, with logits. */
             bottom_outputs: components["schemas"]["TokenValue"][];
@@ -218,7 +211,7 @@ export interface components {
             strongest_tokens: components["schemas"]["TokenValue"][];
             /** @description `frequent_tokens` of the most negative activations. */
             frequent_low: components["schemas"]["TokenValue"][];
-            /** @description `strongest_tokens` of the most negative activations. */
+            /** @description `strongest_tokens` of the most negative ones. */
             strongest_low: components["schemas"]["TokenValue"][];
         };
         /** @description Everything that people added to a graph. */
@@ -241,7 +234,7 @@ export interface components {
             /** @description The dictionary's name; empty where the file names none. */
             dictionary: string;
             /** @description The target with the largest weight; null without targets. */
-            answer: components["schemas"]["Answer"] | null;
+            answer: components["schemas"]["TopTarget"] | null;
             /** @description Number of nodes. */
             nodes: number;
             /** @description Number of feature nodes. */
@@ -268,7 +261,25 @@ export interface components {
                 [key: string]: components["schemas"]["FeatureLabel"];
             };
         };
-        /** @description Counts of activations between one edge and the next. */
+        /**
+         * @description All edges from the members of one group to those of another.
+         *
+         *     An edge of weight `w` into node `t` carries `|w| (influence(t) + weight(t)) / row total(t)` of the
+         *     influence; each sum here is over these edges, divided by the influence on all nodes.
+         */
+        GroupEdge: {
+            /** @description Number of the group that they come from, in the summary's list. */
+            source: number;
+            /** @description Number of the group that they lead to. */
+            target: number;
+            /** @description The sum without signs. */
+            carried: number;
+            /** @description The sum with signs: positive if the source makes its targets more active. */
+            effect: number;
+            /** @description `carried` as a share of all that flows into the target group from outside. */
+            share: number;
+        };
+        /** @description Counts of activations between one edge (included) and the next. */
         Histogram: {
             /** @description One more than counts; a bin from 0 to 0 holds exact zeros. */
             edges: number[];
@@ -276,10 +287,14 @@ export interface components {
             counts: number[];
         };
         /**
-         * @description A way to change an activation.
+         * @description `ablate`: Set a feature's activation to 0.
+         *     `set`: Set it to this value.
+         *     `add`: Add this value to it.
+         *     `scale`: Multiply it by this value.
+         *     `patch`: Set it to its value on another prompt.
          * @enum {string}
          */
-        How: "ablate" | "scale" | "set" | "add" | "patch";
+        How: "ablate" | "set" | "add" | "scale" | "patch";
         /** @description The texts that an index was made of. */
         IndexAbout: {
             /** @description The model's name. */
@@ -309,7 +324,7 @@ export interface components {
              */
             strengths: number[];
             /**
-             * @description What responds: direct (as edges predict), frozen-attention or free (the real model).
+             * @description The parts that respond: direct (as edges predict), frozen-attention or free (the real model).
              * @default free
              */
             regime: components["schemas"]["Regime"];
@@ -418,18 +433,6 @@ export interface components {
             model: string;
             /** @description The dictionary. */
             dictionary: string;
-        };
-        /** @description The difference of two next tokens' logits in both prompts. */
-        LogitDifference: {
-            /** @description The first token. */
-            first: string;
-            /** @description The second token. */
-            second: string;
-            /** @description Logit of the first less that of the second: left, right. */
-            logits: [
-                number,
-                number
-            ];
         };
         /** @description The model in memory. */
         ModelState: {
@@ -563,7 +566,7 @@ export interface components {
             page_edges: number;
         };
         /** @description A group that a person may accept. */
-        Suggestion: {
+        SuggestionAnswer: {
             /** @description The group's name. */
             name: string;
             /** @description Node ids. */
@@ -574,11 +577,11 @@ export interface components {
             share: number;
         };
         /** @description A graph in about a dozen groups, and the shares of influence that these show and leave out. */
-        Summary: {
+        SummaryAnswer: {
             /** @description The groups. */
             groups: components["schemas"]["SummaryGroup"][];
             /** @description Edges between groups. */
-            edges: components["schemas"]["SummaryEdge"][];
+            edges: components["schemas"]["GroupEdge"][];
             /** @description Sum of the shares of the groups. */
             shown: number;
             /** @description Share of the influence outside of all groups. */
@@ -587,19 +590,6 @@ export interface components {
             through_errors: number;
             /** @description Share of the whole graph's influence that pruning took away. */
             pruned: number;
-        };
-        /** @description All edges from one group to another. */
-        SummaryEdge: {
-            /** @description Number of the source group in the list. */
-            source: number;
-            /** @description Number of the target group in the list. */
-            target: number;
-            /** @description Share of all influence that flows along these edges. */
-            carried: number;
-            /** @description The same, counted with signs. */
-            effect: number;
-            /** @description Share of what flows into the target group from outside. */
-            share: number;
         };
         /** @description Nodes that a person may take for one. */
         SummaryGroup: {
@@ -637,6 +627,18 @@ export interface components {
             /** @description The colour that a person gave it, as `#rrggbb`. */
             color: string | null;
         };
+        /** @description The difference between two next tokens, in each prompt. */
+        TargetDifference: {
+            /** @description The likeliest token of the left graph. */
+            first: string;
+            /** @description The likeliest token of the right graph, or the second likeliest if that is the first again. */
+            second: string;
+            /** @description Logit of the first minus logit of the second, in nats, left and right. */
+            logits: [
+                number,
+                number
+            ];
+        };
         /** @description One target of the graph, before and after a change. */
         TargetEffect: {
             /** @description The token, or `A minus B`. */
@@ -673,6 +675,13 @@ export interface components {
             /** @description A logit, a share or an activation. */
             value: number;
         };
+        /** @description The target with the largest weight. */
+        TopTarget: {
+            /** @description The token, or `A minus B`. */
+            text: string;
+            /** @description The model's own; null for a difference of two tokens. */
+            probability: number | null;
+        };
         /**
          * @description Trace a prompt and put the graph into the library.
          *
@@ -701,7 +710,7 @@ export interface components {
             /** @description Next tokens to explain: text, id or 'A minus B' (by default the likeliest). */
             targets: string[] | null;
             /**
-             * @description At most so many of the likeliest tokens are explained.
+             * @description Explain at most so many of the likeliest tokens.
              * @default 10
              */
             max_targets: number;
@@ -711,18 +720,18 @@ export interface components {
              */
             target_probability: number;
             /**
-             * @description At most so many features become nodes; the rest counts into the error nodes.
+             * @description Make nodes of at most so many features; the others are part of the error nodes.
              * @default 4096
              */
             max_nodes: number;
             /**
-             * @description Choose features by their total attribution, or (as published, and slower) by influence.
+             * @description Choose features by total attribution, or by influence (as published, but slower).
              * @default attribution
              * @enum {string}
              */
             selection: "attribution" | "influence";
             /**
-             * @description Bytes that the sweep may work in, besides the model and the result.
+             * @description Bytes that computing edges may take, besides the model and the graph.
              * @default 100663296
              */
             memory: number;
@@ -753,20 +762,20 @@ export type AnnotationPatch = components['schemas']['AnnotationPatch'];
 export type AnnotationValue = components['schemas']['AnnotationValue'];
 export type AnnotationValues = components['schemas']['AnnotationValues'];
 export type AnnotationsPatched = components['schemas']['AnnotationsPatched'];
-export type Answer = components['schemas']['Answer'];
 export type ChangedFeature = components['schemas']['ChangedFeature'];
 export type ComparedEdge = components['schemas']['ComparedEdge'];
 export type ComparedNode = components['schemas']['ComparedNode'];
-export type Comparison = components['schemas']['Comparison'];
+export type ComparisonAnswer = components['schemas']['ComparisonAnswer'];
 export type Continuation = components['schemas']['Continuation'];
 export type Effect = components['schemas']['Effect'];
-export type Example = components['schemas']['Example'];
-export type ExampleGroup = components['schemas']['ExampleGroup'];
+export type ExampleAnswer = components['schemas']['ExampleAnswer'];
+export type ExampleGroupAnswer = components['schemas']['ExampleGroupAnswer'];
 export type FeatureLabel = components['schemas']['FeatureLabel'];
-export type FeatureRecord = components['schemas']['FeatureRecord'];
+export type FeatureRecordAnswer = components['schemas']['FeatureRecordAnswer'];
 export type GraphAnnotations = components['schemas']['GraphAnnotations'];
 export type GraphEntry = components['schemas']['GraphEntry'];
 export type GraphIndex = components['schemas']['GraphIndex'];
+export type GroupEdge = components['schemas']['GroupEdge'];
 export type Histogram = components['schemas']['Histogram'];
 export type How = components['schemas']['How'];
 export type IndexAbout = components['schemas']['IndexAbout'];
@@ -780,7 +789,6 @@ export type LabelText = components['schemas']['LabelText'];
 export type ListedModel = components['schemas']['ListedModel'];
 export type LoadRequest = components['schemas']['LoadRequest'];
 export type LoadedModel = components['schemas']['LoadedModel'];
-export type LogitDifference = components['schemas']['LogitDifference'];
 export type ModelState = components['schemas']['ModelState'];
 export type NodeChange = components['schemas']['NodeChange'];
 export type NodeEdge = components['schemas']['NodeEdge'];
@@ -796,14 +804,15 @@ export type RestOfEdges = components['schemas']['RestOfEdges'];
 export type ScorePair = components['schemas']['ScorePair'];
 export type ServerInfo = components['schemas']['ServerInfo'];
 export type ServerLimits = components['schemas']['ServerLimits'];
-export type Suggestion = components['schemas']['Suggestion'];
-export type Summary = components['schemas']['Summary'];
-export type SummaryEdge = components['schemas']['SummaryEdge'];
+export type SuggestionAnswer = components['schemas']['SuggestionAnswer'];
+export type SummaryAnswer = components['schemas']['SummaryAnswer'];
 export type SummaryGroup = components['schemas']['SummaryGroup'];
+export type TargetDifference = components['schemas']['TargetDifference'];
 export type TargetEffect = components['schemas']['TargetEffect'];
 export type TextHit = components['schemas']['TextHit'];
 export type TokenProbability = components['schemas']['TokenProbability'];
 export type TokenValue = components['schemas']['TokenValue'];
+export type TopTarget = components['schemas']['TopTarget'];
 export type TraceRequest = components['schemas']['TraceRequest'];
 export type TracedGraph = components['schemas']['TracedGraph'];
 export type $defs = Record<string, never>;

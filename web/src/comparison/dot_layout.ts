@@ -1,6 +1,6 @@
 /** Places of the dots: both graphs share one layout, so that a node in both stands at the same place. */
 
-import type { Comparison } from "../api/types.ts";
+import type { ComparisonAnswer } from "../api/types.ts";
 import { comparedNode, type ComparedGraph, type ComparedNode } from "./compared_graph.ts";
 import type { Column } from "./token_alignment.ts";
 
@@ -19,7 +19,7 @@ const STEP = 0.14;
 const WIDTH = 0.84;
 
 export function placeDots(
-  comparison: Comparison,
+  comparison: ComparisonAnswer,
   left: ComparedGraph,
   right: ComparedGraph,
   columns: readonly Column[],

@@ -1,6 +1,6 @@
 /** Rows of the comparison's tables: nodes and edges, filtered and sorted. */
 
-import type { Comparison } from "../api/types.ts";
+import type { ComparisonAnswer } from "../api/types.ts";
 import { comparedNode, type ComparedGraph, type ComparedNode, type Side } from "./compared_graph.ts";
 import type { Both } from "./token_alignment.ts";
 
@@ -27,7 +27,7 @@ export interface Rows {
   edges: EdgeRow[];
 }
 
-export function rowsOf(comparison: Comparison, left: ComparedGraph, right: ComparedGraph): Rows {
+export function rowsOf(comparison: ComparisonAnswer, left: ComparedGraph, right: ComparedGraph): Rows {
   const alone = (node: ComparedNode, place: 0 | 1): NodeRow => {
     const put = <T>(value: T): Both<T | null> => (place === 0 ? [value, null] : [null, value]);
     return { nodes: put(node), influence: put(node.influence), activation: put(node.activation) };

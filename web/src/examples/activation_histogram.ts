@@ -1,6 +1,6 @@
 /** The histogram of a feature's activations in an index, and the rank of one activation in it. */
 
-import type { FeatureRecord, Histogram } from "../api/types.ts";
+import type { FeatureRecordAnswer, Histogram } from "../api/types.ts";
 import { number, percent, count } from "../format/numbers.ts";
 
 /** Share of positions with a lower activation: exact up to the bin that holds it, interpolated within that. */
@@ -38,7 +38,7 @@ const RARE = 0.5;
 const UNCOUNTED = 1e-9;
 
 /** "higher than at 99.8 % of positions"; negative activations are ranked from zero downwards. */
-export function rankSentence(details: FeatureRecord, activation: number): string {
+export function rankSentence(details: FeatureRecordAnswer, activation: number): string {
   const { histogram, minimum, maximum } = details;
   const direction = activation < 0 ? "lower" : "higher";
   const extreme = activation < 0 ? minimum : maximum;
@@ -72,7 +72,7 @@ export function shareText(share: number): string {
 }
 
 /** "active at 3.1 % of 300,000 tokens"; empty where the index did not count it. */
-export function frequencySentence({ frequency, positions }: FeatureRecord): string {
+export function frequencySentence({ frequency, positions }: FeatureRecordAnswer): string {
   if (frequency <= UNCOUNTED) return "";
   const often =
     frequency >= 0.9995

@@ -1,6 +1,6 @@
 /** Example texts of a feature: their order, the shades of their tokens, and where they are cut. */
 
-import type { Example, ExampleGroup, FeatureRecord } from "../api/types.ts";
+import type { ExampleAnswer, ExampleGroupAnswer, FeatureRecordAnswer } from "../api/types.ts";
 
 /** Kinds of example groups; larger and smaller numbers are weaker levels. */
 export const STRONGEST = 0;
@@ -13,7 +13,7 @@ export const isLevel = (kind: number): boolean => kind > STRONGEST || kind < MOS
  * Groups in the order of reading: the side on which the feature is active here with its weaker levels, then the other
  * side. Levels of one text each become one list.
  */
-export function inOrder(groups: readonly ExampleGroup[], activation: number): ExampleGroup[] {
+export function inOrder(groups: readonly ExampleGroupAnswer[], activation: number): ExampleGroupAnswer[] {
   const some = groups.filter(({ examples }) => examples.length);
   const levels = some
     .filter(({ kind }) => isLevel(kind))
@@ -25,7 +25,7 @@ export function inOrder(groups: readonly ExampleGroup[], activation: number): Ex
   return (activation < 0 ? sides.reverse() : sides).flat();
 }
 
-function oneList(levels: ExampleGroup[]): ExampleGroup[] {
+function oneList(levels: ExampleGroupAnswer[]): ExampleGroupAnswer[] {
   if (levels.length < 2 || levels.some(({ examples }) => examples.length > 1)) return levels;
   const examples = levels.flatMap((level) => level.examples);
   return [{ kind: levels[0].kind, name: "Weaker and weaker", examples }];
@@ -42,7 +42,7 @@ export interface FullShades {
  * are measured by the larger of both extremes, so that none outshines the peak. Where the index knows no extremes, the
  * example's own peak serves.
  */
-export function fullShades({ minimum, maximum }: FeatureRecord, { peak }: Example): FullShades {
+export function fullShades({ minimum, maximum }: FeatureRecordAnswer, { peak }: ExampleAnswer): FullShades {
   const [lowest, highest] = [Math.abs(minimum ?? 0), Math.abs(maximum ?? 0)];
   const own = Math.max(peak < 0 ? lowest : highest, Math.abs(peak)) || 1;
   const other = Math.max(own, lowest, highest);
@@ -63,7 +63,7 @@ const BEFORE = 56;
 const AFTER = 34;
 
 /** The tokens around the peak that fit into two or three lines, from the first to the end. */
-export function excerpt({ tokens, peak_at }: Example): [number, number] {
+export function excerpt({ tokens, peak_at }: ExampleAnswer): [number, number] {
   let [begin, end] = [peak_at, peak_at + 1];
   for (let room = BEFORE; begin > 0 && tokens[begin - 1].length <= room; begin--)
     room -= tokens[begin - 1].length;
@@ -72,7 +72,11 @@ export function excerpt({ tokens, peak_at }: Example): [number, number] {
 }
 
 /** The text that best shows some words in the index of a feature, whatever the case; null unless all are found. */
-export function matchingText(details: FeatureRecord, label: string, words: readonly string[]): string | null {
+export function matchingText(
+  details: FeatureRecordAnswer,
+  label: string,
+  words: readonly string[],
+): string | null {
   const texts = details.groups.flatMap(({ examples }) => examples.map(({ tokens }) => tokens.join("")));
   const { top_outputs, strongest_tokens, strongest_low } = details;
   const tokens = [...top_outputs, ...strongest_tokens, ...strongest_low].map(({ text }) => text.trim());

@@ -1,12 +1,18 @@
 /** A page that was exported as one file holds its graph and annotations in itself. */
 
-import type { AnnotationValues, FeatureLabel, FeatureRecord, IndexAbout, Summary } from "../api/types.ts";
+import type {
+  AnnotationValues,
+  FeatureLabel,
+  FeatureRecordAnswer,
+  IndexAbout,
+  SummaryAnswer,
+} from "../api/types.ts";
 import type { Graph } from "../graph/graph.ts";
 import { readGraph } from "../graph/read_graph.ts";
 
 /** The part of the page that the server writes beside the graph. */
 interface EmbeddedDocument {
-  summary?: Summary;
+  summary?: SummaryAnswer;
   annotations?: { values: AnnotationValues };
   nodes_total?: number;
   edges_total?: number;
@@ -17,12 +23,12 @@ interface EmbeddedDocument {
 export interface EmbeddedIndex {
   index: IndexAbout;
   labels: Record<string, FeatureLabel>;
-  features: Record<string, FeatureRecord>;
+  features: Record<string, FeatureRecordAnswer>;
 }
 
 export interface Embedded {
   graph: Graph;
-  summary: Summary | null;
+  summary: SummaryAnswer | null;
   values: AnnotationValues | null;
   stored: { nodes: number; edges: number };
   index: EmbeddedIndex | null;

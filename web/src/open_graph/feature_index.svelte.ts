@@ -4,13 +4,13 @@ import { parseFeature } from "../graph/feature.ts";
 import { messageOf, count } from "../format/numbers.ts";
 import { featureDetails, graphIndex, labelFeature, Refused, searchTexts } from "../api/client.ts";
 import { on, type Events } from "../api/events.ts";
-import type { FeatureRecord, IndexAbout, FeatureLabel, TextHit } from "../api/types.ts";
+import type { FeatureRecordAnswer, IndexAbout, FeatureLabel, TextHit } from "../api/types.ts";
 import { matchingText } from "../examples/example_texts.ts";
 import type { EmbeddedIndex } from "./embedded_graph.ts";
 
 /** The answer for one feature; empty until it arrives. */
 export interface Answer {
-  details: FeatureRecord | null;
+  details: FeatureRecordAnswer | null;
   /** A sentence on why there are no details. */
   failure: string;
   /** True where asking again may help. */
@@ -26,7 +26,7 @@ export class FeatureIndex {
   failure = $state("");
   private answers = $state.raw<ReadonlyMap<string, Answer>>(new Map());
   /** The features of a page that was exported as one file. */
-  readonly embedded: Record<string, FeatureRecord> | null;
+  readonly embedded: Record<string, FeatureRecordAnswer> | null;
 
   private readonly graph: string | null;
   private readonly of: { model: string; dictionary: string };
@@ -126,7 +126,7 @@ export class FeatureIndex {
     this.answers = new Map([...this.answers, [name, answer]]);
   }
 
-  private fromFile(features: Record<string, FeatureRecord>, name: string): Answer {
+  private fromFile(features: Record<string, FeatureRecordAnswer>, name: string): Answer {
     const details = Object.hasOwn(features, name) ? features[name] : null;
     const shown = count(Object.keys(features).length);
     return {

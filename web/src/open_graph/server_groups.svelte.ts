@@ -1,7 +1,7 @@
 /** The server's overview of one graph: its summary in groups, and groups that it suggests. */
 
 import { suggestions as fetchSuggestions, summary as fetchSummary } from "../api/client.ts";
-import type { Suggestion, Summary } from "../api/types.ts";
+import type { SuggestionAnswer, SummaryAnswer } from "../api/types.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 import { messageOf } from "../format/numbers.ts";
 import type { Annotations } from "./annotations.svelte.ts";
@@ -12,10 +12,10 @@ import type { UndoHistory } from "./undo_history.svelte.ts";
 const PAUSE = 250;
 
 export class ServerGroups {
-  summary = $state.raw<Summary | null>(null);
+  summary = $state.raw<SummaryAnswer | null>(null);
   /** A sentence on why there is no summary. */
   failure = $state("");
-  suggestions = $state.raw<Suggestion[]>([]);
+  suggestions = $state.raw<SuggestionAnswer[]>([]);
   /** Declined suggestions, by their members. */
   declined = $state.raw<ReadonlySet<string>>(new Set());
   private readonly history: UndoHistory;

@@ -59,8 +59,9 @@ class GroupEdge:
     """
 
     source: int
-    """Number of the group in `Summary.groups`."""
+    """Number of the group that they come from, in the summary's list."""
     target: int
+    """Number of the group that they lead to."""
     carried: float
     """The sum without signs."""
     effect: float

@@ -46,7 +46,8 @@ class Histogram:
 
     edges: tuple[float, ...]
     """One more than counts; a bin from 0 to 0 holds exact zeros."""
-    counts: tuple[int, ...]
+    counts: tuple[float, ...]
+    """Whole numbers, save for histograms of other tools."""
 
     def share_below(self, value: float) -> float | None:
         """The share of activations below a value, taken as even within a bin; None for an empty histogram."""
@@ -60,10 +61,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class TokenValue:
-    """A token with a logit, an activation or a share."""
+    """A token and a number."""
 
     text: str
+    """The token."""
     value: float
+    """A logit, a share or an activation."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from clew.server.schemas.annotations import (
-    AnnotationPatch,
-    AnnotationsPatched,
-    GraphAnnotations,
-    NodeGroup,
-)
+from clew.server.schemas.annotations import AnnotationPatch, AnnotationsPatched, GraphAnnotations, NodeGroup
 from clew.server.state import CONFLICT, NOT_FOUND, GraphId, State
 
 router = APIRouter(prefix="/graphs/{graph}/annotations", tags=["annotations"], responses=NOT_FOUND)
@@ -31,9 +26,9 @@ def change_annotations(state: State, graph: GraphId, body: AnnotationPatch) -> A
         key: asdict(value) if isinstance(value, NodeGroup) else value for key, value in body.changes.items()
     }
     rows = state.library.annotations
-    changed = rows.change(graph, state.library.opened(graph), body.base, changes)
-    if changed.wrote:
+    outcome, wrote = rows.change(graph, state.library.opened(graph), body.base, changes)
+    if wrote:
         shared = any(key.startswith("feature:") for key in changes)
         for other in rows.graphs_with_labels_of(graph) if shared else [graph]:
-            state.events.publish("annotations", graph=other, revision=changed.revision)
-    return AnnotationsPatched(revision=changed.revision, values=changed.values, conflicts=changed.conflicts)
+            state.events.publish("annotations", graph=other, revision=outcome.revision)
+    return outcome

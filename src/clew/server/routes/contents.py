@@ -6,63 +6,52 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from clew.graph.graph import Graph
-from clew.graph.summary import Summary as GraphSummary
 from clew.server.export import TYPES, Format, export
-from clew.server.page_graph import bytes_for_page
+from clew.server.open_graphs import bytes_for_page
 from clew.server.schemas.base import ID
-from clew.server.schemas.graphs import Comparison, NodeEdges, Suggestion, Summary
+from clew.server.schemas.graphs import ComparisonAnswer, NodeEdges, SuggestionAnswer, SummaryAnswer
 from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, State
 
 router = APIRouter(tags=["contents"])
 
-CLEW = "application/vnd.clew"
-COUNT = {"schema": {"type": "integer", "minimum": 0}}
-ARRAYS: Responses = {
-    200: {
-        "description": "A `.clew` file.",
-        "content": {CLEW: {"schema": {"type": "string", "format": "binary"}}},
-        "headers": {
-            "clew-nodes-total": {"description": "Nodes of the stored graph.", "required": True, **COUNT},
-            "clew-edges-total": {"description": "NodeEdges of the stored graph.", "required": True, **COUNT},
-        },
+CLEW = {"application/vnd.clew": {"type": "string", "format": "binary"}}
+OTHERS = {"application/json": {"type": "object"}, "text/html": {"type": "string"}}
+
+
+def _file(description: str, schemas: dict[str, Any], headers: dict[str, tuple[str, Any]]) -> Responses:
+    """The answer 200 with a file: schemas by media type, and a sentence and a schema for each header."""
+    return {
+        200: {
+            "description": description,
+            "content": {media: {"schema": schema} for media, schema in schemas.items()},
+            "headers": {
+                name: {"description": sentence, "required": True, "schema": schema}
+                for name, (sentence, schema) in headers.items()
+            },
+        }
     }
+
+
+TOTALS = {
+    f"clew-{kind.lower()}-total": (f"{kind} of the stored graph.", {"type": "integer", "minimum": 0})
+    for kind in ("Nodes", "Edges")
 }
-
-DOWNLOAD: Responses = {
-    200: {
-        "description": "The file.",
-        "content": {
-            CLEW: {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": {"type": "object"}},
-            "text/html": {"schema": {"type": "string"}},
-        },
-        "headers": {
-            "content-disposition": {
-                "description": "The file's name.",
-                "required": True,
-                "schema": {"type": "string"},
-            }
-        },
-    }
-}
+ARRAYS = _file("A `.clew` file.", CLEW, TOTALS)
+NAME = {"content-disposition": ("The file's name.", {"type": "string"})}
+DOWNLOAD = _file("The file.", CLEW | OTHERS, NAME)
 
 
-@router.get("/graphs/{graph}/arrays", response_class=Response, responses={**ARRAYS, **NOT_FOUND})
+@router.get("/graphs/{graph}/arrays", response_class=Response, responses=ARRAYS | NOT_FOUND)
 def arrays(state: State, graph: GraphId) -> Response:
     """The graph as a page gets it: whole, or where it is too large its most influential part."""
     opened = state.library.opened(graph)
     content = bytes_for_page(opened, state.library.path_of(graph), state.library.limits)
-    totals = {
-        "clew-nodes-total": str(opened.graph.n_nodes),
-        "clew-edges-total": str(opened.graph.n_edges),
-    }
-    return Response(content, media_type=CLEW, headers={**totals, "cache-control": "private, no-cache"})
+    totals = dict(zip(TOTALS, map(str, (opened.graph.n_nodes, opened.graph.n_edges)), strict=True))
+    headers = {"content-type": TYPES["clew"], "cache-control": "private, no-cache"}
+    return Response(content, headers=totals | headers)
 
 
-@router.get(
-    "/graphs/{graph}/export", response_class=Response, responses={**DOWNLOAD, **NOT_FOUND, **CONFLICT}
-)
+@router.get("/graphs/{graph}/export", response_class=Response, responses=DOWNLOAD | NOT_FOUND | CONFLICT)
 def export_graph(
     state: State,
     graph: GraphId,
@@ -70,8 +59,8 @@ def export_graph(
 ) -> Response:
     """The graph as a file, with its annotations."""
     name, content = export(state, graph, format)
-    disposition = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(content, headers={"content-type": TYPES[format], **disposition})
+    disposition = f'attachment; filename="{name}"'
+    return Response(content, headers={"content-type": TYPES[format], "content-disposition": disposition})
 
 
 @router.get("/graphs/{graph}/nodes/{node}/edges", responses=NOT_FOUND)
@@ -89,15 +78,18 @@ def edges(
 Threshold = Annotated[float | None, Query(gt=0, le=1, description="Threshold of a pruning before.")]
 
 
-@router.get("/graphs/{graph}/summary", response_model=Summary, responses=NOT_FOUND)
+@router.get("/graphs/{graph}/summary", response_model=SummaryAnswer, responses=NOT_FOUND)
 def summary(
     state: State, graph: GraphId, node_threshold: Threshold = None, edge_threshold: Threshold = None
 ) -> dict[str, Any]:
     """The graph in about a dozen named groups; groups that people made stay as they are."""
-    return summarized(state.annotated_graph(graph), node_threshold, edge_threshold).as_json()
+    annotated = state.annotated_graph(graph)
+    if node_threshold is not None or edge_threshold is not None:
+        annotated = annotated.prune(node_threshold or 1.0, edge_threshold or 1.0)
+    return annotated.summarize().as_json()
 
 
-@router.get("/graphs/{graph}/suggestions", response_model=list[Suggestion], responses=NOT_FOUND)
+@router.get("/graphs/{graph}/suggestions", response_model=list[SuggestionAnswer], responses=NOT_FOUND)
 def suggestions(
     state: State,
     graph: GraphId,
@@ -107,7 +99,7 @@ def suggestions(
     return [each.as_json() for each in state.annotated_graph(graph).suggest_groups(count)]
 
 
-@router.get("/compare", response_model=Comparison, responses=NOT_FOUND)
+@router.get("/compare", response_model=ComparisonAnswer, responses=NOT_FOUND)
 def comparison(
     state: State,
     left: Annotated[str, Query(pattern=ID, description="Id of a graph.")],
@@ -115,10 +107,3 @@ def comparison(
 ) -> dict[str, Any]:
     """Two graphs side by side: nodes and edges of both, and those of one graph alone."""
     return state.annotated_graph(left).compare(state.annotated_graph(right)).as_json()
-
-
-def summarized(graph: Graph, node_threshold: float | None, edge_threshold: float | None) -> GraphSummary:
-    """The summary of a graph that is pruned first where a threshold is given."""
-    if node_threshold is not None or edge_threshold is not None:
-        graph = graph.prune(node_threshold or 1.0, edge_threshold or 1.0)
-    return graph.summarize()

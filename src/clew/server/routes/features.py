@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query
 from clew.errors import ClewError
 from clew.feature import Feature
 from clew.index.labels.graph_features import features_of, labels_of
-from clew.index.storage import record
+from clew.index.storage.record import FeatureRecord
 from clew.server.errors import RequestError
-from clew.server.schemas.features import FeatureRecord, GraphIndex, LabelNow, LabelText, TextHit
+from clew.server.schemas.features import FeatureRecordAnswer, GraphIndex, LabelNow, LabelText, TextHit
 from clew.server.state import NOT_FOUND, GraphId, State
 
 router = APIRouter(prefix="/graphs/{graph}", tags=["features"], responses=NOT_FOUND)
@@ -32,8 +32,8 @@ def index_of_graph(state: State, graph: GraphId) -> dict[str, Any]:
     return {"index": index and index.metadata, "problem": None, "labels": labels}
 
 
-@router.get("/features/{layer}/{feature}", response_model=FeatureRecord)
-def feature_record(state: State, graph: GraphId, layer: Layer, feature: FeatureIndex) -> record.FeatureRecord:
+@router.get("/features/{layer}/{feature}", response_model=FeatureRecordAnswer)
+def feature_record(state: State, graph: GraphId, layer: Layer, feature: FeatureIndex) -> FeatureRecord:
     """Everything that the index knows of one feature."""
     index = state.indexes.required(state.library.opened(graph).graph)
     return index.feature(layer, feature) or _refuse(Feature(layer, feature))

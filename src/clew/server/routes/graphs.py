@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from clew.server.limits import too_large
 from clew.server.schemas.library import GraphEntry, Rename
-from clew.server.state import NOT_FOUND, GraphId, ServerState, State
+from clew.server.security import content_length
+from clew.server.state import NOT_FOUND, GraphId, State
 
 router = APIRouter(prefix="/graphs", tags=["library"])
 
@@ -45,7 +45,7 @@ async def import_graph(
 ) -> GraphEntry:
     """Put a graph file, with its annotations, into the library; any content type will do."""
     path, limit = state.library.new_upload(), state.library.limits.upload
-    received = _content_length(request)
+    received = content_length(request.headers)
     if received > limit:
         raise too_large("A file", received, limit)
     try:
@@ -56,20 +56,11 @@ async def import_graph(
                 if received > limit:
                     raise too_large("A file", received, limit)
                 file.write(chunk)
-        return await run_in_threadpool(_import, state, path, name)
+        entry = await run_in_threadpool(state.library.import_file, path, name)
+        state.events.publish("library", graph=entry.id, what="added")
+        return entry
     finally:
         path.unlink(missing_ok=True)
-
-
-def _content_length(request: Request) -> int:
-    text = request.headers.get("content-length", "0")
-    return int(text) if text.isdecimal() else 0
-
-
-def _import(state: ServerState, path: Path, name: str | None) -> GraphEntry:
-    entry = state.library.import_file(path, name)
-    state.events.publish("library", graph=entry.id, what="added")
-    return entry
 
 
 @router.patch("/{graph}", responses=NOT_FOUND)

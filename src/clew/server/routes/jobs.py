@@ -56,4 +56,4 @@ async def events(state: State) -> AsyncIterable[ServerSentEvent]:
     """
     yield ServerSentEvent(comment="listening")
     async for event in state.events.listen():
-        yield ServerSentEvent(event=event.name, data=event.data)
+        yield event

@@ -61,7 +61,6 @@ def preview(state: State, body: PreviewRequest) -> Preview:
     """Tokens and likeliest next tokens of a prompt, from the model in memory."""
     model = state.models.ready(LoadSettings(body.model, dictionary=body.dictionary))
     if model is None:
-        raise RequestError(
-            409, f"The model {body.model!r} with {body.dictionary!r} is not loaded; load it first."
-        )
+        names = f"{body.model!r} with {body.dictionary!r}"
+        raise RequestError(409, f"The model {names} is not loaded; load it first.")
     return preview_prompt(model, body.prompt, body.sink)

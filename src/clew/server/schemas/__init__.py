@@ -1,4 +1,4 @@
 """The JSON that server and pages exchange.
 
-A class that describes the JSON of a class of clew has the name of that class.
+A class of clew whose JSON has the same fields stands here itself; `...Answer` is one of another shape.
 """

@@ -36,12 +36,10 @@ AnnotationValues = TypeAliasType(
         ),
     ],
 )
+MaybeValues = dict[str, AnnotationValue | None]
+NEW_VALUES = "New values by key; null takes a value back."
 AnnotationChanges = TypeAliasType(
-    "AnnotationChanges",
-    Annotated[
-        dict[str, AnnotationValue | None],
-        Field(max_length=10_000, description="New values by key; null takes a value back."),
-    ],
+    "AnnotationChanges", Annotated[MaybeValues, Field(max_length=10_000, description=NEW_VALUES)]
 )
 
 
@@ -66,9 +64,5 @@ class AnnotationsPatched(BaseModel):
     """The outcome of a change."""
 
     revision: int = Field(description="The revision after the change.")
-    values: dict[str, AnnotationValue | None] = Field(
-        description="Present values of all keys that changed since `base`."
-    )
-    conflicts: dict[str, AnnotationValue | None] = Field(
-        description="Keys that somebody else changed to another value since `base`; their value stays."
-    )
+    values: MaybeValues = Field(description="Present values of all keys that changed since `base`.")
+    conflicts: MaybeValues = Field(description="Keys whose value somebody else changed; it stays as it is.")

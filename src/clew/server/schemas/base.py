@@ -47,9 +47,9 @@ class Body:
 
 
 class FromAttributes(BaseModel):
-    """Base of answers that are read from an object's attributes."""
+    """Base of answers that are read from an object's attributes, or hold dataclasses of clew."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
 class Problem(BaseModel):

@@ -8,20 +8,19 @@ from annotated_types import Len
 from pydantic import AliasPath, BaseModel, Field
 
 from clew.index.storage.label import LONGEST_LABEL
+from clew.index.storage.record import Histogram, TokenValue
 from clew.server.schemas.base import Body, FromAttributes, request
+
+LabelSource = Literal["person", "model", "tokens"]
 
 
 class FeatureLabel(FromAttributes):
     """A feature's label, and who or what made it."""
 
     text: str = Field(description="The label.")
-    source: Literal["person", "model", "tokens"] = Field(
-        description="Maker of the label: a person, a language model, or a rule on tokens."
-    )
+    source: LabelSource = Field(description="Its maker: a person, a language model, or a rule on tokens.")
     author: str = Field(description="The person, the language model, or the rule.")
-    confidence: float | None = Field(
-        description="Score from 0 to 1 on texts that the label was not made from; null where not tested."
-    )
+    confidence: float | None = Field(description="Share of a test that it passed, 0 to 1; null if untested.")
     created: str = Field(description="Time: ISO 8601, UTC.")
 
 
@@ -46,7 +45,7 @@ class GraphIndex(BaseModel):
     labels: dict[str, FeatureLabel] = Field(description="Labels by name of the feature: `L12/4031`.")
 
 
-class Example(FromAttributes):
+class ExampleAnswer(FromAttributes):
     """A piece of text, with a feature's activation on each token."""
 
     tokens: list[str] = Field(description="The tokens.")
@@ -55,38 +54,19 @@ class Example(FromAttributes):
     peak: float = Field(description="The strongest activation.")
 
 
-class ExampleGroup(FromAttributes):
+class ExampleGroupAnswer(FromAttributes):
     """Examples of one kind, the strongest first."""
 
-    kind: int = Field(
-        description="0 for the strongest, -1 for the most negative; from 1 on, and from -2 down, weaker and "
-        "weaker levels of each."
-    )
+    kind: int = Field(description="0 strongest, -1 most negative; from 1 on and from -2 down, weaker levels.")
     name: str = Field(description="The kind in words.")
-    examples: list[Example] = Field(description="The examples.")
+    examples: list[ExampleAnswer] = Field(description="The examples.")
 
 
-class Histogram(FromAttributes):
-    """Counts of activations between one edge and the next."""
-
-    edges: list[float] = Field(description="One more than counts; a bin from 0 to 0 holds exact zeros.")
-    counts: list[float] = Field(description="Whole numbers, save for histograms of other tools.")
-
-
-class TokenValue(FromAttributes):
-    """A token and a number."""
-
-    text: str = Field(description="The token.")
-    value: float = Field(description="A logit, a share or an activation.")
-
-
-class FeatureRecord(FromAttributes):
+class FeatureRecordAnswer(FromAttributes):
     """Everything that an index knows of one feature."""
 
     layer: int = Field(validation_alias=AliasPath("feature", "layer"), description="Layer of the feature.")
-    feature: int = Field(
-        validation_alias=AliasPath("feature", "index"), description="Index of the feature in its layer."
-    )
+    feature: int = Field(validation_alias=AliasPath("feature", "index"), description="Index in its layer.")
     label: FeatureLabel | None = Field(description="Its label; null for none.")
     positions: int = Field(description="Number of tokens at which it was measured.")
     frequency: float = Field(description="Share of positions at which it is not zero.")
@@ -96,17 +76,13 @@ class FeatureRecord(FromAttributes):
     never_seen: bool = Field(description="Whether it was never active.")
     histogram: Histogram = Field(description="Counts of its activations.")
     quantiles: list[tuple[float, float]] = Field(description="Pairs (share, value below which it lies).")
-    groups: list[ExampleGroup] = Field(description="Example texts.")
-    top_outputs: list[TokenValue] = Field(
-        description="Tokens that it promotes most, with the logit that one unit of activation adds."
-    )
+    groups: list[ExampleGroupAnswer] = Field(description="Example texts.")
+    top_outputs: list[TokenValue] = Field(description="Tokens that it promotes most, with logits per unit.")
     bottom_outputs: list[TokenValue] = Field(description="Tokens that it suppresses most, with logits.")
     frequent_tokens: list[TokenValue] = Field(description="Tokens of most peaks, with shares.")
     strongest_tokens: list[TokenValue] = Field(description="Tokens of the highest peaks, with activations.")
     frequent_low: list[TokenValue] = Field(description="`frequent_tokens` of the most negative activations.")
-    strongest_low: list[TokenValue] = Field(
-        description="`strongest_tokens` of the most negative activations."
-    )
+    strongest_low: list[TokenValue] = Field(description="`strongest_tokens` of the most negative ones.")
 
 
 @request
@@ -135,4 +111,4 @@ class EmbeddedIndex(BaseModel):
 
     index: IndexAbout = Field(description="The index.")
     labels: dict[str, FeatureLabel] = Field(description="Labels by name of the feature.")
-    features: dict[str, FeatureRecord] = Field(description="The most influential features by name.")
+    features: dict[str, FeatureRecordAnswer] = Field(description="The most influential features by name.")

@@ -6,6 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from clew.graph.comparison import TargetDifference
+from clew.graph.summary.summary import GroupEdge
+from clew.server.schemas.base import FromAttributes
+
 Numbers = tuple[float, float]
 Ids = tuple[str, str]
 
@@ -50,28 +54,18 @@ class SummaryGroup(BaseModel):
     color: str | None = Field(description="The colour that a person gave it, as `#rrggbb`.")
 
 
-class SummaryEdge(BaseModel):
-    """All edges from one group to another."""
-
-    source: int = Field(description="Number of the source group in the list.")
-    target: int = Field(description="Number of the target group in the list.")
-    carried: float = Field(description="Share of all influence that flows along these edges.")
-    effect: float = Field(description="The same, counted with signs.")
-    share: float = Field(description="Share of what flows into the target group from outside.")
-
-
-class Summary(BaseModel):
+class SummaryAnswer(FromAttributes):
     """A graph in about a dozen groups, and the shares of influence that these show and leave out."""
 
     groups: list[SummaryGroup] = Field(description="The groups.")
-    edges: list[SummaryEdge] = Field(description="Edges between groups.")
+    edges: list[GroupEdge] = Field(description="Edges between groups.")
     shown: float = Field(description="Sum of the shares of the groups.")
     in_no_group: float = Field(description="Share of the influence outside of all groups.")
     through_errors: float = Field(description="Share of it that no feature explains.")
     pruned: float = Field(description="Share of the whole graph's influence that pruning took away.")
 
 
-class Suggestion(BaseModel):
+class SuggestionAnswer(BaseModel):
     """A group that a person may accept."""
 
     name: str = Field(description="The group's name.")
@@ -97,30 +91,16 @@ class ComparedEdge(BaseModel):
     weight: Numbers = Field(description="Weights.")
 
 
-class LogitDifference(BaseModel):
-    """The difference of two next tokens' logits in both prompts."""
-
-    first: str = Field(description="The first token.")
-    second: str = Field(description="The second token.")
-    logits: Numbers = Field(description="Logit of the first less that of the second: left, right.")
-
-
-class Comparison(BaseModel):
+class ComparisonAnswer(FromAttributes):
     """The nodes and edges that two graphs share, and those of one graph alone."""
 
     positions: list[tuple[int, int]] = Field(description="Positions of the prompts that correspond.")
-    same_features: bool = Field(
-        description="Whether model and dictionary are the same; otherwise no feature corresponds."
-    )
+    same_features: bool = Field(description="Whether model and dictionary agree; otherwise no feature does.")
     nodes: list[ComparedNode] = Field(description="Nodes of both graphs.")
     only_left: list[str] = Field(description="Ids of nodes of the left graph alone, most influential first.")
-    only_right: list[str] = Field(
-        description="Ids of nodes of the right graph alone, most influential first."
-    )
+    only_right: list[str] = Field(description="Ids of nodes of the right graph alone, likewise.")
     edges: list[ComparedEdge] = Field(description="Edges of both graphs, strongest change first.")
     n_edges: int = Field(description="Number of edges of both graphs; the list may be shorter.")
     edges_only_left: int = Field(description="Number of edges of the left graph alone.")
     edges_only_right: int = Field(description="Number of edges of the right graph alone.")
-    difference: LogitDifference | None = Field(
-        description="The difference of the two likeliest tokens; null where there is none."
-    )
+    difference: TargetDifference | None = Field(description="Logits of the two likeliest; null for none.")

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, Len, Lt
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from clew.attribution.settings import TraceSettings
-from clew.intervention import settings
+from clew.intervention import intervention, settings
 from clew.intervention.settings import InterventionSettings
 from clew.server.schemas.base import ID, Body, request
 from clew.server.schemas.models import ModelChoice, Prompt, Token, TokenProbability
 
-How = TypeAliasType(
-    "How",
-    Annotated[
-        Literal["ablate", "scale", "set", "add", "patch"], Field(description="A way to change an activation.")
-    ],
-)
-Regime = TypeAliasType(
-    "Regime",
-    Annotated[
-        settings.Regime,
-        Field(description="\n".join(f"`{name}`: {sentence}" for name, sentence in settings.REGIMES.items())),
-    ],
-)
-JobState = TypeAliasType(
-    "JobState",
-    Annotated[
-        Literal["waiting", "running", "done", "failed", "cancelled"], Field(description="State of a job.")
-    ],
-)
+
+def _listed(sentences: Mapping[Any, str]) -> Any:
+    return Field(description="\n".join(f"`{name}`: {sentence}" for name, sentence in sentences.items()))
+
+
+How = TypeAliasType("How", Annotated[intervention.How, _listed(intervention.HOW)])
+Regime = TypeAliasType("Regime", Annotated[settings.Regime, _listed(settings.REGIMES)])
+States = Literal["waiting", "running", "done", "failed", "cancelled"]
+JobState = TypeAliasType("JobState", Annotated[States, Field(description="State of a job.")])
 
 
 @request
@@ -150,15 +141,11 @@ class Effect(BaseModel):
     """The effect of the changes at one strength."""
 
     strength: float = Field(description="Factor of the changes.")
-    kl: float = Field(
-        description="KL divergence in nats of the next token's distribution after from that before."
-    )
+    kl: float = Field(description="KL divergence of the next token's distribution from before, in nats.")
     before: list[TokenProbability] = Field(description="Likeliest next tokens before.")
     after: list[TokenProbability] = Field(description="Likeliest next tokens after.")
     targets: list[TargetEffect] = Field(description="The graph's targets, largest weight first.")
-    changed: list[ChangedFeature] = Field(
-        description="Features that the request names, then the 200 that changed most."
-    )
+    changed: list[ChangedFeature] = Field(description="Features of the request, then the 200 most changed.")
     not_in_graph: int = Field(description="Number of changed features that the graph does not hold.")
 
 
@@ -177,6 +164,9 @@ class InterventionOutcome(BaseModel):
     python: str = Field(description="Python that does the same.")
 
 
+JobResult = TracedGraph | InterventionOutcome | None
+
+
 class Job(BaseModel):
     """Long work, its progress and its result; events carry it without the result."""
 
@@ -192,6 +182,4 @@ class Job(BaseModel):
     error: str | None = Field(description="The reason why it failed, as a sentence.")
     request: JobRequest = Field(description="The request.")
     graph: str | None = Field(description="Id of the graph that it changes or made.")
-    result: TracedGraph | InterventionOutcome | None = Field(
-        description="The result; null for loading, and before the job is done."
-    )
+    result: JobResult = Field(description="The result; null for loading, and before the job is done.")

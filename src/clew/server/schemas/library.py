@@ -10,13 +10,11 @@ from pydantic import BaseModel, Field
 from clew.server.schemas.base import ID, Body, request
 
 
-class Answer(BaseModel):
+class TopTarget(BaseModel):
     """The target with the largest weight."""
 
     text: str = Field(description="The token, or `A minus B`.")
-    probability: float | None = Field(
-        description="The model's own probability; null for a difference of two tokens."
-    )
+    probability: float | None = Field(description="The model's own; null for a difference of two tokens.")
 
 
 class ScorePair(BaseModel):
@@ -34,7 +32,7 @@ class GraphEntry(BaseModel):
     prompt: str = Field(description="The prompt, cut at 2,000 characters.")
     model: str = Field(description="The model's name; empty where the file names none.")
     dictionary: str = Field(description="The dictionary's name; empty where the file names none.")
-    answer: Answer | None = Field(description="The target with the largest weight; null without targets.")
+    answer: TopTarget | None = Field(description="The target with the largest weight; null without targets.")
     nodes: int = Field(description="Number of nodes.")
     features: int = Field(description="Number of feature nodes.")
     edges: int = Field(description="Number of edges.")
