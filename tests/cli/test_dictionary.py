@@ -206,9 +206,9 @@ HELP = "see clew dictionary {}--help"
             f"dictionary has no action 'inpsect'; the actions are inspect, save; {HELP.format('')}",
         ),
         (["--colour"], f"dictionary does not know '--colour'; {HELP.format('')}"),
-        (["inspect"], f"the following arguments are required: REF; {HELP.format('inspect ')}"),
-        (["save"], f"the following arguments are required: REF, FOLDER; {HELP.format('save ')}"),
-        (["save", "a"], f"the following arguments are required: FOLDER; {HELP.format('save ')}"),
+        (["inspect"], f"dictionary inspect needs REF; {HELP.format('inspect ')}"),
+        (["save"], f"dictionary save needs REF, FOLDER; {HELP.format('save ')}"),
+        (["save", "a"], f"dictionary save needs FOLDER; {HELP.format('save ')}"),
         (
             ["inspect", "a", "b"],
             "dictionary inspect does not know 'b' (a text with spaces needs quotes); "

@@ -137,7 +137,7 @@ def test_a_place_that_cannot_be_written(
 
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
-        "there is no command 'tarce'; the commands are trace, intervene, dictionary, index, label, show, "
+        "There is no command 'tarce'; the commands are trace, intervene, dictionary, index, label, show, "
         "annotate, validate, serve, models; see clew --help"
     )
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
@@ -146,7 +146,7 @@ def test_an_unknown_command_or_option(run: Run):
 def test_slips_in_show(run: Run, tmp_path: Path):
     missing, text = tmp_path / "none.clew", tmp_path / "notes.clew"
     text.write_text("hello, this is not a graph at all")
-    assert refused(run("show")) == "the following arguments are required: FILE; see clew show --help"
+    assert refused(run("show")) == "show needs FILE; see clew show --help"
     assert refused(run("show", missing)) == f"There is no file {missing}; check its name and folder."
     assert refused(run("show", text)).startswith(f"{text} is neither a .clew file nor a Neuronpedia graph")
     assert refused(run("show", text, "--top", "-1")) == (

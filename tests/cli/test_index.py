@@ -137,7 +137,7 @@ def test_refusals(run: Run, index: Run, tmp_path: Path, texts: Path):
     )
     assert refused(run("index", texts)).startswith("index has no action '")
     assert refused(index("--out", tmp_path)) == f"{tmp_path} is a folder; name a file in it."
-    assert refused(run("index", "--tokens", 5)).startswith("the following arguments are required: --data")
+    assert refused(run("index", "--tokens", 5)).startswith("index make needs --data")
     assert refused(index("--shard", "3/2")) == (
         "--shard: expected a part such as 1/2 or 2/2, not '3/2'; see clew index make --help"
     )
@@ -163,7 +163,7 @@ def test_a_new_one_in_place_of_an_old_one_keeps_labels(index: Run, tmp_path: Pat
     outcome = index("--out", out, "--tokens", 600, "--replace")
     assert outcome.code == 0
     assert f"Saved  {out} (60 features of 3 layers on 600 tokens" in outcome.out
-    assert "3 labels were taken over from the old index" in outcome.out
+    assert "3 labels were copied from the old index" in outcome.out
     with open_index(out) as made:
         assert made.metadata.positions == 600
         label = made.label(1, 4)
@@ -244,7 +244,7 @@ def test_the_copy_of_a_small_one_is_replaced_without_a_word(
         opened.set_label(1, 4, "mine")
     outcome = index("--tokens", 400)
     assert outcome.code == 0
-    assert "1 labels were taken over" in outcome.out
+    assert "1 label was copied" in outcome.out
     with open_index(copy) as opened:
         label = opened.label(1, 4)
         assert (opened.metadata.positions, opened.metadata.bundled) == (400, False)
@@ -258,13 +258,11 @@ def test_what_is_complete_is_not_read_again(index: Run, tmp_path: Path):
     index("--out", out, "--tokens", 300)
     again = index("--out", out, "--tokens", 300, "--resume")
     assert again.code == 0
-    assert again.out == (
-        f"{out} is complete already, so nothing was read; --replace makes a new one in its place.\n"
-    )
+    assert again.out == (f"{out} is already complete, so nothing was read; pass --replace to make it anew.\n")
 
 
 def test_an_empty_part_says_so(index: Run, tmp_path: Path):
     parts = [index("--out", tmp_path / f"{n}.sqlite3", "--tokens", 40, "--shard", f"{n}/2") for n in (1, 2)]
     assert [outcome.code for outcome in parts] == [0, 0]
-    assert "No text was left for this part" in parts[1].out
+    assert "This part has no text" in parts[1].out
     assert "never active" not in parts[1].out

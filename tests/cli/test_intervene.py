@@ -49,7 +49,7 @@ def test_the_report_has_every_part(intervene: Run, graph_file: Path):
         "Next token  (█ kept, ░ lost, ▓ won; KL(after || before) ",
         "Other features that moved most",
         "What the graph predicts  (change of the centred logit)",
-        "How it goes on",
+        "Generated text",
     ]
     places = [outcome.out.index(f"\n{title}") for title in titles]
     assert places == sorted(places)
@@ -66,7 +66,7 @@ def test_in_the_direct_regime_the_prediction_is_what_is_measured(intervene: Run,
     pairs = re.findall(r"^  \"\S+ +([+-]?\d+\.\d\d) +([+-]?\d+\.\d\d)$", section, re.MULTILINE)
     assert len(pairs) >= 5
     assert all(abs(float(predicted) - float(measured)) < 0.011 for predicted, measured in pairs)
-    assert "direct: attention, norms and MLPs are held, as edges assume" in outcome.out
+    assert "direct: attention, norms and MLPs are held fixed, as edges assume" in outcome.out
 
 
 def test_a_sweep_has_a_line_for_each_strength(intervene: Run, graph_file: Path):
@@ -102,7 +102,7 @@ def test_a_sweep_has_a_line_for_each_strength(intervene: Run, graph_file: Path):
 
 def test_features_that_the_graph_lacks_are_counted(intervene: Run, graph_file: Path):
     sink = intervene(PROMPT, "--ablate", "L0/3@0", "--ablate", "Texas", "--graph", graph_file)
-    assert "  Not in the graph, so in no prediction: 1 of 3 changed.\n" in sink.out
+    assert "  The graph lacks 1 of 3 changed features; predictions leave them out.\n" in sink.out
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_a_name_may_look_like_a_place_or_a_value(intervene: Run, graph_file: Pat
 
 def test_a_range_of_layers_is_said_and_predicts_nothing(intervene: Run, graph_file: Path):
     outcome = intervene(PROMPT, "--ablate", "L1/3@2", "--layers", "1:", "--graph", graph_file)
-    headline = "but the MLPs of layers 1 to 2 are held, changes are written there only\n"
+    headline = "but the MLPs of layers 1 to 2 are held fixed, and changes are written there only\n"
     assert f"free: the real model responds\n{headline}" in outcome.out
     section = outcome.out.split("What the graph predicts\n")[1]
-    assert section == "  Nothing for a range of layers: an edge carries all that a feature writes.\n"
+    assert section == "  Nothing with --layers: an edge carries all that a feature writes.\n"
 
 
 def test_several_strengths_are_kept_together(intervene: Run, tmp_path: Path):
@@ -181,8 +181,8 @@ def test_several_strengths_are_kept_together(intervene: Run, tmp_path: Path):
 
 def test_strengths_that_change_nothing_say_so(intervene: Run):
     outcome = intervene(PROMPT, "--scale", "L1/3@2=1", "--strengths", "-1", "2")
-    assert "No strength changes anything: a + s (changed - a), and here changed is a." in outcome.out
-    assert "Nothing changes: each feature is left" in intervene(PROMPT, "--scale", "L1/3@2=1").out
+    assert "Nothing changes at any strength: every feature keeps its value." in outcome.out
+    assert "Nothing changes: every feature keeps" in intervene(PROMPT, "--scale", "L1/3@2=1").out
 
 
 def test_what_overflows_is_one_line(intervene: Run):
@@ -196,7 +196,7 @@ def test_what_overflows_is_one_line(intervene: Run):
 
 def test_a_generated_position_by_itself(intervene: Run):
     outcome = intervene(PROMPT, "--set", "L1/3@6=9", "--generate", 4)
-    assert "  Nothing on the prompt itself: changes begin with the generated tokens.\n" in outcome.out
+    assert "  Nothing on the prompt: changes begin with the generated tokens.\n" in outcome.out
     assert refused(intervene(PROMPT, "--set", "L1/3@6=9")) == (
         "There is no position 6; the prompt has positions 0 to 4."
     )
@@ -255,8 +255,8 @@ PATCH = (
     "see clew intervene --help"
 )
 NAME = (
-    "{} is not a feature such as L12/4031@5 (positions: @5, @-1 (the last), @5- (from there on, generated "
-    "tokens too), @2:5 (2 to 4), @1,4 or @all); a supernode or a label needs --graph FILE."
+    "{} is not a feature such as L12/4031@5; a supernode or a label needs --graph FILE. Positions: @5, "
+    "@-1 (the last), @5- (from there on, generated tokens too), @2:5 (2 to 4), @1,4 or @all."
 )
 ABLATE = "--ablate", "L1/3"
 

@@ -251,8 +251,8 @@ def test_nothing_is_sent_before_somebody_agrees(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--max-cost", "1"], "a cost needs both prices, --price-in and --price-out; see clew label --help"),
-        (["--price-in", "1"], "a cost needs both prices, --price-in and --price-out; see clew label --help"),
+        (["--max-cost", "1"], "A cost needs both prices, --price-in and --price-out; see clew label --help"),
+        (["--price-in", "1"], "A cost needs both prices, --price-in and --price-out; see clew label --help"),
         (["--price-in", "-1"], "--price-in: expected a number above 0, not '-1'; see clew label --help"),
         (["--max-cost", "nan"], "--max-cost: expected a number above 0, not 'nan'; see clew label --help"),
         (["--limit", "0"], "--limit: expected a whole number from 1, not '0'; see clew label --help"),
@@ -302,7 +302,7 @@ def test_indexes_travel_as_files(run: Run, index: Path, tmp_path: Path, monkeypa
             f"Saved  {out} (6 features)\n"
         )
         assert run("index", "import", out, "--out", again).out == (
-            f"Saved  {again} (6 features; it has nothing on others)\n"
+            f"Saved  {again} (6 features; others have no record)\n"
             f"       Other commands look for it at {usual}.\n"
         )
         with open_index(again) as opened, open_index(index) as original:

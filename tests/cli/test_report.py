@@ -108,7 +108,7 @@ def test_a_conservation_gap_is_a_warning_in_words(run: Run, tmp_path: Path):
     fine = show(run, small_graph(), tmp_path)
     assert "Conservation: every row adds up to what it explains, worst gap 1e-06." in fine
     broken = show(run, small_graph().with_info(conservation=0.02), tmp_path)
-    assert "Warning: rows do not add up to what they explain: the worst is off by 2.0%" in broken
+    assert "Warning: rows do not add up to what they explain; the worst gap is 2.0%" in broken
 
 
 def test_a_long_prompt_shows_its_beginning_and_its_end(run: Run, tmp_path: Path):

@@ -44,7 +44,7 @@ def test_a_circuit_of_what_pruning_keeps(run: Run, whole: Path):
     for how in ("zero", "mean"):
         outcome = run("validate", whole, "--top", 2, "--random", 2, "--circuit", how)
         assert f"What pruning keeps  ({kept} features as a circuit)" in outcome.out
-        assert re.search(rf"^  them alone, all others at {how} +\d", outcome.out, re.MULTILINE)
+        assert re.search(rf"^  these alone, all others at {how} +\d", outcome.out, re.MULTILINE)
         assert re.search(r"^  the whole model +0\.\d", outcome.out, re.MULTILINE)
 
 

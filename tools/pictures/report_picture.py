@@ -10,7 +10,7 @@ from rich.console import Console
 
 from clew.attribution.trace import trace
 from clew.cli.reports.graph import print_report
-from clew.cli.reports.settings import ReportSettings
+from clew.cli.settings import ReportSettings
 from clew.dictionary.neurons import NeuronDictionary
 from tests.real import real_model
 

@@ -21,28 +21,28 @@ class PromptSettings:
     """The tokenization of a prompt."""
 
     sink: str | None = None
-    """Text of the first token, which soaks up attention; "none" for none (by default chosen)."""
+    """First token, which soaks up attention: its text, or "none" (by default chosen)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TraceSettings(PromptSettings, Thresholds):
     """Targets, features and thresholds of a trace; every default is a recommendation.
 
-    Features that pruning at the thresholds keeps get output tokens; the graph stays whole.
+    The graph is not pruned; the thresholds choose the features that get output tokens.
     """
 
     targets: TargetRequest | Sequence[TargetRequest] | None = None
     """Next tokens to explain: text, id or 'A minus B' (by default the likeliest)."""
     max_targets: Annotated[int, Ge(1), Le(1000)] = 10
-    """Explain at most so many of the likeliest tokens."""
+    """Most tokens to explain."""
     target_probability: Share = 0.95
-    """Explain as few of the likeliest tokens as reach this probability together."""
+    """Explain the likeliest tokens until they reach this total probability."""
     max_nodes: Annotated[int, Ge(1)] = 4096
-    """Make nodes of at most so many features; the others are part of the error nodes."""
+    """Most features that become nodes."""
     selection: Literal["attribution", "influence"] = "attribution"
-    """Choose features by total attribution, or by influence (as published, but slower)."""
+    """Rank features by attribution (fast) or by influence (as published)."""
     memory: Annotated[int, Ge(16 * 2**20)] = 96 * 2**20
-    """Bytes that computing edges may take, besides the model and the graph."""
+    """Bytes for computing edges, besides the model and the graph."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,32 +9,6 @@ from pathlib import Path
 from clew.feature import Feature, FeatureAt, suggestion
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """A reader of whole numbers from `least` on."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise ArgumentTypeError(f"expected a whole number from {least}, not {text!r}")
-        return number
-
-    return read
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    """A reader of one of several words."""
-
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ArgumentTypeError(f"expected {', '.join(choices[:-1])} or {choices[-1]}, not {text!r}")
-        return text
-
-    return read
-
-
 def feature(text: str) -> Feature:
     """`L12/4031`."""
     named = Feature.match(text)

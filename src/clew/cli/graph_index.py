@@ -37,9 +37,9 @@ def with_labels_of_index(graph: Graph) -> Graph:
 
 @contextmanager
 def index_of_graph(graph: Graph, path: Path | None) -> Iterator[Index | None]:
-    """The index at `path`, or else the one in its usual place; None where none can be read.
+    """The index at `path`, or else the one in its usual place; None if that cannot be read.
 
-    Raises `ClewError` where the one at `path` cannot be read.
+    Raises `ClewError` if the one at `path` cannot be read.
     """
     from clew.index.storage.index import open_index
     from clew.index.storage.locations import find_index
@@ -57,10 +57,10 @@ def index_of_graph(graph: Graph, path: Path | None) -> Iterator[Index | None]:
 
 
 def _warn_of_differences(graph: Graph, index: Index) -> None:
-    about, info = index.metadata, graph.info
+    metadata, info = index.metadata, graph.info
     for kind, of_index, of_graph in (
-        ("model", about.model, info.model),
-        ("dictionary", about.dictionary, info.dictionary),
+        ("model", metadata.model, info.model),
+        ("dictionary", metadata.dictionary, info.dictionary),
     ):
         if of_index and of_graph and of_index != of_graph:
             print(

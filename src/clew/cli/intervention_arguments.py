@@ -108,12 +108,12 @@ def number(text: str) -> float:
 
 
 def check_names(changes: list[Change], has_graph: bool) -> None:
-    """Raise `ClewError` for a name that is not a feature where no graph could know it."""
+    """Raise `ClewError` for a name that is not a feature if no graph is given."""
     for each in changes:
         if not has_graph and Feature.match(each.node) is None:
             raise ClewError(
-                f"{each.node!r} is not a feature such as L12/4031@5 (positions: {POSITIONS}); a supernode or "
-                f"a label needs --graph FILE.{suggestion(each.node)}"
+                f"{each.node!r} is not a feature such as L12/4031@5; a supernode or a label needs --graph "
+                f"FILE. Positions: {POSITIONS}.{suggestion(each.node)}"
             )
 
 

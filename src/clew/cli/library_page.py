@@ -20,7 +20,7 @@ def add_library(group: argparse._ActionsContainer) -> None:
         "--library",
         type=Path,
         metavar="DIR",
-        help="the folder of the graphs (default: clew's own in your data folder)",
+        help="folder of the library (default: the one in your data folder)",
     )
 
 
@@ -58,7 +58,7 @@ def serve_until_stopped(
             line = "  Anybody with this link can use the page; the connection is not encrypted."
             console.print(line, style="dim", soft_wrap=True)
         console.print("  Press Ctrl-C to stop.", style="dim")
-    if open_browser:  # it may take its time, and the socket already listens
+    if open_browser:  # a slow browser must not delay the server; the socket already listens
         threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
     try:
         serve(address, library, ModelCache(memory, model), index_files)

@@ -1,4 +1,4 @@
-"""The `clew` command: runs a subcommand and says in one line what went wrong."""
+"""The `clew` command: runs a subcommand; an error becomes one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clew.cli.parser import parse
 from clew.errors import ClewError
 
 PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?", "░": "-", "▓": "+"}
-"""For terminals and files whose encoding lacks these; bars become number signs."""
+"""Replacements for characters that an encoding lacks; bars become number signs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 
 def _allow_any_text() -> None:
-    """Let no token stop a report whose reader's encoding lacks a character of it."""
+    """Replace characters that the encoding of the output lacks, so that no token stops a report."""
 
     def substitute(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):

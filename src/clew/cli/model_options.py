@@ -22,14 +22,14 @@ def add_prompt(parser: argparse.ArgumentParser, help: str) -> None:
 
 def add_tokens(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--tokens", type=token_ids, metavar="IDS", help="token ids such as 2,17,45, in place of PROMPT"
+        "--tokens", type=token_ids, metavar="IDS", help="token ids in place of PROMPT, such as 2,17,45"
     )
 
 
 def prompt_of(arguments: argparse.Namespace, before: str = "") -> str | list[int]:
-    """The prompt, or the ids of `--tokens`; raises `ClewError` unless there is one of both.
+    """The prompt, or the ids of `--tokens`; raises `ClewError` unless exactly one is given.
 
-    The message says that a prompt stands `before` an option that takes several values.
+    `before` is an option with several values, which would swallow a prompt behind it.
     """
     prompt: str | None = arguments.prompt
     ids: list[int] | None = arguments.tokens
@@ -51,12 +51,12 @@ def add_model(group: argparse._ArgumentGroup) -> None:
 
 
 def add_overrides(group: argparse._ActionsContainer) -> None:
-    """Options that correct or complete what the files of transcoders say."""
+    """Options that correct or complete the files of transcoders."""
     add_options(group, LoadSettings, read_point="POINT", write_point="POINT", k="N")
 
 
 def add_machine(group: argparse._ArgumentGroup) -> None:
-    """Options that say how a model is computed."""
+    """Options of device, number format and memory."""
     add_options(group, LoadSettings, device="D", dtype="T", low_memory="")
 
 

@@ -58,7 +58,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "trace": trace,
     "intervene": intervene,
     "dictionary": CommandGroup(
-        "look at published transcoders, or save them in one format",
+        "measure published transcoders, or save them in one format",
         "ACTION ...",
         """\
 example:
@@ -67,7 +67,7 @@ example:
         {"inspect": dictionary_inspect, "save": dictionary_save},
     ),
     "index": CommandGroup(
-        "find out from texts on what every feature fires",
+        "record on which texts features fire",
         "[make | merge | show | cut | export | import] ...",
         """\
 example:
@@ -101,7 +101,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
-        # argparse measures options alone; the longest command should not need a line of its own either.
+        # argparse aligns options only; this makes room for the names of commands too.
         self._action_max_length = max(map(len, COMMANDS)) + 4
 
 
@@ -109,6 +109,8 @@ class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` whose complaints are `ClewError`s of one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
+        command = self.prog.removeprefix("clew ")
+        message = message.replace("the following arguments are required:", f"{command} needs")
         see = " See" if message.endswith("?") else "; see"
         raise ClewError(f"{message.removeprefix('argument ')}{see} {self.prog} --help")
 
@@ -137,7 +139,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
     if first and first not in COMMANDS:
         raise ClewError(
-            f"there is no command {first!r}; the commands are {', '.join(COMMANDS)}; see clew --help"
+            f"There is no command {first!r}; the commands are {', '.join(COMMANDS)}; see clew --help"
         )
     group = COMMANDS.get(first)
     if isinstance(group, CommandGroup) and second and second not in group.actions:

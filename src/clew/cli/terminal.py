@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.cells import cell_len
@@ -22,12 +22,12 @@ BAR = 24
 FEWEST_CELLS = 16
 """Smallest width of the last column, in cells."""
 LEAST_WIDTH = 72
-"""Narrower terminals wrap by themselves: no name is ever cut."""
+"""Cells; a narrower terminal wraps lines by itself, so no name is cut."""
 
 
 @contextmanager
 def page() -> Iterator[Console]:
-    """Stdout, with no text taken for markup and no number coloured; written at once, lines trimmed."""
+    """A console on stdout that prints text as it is; all is written at the end, without trailing spaces."""
     console = Console(markup=False, highlight=False, emoji=False)
     console.width = max(console.width, LEAST_WIDTH)
     with console.capture() as captured:
@@ -42,18 +42,21 @@ def bar(share: float) -> str:
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
-def table(*headers: str, right: Iterable[int] = (), no_wrap: bool = False) -> Table:
-    """A table without lines, its columns two cells apart; the columns `right` are aligned right."""
-    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for header in headers:
-        rows.add_column(header, no_wrap=no_wrap)
-    for column in right:
-        rows.columns[column].justify = "right"
+def table(*headers: str, right: Collection[int] = (), no_wrap: bool | Collection[int] = False) -> Table:
+    """A table without lines, its columns two cells apart, and without a header row if all headers are empty.
+
+    Columns in `right` are aligned right; columns in `no_wrap` (all for True) stay on one line.
+    """
+    unbroken = range(len(headers)) if no_wrap is True else no_wrap or ()
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(headers))
+    for number, header in enumerate(headers):
+        justify = "right" if number in right else "left"
+        rows.add_column(header, justify=justify, no_wrap=number in unbroken)
     return rows
 
 
 class AsManyAsFit:
-    """A label and tokens on one line: as many whole ones as there is room for."""
+    """A label and as many whole tokens as fit on one line."""
 
     def __init__(self, label: str, tokens: list[str]) -> None:
         self.label, self.tokens = label, tokens
@@ -85,7 +88,7 @@ def print_indented(console: Console, content: Table | str, style: str = "") -> N
 
 
 def readable(text: str) -> str:
-    """The text with escapes for what a terminal could take for a command, or not show."""
+    """The text with escapes in place of control characters and others that do not print."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -100,19 +103,19 @@ def target_name(target: Target) -> str:
 
 
 def main_target(graph: Graph) -> str:
-    """The name of the target that weighs most."""
+    """The name of the target with the largest weight."""
     return target_name(max(graph.info.targets, key=lambda target: target.weight))
 
 
 def target_text(text: str, *, is_difference: bool) -> str:
-    """The same from a target's text alone."""
+    """A target's name from its text alone."""
     if is_difference and " minus " in text:
         return " minus ".join(token(side) for side in text.split(" minus ", 1))
     return token(text)
 
 
 def node_name(graph: Graph, node: int) -> str:
-    """The same as `Graph.node_name`, but an output without its weight."""
+    """A node's name, as of `Graph.node_name`, but an output without its weight."""
     if graph.node_kind[node] == NodeKind.TARGET:
         return target_name(graph.info.targets[node - int(graph.of_kind(NodeKind.TARGET)[0])])
     return readable(graph.node_name(node))
@@ -126,7 +129,7 @@ def promoted(graph: Graph, node: int) -> list[str]:
 
 
 def percent(share: float, decimals: int = 1) -> str:
-    """`80.6%`; what would round to nothing but is something becomes `<0.1%`."""
+    """`80.6%`; a share too small for its decimals becomes `<0.1%`."""
     least = 10.0**-decimals
     return f"<{least:g}%" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f}%"
 
@@ -141,6 +144,18 @@ def size(n_bytes: int) -> str:
     return f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"
 
 
+def influence(graph: Graph, node: int) -> str:
+    """A node's share of the influence."""
+    return percent(float(graph.node_influence[node]) / (float(graph.target_weight.sum()) or 1.0))
+
+
+def cut(text: str, width: int) -> Text:
+    """The start of a text, cut to `width` cells."""
+    shown = Text(text)
+    shown.truncate(width, overflow="ellipsis")
+    return shown
+
+
 def lines_of(items: Iterable[str], width: int, gap: str = "  ") -> list[str]:
     """Items side by side in lines of at most `width` cells; none is broken."""
     lines: list[str] = []
@@ -153,7 +168,7 @@ def lines_of(items: Iterable[str], width: int, gap: str = "  ") -> list[str]:
 
 
 def shortened(text: str, width: int) -> str:
-    """The end of a text too long for `width` cells: of a prompt, that is what matters."""
+    """The end of a text, cut to `width` cells; a prompt's end matters most."""
     if cell_len(text) <= width:
         return text
     while cell_len(text) > width - 1:

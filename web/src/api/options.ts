@@ -31,7 +31,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "Text of the first token, which soaks up attention; \"none\" for none (by default chosen)."
+    "sentence": "First token, which soaks up attention: its text, or \"none\" (by default chosen)."
   },
   "targets": {
     "default": null,
@@ -47,7 +47,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 1000,
     "choices": [],
-    "sentence": "Explain at most so many of the likeliest tokens."
+    "sentence": "Most tokens to explain."
   },
   "target_probability": {
     "default": 0.95,
@@ -55,7 +55,7 @@ export const TRACE_OPTIONS = {
     "above": 0,
     "maximum": 1,
     "choices": [],
-    "sentence": "Explain as few of the likeliest tokens as reach this probability together."
+    "sentence": "Explain the likeliest tokens until they reach this total probability."
   },
   "max_nodes": {
     "default": 4096,
@@ -63,7 +63,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 100000,
     "choices": [],
-    "sentence": "Make nodes of at most so many features; the others are part of the error nodes."
+    "sentence": "Most features that become nodes."
   },
   "selection": {
     "default": "attribution",
@@ -74,7 +74,7 @@ export const TRACE_OPTIONS = {
       "attribution",
       "influence"
     ],
-    "sentence": "Choose features by total attribution, or by influence (as published, but slower)."
+    "sentence": "Rank features by attribution (fast) or by influence (as published)."
   },
   "memory": {
     "default": 100663296,
@@ -82,7 +82,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": 1073741824,
     "choices": [],
-    "sentence": "Bytes that computing edges may take, besides the model and the graph."
+    "sentence": "Bytes for computing edges, besides the model and the graph."
   },
   "name": {
     "default": null,

@@ -705,33 +705,33 @@ export interface components {
              * @default 0.98
              */
             edge_threshold: number;
-            /** @description Text of the first token, which soaks up attention; "none" for none (by default chosen). */
+            /** @description First token, which soaks up attention: its text, or "none" (by default chosen). */
             sink: string | null;
             /** @description Next tokens to explain: text, id or 'A minus B' (by default the likeliest). */
             targets: string[] | null;
             /**
-             * @description Explain at most so many of the likeliest tokens.
+             * @description Most tokens to explain.
              * @default 10
              */
             max_targets: number;
             /**
-             * @description Explain as few of the likeliest tokens as reach this probability together.
+             * @description Explain the likeliest tokens until they reach this total probability.
              * @default 0.95
              */
             target_probability: number;
             /**
-             * @description Make nodes of at most so many features; the others are part of the error nodes.
+             * @description Most features that become nodes.
              * @default 4096
              */
             max_nodes: number;
             /**
-             * @description Choose features by total attribution, or by influence (as published, but slower).
+             * @description Rank features by attribution (fast) or by influence (as published).
              * @default attribution
              * @enum {string}
              */
             selection: "attribution" | "influence";
             /**
-             * @description Bytes that computing edges may take, besides the model and the graph.
+             * @description Bytes for computing edges, besides the model and the graph.
              * @default 100663296
              */
             memory: number;

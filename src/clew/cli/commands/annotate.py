@@ -12,7 +12,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.files import check_writable
 
-SUMMARY = "name nodes of a graph, and group them as supernodes"
+SUMMARY = "label, pin and group nodes of a graph"
 USAGE = "FILE [options]"
 EXAMPLE = """\
 example:
@@ -22,23 +22,18 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
-    what = parser.add_argument_group("what to add (options may be repeated)")
+    what = parser.add_argument_group("annotations (options may be repeated)")
     for option, metavar, read, text in (
-        (
-            "--label",
-            "NODE=TEXT",
-            _label,
-            "label a node (L24/1005@5) or a feature at all positions (L24/1005)",
-        ),
+        ("--label", "NODE=TEXT", _label, "label a node (L24/1005@5), or a feature everywhere (L24/1005)"),
         ("--group", "NAME=NODE,...", _group, "group these nodes as the supernode NAME"),
         ("--pin", "NODE", str, "pin a node"),
     ):
         what.add_argument(option, action="append", default=[], type=read, metavar=metavar, help=text)
-    parser.add_argument_group("where it goes").add_argument(
+    parser.add_argument_group("output").add_argument(
         "--out",
         type=_graph_file,
         metavar="FILE",
-        help="save the graph here, as .clew or .json (default: in FILE)",
+        help="save the graph here, as .clew or .json (default: FILE)",
     )
 
 

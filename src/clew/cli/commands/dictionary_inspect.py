@@ -22,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dictionary", metavar="REF", help="a folder, a file or a hub reference")
     add_option(parser, LoadSettings, "reference", flag="--model", metavar="NAME")
     parser.add_argument(
-        "--text", metavar="FILE", type=Path, help="measure on this text (default: a built-in one)"
+        "--text", metavar="FILE", type=Path, help="text to measure on (default: a built-in one)"
     )
     add_overrides(parser.add_argument_group("corrections of the files"))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse a text that cannot be read, before anything is loaded."""
+    """Check the text before anything is loaded."""
     from clew.cli.progress import Progress
     from clew.cli.reports.dictionary import print_dictionary
     from clew.cli.terminal import page
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.facade import load_model
 
     if arguments.dictionary == "neurons":
-        raise ClewError("neurons are the model's own MLPs, so there is nothing to measure; name transcoders.")
+        raise ClewError("Neurons are the model's own MLPs, so there is nothing to measure; name transcoders.")
     text = TEXT if arguments.text is None else _text(arguments.text)
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)

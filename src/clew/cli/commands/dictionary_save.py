@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse a folder that holds something, before anything is read."""
+    """Check that the folder is new or empty before anything is read."""
     from clew.cli.progress import Progress
     from clew.cli.terminal import size
     from clew.dictionary.formats.circuit_tracer_writer import save_transcoders

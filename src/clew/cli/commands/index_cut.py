@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clew.cli.arguments import whole_number
+from clew.cli.options import add_options
+from clew.cli.settings import CutSettings
 
 SUMMARY = "write a small index of the features of some graphs"
 USAGE = "INDEX --graph FILE ... --out SMALL [options]"
@@ -21,12 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--graph", metavar="FILE", nargs="+", required=True, help="keep the features of these graphs"
     )
     parser.add_argument("--out", metavar="SMALL", type=Path, required=True, help="the index to write")
-    parser.add_argument(
-        "--examples",
-        type=whole_number(0),
-        metavar="N",
-        help="keep at most so many texts of each kind (default: all)",
-    )
+    add_options(parser, CutSettings, examples="N")
 
 
 def run(arguments: argparse.Namespace) -> None:

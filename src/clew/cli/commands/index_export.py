@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import one_of, whole_number
+from clew.cli.options import add_options
+from clew.cli.settings import ExportSettings
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
@@ -23,29 +24,21 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="INDEX", type=Path, help="an index")
+    add_options(parser, ExportSettings, format="FORM")
     parser.add_argument(
-        "--format",
-        type=one_of("json", "packed"),
-        default="json",
-        metavar="FORM",
-        help="json (one file for each feature) or packed (one for each layer; default: %(default)s)",
+        "--graph",
+        metavar="FILE",
+        nargs="+",
+        help="features to write: those of these graphs (default: all that were ever active)",
     )
-    parser.add_argument(
-        "--graph", metavar="FILE", nargs="+", help="only the features of these graphs (default: all seen)"
-    )
-    parser.add_argument(
-        "--examples",
-        type=whole_number(0),
-        metavar="N",
-        help="keep at most so many texts of each kind (default: all)",
-    )
+    add_options(parser, ExportSettings, examples="N")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="the folder to write, new or empty"
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Leave out features that were never active, unless a graph has them."""
+    """Write the features that were ever active, or those of graphs."""
     from clew.cli.progress import Progress
     from clew.index.exchange.exporting import export_index
     from clew.index.storage.index import open_index

@@ -16,21 +16,29 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="DIR|FILE", type=Path, help="a folder of detail files, or one file")
     parser.add_argument("--out", metavar="INDEX", type=Path, required=True, help="the index to make")
-    parser.add_argument("--model", metavar="NAME", default="", help="their model (default: as the files say)")
     parser.add_argument(
-        "--dictionary", metavar="REF", default="", help="their dictionary (default: as the files say)"
+        "--model",
+        metavar="NAME",
+        default="",
+        help="model of the features (default: the one that the files name)",
+    )
+    parser.add_argument(
+        "--dictionary",
+        metavar="REF",
+        default="",
+        help="dictionary of the features (default: the one that the files name)",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the index when everything is read."""
+    """Read everything, then write the index."""
     from clew.cli.progress import Progress
     from clew.index.exchange.importing import import_details
 
     with Progress() as progress:
         progress.stage(f"Reading {arguments.source}")
         count = import_details(arguments.source, arguments.out, arguments.model, arguments.dictionary)
-    print(f"Saved  {arguments.out} ({count:,} features; it has nothing on others)")
+    print(f"Saved  {arguments.out} ({count:,} features; others have no record)")
     _print_location(arguments.out)
 
 
@@ -40,10 +48,10 @@ def _print_location(out: Path) -> None:
     from clew.index.storage.locations import default_location
 
     with open_index(out) as index:
-        about = index.metadata
-    if not about.model:
+        metadata = index.metadata
+    if not metadata.model:
         print("       The files do not name a model; pass --model NAME.")
     elif (
-        location := default_location(about.model, about.dictionary)
+        location := default_location(metadata.model, metadata.dictionary)
     ).resolve() != out.expanduser().resolve():
         print(f"       Other commands look for it at {location}.")

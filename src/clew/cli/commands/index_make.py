@@ -1,4 +1,4 @@
-"""`clew index`: read texts once and record on what every feature fires."""
+"""`clew index make`: read texts and record where each feature fires."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clew.cli.progress import Progress
     from clew.index.creation.new_index import NewIndex
 
-SUMMARY = "read texts once and record on what every feature fires"
+SUMMARY = "read texts and record where each feature fires"
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
 example:
@@ -28,11 +28,11 @@ example:
   clew index --data more.jsonl.gz --shard 1/2 --out part1.sqlite3"""
 
 SECONDS_BETWEEN_LINES = 30.0
-"""For a log, which shows no bars."""
+"""Seconds between lines in a log, which shows no bars."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    texts = parser.add_argument_group("what to read")
+    texts = parser.add_argument_group("texts")
     texts.add_argument(
         "--data",
         nargs="+",
@@ -41,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files or folders: .txt, .jsonl, .json, .gz of these, .parquet",
     )
     add_options(texts, IndexSettings, tokens="T")
-    add_model(parser.add_argument_group("of which model"))
-    output = parser.add_argument_group("where it goes")
+    add_model(parser.add_argument_group("model"))
+    output = parser.add_argument_group("output")
     add_option(output, IndexSettings, "out", metavar="FILE", type=Path)
     add_options(output, IndexSettings, resume="", replace="")
     add_option(output, IndexSettings, "shard", metavar="I/N", type=shard, default=argparse.SUPPRESS)
-    add_machine(parser.add_argument_group("how it is computed"))
+    add_machine(parser.add_argument_group("computation"))
 
 
 def shard(text: str) -> tuple[int, int]:
@@ -58,7 +58,7 @@ def shard(text: str) -> tuple[int, int]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse texts that do not exist before a model is loaded."""
+    """Check the texts and the place of the index before a model is loaded."""
     from clew.cli.progress import Progress
     from clew.index.creation.corpus import find_files
     from clew.index.creation.new_index import make_index
@@ -157,23 +157,22 @@ def _warn_of_skipped(skipped: dict[str, list[Path]]) -> None:
 
 def _print_done(made: NewIndex) -> None:
     if not made.read:
-        print(
-            f"{made.path} is complete already, so nothing was read; --replace makes a new one in its place."
-        )
+        print(f"{made.path} is already complete, so nothing was read; pass --replace to make it anew.")
         return
     from clew.cli.terminal import size
     from clew.index.storage.index import open_index
 
-    about, out = made.metadata, made.path
+    metadata, out = made.metadata, made.path
     with open_index(out) as index:
         seen = index.count_seen()
-    never = about.n_features - seen
-    read = f"{about.positions:,} tokens of {about.texts:,} text{'s' * (about.texts != 1)}"
-    features = f"{about.n_features:,} features of {about.n_layers} layers"
+    never = metadata.n_features - seen
+    read = f"{metadata.positions:,} tokens of {metadata.texts:,} text{'s' * (metadata.texts != 1)}"
+    features = f"{metadata.n_features:,} features of {metadata.n_layers} layers"
     print(f"Saved  {out} ({features} on {read}, {size(out.stat().st_size)})")
-    if not about.positions:
-        print("       No text was left for this part; use fewer parts or more text.")
+    if not metadata.positions:
+        print("       This part has no text; use fewer parts or more text.")
     if made.labels:
-        print(f"       {made.labels:,} labels were taken over from the old index")
-    if never and about.positions:
-        print(f"       {never:,} features were never active in these texts")
+        labels = "1 label was" if made.labels == 1 else f"{made.labels:,} labels were"
+        print(f"       {labels} copied from the old index.")
+    if never and metadata.positions:
+        print(f"       {never:,} features were never active in these texts.")

@@ -15,7 +15,7 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=Path, help="the index to write")
-    parser.add_argument("shards", metavar="SHARD", type=Path, nargs="+", help="all parts of it")
+    parser.add_argument("shards", metavar="SHARD", type=Path, nargs="+", help="all its parts")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     with Progress() as progress:
         progress.stage(f"Merging {len(arguments.shards)} shards")
-        about = merge_shards(
+        metadata = merge_shards(
             out, arguments.shards, lambda phase, done, total: progress.work("Merging", done, total)
         )
-    facts = f"{about.n_features:,} features on {about.positions:,} tokens, {size(out.stat().st_size)}"
+    facts = f"{metadata.n_features:,} features on {metadata.positions:,} tokens, {size(out.stat().st_size)}"
     print(f"Saved  {out} ({facts})")

@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clew.cli.arguments import feature, whole_number
+from clew.cli.arguments import feature
+from clew.cli.options import add_options
+from clew.cli.settings import FeatureReportSettings
 from clew.errors import ClewError
 
 if TYPE_CHECKING:
     from clew.feature import Feature
     from clew.index.storage.index import Index
 
-SUMMARY = "print what an index knows of one feature"
+SUMMARY = "print the record of one feature"
 USAGE = "FILE FEATURE [options]"
 EXAMPLE = """\
 example:
@@ -24,13 +26,7 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="an index")
     parser.add_argument("feature", metavar="FEATURE", type=feature, help="a feature, such as L12/403")
-    parser.add_argument(
-        "--examples",
-        type=whole_number(0),
-        default=5,
-        metavar="N",
-        help="texts of each kind (default: %(default)s)",
-    )
+    add_options(parser, FeatureReportSettings, examples="N")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,7 +51,7 @@ def _reason(index: Index, named: Feature) -> str:
     if named.layer >= len(widths):
         has = f"layers 0 to {len(widths) - 1}"
     elif widths[named.layer]:
-        has = f"features 0 to {widths[named.layer] - 1} in layer {named.layer}"
+        has = f"features 0 to {widths[named.layer] - 1:,} in layer {named.layer}"
     else:
         has = f"none in layer {named.layer}"
     return f"has no feature {named}; it has {has}"

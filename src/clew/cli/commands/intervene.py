@@ -1,4 +1,4 @@
-"""`clew intervene`: change features on a prompt, and print what the model does then."""
+"""`clew intervene`: change features on a prompt, and print the effects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import PromptSettings
-from clew.cli.arguments import file_ending_in, whole_number
+from clew.cli.arguments import file_ending_in
 from clew.cli.intervention_arguments import change, check_names, layer_range, number
 from clew.cli.model_options import add_machine, add_model, add_prompt, add_tokens, load_model, prompt_of
 from clew.cli.options import add_option, add_options, settings_of
+from clew.cli.settings import InterventionReportSettings
 from clew.errors import ClewError
 from clew.files import check_writable
 from clew.intervention.settings import GenerationSettings, InterveneCall, InterventionSettings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from clew.intervention.generation import Generation
     from clew.intervention.result import InterventionResult
 
-SUMMARY = "change features on a prompt and see what the model does then"
+SUMMARY = "change features on a prompt and measure the effect"
 USAGE = "PROMPT [options]"
 EXAMPLE = """\
 example:
@@ -31,24 +32,24 @@ example:
   clew intervene "The opposite of hot is" --scale L24/1005@all=-2 --generate 20"""
 
 CHANGES = (
-    ("set", "NODE=V", "give a feature this activation: L12/4031@5=0"),
-    ("add", "NODE=V", "add V to its activation"),
-    ("scale", "NODE=V", "multiply its activation by V; -2 reverses and doubles it"),
-    ("ablate", "NODE", "set it to 0; @all, @5-, @2:5, @1,4 or @-1 name other positions"),
-    ("patch", "NODE=TEXT", "take its activation on the prompt TEXT; @4:TEXT takes that of position 4"),
+    ("set", "NODE=V", "set the activation of a feature to V: L12/4031@5=0"),
+    ("add", "NODE=V", "add V to the activation"),
+    ("scale", "NODE=V", "multiply the activation by V"),
+    ("ablate", "NODE", "set the activation to 0; for positions, write @5, @all, @5-, @2:5, @1,4 or @-1"),
+    ("patch", "NODE=TEXT", "take the activation on another prompt: TEXT, or @4:TEXT for its position 4"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_prompt(parser, "the text on which features are changed")
-    _add_changes(parser.add_argument_group("what to change (options may be repeated)"))
-    response = parser.add_argument_group("what responds")
+    add_prompt(parser, "text on which features are changed")
+    _add_changes(parser.add_argument_group("changes (options may be repeated)"))
+    response = parser.add_argument_group("response of the model")
     add_options(response, InterventionSettings, regime="R")
     response.add_argument(
         "--layers",
         type=layer_range,
         metavar="A:B",
-        help="write changes at layers A to B - 1 only, and hold their MLPs fixed",
+        help="write changes at layers A to B - 1 only; the MLPs of these layers are held fixed",
     )
     add_option(
         response,
@@ -57,25 +58,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         flag="--generate",
         metavar="N",
         default=None,
-        help="generate N tokens, without and with the changes",
+        help="generate N tokens without the changes, and N with them",
     )
     add_option(response, GenerationSettings, "temperature", metavar="T", default=SUPPRESS)
     add_option(response, GenerationSettings, "seed", metavar="N", default=SUPPRESS)
-    model = parser.add_argument_group("of which model")
+    model = parser.add_argument_group("model")
     add_tokens(model)
     add_model(model)
     add_options(model, PromptSettings, sink="TOKEN")
-    output = parser.add_argument_group("what to show")
-    output.add_argument(
-        "--top", type=whole_number(0), default=10, metavar="N", help="features to list (default: %(default)s)"
-    )
+    output = parser.add_argument_group("output")
+    add_options(output, InterventionReportSettings, top="N")
     output.add_argument(
         "--save",
         type=file_ending_in(".safetensors"),
         metavar="FILE",
-        help="save logits and features here, as FILE.safetensors",
+        help="save logits and features in FILE.safetensors",
     )
-    add_machine(parser.add_argument_group("how it is computed"))
+    add_machine(parser.add_argument_group("computation"))
 
 
 def _add_changes(group: argparse._ArgumentGroup) -> None:
@@ -86,13 +85,13 @@ def _add_changes(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--graph",
         metavar="FILE",
-        help="a graph of PROMPT: its supernodes and labels name features, its predictions are compared",
+        help="graph of PROMPT, to compare with; NODE may be one of its supernodes or labels",
     )
     add_option(group, InterventionSettings, "strengths", nargs="+", type=number, metavar="S")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is loaded; save before printing, so nothing is lost."""
+    """Check the arguments before anything is loaded; save before printing, so nothing is lost."""
     prompt = prompt_of(arguments, "--strengths" if arguments.strengths else "")
     _check(arguments)
     from clew.cli.progress import Progress

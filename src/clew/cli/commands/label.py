@@ -41,27 +41,29 @@ PROTECTED = {
     (True, False): frozenset({"person", "model"}),
     (True, True): frozenset({"person"}),
 }
-"""Sources whose labels stay, by whether a language model is asked and whether to label again."""
+"""Sources whose labels stay; keys: a language model is asked, features are labelled again."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="INDEX", nargs="?", help="an index (default: that of the model)")
+    parser.add_argument("file", metavar="INDEX", nargs="?", help="an index (default: the one of the model)")
     add_option(parser, LoadSettings, "reference", flag="--model", metavar="NAME")
     add_option(parser, LoadSettings, "dictionary", metavar="REF")
-    which = parser.add_argument_group("which features (default: the most frequent)")
-    which.add_argument("--graph", metavar="FILE", help="the features of a graph, the most influential first")
+    which = parser.add_argument_group("features (by default the most frequent)")
     which.add_argument(
-        "--features", type=features, metavar="LIST", help="these features, such as L12/4031,L3/7"
+        "--graph", metavar="FILE", help="label the features of a graph, the most influential first"
+    )
+    which.add_argument(
+        "--features", type=features, metavar="LIST", help="label these features, such as L12/4031,L3/7"
     )
     add_options(which, LabelSettings, limit="N", from_tokens="", relabel="")
-    whom = parser.add_argument_group("whom to ask")
+    whom = parser.add_argument_group("language model")
     add_options(
         whom, EndpointSettings, base_url="URL", api_model="NAME", api_key_from="VARIABLE", timeout="S"
     )
-    limits = parser.add_argument_group("how much, how fast")
+    limits = parser.add_argument_group("limits")
     add_options(limits, LabelLimits, price_in="P", price_out="P", max_cost="P", max_requests="N")
     add_options(limits, LabelLimits, requests_per_minute="N", tokens_per_minute="N", parallel="N")
-    limits.add_argument("--yes", action="store_true", help="do not ask before it starts")
+    limits.add_argument("--yes", action="store_true", help="start without a question")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -93,7 +95,7 @@ def _check(arguments: argparse.Namespace, settings: LabelSettings) -> None:
         raise ClewError("label takes --graph or --features, not both; see clew label --help")
     prices = settings.price_in, settings.price_out
     if None in prices and (settings.max_cost is not None or prices != (None, None)):
-        raise ClewError("a cost needs both prices, --price-in and --price-out; see clew label --help")
+        raise ClewError("A cost needs both prices, --price-in and --price-out; see clew label --help")
 
 
 def _service(settings: LabelSettings) -> ChatModel:
@@ -125,7 +127,7 @@ def _index_file(arguments: argparse.Namespace) -> Path:
 
 
 def _chosen(arguments: argparse.Namespace, settings: LabelSettings, index: Index) -> Sides:
-    """The features to label, in order, and the side of each where a graph tells it."""
+    """The features to label, in order, and the sign of each if a graph shows it."""
     from clew.graph.reader import open_graph
     from clew.index.labels.graph_features import sides_by_influence
 

@@ -9,7 +9,7 @@ from clew.cli.library_page import add_library, open_library, serve_until_stopped
 from clew.cli.options import GIBIBYTE, add_option, add_options
 from clew.server.settings import ServeSettings
 
-SUMMARY = "open a page to explore graphs, make new ones and test them"
+SUMMARY = "open a page to explore, make and test graphs"
 USAGE = "[FILE ...] [options]"
 EXAMPLE = """\
 example:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="graphs to put into the library; the last is opened",
+        help="graphs to add to the library; the last one is opened",
     )
     add_library(parser)
     parser.add_argument(
@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="an index of features, besides those in your data folder; may be repeated",
+        help="another index, besides those in your data folder (may be repeated)",
     )
     add_option(parser, ServeSettings, "memory_budget", unit=GIBIBYTE, metavar="GIB")
-    address = parser.add_argument_group("where it listens")
+    address = parser.add_argument_group("address")
     add_options(address, ServeSettings, port="N", host="ADDRESS")
     address.add_argument("--no-open", action="store_true", help="do not open a browser")
 

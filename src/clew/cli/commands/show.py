@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clew.cli.arguments import feature_maybe_at
 from clew.cli.options import add_option, add_options, settings_of
-from clew.cli.reports.settings import ReportSettings
+from clew.cli.settings import FeatureReportSettings, ReportSettings
 from clew.graph.thresholds import Thresholds
 from clew.options import options_of
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from clew.graph.graph import Graph
     from clew.index.storage.index import Index
 
-SUMMARY = "print what is in a graph file"
+SUMMARY = "print the report of a graph"
 USAGE = "FILE [options]"
 EXAMPLE = """\
 example:
   clew trace "The capital of France is" --out paris.clew
   clew show paris.clew --top 30"""
 
-EXAMPLES_OF_ONE = 5
-"""Texts of each kind that `--feature` prints where `--examples` is not given."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .clew file, or a graph in Neuronpedia's JSON")
     add_options(parser, ReportSettings, groups="N", top="N", paths="N")
-    meaning = parser.add_argument_group("what its features mean")
+    meaning = parser.add_argument_group("meaning of features")
     meaning.add_argument(
-        "--index", type=Path, metavar="INDEX", help="their index (default: the one in your data folder)"
+        "--index",
+        type=Path,
+        metavar="INDEX",
+        help="index of the features (default: the one in your data folder)",
     )
     add_option(meaning, ReportSettings, "examples", metavar="N", default=argparse.SUPPRESS)
     meaning.add_argument(
         "--feature",
         type=feature_maybe_at,
         metavar="NAME",
-        help="print all about one feature, such as L12/403 or L12/403@5",
+        help="print one feature only, such as L12/403 or L12/403@5",
     )
 
 
@@ -82,8 +82,8 @@ def _print_feature(arguments: argparse.Namespace, graph: Graph, index: Index | N
     from clew.cli.terminal import page
 
     with page() as console:
-        count = getattr(arguments, "examples", EXAMPLES_OF_ONE)
-        print_feature(console, graph, index, arguments.feature, n_examples=count)
+        settings = settings_of(arguments, FeatureReportSettings)
+        print_feature(console, graph, index, arguments.feature, settings.examples)
 
 
 def prune_as_saved(whole: Graph) -> Graph:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceCall, TraceSettings
-from clew.cli.arguments import file_ending_in, one_of, target
+from clew.cli.arguments import file_ending_in, target
 from clew.cli.library_page import add_library, open_library, serve_until_stopped
 from clew.cli.model_options import add_machine, add_model, add_prompt, add_tokens, load_model, prompt_of
 from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
+from clew.cli.settings import TraceOutput
 from clew.errors import ClewError
 from clew.files import check_writable
 
@@ -31,44 +32,32 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_prompt(parser, "a text; what follows it is explained")
+    add_prompt(parser, "text whose next token is explained")
     what = parser.add_argument_group("what to trace")
     add_tokens(what)
     add_model(what)
     add_option(what, TraceSettings, "targets", nargs="+", type=target, metavar="TEXT")
     add_options(what, TraceSettings, sink="TOKEN")
-    size = parser.add_argument_group("how much of it")
+    size = parser.add_argument_group("size of the graph")
     add_options(size, TraceSettings, max_targets="N", target_probability="P", max_nodes="N")
     add_options(size, TraceSettings, node_threshold="P", edge_threshold="P", selection="HOW")
-    _add_files(parser.add_argument_group("where it goes"))
-    machine = parser.add_argument_group("how it is computed")
+    _add_files(parser.add_argument_group("output"))
+    machine = parser.add_argument_group("computation")
     add_machine(machine)
     add_option(machine, TraceSettings, "memory", unit=MEBIBYTE, metavar="MIB")
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--out", type=file_ending_in(".clew"), metavar="FILE.clew", help="save the graph here")
-    group.add_argument(
-        "--json",
-        type=file_ending_in(".json"),
-        metavar="FILE.json",
-        help="save the pruned graph here, in Neuronpedia's JSON",
-    )
-    group.add_argument(
-        "--keep",
-        type=one_of("pruned", "all"),
-        default="pruned",
-        metavar="WHAT",
-        help="the graph that --out and --open keep: pruned or all (default: %(default)s)",
-    )
-    group.add_argument(
-        "--open", action="store_true", help="put the graph into the library, and open the page"
-    )
+    pruned = "save the pruned graph here, in Neuronpedia's JSON"
+    group.add_argument("--json", type=file_ending_in(".json"), metavar="FILE.json", help=pruned)
+    add_options(group, TraceOutput, keep="WHAT")
+    group.add_argument("--open", action="store_true", help="add the graph to the library, and open the page")
     add_library(group)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is loaded; save before printing, so nothing is lost."""
+    """Check the arguments before anything is loaded; save before printing, so nothing is lost."""
     prompt = prompt_of(arguments, "--targets" if arguments.targets else "")
     if arguments.library is not None and not arguments.open:
         raise ClewError("--library needs --open; to save the graph as a file, use --out FILE.clew")

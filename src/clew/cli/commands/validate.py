@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clew.graph.graph import Graph
     from clew.intervention.circuits import Circuit
 
-SUMMARY = "remove features one by one and see if a graph is right"
+SUMMARY = "test a graph by removing its features one by one"
 USAGE = "FILE [options]"
 EXAMPLE = """\
 example:
@@ -41,28 +41,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         flag="--circuit",
         metavar="HOW",
         default=None,
-        help="also test a set of features as a circuit, all others at zero or mean",
+        help="also test a circuit, with all other features at zero or mean",
     )
     what.add_argument(
         "--nodes",
         nargs="+",
         metavar="NODE",
-        help="the set for --circuit: L24/1005@5, node ids, supernodes (default: what pruning keeps)",
+        help="nodes of the circuit: L24/1005@5, node ids, supernodes (default: what pruning keeps)",
     )
-    parser.add_argument_group("where it goes").add_argument(
+    parser.add_argument_group("output").add_argument(
         "--svg", type=file_ending_in(".svg"), metavar="FILE.svg", help="save a scatter plot here"
     )
-    model = parser.add_argument_group("instead of what the graph says")
+    model = parser.add_argument_group("model (by default the one that the graph names)")
     add_option(model, LoadSettings, "reference", flag="--model", metavar="NAME", default=None)
     add_option(model, LoadSettings, "dictionary", metavar="REF", default=None)
     add_overrides(model)
     add_option(model, LoadSettings, "dtype", metavar="T", default=None)
-    machine = parser.add_argument_group("how it is computed")
+    machine = parser.add_argument_group("computation")
     add_options(machine, LoadSettings, device="D", low_memory="")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Refuse what cannot work before a model is loaded; save before printing."""
+    """Check the arguments before a model is loaded; save before printing."""
     from clew.cli.progress import Progress
     from clew.cli.reports.validation import print_circuit, print_validation
     from clew.cli.reports.validation_plot import check_matplotlib, validation_svg
@@ -104,8 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _circuit(model: Model, graph: Graph, arguments: argparse.Namespace) -> Circuit:
     if arguments.nodes:
         return model.circuit(graph, arguments.nodes, outside=arguments.outside)
-    kept = graph if graph.node_total is None else prune_as_saved(graph)
-    return model.circuit(kept, outside=arguments.outside)
+    pruned = graph if graph.node_total is None else prune_as_saved(graph)
+    return model.circuit(pruned, outside=arguments.outside)
 
 
 def _load(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:
@@ -117,7 +117,7 @@ def _load(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Mo
 
 
 def load_settings(arguments: argparse.Namespace, graph: Graph) -> LoadSettings:
-    """The settings that the graph was traced with, except for those on the command line."""
+    """The settings of the graph's trace, replaced by those on the command line."""
     saved = graph.info.settings if graph.foreign is None else {}
     reference = arguments.reference or saved.get("model")
     if not isinstance(reference, str):

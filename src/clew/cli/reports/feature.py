@@ -9,7 +9,16 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from clew.cli.terminal import percent, print_indented, print_title, promoted, readable, table, token
+from clew.cli.terminal import (
+    influence,
+    percent,
+    print_indented,
+    print_title,
+    promoted,
+    readable,
+    table,
+    token,
+)
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
@@ -22,7 +31,7 @@ MOST_ROWS = 20
 SAMPLED = "share of a sample that favours strong peaks"
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LEFT = 0.7
-"""Share of a line for the text before a peak; the text after it did not change the activation."""
+"""Share of a line for the text before a peak; later text cannot change the activation."""
 
 
 def print_feature(
@@ -75,13 +84,12 @@ def _print_nodes(console: Console, graph: Graph, nodes: list[int], record: Featu
     print_title(console, "In this graph", f"labelled {readable(own_label)}" if own_label and differs else "")
     headers = "position", "token", "influence", "activation", *[""] * (record is not None)
     rows = table(*headers, right=(0, 2, 3), no_wrap=True)
-    weight = float(graph.target_weight.sum()) or 1.0
     for node in nodes[:MOST_ROWS]:
         position, activation = int(graph.node_position[node]), float(graph.node_activation[node])
         rows.add_row(
             str(position),
             token(graph.info.tokens[position]),
-            percent(float(graph.node_influence[node]) / weight),
+            influence(graph, node),
             f"{activation:.2f}",
             *([] if record is None else [_rarity(record, activation)]),
         )
@@ -102,16 +110,16 @@ def _rarity(record: FeatureRecord, activation: float) -> str:
 
 
 def print_heading(console: Console, index: Index, record: FeatureRecord) -> None:
-    """Print the feature's name and label, and what the index was made of."""
-    about = index.metadata
+    """Print the feature's name and label, and the model, dictionary and size of the index."""
+    metadata = index.metadata
     title = Text(str(record.feature), style="bold")
     if record.label:
         title.append(f"  {readable(record.label.text)}", style="bold italic")
         title.append(f"  ({_made_by(record.label)})", style="dim")
     console.print(title, soft_wrap=True)
-    state = "" if about.complete else ", unfinished"
+    state = "" if metadata.complete else ", unfinished"
     tokens = f"{record.positions:,} tokens{state}" if record.positions else ""
-    facts = [readable(fact) for fact in (about.model, about.dictionary, tokens) if fact]
+    facts = [readable(fact) for fact in (metadata.model, metadata.dictionary, tokens) if fact]
     console.print(Text(" · ".join(facts), style="dim"), soft_wrap=True)
 
 
@@ -126,7 +134,7 @@ def _made_by(label: Label) -> str:
 def print_record(
     console: Console, record: FeatureRecord, n_examples: int, *, low_first: bool = False
 ) -> None:
-    """Print distribution, tokens and examples, those of the negative side first with `low_first`."""
+    """Print distribution, tokens and examples; with `low_first`, the negative ones come first."""
     if record.never_seen:
         print_title(console, "Never active in these texts")
     else:
@@ -135,8 +143,8 @@ def print_record(
         for line in histogram_lines(record):
             print_indented(console, line)
     for name, tokens, remark in (
-        ("Writes towards", record.top_outputs, "logit for each unit"),
-        ("and away from", record.bottom_outputs, "logit for each unit"),
+        ("Writes towards", record.top_outputs, "logit per unit of activation"),
+        ("and away from", record.bottom_outputs, "logit per unit of activation"),
         *_peaks(record, low_first),
     ):
         if tokens:
@@ -150,10 +158,10 @@ def print_record(
 
 
 def _peaks(record: FeatureRecord, low_first: bool) -> list[tuple[str, Sequence[TokenValue], str]]:
-    """The tokens on which it peaks: a title, tokens, and what their numbers are."""
+    """Lists of the tokens on which it peaks: a title, the tokens, the meaning of their numbers."""
     low: list[tuple[str, Sequence[TokenValue], str]] = [
-        ("Most negative most often on", record.frequent_low, SAMPLED),
-        ("Most negative on", record.strongest_low, "activation"),
+        ("Dips most often on", record.frequent_low, SAMPLED),
+        ("Dips lowest on", record.strongest_low, "activation"),
     ]
     high: list[tuple[str, Sequence[TokenValue], str]] = [
         ("Peaks most often on", record.frequent_tokens, SAMPLED),
@@ -169,10 +177,10 @@ def print_example(console: Console, example: Example, indent: int = 2) -> None:
 
 
 def histogram_lines(record: FeatureRecord) -> Iterable[str]:
-    """Two lines: the counts as blocks of logarithmic height, and some values."""
-    shown = record.histogram
-    if shown.counts and record.minimum is not None and record.maximum is not None:
-        yield f"{record.minimum:.3g} ▕{blocks(shown)}▏ {record.maximum:.3g}"
+    """Two lines: the counts as blocks of logarithmic height, then mean and quantiles."""
+    histogram = record.histogram
+    if histogram.counts and record.minimum is not None and record.maximum is not None:
+        yield f"{record.minimum:.3g} ▕{blocks(histogram)}▏ {record.maximum:.3g}"
     facts = [f"mean {record.mean:.3g}"] if record.mean is not None else []
     facts += [f"{100 * share:g}%: {value:.3g}" for share, value in record.quantiles]
     yield "  ".join(facts)
@@ -195,8 +203,7 @@ def _tokens(tokens: Sequence[TokenValue], *, as_share: bool) -> str:
 
 
 def example_line(example: Example, width: int) -> Text:
-    """The text around a peak on one line: shaded by activation, the peak in angles."""
-
+    """The text around a peak on one line: shaded by activation, the peak in angle quotes."""
     words = [readable(token) for token in example.tokens]
     peak = example.peak_at
     words[peak] = f"«{words[peak]}»"

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from clew.cli.reports.influential_features import IndexedFeature, feature_table, print_texts
-from clew.cli.reports.settings import ReportSettings
+from clew.cli.settings import ReportSettings
 from clew.cli.terminal import (
     AsManyAsFit,
     bar,
+    cut,
     lines_of,
     node_name,
     percent,
@@ -34,16 +35,17 @@ from clew.graph.summary import GroupEdge, Summary, summarize
 
 DEFAULTS = ReportSettings()
 SHOWN_FRONT, SHOWN_END = 8, 40
-"""Numbers of tokens that are shown from the front and from the end of a long prompt."""
+"""Tokens that are shown from the start and from the end of a long prompt."""
 LEAST_LEFT_OUT = 0.001
-"""Share of the influence; what is less is not worth naming."""
+"""Smallest share of the influence outside the groups that is printed."""
 SHORTEST_PHASE = 0.05
-"""Seconds; what took less is not worth naming."""
+"""Seconds of the shortest phase that is printed."""
 WIDEST_NAME = 30
+"""Cells of the longest group name."""
 LEAST_SOURCE = 0.03
-"""Smallest share of what flows into a group for which the source is named."""
+"""Smallest share of a group's input for which the source is printed."""
 ONE_SIDED = 0.2
-"""An effect has a sign if so much of it is left after cancelling."""
+"""Smallest net share of a flow that counts as positive or negative."""
 
 
 def print_report(
@@ -52,7 +54,7 @@ def print_report(
     settings: ReportSettings = DEFAULTS,
     features: Sequence[IndexedFeature] = (),
 ) -> None:
-    """Print everything about a (pruned) graph; `features` get texts from an index."""
+    """Print the whole report of a pruned graph; `features` get texts from an index."""
     _print_question(console, graph)
     _print_answer(console, graph.info)
     if settings.groups:
@@ -68,7 +70,7 @@ def print_report(
 
 
 def print_file(console: Console, title: str, path: Path, graph: Graph) -> None:
-    """Print the path of a graph in one piece, and its size."""
+    """Print a graph's file on one line, with its size."""
     facts = f"{graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {size(path.stat().st_size)}"
     console.print(Text.assemble((title, "bold"), f"  {path} ({facts})"), soft_wrap=True)
 
@@ -103,7 +105,7 @@ def _print_sink(console: Console, sink: Sink) -> None:
 
 
 def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
-    """Tokens with their positions, side by side; of a long prompt its beginning and its end."""
+    """Print tokens with their positions side by side; only start and end of a long prompt."""
     shown = [f"{position} {token(info.tokens[position])}" for position in range(first, len(info.tokens))]
     left_out = len(shown) - SHOWN_FRONT - SHOWN_END
     if left_out > 0:
@@ -113,12 +115,11 @@ def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
 
 
 def _print_answer(console: Console, info: GraphInfo) -> None:
-    """The likeliest tokens, then the targets that are not among them."""
+    """Print the likeliest tokens, then the targets that are not among them."""
     targets = sorted(info.targets, key=lambda target: -target.weight)
     explained = {target.text for target in targets if target.probability is not None}
     likely = {text for text, _ in info.predictions}
-    rows = table("", "", "", "")
-    rows.columns[2].justify = "right"
+    rows = table("", "", "", "", right=(2,))
     for text, probability in info.predictions:
         is_target = text in explained
         style = "" if is_target else "dim"
@@ -130,14 +131,13 @@ def _print_answer(console: Console, info: GraphInfo) -> None:
             probability = target.probability
             amount = "" if probability is None else percent(probability)
             rows.add_row("●", target_name(target), amount, bar(probability or 0))
-    rows.show_header = False
     if rows.row_count:
         print_title(console, "Next token", "● explained here")
         print_indented(console, rows)
 
 
 def _print_summary(console: Console, summary: Summary) -> None:
-    """Nothing for a graph through which nothing flows."""
+    """Print the groups of a graph, if anything flows through it."""
     if not summary.shown:
         return
     print_title(console, "In short", "shares of the influence; + strengthens, - weakens, ± both")
@@ -149,9 +149,7 @@ def _print_summary(console: Console, summary: Summary) -> None:
 def _print_scores(console: Console, graph: Graph) -> None:
     info = graph.info
     headers = ["nodes", "features", "edges"] + ["replacement", "completeness"] * (info.scores is not None)
-    rows = table("", *headers)
-    for column in rows.columns[1:]:
-        column.justify = "right"
+    rows = table("", *headers, right=range(1, 6))
     if info.whole:
         rows.add_row("whole", *_counts(info.whole), *_scores(info.scores))
         rows.add_row("kept", *_counts(graph.size), *_scores(info.pruned_scores))
@@ -176,22 +174,22 @@ def _print_scores(console: Console, graph: Graph) -> None:
 
 
 def _print_quality(console: Console, info: GraphInfo) -> None:
-    """Print how well the dictionary stands in for the MLPs, which no score of the graph says."""
+    """Print how well the dictionary replaces the MLPs; no score of the graph measures that."""
     quality = info.settings.get("quality")
     if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
         return
     fvu = quality["fvu"]
     line = f"Dictionary: FVU {fvu:.3g}, the share of the MLPs' variance that it leaves unexplained."
     if fvu > 1:
-        line = f"Warning: {line} The mean alone would leave 1: do not rely on its features."
+        line = f"Warning: {line} The mean alone leaves 1, so do not rely on these features."
     print_indented(console, line, style="bold red" if fvu > 1 else "")
 
 
 def _gap_warning(gap: float) -> str:
     return (
-        f"Warning: rows do not add up to what they explain: the worst is off by {percent(gap)} "
-        f"(conservation gap {gap:.1e}, at most {LARGEST_GAP:.0e} is sound). Do not rely on this graph; "
-        "--dtype float32 is the most exact."
+        f"Warning: rows do not add up to what they explain; the worst gap is {percent(gap)} "
+        f"({gap:.1e}; sound is {LARGEST_GAP:.0e} or less). Do not rely on this graph; trace the prompt again "
+        "with --dtype float32, which is the most exact."
     )
 
 
@@ -212,14 +210,11 @@ def _print_features(console: Console, graph: Graph, count: int) -> None:
 
 
 def _print_paths(console: Console, graph: Graph, count: int) -> None:
-    """Signed paths from tokens to the output that weighs most."""
+    """Print signed paths from tokens to the output with the largest weight."""
     paths = graph.paths(count=count)
     if not paths:
         return
-    rows = table("", "", "")
-    rows.show_header = False
-    rows.columns[0].justify = "right"
-    rows.columns[0].no_wrap = rows.columns[1].no_wrap = True
+    rows = table("", "", "", right=(0,), no_wrap=(0, 1))
     for path in paths:
         names = [node_name(graph, node) for node in path.nodes]
         sign = Text("+", style="green") if path.sign > 0 else Text("-", style="red")
@@ -243,19 +238,16 @@ def _print_time(console: Console, info: GraphInfo) -> None:
 
 
 def group_table(summary: Summary) -> Table:
-    """One group a line, from tokens up to outputs, by number; `8 +26%`: of what flows in, from group 8."""
-    rows = table("", "group", "share", "layers", "fed by group")
-    rows.columns[0].justify = rows.columns[2].justify = "right"
+    """A table of groups from tokens to outputs; `8 +26%` is a share of the input, from group 8."""
+    rows = table("", "group", "share", "layers", "fed by group", right=(0, 2), no_wrap=range(4))
     rows.columns[0].style = "dim"
-    for column in rows.columns[:4]:
-        column.no_wrap = True
     for number, group in enumerate(summary.groups):
         is_inner = group.kind in (NodeKind.FEATURE, NodeKind.ERROR)
         low, high = group.layers
         edges = [edge for edge in summary.edges_into(number) if edge.share >= LEAST_SOURCE]
         rows.add_row(
             str(number + 1),
-            _cut(readable(group.name)),
+            cut(readable(group.name), WIDEST_NAME),
             "" if group.kind == NodeKind.TARGET else percent(group.share),
             (f"{low}" if low == high else f"{low}-{high}") if is_inner else "",
             AsManyAsFit("", [f"{edge.source + 1} {_sign(edge)}{percent(edge.share, 0)}" for edge in edges]),
@@ -268,9 +260,3 @@ def _sign(edge: GroupEdge) -> str:
     if abs(edge.effect) < ONE_SIDED * edge.carried:
         return "±"
     return "+" if edge.effect > 0 else "-"
-
-
-def _cut(name: str) -> Text:
-    text = Text(name)
-    text.truncate(WIDEST_NAME, overflow="ellipsis")
-    return text

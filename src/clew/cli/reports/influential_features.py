@@ -8,10 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from clew.cli.reports.feature import print_example
-from clew.cli.terminal import AsManyAsFit, percent, print_indented, print_title, promoted, readable, token
+from clew.cli.terminal import (
+    AsManyAsFit,
+    cut,
+    influence,
+    print_indented,
+    print_title,
+    promoted,
+    readable,
+    table,
+    token,
+)
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import Index
 from clew.index.storage.record import Example, FeatureRecord
@@ -31,30 +40,19 @@ def most_influential(graph: Graph, count: int) -> list[int]:
 
 
 def feature_table(graph: Graph, count: int) -> Table:
-    """Name, token, influence, activation and what it promotes, one feature a line."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("feature", no_wrap=True)
-    table.add_column("token", no_wrap=True)
-    table.add_column("influence", justify="right", no_wrap=True)
-    table.add_column("activation", justify="right", no_wrap=True)
-    table.add_column(_last_title(graph))  # the one that gives way where it is narrow
-    weight = float(graph.target_weight.sum()) or 1.0
+    """A table of features: name, token, influence, activation, label and promoted tokens."""
+    headers = "feature", "token", "influence", "activation", _last_title(graph)
+    rows = table(*headers, right=(2, 3), no_wrap=range(4))  # the last column gives way on a narrow terminal
     for node in most_influential(graph, count):
         activation = float(graph.node_activation[node])
-        table.add_row(
+        rows.add_row(
             graph.node_name(node),
-            _cut(token(graph.info.tokens[graph.node_position[node]])),
-            percent(float(graph.node_influence[node]) / weight),
+            cut(token(graph.info.tokens[graph.node_position[node]]), WIDEST_TOKEN),
+            influence(graph, node),
             "" if np.isnan(activation) else f"{activation:.2f}",
             AsManyAsFit(readable(graph.label(node) or ""), promoted(graph, node)),
         )
-    return table
-
-
-def _cut(text: str) -> Text:
-    cut = Text(text)
-    cut.truncate(WIDEST_TOKEN, overflow="ellipsis")
-    return cut
+    return rows
 
 
 def _last_title(graph: Graph) -> str:
@@ -86,7 +84,7 @@ def influential_features(graph: Graph, index: Index, most: int = WITH_TEXTS) -> 
 
 
 def examples_of_side(record: FeatureRecord, *, negative: bool, count: int) -> list[Example]:
-    """Its strongest examples with activations of one sign, from different texts."""
+    """The strongest examples whose peaks have one sign, each from another text."""
     examples = [example for group in record.groups for example in group.examples]
     examples = [example for example in examples if (example.peak < 0) == negative]
     of_window: dict[int, Example] = {}
@@ -96,7 +94,7 @@ def examples_of_side(record: FeatureRecord, *, negative: bool, count: int) -> li
 
 
 def print_texts(console: Console, graph: Graph, features: Sequence[IndexedFeature], count: int) -> None:
-    """Print `count` lines of text for each feature, with activations of the same sign as in the graph."""
+    """Print `count` texts for each feature, whose activations have the same sign as in the graph."""
     if not features:
         return
     positions = features[0].record.positions

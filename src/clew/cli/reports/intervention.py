@@ -1,4 +1,4 @@
-"""The report of an intervention: the changes, and what they did."""
+"""The report of an intervention: the changes and their effects."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from clew.intervention.generation import Generation
 from clew.intervention.result import FeatureChange, InterventionResult, TokenChange, spell_layers
 
 RESPONDS = {
-    "direct": "direct: attention, norms and MLPs are held, as edges assume",
-    "frozen-attention": "frozen attention: norms and MLPs respond, patterns are held",
+    "direct": "direct: attention, norms and MLPs are held fixed, as edges assume",
+    "frozen-attention": "frozen attention: norms and MLPs respond, patterns are held fixed",
     "free": "free: the real model responds",
 }
 
 MOST_OF_SEVERAL = 3
-"""Targets that each of several strengths shows."""
+"""Targets that are listed for each of several strengths."""
 MOST_BY_HAND = 100
-"""Number of changed features that are always listed."""
+"""Largest number of changed features that are listed."""
 SHOWS = 0.005
 """Smallest change that is not shown as 0.00."""
 
@@ -42,10 +42,10 @@ def print_intervention(
     results: Sequence[InterventionResult],
     generations: Sequence[Generation] = (),
     *,
-    top: int = 10,
+    top: int,
     with_graph: bool = False,
 ) -> None:
-    """Everything about one result, or a line for each of several strengths."""
+    """Print the report of one result, or a row for each of several strengths."""
     first = results[0]
     console.print(Text(readable("".join(first.tokens)), style="bold"))
     for line in lines_of([readable(source), *_responds(first)], console.width, gap=" · "):
@@ -64,13 +64,13 @@ def print_intervention(
         _print_targets(console, results)
     elif with_graph and first.layers is not None:
         print_title(console, "What the graph predicts")
-        print_indented(console, "Nothing for a range of layers: an edge carries all that a feature writes.")
+        print_indented(console, "Nothing with --layers: an edge carries all that a feature writes.")
     if generations:
         _print_texts(console, generations)
 
 
 def _responds(result: InterventionResult) -> list[str]:
-    """Lines about what responds, and what a range of layers holds."""
+    """Phrases about the parts that respond, and about the layers whose MLPs are held fixed."""
     words = RESPONDS[result.regime]
     if result.layers is None:
         return [words]
@@ -79,19 +79,19 @@ def _responds(result: InterventionResult) -> list[str]:
     )
     if result.regime == "direct":
         return [words, f"changes are written at {layers} only"]
-    return [words, f"but the MLPs of {layers} are held, changes are written there only"]
+    return [words, f"but the MLPs of {layers} are held fixed, and changes are written there only"]
 
 
 def _print_by_hand(console: Console, result: InterventionResult) -> None:
     changed = result.features.by_hand
     if not changed:
-        print_indented(console, "Nothing on the prompt itself: changes begin with the generated tokens.")
+        print_indented(console, "Nothing on the prompt: changes begin with the generated tokens.")
         return
     print_indented(console, _feature_rows(result, changed[:MOST_BY_HAND]))
     if len(changed) > MOST_BY_HAND:
         print_indented(console, f"… {len(changed) - MOST_BY_HAND:,} more …")
     if all(each.before == each.after for each in changed):
-        print_indented(console, "Nothing changes: each feature is left as it is.")
+        print_indented(console, "Nothing changes: every feature keeps its value.")
 
 
 def _print_features(console: Console, result: InterventionResult, count: int) -> None:
@@ -99,16 +99,11 @@ def _print_features(console: Console, result: InterventionResult, count: int) ->
     shown = [each for each in moved if abs(each.after - each.before) >= SHOWS]
     if moved:
         print_title(console, "Other features that moved most")
-        less = f"None by as much as {SHOWS}."
-        print_indented(console, _feature_rows(result, shown) if shown else less)
+        print_indented(console, _feature_rows(result, shown) if shown else f"None by {SHOWS} or more.")
 
 
 def _feature_rows(result: InterventionResult, features: Sequence[FeatureChange]) -> Table:
-    rows = table("feature", "token", "before", "after", "change")
-    for column in rows.columns[2:]:
-        column.justify = "right"
-    for column in rows.columns:
-        column.no_wrap = True
+    rows = table("feature", "token", "before", "after", "change", right=range(2, 5), no_wrap=True)
     for each in features:
         rows.add_row(
             each.name,
@@ -121,9 +116,7 @@ def _feature_rows(result: InterventionResult, features: Sequence[FeatureChange])
 
 
 def _print_next_token(console: Console, result: InterventionResult) -> None:
-    rows = table("", "before", "after", "", "logit")
-    for number in (1, 2, 4):
-        rows.columns[number].justify = "right"
+    rows = table("", "before", "after", "", "logit", right=(1, 2, 4))
     for change in result.top:
         before, after = change.probability_before, change.probability_after
         rows.add_row(
@@ -138,7 +131,7 @@ def _print_next_token(console: Console, result: InterventionResult) -> None:
     print_indented(console, CENTRED, style="dim")
 
 
-CENTRED = "Logits are less their mean over all tokens, before a soft-cap."
+CENTRED = "Logits are centred (less their mean over all tokens), before any soft-cap."
 
 
 def _two_bars(change: TokenChange, cells: int = BAR) -> Text:
@@ -154,9 +147,9 @@ def _print_strengths(console: Console, results: Sequence[InterventionResult]) ->
     values = [result.features.by_hand for result in results]
     shown = _most_changed_by_hand(values)
     headers = [values[0][shown].name] if shown is not None else []
-    rows = table("strength", *headers, token(answer.text), "", "likeliest then", "", "KL (nats)")
-    for column in (*rows.columns[: 2 + len(headers)], *rows.columns[-2:]):
-        column.justify = "right"
+    headers = "strength", *headers, token(answer.text), "", "likeliest then", "", "KL (nats)"
+    numbers = set(range(len(headers))) - {len(headers) - 4, len(headers) - 3}
+    rows = table(*headers, right=numbers)
     for result, features in zip(results, values, strict=True):
         then = max(result.top, key=lambda change: change.probability_after)
         after = float(result.logits_after[-1].softmax(-1)[answer.token_id])
@@ -175,13 +168,10 @@ def _print_strengths(console: Console, results: Sequence[InterventionResult]) ->
     print_indented(console, rows)
     if shown is not None:
         first = values[0][shown]
-        more = f", which changes most of {len(values[0]):,}," if len(values[0]) > 1 else ""
+        more = f", which moves most of {len(values[0]):,} features," if len(values[0]) > 1 else ""
         print_indented(console, f"{first.name}{more} is {_number(first.before)} before.", style="dim")
-    if shown is not None and all(each.before == each.after for features in values for each in features):
-        print_indented(
-            console,
-            "No strength changes anything: a + s (changed - a), and here changed is a.",
-        )
+        if all(each.before == each.after for features in values for each in features):
+            print_indented(console, "Nothing changes at any strength: every feature keeps its value.")
 
 
 def _most_changed_by_hand(values: Sequence[Sequence[FeatureChange]]) -> int | None:
@@ -192,9 +182,8 @@ def _most_changed_by_hand(values: Sequence[Sequence[FeatureChange]]) -> int | No
 
 def _print_targets(console: Console, results: Sequence[InterventionResult]) -> None:
     several, count = len(results) > 1, len(results[0].targets)
-    rows = table(*["strength"] * several, "target", "predicted", "measured")
-    for column in (rows.columns[0], *rows.columns[-2:]) if several else rows.columns[-2:]:
-        column.justify = "right"
+    headers = *["strength"] * several, "target", "predicted", "measured"
+    rows = table(*headers, right=(0, 2, 3) if several else (1, 2))
     for result in results:
         for number, target in enumerate(result.targets[: MOST_OF_SEVERAL if several else None]):
             strength = [f"{result.strength:g}" if number == 0 else ""] if several else []
@@ -208,27 +197,25 @@ def _print_targets(console: Console, results: Sequence[InterventionResult]) -> N
     print_title(console, "What the graph predicts", remark)
     targets = [target for result in results for target in result.targets]
     if all(max(abs(target.predicted), abs(target.measured)) < SHOWS for target in targets):
-        print_indented(console, f"No target moves by as much as {SHOWS}, as predicted.")
+        print_indented(console, f"No target moves by {SHOWS} or more, predicted or measured.")
     else:
         print_indented(console, rows)
         if several:
             print_indented(console, CENTRED, style="dim")
     if missing := results[0].not_in_graph:
         count = int(results[0].features.was_changed.sum())
-        print_indented(console, f"Not in the graph, so in no prediction: {missing:,} of {count:,} changed.")
+        print_indented(
+            console, f"The graph lacks {missing:,} of {count:,} changed features; predictions leave them out."
+        )
 
 
 def _print_texts(console: Console, generations: Sequence[Generation]) -> None:
-    """The prompt goes on: unchanged first, then at each strength."""
-    print_title(console, "How it goes on")
+    """Print the generated texts: without the changes, then at each strength."""
+    print_title(console, "Generated text")
     single = len(generations) == 2
-    names = [
-        "before",
-        *("after" if single else f"strength {each.strength or 0:g}" for each in generations[1:]),
-    ]
-    rows = table("", "")
-    rows.show_header = False
-    rows.columns[0].no_wrap = True
+    after = ("after" if single else f"strength {each.strength or 0:g}" for each in generations[1:])
+    names = ["before", *after]
+    rows = table("", "", no_wrap=(0,))
     for name, each in zip(names, generations, strict=True):
         rows.add_row(Text(name, style="dim"), token(each.text))
     print_indented(console, rows)

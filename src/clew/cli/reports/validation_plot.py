@@ -30,7 +30,7 @@ svg { color: #1f2328; background: #ffffff; }
 @media (prefers-color-scheme: dark) { svg { color: #e6edf3; background: #0d1117; } }
 </style>
 """
-"""The plot is drawn in `TEXT`, which becomes the current colour: dark on light pages, light on dark ones."""
+"""Colours of text and page; `TEXT` in the plot becomes the text colour, so the plot suits a dark page too."""
 
 
 def check_matplotlib() -> None:
@@ -42,7 +42,7 @@ def check_matplotlib() -> None:
 
 
 def validation_svg(graph: Graph, result: Validation) -> str:
-    """The points behind the printed correlations as SVG; needs matplotlib."""
+    """A scatter plot, as SVG, of the points behind the printed correlations; needs matplotlib."""
     from matplotlib import rc_context
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -145,7 +145,7 @@ def _draw_nodes(
     most_distant = np.argsort(-distance)[:NAMED]
     line = {"arrowstyle": "-", "color": TEXT, "alpha": 0.4}
     for place, node in enumerate(sorted(most_distant, key=lambda node: y[node])):
-        corner = (0.97, 0.04 + 0.06 * place)  # seldom a point lies there
+        corner = (0.97, 0.04 + 0.06 * place)  # few points lie there
         axes.annotate(nodes[node].name, (x[node], y[node]), corner, "data", "axes fraction", line, ha="right")
     axes.legend(frameon=False, fontsize="small", loc="upper left")
     axes.grid(color=TEXT, alpha=0.1)
@@ -154,8 +154,8 @@ def _draw_nodes(
 
 
 def _spearman(title: str, result: Validation, pair: Callable[[Agreement], Correlation]) -> str:
-    """A title with rank correlations, which a logarithmic axis leaves as they are."""
+    """A title with rank correlations, which do not depend on the scale of an axis."""
     names = zip(("all", "top", "random"), result.groups, strict=True)
     values = [(name, pair(agreement).spearman) for name, agreement in names]
-    told = ", ".join(f"{name} {value:.2f}" for name, value in values if value is not None)
-    return f"{title}\nSpearman: {told}" if told else f"{title}\ntoo few for a correlation"
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in values if value is not None)
+    return f"{title}\nSpearman: {shown}" if shown else f"{title}\ntoo few for a correlation"
