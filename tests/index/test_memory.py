@@ -13,7 +13,7 @@ from clew.errors import ClewError
 from clew.index.creation import indexing
 from clew.index.creation.indexing import index_texts
 from clew.index.creation.statistics import LayerStatistics
-from clew.index.creation.top_k import TopK
+from clew.index.creation.top_k import TopEntries
 from clew.index.settings import IndexSettings
 from clew.index.storage.index import open_index
 from tests.random_transcoders import random_transcoders
@@ -29,7 +29,7 @@ def bytes_of(statistics: LayerStatistics) -> int:
     found = 0
     for value in (getattr(statistics, f.name) for f in fields(statistics)):
         parts = [value] if isinstance(value, Tensor) else []
-        if isinstance(value, TopK):
+        if isinstance(value, TopEntries):
             parts = [value.value, value.key, value.window, *value.columns.values()]
         found += sum(part.nbytes for part in parts)
     return found

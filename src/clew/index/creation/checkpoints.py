@@ -18,7 +18,7 @@ from clew.index.creation.statistics import (
     SideStatistics,
     hashed_share,
 )
-from clew.index.creation.top_k import TopK
+from clew.index.creation.top_k import TopEntries
 from clew.index.storage.blobs import (
     pack_histogram,
     pack_sample,
@@ -97,7 +97,7 @@ def _packed_tokens(feature: int, strongest: TokenColumns, sample: TokenColumns, 
     yield pack_scored(ids[values > 0], sign * values[values > 0])
 
 
-def _token_columns(top: TopK) -> TokenColumns:
+def _token_columns(top: TopEntries) -> TokenColumns:
     top = top.ordered()
     return top.columns["token"].cpu().numpy(), top.value.cpu().numpy()
 
@@ -116,7 +116,7 @@ def _example_rows(statistics: LayerStatistics, changed: np.ndarray) -> Iterator[
                 yield (number, kind + side.sign * (rank + 1), 0, *rest)
 
 
-def _entries(top: TopK, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
+def _entries(top: TopEntries, changed: np.ndarray, first_id: int) -> Iterator[list[Any]]:
     """Feature id, rank, window, position, first, peak, context and packed activations of each entry."""
     top = top.ordered()
     row, rank = np.nonzero(top.value.cpu().numpy()[changed] > 0)
@@ -184,12 +184,12 @@ def _restore(
     levels.key = torch.where(filled, level % LEVELS, -1)
 
 
-def _fill_tokens(top: TopK, feature: int, ids: np.ndarray, values: np.ndarray) -> None:
+def _fill_tokens(top: TopEntries, feature: int, ids: np.ndarray, values: np.ndarray) -> None:
     top.columns["token"][feature, : len(ids)] = torch.from_numpy(ids)
     top.value[feature, : len(ids)] = torch.from_numpy(values.astype(np.float64))
 
 
-def _fill_examples(top: TopK, rows: list[Row], first_id: int) -> None:
+def _fill_examples(top: TopEntries, rows: list[Row], first_id: int) -> None:
     if not rows:
         return
     feature, rank, window, *facts, blobs = zip(*rows, strict=True)

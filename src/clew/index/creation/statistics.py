@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from clew.errors import ClewError
-from clew.index.creation.top_k import Columns, ColumnsOf, TopK
+from clew.index.creation.top_k import Columns, ColumnsOf, TopEntries
 from clew.index.creation.windows import Batch
 from clew.index.storage.histogram import N_BINS, ZERO, bins_of
 
@@ -75,12 +75,12 @@ class SideStatistics:
 
     sign: int
     """1 for the highest activations, -1 for the lowest."""
-    examples: TopK
-    levels: TopK
+    examples: TopEntries
+    levels: TopEntries
     """Key: the half octave of the peak, modulo LEVELS. Value: that half octave plus a hash below 1."""
-    strongest: TopK
+    strongest: TopEntries
     """Key: the token at the peak."""
-    sample: TopK
+    sample: TopEntries
     """Value: the squared peak over an exponential variate. So windows are drawn with weights of their squared
     peaks ("Weighted random sampling with a reservoir", Efraimidis and Spirakis 2006,
     https://doi.org/10.1016/j.ipl.2005.11.003)."""
@@ -90,10 +90,10 @@ class SideStatistics:
         token = {"token": (torch.int32, ())}
         return cls(
             sign=sign,
-            examples=TopK.empty(n_features, SHOWN, EXAMPLE),
-            levels=TopK.empty(n_features, LEVELS, EXAMPLE),
-            strongest=TopK.empty(n_features, SHOWN, token),
-            sample=TopK.empty(n_features, SAMPLED, token, repeats=False),
+            examples=TopEntries.empty(n_features, SHOWN, EXAMPLE),
+            levels=TopEntries.empty(n_features, LEVELS, EXAMPLE),
+            strongest=TopEntries.empty(n_features, SHOWN, token),
+            sample=TopEntries.empty(n_features, SAMPLED, token, repeats=False),
         )
 
     def to(self, device: torch.device) -> SideStatistics:
@@ -104,7 +104,7 @@ class SideStatistics:
         return SideStatistics(self.sign, *(one.joined(another) for one, another in pairs))
 
     @property
-    def _all(self) -> list[TopK]:
+    def _all(self) -> list[TopEntries]:
         return [getattr(self, each.name) for each in fields(self)[1:]]
 
     def add(

@@ -21,7 +21,7 @@ ColumnsOf = Callable[[Int64[Tensor, " entry"], Int64[Tensor, " entry"]], Columns
 
 
 @dataclass
-class TopK:
+class TopEntries:
     """The k best entries of each feature, in any order; an empty one has value 0 and window -1."""
 
     value: Float64[Tensor, "feature k"]
@@ -39,7 +39,7 @@ class TopK:
         columns: dict[str, tuple[torch.dtype, tuple[int, ...]]],
         *,
         repeats: bool = True,
-    ) -> TopK:
+    ) -> TopEntries:
         """Room for k entries of each feature, with columns of these types and shapes."""
         return cls(
             repeats=repeats,
@@ -52,14 +52,14 @@ class TopK:
             },
         )
 
-    def to(self, device: torch.device) -> TopK:
+    def to(self, device: torch.device) -> TopEntries:
         return self._mapped(lambda array: array.to(device))
 
-    def _mapped(self, change: Callable[[Tensor], Tensor]) -> TopK:
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> TopEntries:
         """The same with each of its arrays changed."""
         value, key, window = map(change, (self.value, self.key, self.window))
         columns = {name: change(column) for name, column in self.columns.items()}
-        return TopK(value, key, window, columns, self.repeats)
+        return TopEntries(value, key, window, columns, self.repeats)
 
     def offer(
         self,
@@ -121,12 +121,12 @@ class TopK:
         for name, fresh in columns_of(feature, new.offered[row, column]).items():
             self.columns[name][feature, slot] = fresh
 
-    def ordered(self) -> TopK:
+    def ordered(self) -> TopEntries:
         """The same entries, the best first."""
         order = best_first(self.value, self.window)
         return self._mapped(lambda array: _at(array, order))
 
-    def joined(self, other: TopK) -> TopK:
+    def joined(self, other: TopEntries) -> TopEntries:
         """The k best of two sets that share no window."""
         value, key = torch.cat([self.value, other.value], 1), torch.cat([self.key, other.key], 1)
         window = torch.cat([self.window, other.window], 1)
