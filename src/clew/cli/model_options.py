@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from clew.cli.arguments import token_ids
-from clew.cli.options import add_option, add_options, settings_of
+from clew.cli.options import add_option, add_options
 from clew.errors import ClewError
 from clew.load_settings import LoadSettings
 
@@ -60,12 +60,12 @@ def add_machine(group: argparse._ArgumentGroup) -> None:
     add_options(group, LoadSettings, device="D", dtype="T", low_memory="")
 
 
-def load_model(arguments: argparse.Namespace, progress: Progress) -> Model:
-    """Load the model that the options of `add_model` and `add_machine` name."""
-    progress.stage(f"Loading {arguments.reference}")
+def load_model(settings: LoadSettings, progress: Progress) -> Model:
+    """Load a model, and show that on the terminal."""
+    progress.stage(f"Loading {settings.reference}")
     import clew
 
-    return clew.load(**vars(settings_of(arguments, LoadSettings)), on_note=progress.note)
+    return clew.load(**vars(settings), on_note=progress.note)
 
 
 def read_transcoders(arguments: argparse.Namespace, progress: Progress) -> TranscoderSet:

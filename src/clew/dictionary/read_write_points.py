@@ -25,7 +25,7 @@ class StreamPoint(Enum):
 
     @classmethod
     def verb(cls) -> str:
-        """What features do there: `read` or `write`."""
+        """The action of features there: `read` or `write`."""
         return cls.__name__.removesuffix("Point").lower()
 
 

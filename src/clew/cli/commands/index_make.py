@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from clew.cli.model_options import add_machine, add_model, load_model
 from clew.cli.options import add_option, add_options, settings_of
 from clew.index.settings import IndexSettings
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     skipped: dict[str, list[Path]] = {}
 
     with Progress() as progress, _stop_after_batch(progress) as should_stop:
-        model = load_model(arguments, progress)
+        model = load_model(settings_of(arguments, LoadSettings), progress)
         made = make_index(
             model.language_model,
             model.dictionary,

@@ -15,6 +15,7 @@ from clew.cli.settings import InterventionReportSettings
 from clew.errors import ClewError
 from clew.files import check_writable
 from clew.intervention.settings import GenerationSettings, InterveneCall, InterventionSettings
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.intervention_arguments import Change
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         with Progress() as progress:
             graph = _graph(arguments, progress)
-            model = load_model(arguments, progress)
+            model = load_model(settings_of(arguments, LoadSettings), progress)
             changes = [each.among([] if graph is None else names_of(graph)) for each in arguments.changes]
             results, generations = _measure(arguments, prompt, changes, model, graph, progress)
             try:

@@ -16,6 +16,7 @@ from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
 from clew.cli.settings import TraceOutput
 from clew.errors import ClewError
 from clew.files import check_writable
+from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -102,7 +103,7 @@ def _trace(
 ) -> tuple[Model, Graph, Graph]:
     """The model, the whole graph, and what pruning keeps of it."""
     begin = time.perf_counter()
-    model = load_model(arguments, progress)
+    model = load_model(settings_of(arguments, LoadSettings), progress)
     from clew.attribution.trace import GapWarning
 
     warnings.simplefilter("ignore", GapWarning)  # the report says it in words

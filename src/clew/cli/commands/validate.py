@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clew.cli.arguments import file_ending_in
 from clew.cli.commands.show import prune_as_saved
-from clew.cli.model_options import add_overrides
+from clew.cli.model_options import add_overrides, load_model
 from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
 from clew.files import check_writable, write_file
@@ -15,7 +15,6 @@ from clew.intervention.settings import CircuitSettings, ValidationSettings
 from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
-    from clew.cli.progress import Progress
     from clew.facade import Model
     from clew.graph.graph import Graph
     from clew.intervention.circuits import Circuit
@@ -82,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     with Progress() as progress:
         progress.stage(f"Opening {arguments.file}")
         graph = open_graph(arguments.file)
-        model = _load(arguments, graph, progress)
+        model = load_model(load_settings(arguments, graph), progress)
         progress.stage("Reading the prompt")
         result = circuit = None
         if singly:
@@ -106,14 +105,6 @@ def _circuit(model: Model, graph: Graph, arguments: argparse.Namespace) -> Circu
         return model.circuit(graph, arguments.nodes, outside=arguments.outside)
     pruned = graph if graph.node_total is None else prune_as_saved(graph)
     return model.circuit(pruned, outside=arguments.outside)
-
-
-def _load(arguments: argparse.Namespace, graph: Graph, progress: Progress) -> Model:
-    settings = load_settings(arguments, graph)
-    progress.stage(f"Loading {settings.reference}")
-    import clew
-
-    return clew.load(**vars(settings), on_note=progress.note)
 
 
 def load_settings(arguments: argparse.Namespace, graph: Graph) -> LoadSettings:
