@@ -11,8 +11,8 @@ from benchmarks.support.neuron_graphs import trace_neurons
 from clew.dictionary.neurons import NeuronDictionary
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervene import intervene
 from clew.intervention.intervention import Intervention
+from clew.intervention.run_intervention import intervene
 from clew.intervention.settings import InterveneCall
 from clew.model.language_model import LanguageModel
 

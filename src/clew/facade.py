@@ -24,10 +24,10 @@ from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.feature_names import resolve_names
 from clew.intervention.generation import Generation, generate_tokens
-from clew.intervention.intervene import intervene, prepare
 from clew.intervention.intervention import Features, Intervention, Positions, Source
 from clew.intervention.patching import resolve_patches
 from clew.intervention.result import InterventionResult
+from clew.intervention.run_intervention import intervene, prepare
 from clew.intervention.settings import CircuitCall, GenerateCall, InterveneCall, Regime, ValidateCall
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation

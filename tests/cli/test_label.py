@@ -14,7 +14,7 @@ from clew.graph.graph import NodeKind
 from clew.index.exchange.exporting import details_of
 from clew.index.labels.graph_features import features_of
 from clew.index.storage.index import open_index
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 from tests.graph.random_graphs import random_graph
 from tests.index.example_index import N_FEATURES, make_index
 from tests.index.stand_in_endpoint import Answer, Request, StandIn, knowing, problem, said, serving

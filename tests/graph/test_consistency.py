@@ -13,7 +13,7 @@ from clew.errors import ClewError
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo, Target
-from clew.graph.order import topological_levels
+from clew.graph.topological_order import topological_levels
 from tests.graph.random_graphs import random_graph
 
 

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.info import Annotations, Scores, Sink
-from clew.graph.metadata import annotations_from_json, annotations_to_json, info_from_json, info_to_json
+from clew.graph.info_json import annotations_from_json, annotations_to_json, info_from_json, info_to_json
 from clew.graph.reader import open_graph
 from clew.graph.writer import save
 from tests.graph.random_graphs import random_graph

@@ -21,8 +21,8 @@ from clew.index.labels.endpoint import (
     read_retry_after,
     sleep_until,
 )
-from clew.index.labels.limits import Budget, CapReached, Pacer, Prices, RateLimits, Spent
 from clew.index.labels.prompts import Malformed, size
+from clew.index.labels.rate_limits import Budget, CapReached, Pacer, Prices, RateLimits, Spent
 
 from .stand_in_endpoint import Answer, Clock, Request, Speaker, problem, said, serving
 

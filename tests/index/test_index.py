@@ -23,7 +23,7 @@ from clew.index.storage.blobs import (
 )
 from clew.index.storage.histogram import N_BINS, bin_of
 from clew.index.storage.index import Index, open_index
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 from clew.index.storage.locations import default_location, find_index
 from clew.index.storage.metadata import IndexMetadata, write_metadata
 from clew.index.storage.schema import MIGRATIONS, connect

@@ -12,7 +12,6 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.index.labels.endpoint import ChatModel, Endpoint, sleep_until
 from clew.index.labels.evidence import Evidence, sort_texts
-from clew.index.labels.limits import Budget, Pacer, Prices, RateLimits
 from clew.index.labels.model_labels import (
     FAILURES_IN_A_ROW,
     LabelCounts,
@@ -20,6 +19,7 @@ from clew.index.labels.model_labels import (
     label_features,
     label_one,
 )
+from clew.index.labels.rate_limits import Budget, Pacer, Prices, RateLimits
 
 from .example_evidence import cats, evidence
 from .stand_in_endpoint import Answer, Clock, Request, Speaker, knowing, problem, said, serving

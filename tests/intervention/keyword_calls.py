@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clew.dictionary.protocols import Dictionary
-from clew.intervention import intervene as run
+from clew.intervention import run_intervention as run
 from clew.intervention.intervention import Intervention
 from clew.intervention.regimes import PreparedRun
 from clew.intervention.result import InterventionResult

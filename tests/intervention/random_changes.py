@@ -9,8 +9,8 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph
-from clew.intervention.intervene import feature_nodes
 from clew.intervention.intervention import Intervention
+from clew.intervention.run_intervention import feature_nodes
 from clew.model.language_model import LanguageModel
 from tests.random_transcoders import KINDS, random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, WITH_NEURONS

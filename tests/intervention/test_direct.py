@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.protocols import Dictionary
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervene import feature_nodes, own_changes
 from clew.intervention.intervention import Intervention
 from clew.intervention.regimes import run_direct
+from clew.intervention.run_intervention import feature_nodes, own_changes
 from clew.model.language_model import LanguageModel
 from tests.attribution.test_rows import dense_row
 from tests.intervention.keyword_calls import intervene, prepare

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import clew
-from clew.intervention.intervene import RUN
+from clew.intervention.run_intervention import RUN
 from clew.intervention.settings import Regime
 from tests.attribution.test_parity_rows import CASES, PARITY
 from tests.intervention.keyword_calls import prepare

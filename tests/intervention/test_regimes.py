@@ -10,10 +10,10 @@ import torch
 from clew.attribution.trace import TraceSettings, trace
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.intervention.intervene import RUN
 from clew.intervention.intervention import Intervention
 from clew.intervention.layer_interventions import changed_features, resolve_interventions
 from clew.intervention.regimes import PreparedRun
+from clew.intervention.run_intervention import RUN
 from clew.intervention.settings import REGIMES, Regime
 from clew.model.recording import record
 from tests.autograd_oracle import attention_replaced_by

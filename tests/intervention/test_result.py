@@ -20,9 +20,9 @@ from clew.facade import Model
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations
-from clew.intervention.intervene import predicted_changes
 from clew.intervention.intervention import Intervention
 from clew.intervention.result import kl_divergence, token_changes
+from clew.intervention.run_intervention import predicted_changes
 from tests.random_transcoders import random_transcoders
 from tests.tiny import random_ids, tiny_model
 

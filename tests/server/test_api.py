@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from clew.server.app import make_app, make_state
 from clew.server.indexes import Indexes
-from clew.server.jobs import Jobs
+from clew.server.job_queue import Jobs
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.security import access_to

@@ -12,7 +12,7 @@ import clew
 from clew.graph.graph import NodeKind
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, Size
-from clew.server.limits import FileLimits
+from clew.server.file_limits import FileLimits
 from clew.server.open_graphs import most_influential_part
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence

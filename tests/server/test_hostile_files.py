@@ -15,7 +15,7 @@ from clew.graph.arrays import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Annotations, GraphInfo
 from clew.graph.neuronpedia.writer import to_neuronpedia
-from clew.server.limits import FileLimits
+from clew.server.file_limits import FileLimits
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 

@@ -11,7 +11,7 @@ import pytest
 from clew import ClewError
 from clew.server.database import MIGRATIONS, Database
 from clew.server.events import Events
-from clew.server.jobs import MOST_WAITING, STOPPED, Jobs
+from clew.server.job_queue import MOST_WAITING, STOPPED, Jobs
 from clew.server.schemas.jobs import InterveneRequest, InterventionOutcome, LoadRequest, PatchSource
 from clew.sqlite import connect, migrate
 

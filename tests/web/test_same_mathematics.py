@@ -16,11 +16,11 @@ import pytest
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import cumulative_share, edge_shares, measure_flow
 from clew.graph.info import Scores
-from clew.graph.order import topological_levels
 from clew.graph.paths import SignedPath, strongest_paths
 from clew.graph.pruning import prune, prune_masks
 from clew.graph.reader import open_graph
 from clew.graph.scores import scores_of_part
+from clew.graph.topological_order import topological_levels
 from clew.graph.writer import save
 from tests.graph.conftest import SHARED_GRAPHS
 from tests.graph.random_graphs import random_graph

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
 from clew.feature import Feature, FeatureAt
 from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size, Target
+from clew.graph.labels import label_of
 
 ARRAY_TYPES: dict[str, str] = {
     "node_kind": "uint8",
@@ -225,14 +226,8 @@ class GraphArrays:
             The node's own label, else the label of its feature, else the index's label of that feature,
             else None.
         """
-        own = self.annotations.labels.get(self.node_id(node))
-        if own or self.node_kind[node] != NodeKind.FEATURE:
-            return own or None
-        name = self.feature_name(node)
-        if label := self.annotations.feature_labels.get(name):
-            return label
-        index_label = self.index_labels.get(name)
-        return index_label.text if index_label and (by_rule or not index_label.by_rule) else None
+        feature = self.feature(node) if self.node_kind[node] == NodeKind.FEATURE else None
+        return label_of(self.node_id(node), feature, self.annotations, self.index_labels, by_rule=by_rule)
 
     def output_texts(self, node: int, count: int = 10, *, bottom: bool = False) -> list[str]:
         """Tokens that a feature promotes most.

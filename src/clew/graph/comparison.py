@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from clew.graph.arrays import GraphArrays, NodeKind
-from clew.graph.metadata import plain
+from clew.graph.info_json import plain
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -10,7 +10,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, GraphArrays, NodeKind
 from clew.graph.info import Annotations
-from clew.graph.order import topological_levels
+from clew.graph.topological_order import topological_levels
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 

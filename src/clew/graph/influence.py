@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int32, Int64
 
 from clew.errors import ClewError
 from clew.graph.arrays import GraphArrays, NodeKind
-from clew.graph.order import level_runs, topological_levels
+from clew.graph.topological_order import level_runs, topological_levels
 
 EDGES_AT_ONCE = 2**18
 """Edges summed at once: bounds memory, and is fastest when it fits the processor's cache."""

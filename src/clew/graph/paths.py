@@ -11,7 +11,7 @@ import numpy as np
 from clew.errors import ClewError
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import row_sums, safe_divide
-from clew.graph.order import level_runs, topological_levels
+from clew.graph.topological_order import level_runs, topological_levels
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from clew.files import cannot_read
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, OutputTokens
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
-from clew.graph.metadata import annotations_from_json, info_from_json
+from clew.graph.info_json import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.reader import from_neuronpedia
 from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES
 

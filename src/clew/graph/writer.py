@@ -14,7 +14,7 @@ from clew.errors import ClewError
 from clew.files import write_file
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, GraphArrays
 from clew.graph.consistency import check_consistency
-from clew.graph.metadata import annotations_to_json, info_to_json
+from clew.graph.info_json import annotations_to_json, info_to_json
 from clew.graph.neuronpedia.writer import to_neuronpedia
 
 FORMAT = 1

@@ -7,8 +7,8 @@ from fastapi import APIRouter, FastAPI
 from clew.server.errors import add_error_handlers
 from clew.server.events import Events
 from clew.server.indexes import Indexes
+from clew.server.job_queue import Jobs
 from clew.server.job_runner import JobRunner
-from clew.server.jobs import Jobs
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.page_files import page_router, read_page

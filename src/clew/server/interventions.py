@@ -13,7 +13,7 @@ from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervention import From, Intervention, Positions
 from clew.load_settings import LoadSettings
 from clew.options import options_of
-from clew.server.jobs import JobProgress
+from clew.server.job_queue import JobProgress
 from clew.server.open_graphs import OpenGraph
 from clew.server.prompt_preview import likeliest_tokens
 from clew.server.schemas.jobs import (

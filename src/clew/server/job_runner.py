@@ -11,7 +11,7 @@ from clew.options import options_of
 from clew.server.database import Database
 from clew.server.events import Events
 from clew.server.interventions import measure, place_changes, python_for
-from clew.server.jobs import JobProgress
+from clew.server.job_queue import JobProgress
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache, check_known, settings_of
 from clew.server.schemas.jobs import (

@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from clew.errors import ClewError
 from clew.graph.graph import Graph
 from clew.graph.reader import open_graph
-from clew.server.annotations import AnnotationRows, annotations_of, values_of
+from clew.server.annotation_rows import AnnotationRows, annotations_of, values_of
 from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
-from clew.server.limits import DEFAULT_LIMITS, FileLimits, check_file, check_graph
+from clew.server.file_limits import DEFAULT_LIMITS, FileLimits, check_file, check_graph
 from clew.server.open_graphs import OpenGraph, OpenGraphs
 from clew.server.schemas.library import GraphEntry, ScorePair, TopTarget
 

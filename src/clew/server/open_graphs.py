@@ -21,7 +21,7 @@ from clew.graph.influence import measure_flow
 from clew.graph.pruning import measured_part
 from clew.graph.reader import open_graph
 from clew.server.errors import RequestError
-from clew.server.limits import FileLimits
+from clew.server.file_limits import FileLimits
 from clew.server.schemas.graphs import NodeEdge, NodeEdges, RestOfEdges
 
 MOST_BYTES = 2**30

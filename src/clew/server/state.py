@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Request
 from clew.graph.graph import Graph
 from clew.server.events import Events
 from clew.server.indexes import Indexes
-from clew.server.jobs import Jobs
+from clew.server.job_queue import Jobs
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.page_files import PageFile

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         pins=arguments.pin,
     )
     if arguments.out and destination.suffix.lower() == ".json":
-        from clew.cli.graph_index import with_labels_of_index
+        from clew.cli.index_lookup import with_labels_of_index
 
         annotated = with_labels_of_index(annotated)
     print(f"Saved  {annotated.save(destination)}")

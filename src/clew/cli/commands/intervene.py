@@ -159,7 +159,7 @@ def _measure(
     graph: Graph | None,
     progress: Progress,
 ) -> tuple[tuple[InterventionResult, ...], tuple[Generation, ...]]:
-    from clew.intervention.intervene import intervene
+    from clew.intervention.run_intervention import intervene
 
     strengths = arguments.strengths or [1.0]
     progress.stage("Changing features")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from clew.feature import Feature
     from clew.index.labels.endpoint import ChatModel
     from clew.index.labels.evidence import Evidence
-    from clew.index.labels.limits import Budget
     from clew.index.labels.model_labels import LabelCounts, ModelLabel
+    from clew.index.labels.rate_limits import Budget
     from clew.index.storage.index import Index
 
     Sides = dict[Feature, bool | None]
@@ -175,8 +175,8 @@ def _label_with_model(
     """Estimate, ask whether to start, label, and print the result."""
     from clew.cli.reports.labels import how_to_continue, labels_that_stay, print_estimate, print_tally
     from clew.index.labels.evidence import each_evidence
-    from clew.index.labels.limits import Budget, Prices
     from clew.index.labels.model_labels import estimate, evenly_spaced
+    from clew.index.labels.rate_limits import Budget, Prices
 
     others = labels_that_stay(len(sides) - len(todo), settings.relabel)
     if not todo:
@@ -209,8 +209,8 @@ def _ask_model(
     from clew.cli.reports.labels import how_to_continue
     from clew.index.labels.endpoint import Endpoint, sleep_until
     from clew.index.labels.evidence import each_evidence
-    from clew.index.labels.limits import Pacer, RateLimits
     from clew.index.labels.model_labels import label_features
+    from clew.index.labels.rate_limits import Pacer, RateLimits
 
     stop = threading.Event()
     limits = RateLimits(settings.requests_per_minute, settings.tokens_per_minute)

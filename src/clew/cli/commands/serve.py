@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clew.cli.library_page import add_library, open_library, serve_until_stopped
+from clew.cli.library_server import add_library, open_library, serve_until_stopped
 from clew.cli.options import GIBIBYTE, add_option, add_options
 from clew.server.settings import ServeSettings
 

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from clew.cli.graph_index import index_of_graph
+    from clew.cli.index_lookup import index_of_graph
     from clew.cli.progress import Progress
     from clew.graph.reader import open_graph
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _print_graph(arguments: argparse.Namespace, whole: Graph, index: Index | None) -> None:
-    from clew.cli.graph_index import index_errors_as_warnings
+    from clew.cli.index_lookup import index_errors_as_warnings
     from clew.cli.reports.graph import print_file, print_report
     from clew.cli.reports.influential_features import influential_features
     from clew.cli.terminal import page

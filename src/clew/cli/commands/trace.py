@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceCall, TraceSettings
 from clew.cli.arguments import file_ending_in, target
-from clew.cli.library_page import add_library, open_library, serve_until_stopped
+from clew.cli.library_server import add_library, open_library, serve_until_stopped
 from clew.cli.model_options import add_machine, add_model, add_prompt, add_tokens, load_model, prompt_of
 from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
 from clew.cli.settings import TraceOutput
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in (arguments.out, arguments.json):
         if path is not None:
             check_writable(path)
-    from clew.cli.graph_index import with_labels_of_index
+    from clew.cli.index_lookup import with_labels_of_index
     from clew.cli.progress import Progress
     from clew.cli.reports.graph import print_file, print_report
     from clew.cli.terminal import page

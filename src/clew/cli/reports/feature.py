@@ -23,7 +23,7 @@ from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.index.storage.index import Index
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 from clew.index.storage.record import Example, FeatureRecord, Histogram, TokenValue
 
 MOST_ROWS = 20

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clew.index.labels.endpoint import ChatModel
-    from clew.index.labels.limits import Spent
     from clew.index.labels.model_labels import Estimate, LabelCounts
+    from clew.index.labels.rate_limits import Spent
 
 
 def print_estimate(estimate: Estimate, count: int, others: str, service: ChatModel, priced: bool) -> None:

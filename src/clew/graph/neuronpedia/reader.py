@@ -16,7 +16,7 @@ from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
-from clew.graph.metadata import annotations_from_json, info_from_json
+from clew.graph.info_json import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     CLEW_ANNOTATIONS,

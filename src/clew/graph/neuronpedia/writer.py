@@ -10,7 +10,7 @@ import numpy as np
 
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import cumulative_share
-from clew.graph.metadata import annotations_to_json, info_to_json, plain
+from clew.graph.info_json import annotations_to_json, info_to_json, plain
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
     CLEW_ANNOTATIONS,

@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from clew.errors import ClewError
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow, measure_flow, safe_divide
-from clew.graph.metadata import plain
+from clew.graph.info_json import plain
 from clew.graph.summary.grouping import Members, group_nodes
 from clew.graph.summary.names import layer_span, names_of
 from clew.graph.summary.topics import shared_words

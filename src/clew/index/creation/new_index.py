@@ -13,7 +13,7 @@ from clew.errors import ClewError
 from clew.index.creation.corpus import OnSkip
 from clew.index.creation.indexing import index_texts
 from clew.index.settings import IndexSettings
-from clew.index.storage.label import LABEL_COLUMNS, build_label_search, insert_labels
+from clew.index.storage.labels import LABEL_COLUMNS, build_label_search, insert_labels
 from clew.index.storage.locations import default_location
 from clew.index.storage.metadata import IndexMetadata, read_metadata
 from clew.index.storage.schema import connect

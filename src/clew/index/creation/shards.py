@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.index.creation.checkpoints import read_statistics, write_statistics
-from clew.index.storage.label import LABEL_COLUMNS, build_label_search, insert_labels
+from clew.index.storage.labels import LABEL_COLUMNS, build_label_search, insert_labels
 from clew.index.storage.metadata import IndexMetadata, read_metadata, write_metadata
 from clew.index.storage.schema import connect, new_database
 from clew.index.storage.search import build_text_search

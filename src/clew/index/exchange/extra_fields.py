@@ -12,7 +12,7 @@ from clew.errors import ClewError
 from clew.index.exchange.feature_file import BOTTOM as BOTTOM_NAME
 from clew.index.exchange.feature_file import TOP as TOP_NAME
 from clew.index.exchange.feature_file import FeatureFile, FileExample, Quantile, is_number
-from clew.index.storage.label import Label, check_label
+from clew.index.storage.labels import Label, check_label
 from clew.index.storage.record import BOTTOM, TOP
 
 TOPS = (TOP_NAME.lower(), "top", "strongest")

@@ -26,7 +26,7 @@ from clew.index.exchange.extra_fields import (
 from clew.index.exchange.feature_file import FeatureFile, FileExample, Quantile
 from clew.index.exchange.folder import read_details, widths_of
 from clew.index.storage.blobs import pack_activations, pack_sample, pack_scored, pack_tokens, steps_of
-from clew.index.storage.label import insert_labels, update_label_search
+from clew.index.storage.labels import insert_labels, update_label_search
 from clew.index.storage.metadata import IndexMetadata, write_metadata
 from clew.index.storage.record import BOTTOM
 from clew.index.storage.schema import new_database

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clew.errors import ClewError
-from clew.index.labels.limits import Budget, Pacer
 from clew.index.labels.prompts import Malformed, Messages, clean, size
+from clew.index.labels.rate_limits import Budget, Pacer
 
 ANSWER_TOKENS = 1_000
 """Tokens that an answer may have. A plain one has twenty; models that think aloud need more."""

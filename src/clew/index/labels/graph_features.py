@@ -10,7 +10,7 @@ from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import IndexLabel
 from clew.index.storage.index import Index, open_index
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 from clew.index.storage.locations import find_index
 
 

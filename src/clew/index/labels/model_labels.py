@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from clew.errors import ClewError
 from clew.index.labels.endpoint import BYTES_PER_TOKEN, NoAnswer, Stopped
 from clew.index.labels.evidence import Evidence
-from clew.index.labels.limits import Budget, CapReached, Prices
 from clew.index.labels.prompts import (
     VERSION,
     Malformed,
@@ -30,6 +29,7 @@ from clew.index.labels.prompts import (
     shuffled,
     size,
 )
+from clew.index.labels.rate_limits import Budget, CapReached, Prices
 
 FAILURES_IN_A_ROW = 5
 """Features without an answer after which a run stops."""

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.index.storage.label import (
+from clew.index.storage.labels import (
     Label,
     check_label,
     insert_labels,

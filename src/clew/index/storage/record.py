@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clew.feature import Feature
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 
 PEAK_TOKENS = ("frequent_tokens", "strongest_tokens", "frequent_low", "strongest_low")
 """Fields of a record that hold tokens at peaks."""

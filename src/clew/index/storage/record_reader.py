@@ -17,7 +17,7 @@ from clew.index.storage.blobs import (
     unpack_tokens,
 )
 from clew.index.storage.histogram import bin_of, edges, quantiles
-from clew.index.storage.label import Label
+from clew.index.storage.labels import Label
 from clew.index.storage.metadata import IndexMetadata
 from clew.index.storage.record import (
     BOTTOM,

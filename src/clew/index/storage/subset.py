@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.index.storage.label import build_label_search
+from clew.index.storage.labels import build_label_search
 from clew.index.storage.metadata import read_metadata, write_metadata
 from clew.index.storage.schema import connect, new_database
 from clew.index.storage.search import build_text_search

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from clew.server.limits import too_large
+from clew.server.file_limits import too_large
 from clew.server.schemas.library import GraphEntry, Rename
 from clew.server.security import content_length
 from clew.server.state import NOT_FOUND, GraphId, State

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Len
 from pydantic import AliasPath, BaseModel, Field
 
-from clew.index.storage.label import LONGEST_LABEL
+from clew.index.storage.labels import LONGEST_LABEL
 from clew.index.storage.record import Histogram, TokenValue
 from clew.server.schemas.base import Body, FromAttributes, request
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.index.labels.limits import (
+from clew.index.labels.rate_limits import (
     MINUTE,
     Budget,
     CapReached,

@@ -12,7 +12,7 @@ from clew.errors import ClewError
 from clew.graph.info import Annotations
 from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
-from clew.server.limits import MOST_TEXT
+from clew.server.file_limits import MOST_TEXT
 from clew.server.open_graphs import OpenGraph
 from clew.server.schemas.annotations import AnnotationsPatched
 
