@@ -10,7 +10,7 @@ from typing import Any
 from clew.errors import ClewError
 
 SOURCES = ("person", "model", "tokens")
-"""Sources of labels. An earlier source goes before a later one, whichever is newer."""
+"""Sources of labels. An earlier source wins over a later one, even if the later label is newer."""
 RANK = (
     f"CASE source {' '.join(f'WHEN {name!r} THEN {rank}' for rank, name in enumerate(SOURCES))} ELSE 99 END"
 )
