@@ -42,7 +42,7 @@ class FrozenRun:
 def frozen_run(
     model: LanguageModel, token_ids: Tensor, transcoders: TranscoderSet | None = None
 ) -> FrozenRun:
-    """Run once to record patterns and scales, then again with all of them frozen.
+    """Run the model once to record patterns and scales, then again with all of them frozen.
 
     The MLPs are cut at their neurons, or where `transcoders` write; only their skip connections stay.
     """

@@ -1,4 +1,4 @@
-"""The rooms of the house: lower folders never import higher ones, and light ones stay light."""
+"""Lower folders never import higher ones, and light imports stay light."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Base:
 @dataclass(frozen=True, kw_only=True)
 class Example(Base):
     count: Annotated[int, Ge(1), Le(9)] = 3
-    """How many there are."""
+    """The number of them."""
     how: Literal["fast", "well"] = "fast"
     """The way that it is done."""
     memory: Annotated[int, Ge(16 * 2**20)] = 96 * 2**20
@@ -124,7 +124,7 @@ def test_the_docstring_lists_options_with_sentences_bounds_and_defaults():
         "Args:",
         "    prompt: A text.",
         "    share: A share. A number above 0 and at most 1; default 0.5.",
-        "    count: How many there are. A whole number from 1 to 9; default 3.",
+        "    count: The number of them. A whole number from 1 to 9; default 3.",
         "    how: The way that it is done. One of fast or well; default 'fast'.",
     ]
     assert inspect.getdoc(load) == (
@@ -168,5 +168,5 @@ def test_the_command_line_reads_them():
     assert settings_of(given, Example) == Example(count=4, memory=32 * 2**20, most=2, again=True)
     assert settings_of(parser.parse_args([]), Example) == Example()
     help = " ".join(parser.format_help().split())
-    assert "how many there are (default: 3)" in help
+    assert "the number of them (default: 3)" in help
     assert "MiB to work in (default: 96)" in help

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 ELSEWHERE = re.compile(r"org/|my-|serve|--open|--limit|--shard|--tokens|index merge|gemma")
-"""What needs a hub, a model that is not here, an endpoint, or minutes."""
+"""Examples that need a hub, a model that is not here, an endpoint, or minutes."""
 
 SMALLER = {"trace": ["--max-nodes", "512"], "validate": ["--top", "5", "--random", "5"]}
 """Options behind those that are shown, so that running all of it takes less than a minute."""

@@ -74,7 +74,7 @@ def subject_neurons(graph: Graph, positions: Sequence[int], count: int) -> list[
 
 
 def random_neurons(model: LanguageModel, neurons: Sequence[FeatureAt], seed: int) -> list[FeatureAt]:
-    """As many random neurons of the same layers at the same positions."""
+    """Random neurons, as many in the same layers at the same positions."""
     width = NeuronDictionary(model).n_features
     rng, drawn = np.random.default_rng(seed), set()
     for layer, position in ((each.layer, each.position) for each in neurons):

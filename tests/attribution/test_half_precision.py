@@ -1,4 +1,4 @@
-"""What bfloat16 and float16 cost, against the same weights in float32.
+"""The cost of bfloat16 and float16, against the same weights in float32.
 
 Measured on 36 seeds of each tiny architecture (worst over all of them, bfloat16 / float16):
 
@@ -53,7 +53,7 @@ def node_keys(graph: Graph) -> list[tuple[int, ...]]:
 
 
 def row_errors(half: Graph, full: Graph) -> tuple[np.ndarray, np.ndarray]:
-    """Of every row that both have, and of the outputs' rows among them, relative to the row's norm."""
+    """Errors of every row that both have, and of the outputs' rows among them, relative to the row's norm."""
     place = {key: node for node, key in enumerate(node_keys(full))}
     there = np.array([place.get(key, -1) for key in node_keys(half)])
     common = there >= 0

@@ -1,4 +1,4 @@
-"""On real models: rows equal autograd, everything adds up, and the graph names what carries the answer."""
+"""Real models: rows equal autograd, everything adds up, and the graph names what carries the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which outputs are explained."""
+"""The choice of the outputs to explain."""
 
 from __future__ import annotations
 

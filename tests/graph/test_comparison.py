@@ -27,11 +27,11 @@ sizes = {
     "n_targets": st.integers(0, 3),
 }
 with_targets = sizes | {"n_targets": st.integers(1, 3)}
-"""Which tell how many layers a model has, however much is left out."""
+"""Sizes with a target, which tells how many layers a model has, however much is left out."""
 
 
 def part_of(graph: Graph, part, share: float = 0.7) -> Graph:
-    """Without some nodes and edges, with other weights, activations and influence, and another token."""
+    """A part of the graph, with other weights, activations and influence, and another token."""
     keep = np.array([part.random() < share for _ in range(graph.n_nodes)], dtype=bool)
     keep |= graph.node_kind == NodeKind.TARGET
     edges = np.array([part.random() < share for _ in range(graph.n_edges)], dtype=bool)

@@ -1,4 +1,4 @@
-"""What makes a graph sound, and the order of its nodes."""
+"""Soundness of a graph, and the order of its nodes."""
 
 from __future__ import annotations
 

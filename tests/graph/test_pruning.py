@@ -34,7 +34,7 @@ def assert_close(found: Scores | None, expected: Scores | None) -> None:
 
 
 def dense_flow(matrix: np.ndarray, target_weight: np.ndarray) -> np.ndarray:
-    """What each edge carries: its share of its target, times the influence that arrives there."""
+    """Influence carried by each edge: its share of its target, times the influence that arrives there."""
     arriving = dense_influence(matrix, target_weight) + target_weight
     return dense_shares(matrix) * arriving[:, None]
 
@@ -76,7 +76,7 @@ def dense_prune(graph: Graph, node_threshold: float, edge_threshold: float) -> t
 
 
 def masks(graph: Graph, node_threshold: float, edge_threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """What `prune_masks` keeps, the edges as a matrix."""
+    """The part that `prune_masks` keeps, the edges as a matrix."""
     keep_node, keep_edge = prune_masks(graph, measure_flow(graph), node_threshold, edge_threshold)
     kept = np.zeros((graph.n_nodes, graph.n_nodes), dtype=bool)
     kept[graph.edge_target[keep_edge], graph.edge_source[keep_edge]] = True

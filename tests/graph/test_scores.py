@@ -35,7 +35,7 @@ def dense_scores(matrix: np.ndarray, kind: np.ndarray, target_weight: np.ndarray
 
 
 def dense_scores_of_part(graph: Graph, keep_node: np.ndarray, keep_edge: np.ndarray) -> Scores:
-    """Of a larger graph in which every (layer, position) has a new error node for all that is left out."""
+    """Scores of a larger graph, where a new error node per (layer, position) has all that is left out."""
     weights = dense_weights(graph)
     weights[~keep_node] = 0
     stays = np.zeros_like(weights, dtype=bool)

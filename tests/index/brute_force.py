@@ -1,4 +1,4 @@
-"""What an index should hold, from all activations of all windows at once."""
+"""The content that an index should have, from all activations of all windows at once."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Everything:
         return dict(list(best.items())[:SHOWN])
 
     def levels(self, layer: int, feature: int, feature_id: int, sign: int = 1) -> list[Peak]:
-        """Of each half octave the window whose hash is highest, down from the strongest."""
+        """The window with the highest hash of each half octave, down from the strongest."""
         by_level: dict[int, list[tuple[float, Peak]]] = {}
         for peak in self.peaks(layer, feature, sign):
             level = int(bin_of(np.array([sign * peak.activation]))[0]) - ZERO

@@ -21,5 +21,5 @@ def dogs(count: int = 12) -> list[ActiveText]:
 
 
 def evidence(layer: int = 1, feature: int = 7, active: int = 12, **options: bool) -> Evidence:
-    """Eight texts shown, four held out, four others."""
+    """Evidence with eight texts shown, four held out, and four others."""
     return sort_texts(Feature(layer, feature), cats(active), dogs(), (" cat", " Cats", " dog"), **options)

@@ -1,4 +1,4 @@
-"""Made-up details of features, to write and to read back."""
+"""Made-up feature files, to write and to read back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from clew.index.exchange.feature_file import BOTTOM, TOP, FeatureFile, FileExamp
 
 
 def details(layer: int = 2, feature: int = 5) -> FeatureFile:
-    """Something in every field, with texts that need care."""
+    """A feature file with a value in every field, and texts that need care."""
     top = FileExample(
         (" the", " capital", ' "of"\n', " 日本", "\u202e"), (0.0, 4.5, -0.25, 0.0, 1e-30), peak=1
     )
@@ -31,6 +31,6 @@ def details(layer: int = 2, feature: int = 5) -> FeatureFile:
 
 
 def several() -> list[FeatureFile]:
-    """Of three layers, with features missing in between."""
+    """Feature files of three layers, with features missing in between."""
     places = [(0, 0), (0, 3), (1, 7), (11, 0), (11, 1)]
     return [details(layer, feature) for layer, feature in places]

@@ -14,18 +14,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends: a status, a body, headers; or nothing, for a while."""
+    """The server's answer: a status, a body, headers; or nothing, for a while."""
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     silent: bool = False
-    """Whether it holds its tongue until whoever asked has gone."""
+    """True for a server that says nothing until the client has gone."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent."""
+    """A request of a client."""
 
     path: str
     key: str

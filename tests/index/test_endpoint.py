@@ -36,7 +36,7 @@ def in_turn(answers: list[Answer]) -> Speaker:
 
 
 class Talk:
-    """What came of one question."""
+    """The outcome of one question."""
 
     def __init__(self, speak: Speaker | list[Answer], budget: Budget | None = None, **service: Any) -> None:
         self.clock, self.budget = Clock(), budget or Budget(Prices(1.0, 2.0))

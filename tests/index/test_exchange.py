@@ -1,4 +1,4 @@
-"""From files of details to an index and back: nothing is lost but how finely activations are told apart."""
+"""Feature files to an index and back: nothing is lost but the last digits of activations."""
 
 from __future__ import annotations
 

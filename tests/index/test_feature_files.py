@@ -1,4 +1,4 @@
-"""Details of features: what is written reads back, and what is damaged or means harm is refused."""
+"""Feature files read back as they were written; damaged and hostile ones are refused."""
 
 from __future__ import annotations
 

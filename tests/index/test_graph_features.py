@@ -1,4 +1,4 @@
-"""What an index calls the features of a graph: on the graph, in its names, in what it exports."""
+"""The labels that an index gives the features of a graph: on the graph, in its names, in what it exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked and what counts as an answer: the same every time, texts as data, no text in both halves."""
+"""Questions and accepted answers: the same every time, texts as data, no text in both halves."""
 
 from __future__ import annotations
 

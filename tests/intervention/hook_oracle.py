@@ -1,4 +1,4 @@
-"""The slow truth: the real network with hooks of its own that add `change x decoder`.
+"""Interventions on the real network by plain hooks that add `change x decoder`: slow, and right.
 
 Nothing here shares code with `clew.intervention`, but for the activations of the dictionary.
 """
@@ -21,7 +21,7 @@ from tests.autograd_oracle import attention_patterns, attention_replaced_by
 
 @dataclass(frozen=True)
 class Response:
-    """What the network did: logits and each layer's pre-activations, `[position, feature]`."""
+    """The network's results: logits and each layer's pre-activations, `[position, feature]`."""
 
     logits: Tensor
     pre_activation: list[Tensor]

@@ -1,4 +1,4 @@
-"""Interventions on a model and a dictionary, with the options of a call as keywords."""
+"""Calls of `intervene` and `prepare` with their options as keywords."""
 
 from __future__ import annotations
 

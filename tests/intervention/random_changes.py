@@ -25,7 +25,7 @@ PAIRS = [
 
 
 def dictionary_of(model: LanguageModel, kind: str, draw: random.Random) -> Dictionary:
-    """Of the kind, with random weights, read point and write point."""
+    """Transcoders of the kind, with random weights, read point and write point."""
     if kind == "neurons":
         return NeuronDictionary(model)
     points = draw.choice(list(ReadPoint)), draw.choice(list(WritePoint))

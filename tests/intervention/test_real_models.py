@@ -1,4 +1,4 @@
-"""On real models: influence and prediction go together with ablation, and a patch changes the answer."""
+"""Real models: influence and prediction go together with ablation, and a patch changes the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be meant is refused with a sentence; what can be meant in several ways is taken as said."""
+"""Interventions without a meaning are refused with a sentence; those with several are taken as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes out: numbers, names from a graph, predictions, files."""
+"""Results of interventions: numbers, names from a graph, predictions, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person at the page: open it, point, hear; and everything that must not happen meanwhile."""
+"""The page of a graph as a person uses it, and a watch for everything that must not happen meanwhile."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FOUND_BY_RING = """([wanted]) => {
 
 @dataclass
 class Watch:
-    """What went wrong on the pages of a context; a test that foresees something names it in `expected`."""
+    """Mistakes on the pages of a context; a test that foresees something names it in `expected`."""
 
     server: Server
     found: list[str] = field(default_factory=list)
@@ -122,12 +122,12 @@ class GraphPage:
 
     @property
     def card(self) -> Locator:
-        """What stands beside the pointer."""
+        """The card beside the pointer."""
         return self.page.locator(".card")
 
     @property
     def spoken(self) -> Locator:
-        """What a screen reader says of the selected node."""
+        """The words of a screen reader for the selected node."""
         return self.page.locator("#spoken-node")
 
     def tab(self, name: str) -> None:
@@ -143,7 +143,7 @@ class GraphPage:
         return self.page.get_by_role("slider", name="Edge threshold")
 
     def place_of(self, node: str) -> tuple[float, float]:
-        """Where a node stands on the window: it is selected for a moment, and its ring looked for."""
+        """The place of a node on the window: it is selected for a moment, and its ring looked for."""
         before = self.page.evaluate("location.hash")
         path, _, query = before.partition("?")
         view = {key: value for key, value in parse_qsl(query) if key != "s"}

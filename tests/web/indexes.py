@@ -16,7 +16,7 @@ from tests.web.serving import Server
 
 EDGES = (-4.0, -2.0, -1.0, 0.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 COUNTS = (2, 8, 90, 700, 150, 40, 8, 2)
-"""Of 1,000 positions: 10 % below zero, 70 % at zero, 20 % above."""
+"""Counts of 1,000 positions: 10 % below zero, 70 % at zero, 20 % above."""
 N_EXAMPLES = 7
 
 

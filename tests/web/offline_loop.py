@@ -68,7 +68,7 @@ def annotated(page: Page) -> None:
 
 
 def shown(page: Page) -> str:
-    """What a person sees of their own work after a reload."""
+    """The part of their own work that a person sees after a reload."""
     page.reload()
     page.get_by_role("tab", name="Groups").click()
     expect(page.get_by_role("group", name="Group beginnings")).to_be_visible()

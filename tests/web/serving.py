@@ -78,7 +78,7 @@ class Server:
         return answer.content
 
     def graph(self, graph: str, folder: Path) -> Graph:
-        """As Python sees the stored graph, with its annotations."""
+        """The stored graph as Python sees it, with its annotations."""
         path = folder / f"{graph}.clew"
         path.write_bytes(self.exported(graph))
         return open_graph(path)

@@ -1,4 +1,4 @@
-"""What a feature fires on: texts, histogram, tokens, labels of the index, search; also without a server."""
+"""Texts that a feature fires on, with histogram, tokens, labels and search; also without a server."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def label(opened, text, where=None):
 
 
 def called(opened, graph, node):
-    """What the index calls a node's feature, as the server tells it."""
+    """The index's label of a node's feature, as the server sends it."""
     labels = opened.server.api.get(f"/graphs/{opened.id}/index").json()["labels"]
     found = labels.get(name_of(graph, node))
     return found and found["text"]

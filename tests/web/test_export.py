@@ -34,7 +34,7 @@ def annotated(opened, graph):
 
 
 def downloaded(opened, name, tmp_path):
-    """What the menu's item of this name downloads."""
+    """The file that the menu's item of this name downloads."""
     opened.page.get_by_role("button", name="Export this graph").click()
     with opened.page.expect_download() as download:
         opened.page.get_by_role("menuitem", name=name).click()

@@ -49,7 +49,7 @@ def tried(demo, count=1):
 
 
 def result_of(demo):
-    """What the server answered to the newest trial."""
+    """The server's answer to the newest trial."""
     jobs = demo.server.api.get("/jobs", params={"graph": demo.id}).json()
     newest = max((job for job in jobs if job["kind"] == "intervene"), key=lambda job: job["created"])
     return demo.server.api.get(f"/jobs/{newest['id']}").json()["result"]

@@ -15,7 +15,7 @@ WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def view_of(page, key):
-    """What the address says of a key of the view; empty where it says nothing."""
+    """The address's value of a key of the view; empty where it has none."""
     found = re.search(rf"[?&]{key}=([^&]*)", page.url)
     return found.group(1) if found else ""
 

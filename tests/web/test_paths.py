@@ -16,7 +16,7 @@ WHOLE = {"m": "all", "n": "1", "e": "1"}
 
 
 def chooser(opened, end):
-    """Where paths begin ("from") or end ("to")."""
+    """The field for the beginning ("from") or the end ("to") of paths."""
     label = opened.page.locator(".ends label", has_text=re.compile(rf"^\s*{end}\s"))
     return label.get_by_role("combobox")
 

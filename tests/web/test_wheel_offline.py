@@ -1,4 +1,4 @@
-"""What the wheel holds is enough: without a network, and without this checkout."""
+"""The wheel is enough: without a network, and without this checkout."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def python_page() -> str:
 
 
 def exported() -> dict[str, Any]:
-    """What `import clew` offers, by name."""
+    """The public names of `import clew`."""
     return {name: getattr(clew, name) for name in clew.__all__ if name != "__version__"}
 
 

@@ -164,8 +164,8 @@ describe("example texts", () => {
   });
 
   test("are shaded by what they hold where extremes are not known", () => {
-    expect(fullShades(details({ maximum: null, minimum: null }), example("a", 0, 3)).raises).toBe(3);
-    expect(fullShades(details({ maximum: 0, minimum: 0 }), example("a", 0, 0)).raises).toBe(1);
+    expect(fullShades(details({ maximum: null, minimum: null }), example("a", 0, 3)).positive).toBe(3);
+    expect(fullShades(details({ maximum: 0, minimum: 0 }), example("a", 0, 0)).positive).toBe(1);
   });
 
   test("are excerpt around the peak, with more of what came before it", () => {

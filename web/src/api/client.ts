@@ -1,5 +1,6 @@
 /** The server's routes as functions. Every failure is an `Error` whose message is a sentence for a person. */
 
+import type { Feature } from "../graph/feature.ts";
 import type {
   AnnotationChanges,
   AnnotationsPatched,
@@ -110,12 +111,12 @@ export const annotate = (id: string, base: number, changes: AnnotationChanges) =
   json<AnnotationsPatched>("PATCH", `/graphs/${part(id)}/annotations`, { base, changes });
 
 export const graphIndex = (id: string) => json<GraphIndex>("GET", `/graphs/${part(id)}/index`);
-export const featureDetails = (id: string, layer: number, feature: number) =>
-  json<FeatureRecordAnswer>("GET", `/graphs/${part(id)}/features/${layer}/${feature}`);
-export const labelFeature = (id: string, layer: number, feature: number, text: string) =>
-  json<{ label: FeatureLabel | null }>("PUT", `/graphs/${part(id)}/features/${layer}/${feature}/label`, {
-    text,
-  });
+const featurePath = (id: string, { layer, index }: Feature) =>
+  `/graphs/${part(id)}/features/${layer}/${index}`;
+export const featureDetails = (id: string, feature: Feature) =>
+  json<FeatureRecordAnswer>("GET", featurePath(id, feature));
+export const labelFeature = (id: string, feature: Feature, text: string) =>
+  json<{ label: FeatureLabel | null }>("PUT", `${featurePath(id, feature)}/label`, { text });
 export const searchTexts = (id: string, query: string, count = 50) =>
   json<TextHit[]>("GET", `/graphs/${part(id)}/texts?query=${part(query)}&count=${count}`);
 

@@ -2,7 +2,7 @@
 
 import type { ExampleAnswer, ExampleGroupAnswer, FeatureRecordAnswer } from "../api/types.ts";
 
-/** Kinds of example groups; larger and smaller numbers are weaker levels. */
+/** Kinds of example groups: 0 is the strongest group, -1 the most negative; numbers beyond them are weaker levels. */
 export const STRONGEST = 0;
 export const MOST_NEGATIVE = -1;
 
@@ -11,7 +11,7 @@ export const isLevel = (kind: number): boolean => kind > STRONGEST || kind < MOS
 
 /**
  * Groups in the order of reading: the side on which the feature is active here with its weaker levels, then the other
- * side. Levels of one text each become one list.
+ * side. Levels with a single text are joined into one list.
  */
 export function inOrder(groups: readonly ExampleGroupAnswer[], activation: number): ExampleGroupAnswer[] {
   const some = groups.filter(({ examples }) => examples.length);
@@ -31,10 +31,10 @@ function oneList(levels: ExampleGroupAnswer[]): ExampleGroupAnswer[] {
   return [{ kind: levels[0].kind, name: "Weaker and weaker", examples }];
 }
 
-/** Activations with the full shade, for each sign. */
+/** The activations that get the full shade, for each sign. */
 export interface FullShades {
-  raises: number;
-  lowers: number;
+  positive: number;
+  negative: number;
 }
 
 /**
@@ -44,9 +44,9 @@ export interface FullShades {
  */
 export function fullShades({ minimum, maximum }: FeatureRecordAnswer, { peak }: ExampleAnswer): FullShades {
   const [lowest, highest] = [Math.abs(minimum ?? 0), Math.abs(maximum ?? 0)];
-  const own = Math.max(peak < 0 ? lowest : highest, Math.abs(peak)) || 1;
-  const other = Math.max(own, lowest, highest);
-  return peak < 0 ? { raises: other, lowers: own } : { raises: own, lowers: other };
+  const peakSide = Math.max(peak < 0 ? lowest : highest, Math.abs(peak)) || 1;
+  const otherSide = Math.max(peakSide, lowest, highest);
+  return peak < 0 ? { positive: otherSide, negative: peakSide } : { positive: peakSide, negative: otherSide };
 }
 
 /** Activations below this share of the full shade stay unshaded, so that the others stand out. */
@@ -54,7 +54,7 @@ const FAINT = 0.06;
 
 /** The shade of a token, from 0 to 1. */
 export function shade(activation: number, full: FullShades): number {
-  const share = Math.min(1, Math.abs(activation) / (activation < 0 ? full.lowers : full.raises));
+  const share = Math.min(1, Math.abs(activation) / (activation < 0 ? full.negative : full.positive));
   return share < FAINT ? 0 : share;
 }
 

@@ -50,10 +50,10 @@ export function matchPattern(text: string): FeaturePattern | null {
   };
 }
 
-/** Layer and index of `L12/4031`, for the server's addresses. */
-export function parseFeature(name: string): [layer: number, index: number] {
-  const feature = matchPattern(name);
-  if (feature === null || feature.index === null)
+/** The feature with a name such as `L12/4031`. */
+export function parseFeature(name: string): Feature {
+  const { layer, index } = matchPattern(name) ?? {};
+  if (layer === undefined || index == null)
     throw new Error(`${name} is not a feature; write one as L12/4031.`);
-  return [feature.layer, feature.index];
+  return { layer, index };
 }

@@ -59,29 +59,6 @@ function edgeTest(graph: Graph, mask: Mask | undefined): (edge: number) => boole
     : (edge) => node[source[edge]] === 1;
 }
 
-/** Each edge's share of its target's input, by absolute weight; rows of zeros stay zero. */
-export function edgeShares(graph: Graph): Float64Array {
-  const { offset, weight } = graph;
-  const shares = new Float64Array(graph.nEdges);
-  for (let target = 0; target < graph.nNodes; target++) {
-    let total = 0;
-    for (let edge = offset[target]; edge < offset[target + 1]; edge++) total += Math.abs(weight[edge]);
-    for (let edge = offset[target]; edge < offset[target + 1]; edge++)
-      shares[edge] = safeDivide(Math.abs(weight[edge]), total);
-  }
-  return shares;
-}
-
-/** The share of all influence that each node and all stronger ones carry together. */
-export function cumulativeShare(influence: ArrayLike<number>): Float64Array {
-  const order = strongestFirst(influence);
-  const share = new Float64Array(influence.length);
-  let total = 0;
-  for (const node of order) share[node] = total += influence[node];
-  if (total > 0) for (let node = 0; node < share.length; node++) share[node] /= total;
-  return share;
-}
-
 /** Indices of the values, the largest first; equal ones in their own order. */
 export function strongestFirst(values: ArrayLike<number>): Uint32Array {
   return new Uint32Array(values.length)

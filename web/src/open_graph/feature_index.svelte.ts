@@ -80,7 +80,7 @@ export class FeatureIndex {
     if (this.answers.get(name)?.details) return;
     if (this.embedded) return this.put(name, this.fromFile(this.embedded, name));
     try {
-      this.put(name, { ...PENDING, details: await featureDetails(this.graph!, ...parseFeature(name)) });
+      this.put(name, { ...PENDING, details: await featureDetails(this.graph!, parseFeature(name)) });
     } catch (error) {
       const canRetry = !(error instanceof Refused && error.status === 404);
       this.put(name, { details: null, failure: messageOf(error), canRetry });
@@ -90,7 +90,7 @@ export class FeatureIndex {
   /** Label a feature in the index, or remove a person's label (empty text); rejects where the index refuses it. */
   label(name: string, text: string): Promise<void> {
     const after = this.labelling.then(async () => {
-      const { label } = await labelFeature(this.graph!, ...parseFeature(name), text);
+      const { label } = await labelFeature(this.graph!, parseFeature(name), text);
       this.setLabel(name, label);
     });
     this.labelling = after.catch(() => {});

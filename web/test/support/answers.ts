@@ -1,10 +1,9 @@
 /**
- * What the page's mathematics says of graphs on disk, for the test that holds it to Python's.
+ * Answers of the page's mathematics to questions on graphs on disk, for the test that holds it to Python's.
  * Reads `Question`s as JSON from standard input and writes an answer for each to standard output.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { cumulativeShare, edgeShares } from "../../src/graph/influence.ts";
 import { groupEdges, groupNumbers } from "../../src/graph/group_edges.ts";
 import { nodeName, promoted } from "../../src/graph/node_names.ts";
 import { explainToken, strongestPaths } from "../../src/graph/paths.ts";
@@ -37,8 +36,6 @@ function answer(question: Question) {
     promoted: graph.ids.map((_, node) => promoted(graph, node)),
     level: Array.from(prepared.level),
     influence: Array.from(prepared.flow.influence),
-    shares: Array.from(edgeShares(graph)),
-    cumulative: Array.from(cumulativeShare(prepared.flow.influence)),
     pruned: question.thresholds.map((pair) => prunedPart(prepared, ...pair)),
     groupEdges: edgesBetween(prepared, question),
     part: scoresOfPart(prepared, maskOf(graph.nNodes, question.part), null),
