@@ -94,7 +94,7 @@ def new_folder(target: Path, advice: str = "choose another place") -> Iterator[P
 
 
 def cannot_read(path: str | Path, error: Exception) -> ClewError:
-    """An error of the operating system about reading a file, as a sentence that says what to do."""
+    """A `ClewError` for a file that cannot be read, which says what to do."""
     if isinstance(error, FileNotFoundError):
         return ClewError(f"There is no file {path}; check its name and folder.")
     reason = getattr(error, "strerror", None) or error
@@ -102,7 +102,7 @@ def cannot_read(path: str | Path, error: Exception) -> ClewError:
 
 
 def cannot_write(path: Path, error: OSError, advice: str = "choose another place") -> ClewError:
-    """An error of the operating system about writing a file, as a sentence that says what to do."""
+    """A `ClewError` for a file that cannot be written, which says what to do."""
     if isinstance(error, FileNotFoundError):
         return ClewError(f"{path} cannot be written: there is no folder {path.parent}; make it first.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

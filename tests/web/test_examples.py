@@ -409,7 +409,7 @@ def test_editing_begins_with_the_label_that_stands_there_and_where_it_holds(inde
 def test_an_automatic_label_cannot_be_emptied(indexed, small):
     opened = indexed(features_of(small)[0], **by_rule("on rivers"))
     label(opened, "")
-    expect(opened.details.get_by_role("alert")).to_contain_text("can be written over")
+    expect(opened.details.get_by_role("alert")).to_contain_text("Write another in its place.")
     opened.page.get_by_role("button", name="Cancel").click()
     expect(heading(opened)).to_contain_text("on rivers")
 

@@ -12,7 +12,7 @@ LARGEST_GAP = 1e-3
 """Largest relative gap of a graph that can be relied on."""
 
 NEARLY_NOTHING = 0.01
-"""Smallest share of a row's terms that its total counts as; below it, the total is mostly their rounding."""
+"""A total below this share of its terms' magnitudes counts as this share, because rounding dominates it."""
 
 
 def conservation_gap(graph: GraphArrays) -> float:

@@ -14,4 +14,4 @@ class Thresholds:
     node_threshold: Share = 0.8
     """Share of the influence that kept nodes carry."""
     edge_threshold: Share = 0.98
-    """Share of what remains that kept edges carry."""
+    """Share of the influence between kept nodes that kept edges carry."""

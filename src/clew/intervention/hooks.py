@@ -80,8 +80,8 @@ class InterventionHooks:
 def hooked(run: PreparedRun, *, watched: bool) -> Iterator[InterventionHooks]:
     """Make the changes of a run in every forward pass of the network by this thread.
 
-    The rows of a batch are the columns of the run. Features are read in the layers that change, and in every
-    layer if `watched`. The hooks are removed at the end, also after an exception.
+    Row i of the batch makes the changes of column i of the run. Features are read in the layers that
+    change, and in every layer if `watched`. The hooks are removed at the end, also after an exception.
     """
     model = run.model
     hooks, handles = InterventionHooks(run), []

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SMOLLM_SPLITTING = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, len("smollm")) + b"smollm"
-"""A metadata entry as its bytes in a GGUF: key, type 8 (string), length, value. Parsing all takes seconds."""
+"""A metadata entry as its bytes in a GGUF: key, type 8 (string), length, value.
+
+Searched for as bytes, because parsing all metadata takes seconds."""
 CACHE_ADVICE = "set CLEW_CACHE to another folder"
 
 

@@ -19,8 +19,11 @@ from clew.model.language_model import LanguageModel
 MOST_TOKENS_AT_ONCE = 2048
 """The largest batch, in tokens, for trying sink candidates."""
 
-LONG_PROMPT, SHORTLIST = 48, 3
-"""Number of candidates that are tried on the whole of a prompt of more than 48 tokens."""
+LONG_PROMPT = 48
+"""Tokens from which a prompt counts as long."""
+
+SHORTLIST = 3
+"""Number of candidates that are tried on the whole of a long prompt."""
 
 
 @dataclass(frozen=True)

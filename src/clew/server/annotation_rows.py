@@ -68,13 +68,13 @@ class AnnotationRows:
             return AnnotationsPatched(revision=revision, values=values, conflicts=conflicts), bool(mine)
 
     def add(self, connection: sqlite3.Connection, graph: str, values: Values) -> None:
-        """Add the values of a new graph's file; a feature that has a label already keeps it."""
+        """Add the values of a new graph's file; existing feature labels win."""
         labelled = {key for key, (text, _) in _labels(connection, graph).items() if text is not None}
         if new := {key: value for key, value in values.items() if key not in labelled}:
             _write(connection, graph, new)
 
     def graphs_with_labels_of(self, graph: str) -> list[str]:
-        """Ids of all graphs whose features have the same labels, this one among them."""
+        """Ids of the graphs that share feature labels: all of the same model and dictionary."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT id FROM graphs WHERE (model, dictionary) = (?, ?) AND deleted IS NULL",

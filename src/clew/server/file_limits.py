@@ -74,7 +74,7 @@ def _check_most(what: str, number: int, unit: str, most: int, advice: str, statu
 
 
 def check_graph(graph: Graph, limits: FileLimits) -> None:
-    """Raise `ClewError` for a graph that is too large, and for texts that no page could show."""
+    """Raise `ClewError` for a graph that is too large, and for texts that are too long or not Unicode."""
     info, annotations = graph.info, graph.annotations
     _check_most("The graph", graph.n_nodes, "nodes", limits.nodes, "Prune", 413)
     _check_most("The prompt", len(info.prompt), "characters", MOST_PROMPT, "Shorten")
@@ -93,11 +93,12 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
         _check_most(f"A {what}", max(map(len, group), default=0), "characters", MOST_TEXT, "Shorten")
     for what, value in (("settings", info.settings), ("other fields", graph.foreign)):
         if _depth(value) > MOST_DEPTH:
-            raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; no graph needs that.")
+            raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; flatten them first.")
     try:
         json.dumps([info.prompt, *(list(group) for _, group in texts)], ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise ClewError("A text of the file holds half a character (a lone surrogate).") from error
+        sentence = "A text of the file holds half a character (a lone surrogate); write it as valid Unicode."
+        raise ClewError(sentence) from error
 
 
 def _depth(value: object) -> int:

@@ -1,4 +1,4 @@
-"""Access to the server: its own host names, its own page, and away from loopback a token."""
+"""Access to the server: the host names and pages that may ask, and the token that other machines need."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Access:
-    """The requirements of a request."""
+    """What a request must meet."""
 
     hosts: frozenset[str]
     """Names by which the server may be called, in lower case."""
     token: str | None = None
     any_address: bool = False
-    """True where any IP address is allowed as a name too; no foreign name can pose as one."""
+    """True where any IP address also counts as a host name of the server; a foreign site cannot use one."""
 
     @property
     def cookie(self) -> str:

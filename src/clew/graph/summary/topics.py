@@ -15,7 +15,7 @@ from clew.graph.summary.words import Words, stem
 MOST_COMPARED = 5_000
 """The most influential features are compared; bounds memory to about 500 MB."""
 LEAST_SHARED = 0.1
-"""Cosine of two features' words from which they are of one topic."""
+"""Two features belong to one topic from this cosine of their words on."""
 LEAST_STRENGTH = 0.006
 """Share of all influence from which a topic is worth a group."""
 NAMING_WORDS = 3
@@ -41,7 +41,7 @@ def topics_of(
 ) -> list[Topic]:
     """At most `count` topics among feature nodes, the most influential first; no node is in two of them.
 
-    Fewer than three words name a topic only if one of them is a word of the prompt or of an output.
+    A topic with fewer than three shared words counts only if one is a word of the prompt or of an output.
     """
     nodes = nodes[np.argsort(-influence[nodes], kind="stable")][:MOST_COMPARED]
     rows = _word_rows(graph, nodes, words)
@@ -68,7 +68,7 @@ def topics_of(
 def _word_rows(
     graph: GraphArrays, nodes: Int64[np.ndarray, " feature"], words: Words
 ) -> Float64[np.ndarray, "feature word"]:
-    """The words of each feature as a vector: of length 1 if all its words have worth, 0 if none has."""
+    """The words of each feature as a vector, of unit length before words without worth are dropped."""
     row = np.full(graph.n_nodes, -1)
     row[nodes] = np.arange(len(nodes))
     inside = row[words.node] >= 0

@@ -110,8 +110,8 @@ class Index:
         """Everything that is known about one feature.
 
         Args:
-            layer: The feature's layer; or the whole feature, without `index`.
-            index: The feature's number in its layer.
+            layer: Layer of the feature, or the feature itself: `Feature` or `"L12/4031"`.
+            index: Index in the layer, if `layer` is a number.
 
         Returns:
             The record; None for a feature that the dictionary, or a partial index, does not have. A feature
