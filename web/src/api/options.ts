@@ -23,7 +23,7 @@ export const TRACE_OPTIONS = {
     "above": 0,
     "maximum": 1,
     "choices": [],
-    "sentence": "Share of what remains that kept edges carry."
+    "sentence": "Share of the influence between kept nodes that kept edges carry."
   },
   "sink": {
     "default": null,

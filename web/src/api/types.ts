@@ -701,7 +701,7 @@ export interface components {
              */
             node_threshold: number;
             /**
-             * @description Share of what remains that kept edges carry.
+             * @description Share of the influence between kept nodes that kept edges carry.
              * @default 0.98
              */
             edge_threshold: number;
