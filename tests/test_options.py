@@ -170,3 +170,8 @@ def test_the_command_line_reads_them():
     help = " ".join(parser.format_help().split())
     assert "the number of them (default: 3)" in help
     assert "MiB to work in (default: 96)" in help
+
+
+def test_a_number_beyond_all_bounds_is_refused():
+    with pytest.raises(ClewError, match="memory must be a whole number from"):
+        check_options(Example(memory=10**400))

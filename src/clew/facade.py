@@ -247,7 +247,7 @@ def load(call: LoadCall) -> Model:
         ClewError: The model or dictionary does not exist or cannot be loaded, the two do not fit together, or
             an option is out of bounds.
     """
-    device = choose_device(call.device)
+    device, on_note = choose_device(call.device), call.on_note or ignore_note
     settings: dict[str, object] = {
         "model": str(call.reference),
         "dictionary": str(call.dictionary or "neurons"),
@@ -257,19 +257,24 @@ def load(call: LoadCall) -> Model:
     if call.dictionary is None or call.dictionary == "neurons":
         _refuse_for_neurons(**points, k=call.k)
         language_model = load_model(
-            call.reference, device=device, dtype=call.dtype, with_neurons=True, on_note=call.on_note
+            call.reference, device=device, dtype=call.dtype, with_neurons=True, on_note=on_note
         )
         return Model(language_model, NeuronDictionary(language_model), settings=settings)
     if isinstance(call.dictionary, TranscoderSet):
+        if any(value is not None for value in (*points.values(), call.k)):
+            raise ClewError(
+                "read_point, write_point and k are options of transcoders in files. Leave them out: a "
+                "TranscoderSet in memory has its own."
+            )
         transcoders, name = call.dictionary, call.dictionary.format
         settings["dictionary"] = name
     else:
-        transcoders = load_transcoders(call.dictionary, on_note=call.on_note, **points, k=call.k)
+        transcoders = load_transcoders(call.dictionary, on_note=on_note, **points, k=call.k)
         name = short_name(call.dictionary)
-    language_model = load_model(call.reference, device=device, dtype=call.dtype, on_note=call.on_note)
+    language_model = load_model(call.reference, device=device, dtype=call.dtype, on_note=on_note)
     dictionary = bind(language_model, transcoders, name, low_memory=call.low_memory)
     quality = check_quality(dictionary) if call.check else measure_quality(dictionary)
-    call.on_note(f"{dictionary.name}: {quality}")
+    on_note(f"{dictionary.name}: {quality}")
     settings |= {"check": call.check, "low_memory": call.low_memory, "quality": quality.facts}
     settings |= {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
     settings |= {} if call.k is None else {"k": call.k}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Ge
 
-from clew.progress import OnNote, ignore_note
+from clew.progress import OnNote
 
 if TYPE_CHECKING:
     from clew.dictionary.transcoder_set import TranscoderSet
@@ -46,5 +46,5 @@ class LoadCall(LoadSettings):
     """Parameters of `clew.load`."""
 
     _: KW_ONLY
-    on_note: OnNote = ignore_note
+    on_note: OnNote | None = None
     """Called with a sentence about what takes long (a conversion, a download) or was measured."""

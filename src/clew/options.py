@@ -95,13 +95,15 @@ class Option:
             return True
         if isinstance(value, bool) or not isinstance(value, Integral if self.type is int else Real):
             return False
-        value = float(value)
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number that no computer can count to
             return False
         return (
-            (self.at_least is None or value >= self.at_least)
-            and (self.above is None or value > self.above)
-            and (self.at_most is None or value <= self.at_most)
+            math.isfinite(number)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.above is None or number > self.above)
+            and (self.at_most is None or number <= self.at_most)
         )
 
 
@@ -197,9 +199,8 @@ def _option(name: str, hint: Any, default: Any, sentence: str) -> Option:
     hint = getattr(hint, "__value__", hint)  # of a `TypeAliasType`
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     optional = NoneType in parts
-    match [part for part in parts if part is not NoneType]:
-        case [hint]:
-            pass
+    types = [part for part in parts if part is not NoneType]
+    hint = types[0] if len(types) == 1 else hint
     kind, *facts = get_args(hint) if get_origin(hint) is Annotated else (hint,)
 
     def bound(kind: type, attribute: str) -> Any:

@@ -174,3 +174,10 @@ def test_transcoders_in_memory_and_no_dictionary_at_all(tmp_path: Path):
     held = random_transcoders(model, "PLT TopK").transcoders
     assert clew.load(tmp_path / "model", dictionary=held, check=False).dictionary.name == "random"
     assert clew.load(tmp_path / "model", dictionary=None).dictionary.name == "neurons"
+
+
+def test_options_of_files_are_refused_for_a_set_in_memory():
+
+    transcoders = random_transcoders(tiny_model("LlamaForCausalLM"), "PLT ReLU").transcoders
+    with pytest.raises(ClewError, match="TranscoderSet in memory has its own"):
+        clew.load(dictionary=transcoders, k=3)

@@ -85,6 +85,17 @@ def test_a_feature_with_its_examples(path: Path):
     assert [(token.text, token.value) for token in record.frequent_tokens] == [(" cat", 0.75), (" sat", 0.25)]
 
 
+@pytest.mark.parametrize("named", [Feature(1, 0), (1, 0), "L1/0"])
+def test_a_feature_may_be_named_in_one_argument(path: Path, named):
+    with open_index(path) as index:
+        assert named in index
+        record = index.feature(named)
+        assert record is not None
+        assert record.feature == Feature(1, 0)
+        with pytest.raises(ClewError, match=r"Did you mean L1/0\?"):
+            index.feature("1/0")
+
+
 def test_feature_json_has_the_published_fields(path: Path):
     with open_index(path, writable=True) as index:
         index.set_label(1, 0, "cats", author="Ada")

@@ -106,7 +106,7 @@ BOUNDS = {
 def _bounds(schema: dict[str, Any]) -> list[str]:
     options = [schema, *schema.get("anyOf", [])]
     return [
-        words.format(f"{option[key]:,g}" if isinstance(option[key], int | float) else option[key])
+        words.format(f"{int(option[key]):,}" if option[key] == int(option[key]) else option[key])
         for option in options
         for key, words in BOUNDS.items()
         if key in option

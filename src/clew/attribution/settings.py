@@ -32,7 +32,7 @@ class TraceSettings(PromptSettings, Thresholds):
     """
 
     targets: TargetRequest | Sequence[TargetRequest] | None = None
-    """Next tokens to explain: text, id or 'A minus B' (by default the likeliest)."""
+    """Next tokens to explain: text, 'A minus B' or id (--targets id:7042; by default the likeliest)."""
     max_targets: Annotated[int, Ge(1), Le(1000)] = 10
     """Most tokens to explain."""
     target_probability: Share = 0.95

@@ -55,7 +55,7 @@ def settings_of(arguments: argparse.Namespace, settings: type[Settings], **more:
 
 
 def _help(option: Option, unit: int, details: dict[str, Any]) -> str:
-    """`at most so many features become nodes (default: 4096)`."""
+    """An option's sentence and default: `most features that become nodes (default: 4096)`."""
     sentence = option.sentence.removesuffix(".").replace("`", "").replace("%", "%%")
     sentence = sentence.replace("Bytes", UNITS[unit]) if unit > 1 else sentence[:1].lower() + sentence[1:]
     if option.type is bool:

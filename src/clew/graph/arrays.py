@@ -274,7 +274,7 @@ class GraphArrays:
 
 
 G = TypeVar("G", bound=GraphArrays)
-"""The class of a graph that a function returns again: it depends on no class above this file."""
+"""The class of graph that a function takes and returns."""
 
 
 def quote(text: str) -> str:

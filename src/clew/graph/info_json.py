@@ -84,7 +84,7 @@ def _fields(data: Any, record: type, where: str) -> dict[str, Any]:
             continue
         try:
             values[name] = _read(data[name], kind)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ClewError(f'In {where}, the field "{name}" cannot be read: {error}.') from error
     return values
 

@@ -40,6 +40,8 @@ from clew.model.recording import record
 from clew.options import check_options
 
 RUN = {"direct": run_direct, "frozen-attention": run_with_frozen_attention, "free": run_free}
+"""The function that runs a model in each regime."""
+
 STRENGTHS_AT_ONCE = 8
 """Bounds the logits and activations that are in memory together."""
 

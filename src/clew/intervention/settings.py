@@ -59,7 +59,7 @@ class GenerationSettings:
     seed: Annotated[int, Ge(0)] = 0
     """Seed of the random numbers, which are the same for every strength."""
     cache: bool = True
-    """Keep keys and values of earlier positions; without, the result is the same, only later."""
+    """Keep keys and values of earlier positions (the result is the same without, only slower)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ class Jobs:
             progress.cancel()
 
     def stop(self) -> None:
-        """End the worker soon; its job is marked as failed."""
+        """End the worker soon; its job ends as cancelled, or as failed where it does not stop in time."""
         for progress in list(self._running.values()):
             progress.cancel()
         self._waiting.put(None)

@@ -36,7 +36,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Access:
-    """What a request must meet."""
+    """The rules for requests: names of the server, and the token."""
 
     hosts: frozenset[str]
     """Names by which the server may be called, in lower case."""

@@ -39,7 +39,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "Next tokens to explain: text, id or 'A minus B' (by default the likeliest)."
+    "sentence": "Next tokens to explain: text or `A minus B`; by default the likeliest."
   },
   "max_targets": {
     "default": 10,

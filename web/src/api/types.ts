@@ -707,7 +707,7 @@ export interface components {
             edge_threshold: number;
             /** @description First token, which soaks up attention: its text, or "none" (by default chosen). */
             sink: string | null;
-            /** @description Next tokens to explain: text, id or 'A minus B' (by default the likeliest). */
+            /** @description Next tokens to explain: text or `A minus B`; by default the likeliest. */
             targets: string[] | null;
             /**
              * @description Most tokens to explain.

@@ -35,7 +35,7 @@ from clew.index.storage.search import SearchHit, search
 from clew.index.storage.texts import IDS_AT_ONCE, TokenTexts, draw_windows
 from clew.sqlite import transaction
 
-FeatureLike: TypeAlias = Feature | tuple[int, int]
+FeatureLike: TypeAlias = Feature | str | tuple[int, int]
 """A feature, or its layer and index."""
 
 
@@ -318,9 +318,11 @@ class Index:
 
 
 def _feature(layer: int | FeatureLike, index: int | None = None) -> Feature:
-    """The feature that a caller named in one of three ways."""
+    """The feature that a caller named in one of four ways."""
     if isinstance(layer, Feature):
         return layer
+    if isinstance(layer, str):
+        return Feature.parse(layer)
     if isinstance(layer, tuple):
         return Feature(*layer)
     if index is None:
