@@ -16,6 +16,7 @@ from typing import Any
 
 from npm import WEB, environment
 
+from clew.intervention.settings import REGIMES
 from clew.options import Option, options_of
 from clew.server.app import make_api
 from clew.server.schemas.jobs import InterveneRequest, NodeChange, TraceRequest
@@ -76,13 +77,14 @@ def _schemas_alone() -> dict[str, Any]:
 
 
 def options() -> str:
-    """Defaults, bounds and sentences of the options in the page's forms as TypeScript."""
-    objects = {
+    """Defaults, bounds and sentences of the options in the page's forms, and of regimes, as TypeScript."""
+    objects: dict[str, Any] = {
         name: {
             option.name: _described(option) for option in options_of(form).values() if _has_default(option)
         }
         for name, form in FORMS.items()
     }
+    objects["REGIMES"] = dict(REGIMES)
     return HEAD + "\n".join(
         f"export const {name} = {json.dumps(value, indent=2, ensure_ascii=False)} as const;\n"
         for name, value in objects.items()

@@ -157,3 +157,9 @@ export const CHANGE_OPTIONS = {
     "sentence": "The prompt to take values from, for `patch` alone."
   }
 } as const;
+
+export const REGIMES = {
+  "direct": "Attention, norms and MLPs are held fixed, as an edge assumes.",
+  "frozen-attention": "Attention patterns are held fixed; norms and MLPs respond.",
+  "free": "Nothing is held fixed: the real model."
+} as const;
