@@ -12,6 +12,7 @@ html_theme = "furo"
 html_title = "clew"
 html_show_copyright = False
 exclude_patterns = ["_build"]
+highlight_language = "text"  # for blocks that name no language
 suppress_warnings = ["misc.highlighting_failure"]
 
 LINK = re.compile(r"\]\(([\w/-]+)\.md\)")

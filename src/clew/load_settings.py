@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from annotated_types import Ge
 
@@ -13,7 +13,7 @@ from clew.progress import OnNote
 if TYPE_CHECKING:
     from clew.dictionary.transcoder_set import TranscoderSet
 else:
-    TranscoderSet = Any  # options are read without torch
+    TranscoderSet = TypeVar("TranscoderSet")  # its name alone: options are read without torch
 
 
 @dataclass(frozen=True)

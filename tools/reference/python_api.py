@@ -123,8 +123,9 @@ def _class(name: str, owner: type) -> str:
 
 
 def _fields(owner: type) -> str:
-    """Fields with type, default and the sentence below each."""
+    """Fields with type, default and their sentence: from the class's `Args:`, or below each."""
     sentences = {name: text for base in _bases(owner) for name, text in field_sentences(base).items()}
+    sentences = docstring_of(owner).parameters | sentences
     return "\n".join(
         _item(field.name, spelled_type(field.type), _field_default(field), sentences.get(field.name, ""))
         for field in dataclasses.fields(owner)

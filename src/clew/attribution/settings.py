@@ -21,7 +21,7 @@ class PromptSettings:
     """The tokenization of a prompt."""
 
     sink: str | None = None
-    """First token, which soaks up attention: its text, or "none" (by default chosen)."""
+    """Text of the first token, which soaks up attention, or "none" (clew chooses one by default)."""
 
 
 @dataclass(frozen=True, kw_only=True)

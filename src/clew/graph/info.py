@@ -78,7 +78,7 @@ class GraphInfo:
     settings: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     """Seconds by phase."""
-    token_text: dict[int, str] = field(default_factory=dict)
+    token_text: dict[int, str] = field(default_factory=dict, repr=False)
     """Spelling of every output token that the graph names."""
     created: str = ""
     generator: str = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 from annotated_types import Ge
 
@@ -18,7 +18,7 @@ from clew.progress import OnProgress, ignore_progress
 if TYPE_CHECKING:
     from clew.graph.graph import Graph
 else:
-    Graph = Any  # options are read without numpy
+    Graph = TypeVar("Graph")  # its name alone: options are read without numpy
 
 Regime: TypeAlias = Literal["direct", "frozen-attention", "free"]
 

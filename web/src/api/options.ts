@@ -31,7 +31,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "First token, which soaks up attention: its text, or \"none\" (by default chosen)."
+    "sentence": "Text of the first token, which soaks up attention, or \"none\" (clew chooses one by default)."
   },
   "targets": {
     "default": null,

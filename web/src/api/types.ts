@@ -705,7 +705,7 @@ export interface components {
              * @default 0.98
              */
             edge_threshold: number;
-            /** @description First token, which soaks up attention: its text, or "none" (by default chosen). */
+            /** @description Text of the first token, which soaks up attention, or "none" (clew chooses one by default). */
             sink: string | null;
             /** @description Next tokens to explain: text or `A minus B`; by default the likeliest. */
             targets: string[] | null;

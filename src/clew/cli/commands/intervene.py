@@ -30,7 +30,7 @@ USAGE = "PROMPT [options]"
 EXAMPLE = """\
 example:
   clew intervene "The capital of France is" --ablate L24/1005@5
-  clew intervene "The opposite of hot is" --scale L24/1005@all=-2 --generate 20"""
+  clew intervene "The capital of France is" --scale L24/1005@5=-2 --generate 12"""
 
 CHANGES = (
     ("set", "NODE=V", "set the activation of a feature to V: L12/4031@5=0"),
