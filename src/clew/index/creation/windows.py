@@ -12,7 +12,7 @@ from jaxtyping import Int32, Int64
 
 from clew.index.creation.corpus import Piece
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import least_disturbing_sink
+from clew.model.sink import least_disturbing_sink
 
 PIECES_AT_ONCE = 16
 """Pieces of text that are tokenised together."""
