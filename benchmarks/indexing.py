@@ -18,12 +18,11 @@ import torch
 from benchmarks.support.markdown import table
 from benchmarks.support.timing import timed
 from clew.dictionary.neurons import NeuronDictionary
-from clew.index.creation.activations import read_activations
 from clew.index.creation.corpus import Piece
 from clew.index.creation.indexing import index_texts
 from clew.index.creation.plan import WINDOWS_AT_ONCE
 from clew.index.creation.statistics import SPAN, DeviceBatch, LayerStatistics
-from clew.index.creation.windows import Batch, choose_sink, cut_batches
+from clew.index.creation.windows import Batch, choose_sink, cut_batches, read_activations
 from clew.index.settings import IndexSettings
 from clew.index.storage.blobs import pack_activations, pack_histogram, pack_sample, pack_scored, pack_tokens
 from clew.index.storage.histogram import N_BINS

@@ -63,7 +63,7 @@ def test_lower_rooms_do_not_know_higher_ones(path):
         "import clew",
         "from clew import open",
         "import clew.graph.frames",
-        "import clew.index.settings, clew.index.storage.index, clew.index.storage.subset",
+        "import clew.index.settings, clew.index.storage.index",
         "import clew.index.exchange.importing, clew.index.exchange.exporting",
         "import clew.index.labels.model_labels, clew.index.labels.token_labels",
         "import clew.intervention.settings, clew.load_settings",

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from clew.dictionary.protocols import Dictionary
-from clew.index.creation.activations import read_activations
 from clew.index.creation.statistics import (
     CONTEXT,
     GRID,
@@ -19,7 +18,7 @@ from clew.index.creation.statistics import (
     SHOWN,
     hashed_share,
 )
-from clew.index.creation.windows import Batch
+from clew.index.creation.windows import Batch, read_activations
 from clew.index.storage.histogram import ZERO, bin_of
 from clew.model.language_model import LanguageModel
 

@@ -6,8 +6,8 @@ import pytest
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.index.exchange.exporting import cut_index
 from clew.index.storage.index import open_index
-from clew.index.storage.subset import cut_index
 from tests.index.example_index import make_index
 
 

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from clew.cli.terminal import size
     from clew.graph.reader import open_graph
+    from clew.index.exchange.exporting import cut_index
     from clew.index.labels.graph_features import features_of
-    from clew.index.storage.subset import cut_index
 
     features = {feature for path in arguments.graph for feature in features_of(open_graph(path))}
     count = cut_index(arguments.file, arguments.out, features, arguments.examples)

@@ -16,12 +16,11 @@ from clew.attribution.output_tokens import extreme_tokens
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import WritePoint
 from clew.errors import ClewError
-from clew.index.creation.activations import read_activations
 from clew.index.creation.checkpoints import read_statistics, write_statistics
 from clew.index.creation.corpus import OnSkip, find_files, read_pieces
 from clew.index.creation.plan import check_resumable, check_same_texts, other_texts, plan_index
 from clew.index.creation.statistics import DeviceBatch, LayerStatistics
-from clew.index.creation.windows import Batch, cut_batches
+from clew.index.creation.windows import Batch, cut_batches, read_activations
 from clew.index.settings import IndexSettings
 from clew.index.storage.blobs import pack_scored
 from clew.index.storage.locations import check_location

@@ -11,9 +11,8 @@ from typing import Any
 
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
-from clew.index.creation.activations import is_two_sided
 from clew.index.creation.corpus import read_pieces
-from clew.index.creation.windows import Batch, choose_sink
+from clew.index.creation.windows import Batch, choose_sink, is_two_sided
 from clew.index.settings import IndexSettings
 from clew.index.storage.metadata import IndexMetadata
 from clew.model.language_model import LanguageModel

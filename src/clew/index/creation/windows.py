@@ -1,23 +1,32 @@
-"""Windows of tokens: cut from texts and batched, the same for every worker."""
+"""Windows of tokens: cut from texts and batched, the same for every worker, and read by the model."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Int64
+import torch
+from jaxtyping import Float, Int, Int32, Int64
+from torch import Tensor, nn
 
+from clew.dictionary.neurons import NeuronDictionary, parts_of
+from clew.dictionary.protocols import Dictionary
+from clew.dictionary.read_write_points import values_at
 from clew.index.creation.corpus import Piece
 from clew.model.language_model import LanguageModel
+from clew.model.recording import installed
 from clew.model.sink import least_disturbing_sink
 
 PIECES_AT_ONCE = 16
 """Pieces of text that are tokenised together."""
 SORTED_TOGETHER = 4
 """Batches that share out their windows by length, so that little is padded."""
+OnLayer = Callable[[int, Float[Tensor, "window position feature"]], None]
+"""Called with each layer's activations in float32, the lowest layer first, in memory of the model."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +116,43 @@ def _tokenised(model: LanguageModel, pieces: Iterable[Piece]) -> Iterator[tuple[
         texts = [piece.text for piece in some]
         tokenised = model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         yield from ((ids, piece.begins) for ids, piece in zip(tokenised, some, strict=True))
+
+
+def is_two_sided(dictionary: Dictionary) -> bool:
+    """True where activations may be negative, as those of neurons may."""
+    return isinstance(dictionary, NeuronDictionary)
+
+
+@torch.no_grad()
+def read_activations(
+    model: LanguageModel,
+    dictionary: Dictionary,
+    token_ids: Int[Tensor, "window position"],
+    on_layer: OnLayer,
+) -> None:
+    """Run the model once over some windows and give each layer's activations to `on_layer`.
+
+    Neurons are the inputs of the MLP's last projection; transcoders read their read point.
+    """
+    widths = enumerate(dictionary.n_features)
+    hooks = [_hook(model, dictionary, layer, on_layer) for layer, width in widths if width]
+    with model.exclusive, installed(hooks):
+        model.next_token_logits(token_ids)
+
+
+def _hook(
+    model: LanguageModel, dictionary: Dictionary, layer: int, on_layer: OnLayer
+) -> tuple[nn.Module, Callable[..., None]]:
+    """The module to watch in a layer, and the hook that gives the layer's activations."""
+    if isinstance(dictionary, NeuronDictionary):
+        down = parts_of(model.layers[layer]).down.module
+        return down, lambda module, inputs, output: on_layer(layer, inputs[0].float())
+    norm = model.layers[layer].mlp_norm
+
+    def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
+        residual = inputs[0].float()
+        x = values_at(dictionary.read_point, norm, residual, norm.scale(residual))
+        _, activation = dictionary.respond(layer, x.flatten(0, 1))
+        on_layer(layer, activation.unflatten(0, residual.shape[:2]))
+
+    return model.layers[layer].mlp_reader, hook
