@@ -217,12 +217,12 @@ def _sentences(owner: type) -> dict[str, str]:
         return {}
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
     assert isinstance(definition, ast.ClassDef)
-    found = {}
+    sentences = {}
     for field, below in zip(definition.body, definition.body[1:], strict=False):
         match field, below:
             case (
                 ast.AnnAssign(target=ast.Name(id=name)),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
-                found[name] = inspect.cleandoc(text)
-    return found
+                sentences[name] = inspect.cleandoc(text)
+    return sentences

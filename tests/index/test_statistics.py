@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from clew.index.settings import IndexSettings
 from clew.index.storage.blobs import unpack_histogram, unpack_sample
 from clew.index.storage.histogram import N_BINS, bin_of
 from clew.index.storage.index import Index, open_index
-from clew.index.storage.record import BOTTOM, Example
+from clew.index.storage.record import BOTTOM, Example, FeatureRecord
 from clew.model.recording import record
 from tests.random_transcoders import random_transcoders
 from tests.tiny import tiny_model
@@ -65,6 +66,16 @@ def features(index: Index) -> list[tuple[int, int]]:
     return every[:: max(1, len(every) // 12)]
 
 
+def sides(index: Index) -> Iterator[tuple[int, int, FeatureRecord, int, int]]:
+    """Layer, feature, record and number of each of them, once for every sign of its activations."""
+    for layer, feature in features(index):
+        record, number = index.feature(layer, feature), index.metadata.feature_id(Feature(layer, feature))
+        assert record is not None
+        assert number is not None
+        for sign in (1, -1) if index.metadata.two_sided else (1,):
+            yield layer, feature, record, number, sign
+
+
 def column(index: Index, layer: int, feature: int, name: str):
     row = index._connection.execute(
         f"SELECT {name} FROM features WHERE layer = ? AND feature = ?", (layer, feature)
@@ -108,47 +119,35 @@ def assert_same(
 
 def test_examples(made: Made):
     _, index, all_of_it = made
-    for layer, feature in features(index):
-        record, number = index.feature(layer, feature), index.metadata.feature_id(Feature(layer, feature))
-        assert record is not None
-        assert number is not None
-        for sign in signs(index):
-            kind = 0 if sign > 0 else BOTTOM
-            top, levels = (
-                all_of_it.top(layer, feature, sign),
-                all_of_it.levels(layer, feature, number, sign),
-            )
-            assert_same(record.group(kind), top, layer, feature, all_of_it)
-            groups = [group for group in record.groups if sign * (group.kind - kind) > 0]
-            assert all(len(group.examples) == 1 for group in groups)
-            shown = tuple(group.examples[0] for group in groups)
-            assert_same(shown, levels, layer, feature, all_of_it)
-        assert index.metadata.two_sided or not record.group(BOTTOM)
-
-
-def signs(index: Index) -> list[int]:
-    return [1, -1] if index.metadata.two_sided else [1]
+    for layer, feature, seen, number, sign in sides(index):
+        kind = 0 if sign > 0 else BOTTOM
+        top, levels = (
+            all_of_it.top(layer, feature, sign),
+            all_of_it.levels(layer, feature, number, sign),
+        )
+        assert_same(seen.group(kind), top, layer, feature, all_of_it)
+        groups = [group for group in seen.groups if sign * (group.kind - kind) > 0]
+        assert all(len(group.examples) == 1 for group in groups)
+        shown = tuple(group.examples[0] for group in groups)
+        assert_same(shown, levels, layer, feature, all_of_it)
+        assert index.metadata.two_sided or not seen.group(BOTTOM)
 
 
 def test_tokens(made: Made):
     _, index, all_of_it = made
-    for layer, feature in features(index):
-        record, number = index.feature(layer, feature), index.metadata.feature_id(Feature(layer, feature))
-        assert record is not None
-        assert number is not None
-        for sign in signs(index):
-            found = record.strongest_tokens if sign > 0 else record.strongest_low
-            assert [(token.text, token.value) for token in found] == [
-                (f"w{token}" if token else "<a>", value)
-                for token, value in all_of_it.strongest_tokens(layer, feature, sign).items()
-            ]
-            name = "frequent_tokens" if sign > 0 else "frequent_low"
-            drawn = unpack_sample(column(index, layer, feature, name))[0].tolist()
-            assert drawn == all_of_it.drawn(layer, feature, number, sign)
-            if drawn:
-                shares = record.frequent_tokens if sign > 0 else record.frequent_low
-                assert sum(token.value for token in shares) == pytest.approx(1)
-        assert index.metadata.two_sided or not (record.strongest_low or record.frequent_low)
+    for layer, feature, seen, number, sign in sides(index):
+        shown = seen.strongest_tokens if sign > 0 else seen.strongest_low
+        assert [(token.text, token.value) for token in shown] == [
+            (f"w{token}" if token else "<a>", value)
+            for token, value in all_of_it.strongest_tokens(layer, feature, sign).items()
+        ]
+        name = "frequent_tokens" if sign > 0 else "frequent_low"
+        drawn = unpack_sample(column(index, layer, feature, name))[0].tolist()
+        assert drawn == all_of_it.drawn(layer, feature, number, sign)
+        if drawn:
+            shares = seen.frequent_tokens if sign > 0 else seen.frequent_low
+            assert sum(token.value for token in shares) == pytest.approx(1)
+        assert index.metadata.two_sided or not (seen.strongest_low or seen.frequent_low)
 
 
 def test_output_tokens_are_those_of_the_decoder(made: Made):
