@@ -160,15 +160,14 @@ class GraphPage:
         self._enter(self.address(**view))
 
     def _enter(self, address: str) -> None:
-        """Resolves when the page has painted what the address says; the page may just be writing its own."""
+        """Resolves when the page has painted what the address says."""
         self.page.evaluate(
             """(address) => new Promise((done) => {
-              const enter = () => {
-                location.hash = address;
-                requestAnimationFrame(() => requestAnimationFrame(() =>
-                  location.hash === address ? done() : enter()));
-              };
-              enter();
+              const painted = () => requestAnimationFrame(() => requestAnimationFrame(done));
+              const before = location.hash;
+              addEventListener("hashchange", painted, { once: true });
+              location.hash = address;
+              if (location.hash === before) painted();
             })""",
             address,
         )

@@ -206,3 +206,33 @@ def test_changes_that_were_not_sent_go_out_when_the_graph_is_opened_again(
     again = GraphPage(context.new_page(), server, opened.id).open(**WHOLE, s=node)
     expect(again.page.get_by_role("heading", name="written meanwhile")).to_be_visible()
     assert "written meanwhile" in again.saved_once(bool).values()
+
+
+ENTER_WHILE_THE_PAGE_WRITES = """async ([button, address]) => {
+  document.querySelector(button).click(); // the page writes its address 200 ms later
+  await new Promise((done) => setTimeout(done, 20));
+  setTimeout(() => (location.hash = address), 100);
+  const start = performance.now();
+  while (performance.now() - start < 400); // now all are due: the entry, the writing, and then the event
+}"""
+
+
+def enter_while_the_page_writes(opened: GraphPage, address: str) -> None:
+    opened.page.evaluate(ENTER_WHILE_THE_PAGE_WRITES, ["#tab-paths", address])
+
+
+def test_an_address_entered_while_the_page_writes_its_own_is_shown(show, small):
+    first, second, third = features_of(small)[:3]
+    opened: GraphPage = show(small, **WHOLE, s=first)
+    for node in (second, third):
+        enter_while_the_page_writes(opened, opened.address(**WHOLE, s=node))
+        expect(opened.page.get_by_role("tab", name="Node", selected=True)).to_be_visible()
+        layer, feature, position = node.split("_")
+        expect(opened.spoken).to_contain_text(re.compile(rf"Feature L{layer}/{feature},.*\({position}\),"))
+        expect(opened.page).to_have_url(re.compile(rf"s={node}"))
+
+
+def test_a_page_left_while_it_writes_its_address_stays_left(show, small):
+    opened: GraphPage = show(small, **WHOLE)
+    enter_while_the_page_writes(opened, "#/new")
+    expect(opened.page.get_by_role("heading", name="New graph")).to_be_visible()
