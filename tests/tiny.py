@@ -64,6 +64,7 @@ class Shape:
     head_dim: int = 8
     d_model: int = 24
     d_mlp: int = 20
+    vocabulary: int = VOCABULARY
 
 
 def tiny_model(architecture: str, shape: Shape = Shape(), seed: int = 0, dtype: torch.dtype = torch.float32):
@@ -93,7 +94,7 @@ def tiny_config(kind: str, extra: dict[str, Any], shape: Shape = Shape()) -> Any
         return configuration(text_config=text, vision_config=vision, tie_word_embeddings=False)
     d_model = shape.n_heads * shape.head_dim if kind in HEADS_SHARE_THE_STREAM else shape.d_model
     return configuration(
-        vocab_size=VOCABULARY,
+        vocab_size=shape.vocabulary,
         hidden_size=d_model,
         intermediate_size=shape.d_mlp,
         num_hidden_layers=shape.n_layers,

@@ -21,6 +21,7 @@ from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
 from clew.model.recording import record
+from clew.model.template import encode_text
 
 TEXT = """\
 The river rises in the hills above the town, and for most of the year it is shallow enough to cross on \
@@ -134,7 +135,7 @@ def numbers_joined(numbers: Iterable[int]) -> str:
 
 def text_windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor, " position"]]:
     """The token ids of a text in windows of at most `WINDOW` tokens and the model's context."""
-    ids = dictionary.model.tokenizer.encode(text)
+    ids = encode_text(dictionary.model, text, "The text to measure a dictionary on").token_ids
     if len(set(ids)) < 3 and text != TEXT:
         raise ClewError(
             f"A dictionary cannot be measured on {len(ids)} tokens with {len(set(ids))} different ones; "

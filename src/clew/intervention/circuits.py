@@ -28,6 +28,7 @@ from clew.intervention.settings import CircuitSettings
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
+from clew.model.template import encode_text
 from clew.options import check_options
 
 
@@ -209,7 +210,7 @@ def _masks(
 @torch.no_grad()
 def mean_activations(model: LanguageModel, dictionary: Dictionary) -> list[Float[Tensor, " feature"]]:
     """By layer, each feature's mean activation over the built-in text that dictionaries are measured on."""
-    ids = model.tokenizer.encode(TEXT)[: min(WINDOW, model.context_length)]
+    ids = encode_text(model, TEXT).token_ids[: min(WINDOW, model.context_length)]
     recording = record(model, torch.tensor(ids))
     means = []
     for layer in range(model.n_layers):

@@ -13,6 +13,8 @@ from torch import Tensor
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.sink import SinkChoice, least_disturbing_sink, named_sink, special_ids
+from clew.model.template import EncodedText, encode_text
+from clew.utf8 import check_text
 
 
 @dataclass(frozen=True)
@@ -34,34 +36,46 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
     """Tokenise a prompt and choose its sink.
 
     `sink` is None (choose one), `"none"` (the first position is an ordinary one) or a token's text. A
-    prompt of ids stays as it is, and its first id is the sink unless `sink="none"`. For a text the sink is
-    the BOS token that the tokenizer adds. If it adds none, the sink is the special token that changes the
-    model's next-token distribution on this prompt least. Raises `ClewError` for an empty prompt, one
-    longer than the context, ids outside the vocabulary, and a sink that is not one token.
+    prompt of ids stays as it is, and its first id is the sink unless `sink="none"`. A text becomes the
+    tokenizer's own ids without the special tokens that its template puts at the end; a BOS that the text
+    has already is not doubled. Its sink is the first token that the template puts in front, or a special
+    token that the text begins with. Where there is none of these, the model's sink comes in front. Raises
+    `ClewError` for an empty prompt, one that is not UTF-8, one longer than the context, ids outside the
+    vocabulary, and a sink that is not one token.
     """
     if not isinstance(prompt, str):
         return _from_ids(model, _ids_of(prompt), sink)
     if not prompt:
         raise ClewError("The prompt is empty; give at least one token of text.")
-    bare = model.tokenizer.encode(prompt, add_special_tokens=False)
-    full = model.tokenizer.encode(prompt, add_special_tokens=True)
-    adds_bos = len(full) > len(bare) and full[0] == model.tokenizer.bos_token_id
-    if not bare:
+    encoded = encode_text(model, prompt)
+    if not encoded.bare:
         raise ClewError(f"The prompt {prompt!r} has no tokens; give at least one token of text.")
-    _check_length(model, len(bare) + 1)
-    if sink is None and bare[0] in special_ids(model):
-        return _prompt(
-            model, prompt, bare, SinkChoice(bare[0], model.token_text(bare[0]), "first in the prompt")
-        )
+    ids, choice = _with_sink(model, encoded, sink)
+    _check_length(model, len(ids))
+    return _prompt(model, prompt, ids, choice)
+
+
+def _with_sink(
+    model: LanguageModel, encoded: EncodedText, sink: str | None
+) -> tuple[list[int], SinkChoice | None]:
+    """The ids that the model reads, and their sink."""
+    own, bare = encoded.token_ids, encoded.bare
     if sink == "none":
-        return _prompt(model, prompt, full if adds_bos else bare, None)
+        return own, None
     if sink is not None:
+        check_text(sink, "The sink")
+        if model.token_text(bare[0]) == sink:
+            return bare, SinkChoice(bare[0], sink, "named")
+        _check_length(model, len(bare) + 1)
         choice = named_sink(model, sink, bare)
-    elif adds_bos:
-        choice = SinkChoice(full[0], model.token_text(full[0]), "the tokenizer's own first token")
-    else:
-        choice = least_disturbing_sink(model, bare)
-    return _prompt(model, prompt, bare if choice is None else [choice.token_id, *bare], choice)
+        return [choice.token_id, *bare], choice
+    if encoded.prefix:
+        return own, SinkChoice(own[0], model.token_text(own[0]), "the tokenizer's own first token")
+    if own[0] in special_ids(model):
+        return own, SinkChoice(own[0], model.token_text(own[0]), "first in the prompt")
+    _check_length(model, len(own) + bool(special_ids(model)))
+    choice = least_disturbing_sink(model, own)
+    return (own if choice is None else [choice.token_id, *own]), choice
 
 
 def _ids_of(prompt: object) -> list[int]:

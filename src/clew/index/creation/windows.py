@@ -20,6 +20,7 @@ from clew.index.creation.corpus import Piece
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 from clew.model.sink import least_disturbing_sink
+from clew.model.template import encode_text, template_prefix
 
 PIECES_AT_ONCE = 16
 """Pieces of text that are tokenised together."""
@@ -46,12 +47,10 @@ class Batch:
 
 def choose_sink(model: LanguageModel, pieces: Iterable[Piece]) -> int | None:
     """The token to put before every window, chosen as a trace chooses it, on the first texts."""
-    tokenizer = model.tokenizer
-    marked = tokenizer.encode("a", add_special_tokens=True)
-    if marked[:1] == [tokenizer.bos_token_id] and len(marked) > 1:
-        return marked[0]
+    if prefix := template_prefix(model):
+        return prefix[0]
     for piece in islice(pieces, 10):
-        ids = tokenizer.encode(piece.text[:2000], add_special_tokens=False)
+        ids = encode_text(model, piece.text[:2000]).bare
         if ids:
             choice = least_disturbing_sink(model, ids[: min(96, model.context_length - 1)])
             return None if choice is None else choice.token_id
