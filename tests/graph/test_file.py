@@ -256,10 +256,11 @@ def test_a_damaged_header_is_refused(tmp_path: Path):
 
 
 def rewritten(path: Path, change) -> Path:
-    """Save a graph, let `change(arrays, metadata)` meddle with the parts, and write them again."""
+    """Save a graph, let `change(arrays, metadata)` meddle with the parts, and write them without a digest."""
     save(full_graph(), path)
     with safe_open(path, framework="numpy") as file:
         arrays, metadata = file.get_tensors(), file.metadata()
+    del metadata["digest"]
     change(arrays, metadata)
     safetensors.numpy.save_file(arrays, path, metadata=metadata)
     return path
@@ -310,6 +311,22 @@ def test_a_damaged_clew_file_is_refused(tmp_path: Path, name: str):
     change, message = DAMAGED[name]
     with pytest.raises(ClewError, match=message):
         open_graph(rewritten(tmp_path / "a.clew", change))
+
+
+@pytest.mark.parametrize("digest", [True, False])
+def test_a_change_that_leaves_a_sound_graph_is_noticed_by_its_digest(tmp_path: Path, digest: bool):
+    path = save(full_graph(), tmp_path / "a.clew")
+    with safe_open(path, framework="numpy") as file:
+        arrays, metadata = file.get_tensors(), file.metadata()
+    arrays["edge_weight"] *= 2
+    if not digest:
+        del metadata["digest"]
+    safetensors.numpy.save_file(arrays, path, metadata=metadata)
+    if digest:
+        with pytest.raises(ClewError, match="not as it was written: its digest differs"):
+            open_graph(path)
+    else:
+        np.testing.assert_array_equal(open_graph(path).edge_weight, 2 * full_graph().edge_weight)
 
 
 def test_an_array_type_that_numpy_does_not_know_is_refused(tmp_path: Path):

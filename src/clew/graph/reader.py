@@ -16,7 +16,7 @@ from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
 from clew.graph.info_json import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.reader import from_neuronpedia
-from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES
+from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES, content_digest
 
 ADVICE = "Copy it again, or make it anew."
 
@@ -60,11 +60,14 @@ def _open_clew(path: Path) -> Graph:
             if "clew" not in metadata:
                 raise ClewError(f"{path} is a safetensors file but not a graph; name a file that clew saved.")
             description = _read_description(path, metadata["clew"])
-            arrays = {name: file.get_tensor(name) for name in file.keys() if name in types}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, TypeError) as error:
         raise ClewError(f"{path} is damaged or cut off ({error}). {ADVICE}") from error
+    digest = metadata.get("digest")  # files of other tools and of older versions have none
+    if digest is not None and digest != content_digest(arrays, metadata):
+        raise ClewError(f"{path} is not as it was written: its digest differs from its content. {ADVICE}")
     try:
-        return _assemble(description, metadata, arrays)
+        return _assemble(description, metadata, {name: arrays[name] for name in types if name in arrays})
     except (ClewError, ValueError, RecursionError) as error:
         raise ClewError(f"{path} is damaged: {error} {ADVICE}") from error
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,22 @@ def _clew_bytes(graph: GraphArrays) -> bytes:
     if graph.foreign is not None:
         texts["neuronpedia"] = graph.foreign
     metadata = {name: _strict_json(value).decode() for name, value in texts.items()}
+    metadata["digest"] = content_digest(stored, metadata)
     try:
         return safetensors.numpy.save(stored, metadata=metadata)
     except SafetensorError as error:
         raise ClewError(f"The graph is too large for a .clew file ({error}); prune it first.") from error
+
+
+def content_digest(arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> str:
+    """32 hex digits of all arrays and texts of a `.clew` file; the text `digest` itself does not count."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data.cast("B") if array.size else b"")
+    for name in sorted(texts):
+        if name != "digest":
+            digest.update(f"{name} {len(texts[name])}\n".encode())
+            digest.update(texts[name].encode())
+    return digest.hexdigest()

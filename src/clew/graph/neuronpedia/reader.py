@@ -186,7 +186,7 @@ def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) 
         node_id: node.fields["clerp"]
         for number, (node, node_id) in enumerate(zip(nodes, ids, strict=True))
         if node.kind == NodeKind.FEATURE
-        and not node.fields.get(AUTOMATIC)
+        and node.fields.get(AUTOMATIC) is not True
         and node.fields["clerp"] not in (None, "", graph.label(number))
     }
     pins = []
