@@ -17,6 +17,7 @@ from clew.errors import ClewError
 from clew.facade import Model
 from clew.index.settings import IndexCall
 from clew.intervention.intervention import HOW, How
+from clew.intervention.layer_interventions import TERMS
 from clew.intervention.settings import (
     REGIMES,
     CircuitSettings,
@@ -27,6 +28,7 @@ from clew.intervention.settings import (
 )
 from clew.load_settings import LoadCall
 from clew.options import Share, check_options, options_of, takes_options_of
+from clew.server.schemas.jobs import POSITIONS, NodeChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,9 @@ def test_overloads_of_intervene_have_the_parameters_of_its_call():
 def test_every_regime_and_every_way_of_change_has_a_sentence():
     assert tuple(REGIMES) == get_args(Regime)
     assert tuple(HOW) == get_args(How)
+    assert {how for how, way in HOW.items() if way.takes != "prompt"} == set(TERMS)
+    assert all(each.endswith(".") for each in (*REGIMES.values(), *(way.sentence for way in HOW.values())))
+    assert tuple(POSITIONS) == options_of(NodeChange)["positions"].choices
 
 
 def test_numbers_of_numpy_are_numbers_and_infinity_is_none():

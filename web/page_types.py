@@ -16,10 +16,11 @@ from typing import Any
 
 from npm import WEB, environment
 
+from clew.intervention.intervention import HOW
 from clew.intervention.settings import REGIMES
 from clew.options import Option, options_of
 from clew.server.app import make_api
-from clew.server.schemas.jobs import InterveneRequest, NodeChange, TraceRequest
+from clew.server.schemas.jobs import POSITIONS, InterveneRequest, NodeChange, TraceRequest
 
 FORMS = {
     "TRACE_OPTIONS": TraceRequest,
@@ -77,14 +78,16 @@ def _schemas_alone() -> dict[str, Any]:
 
 
 def options() -> str:
-    """Defaults, bounds and sentences of the options in the page's forms, and of regimes, as TypeScript."""
+    """Defaults, bounds and sentences of options in the page's forms, and of their choices, as TypeScript."""
     objects: dict[str, Any] = {
         name: {
             option.name: _described(option) for option in options_of(form).values() if _has_default(option)
         }
         for name, form in FORMS.items()
     }
-    objects["REGIMES"] = dict(REGIMES)
+    objects["REGIMES"] = REGIMES
+    objects["HOWS"] = {how: dataclasses.asdict(way) for how, way in HOW.items()}
+    objects["POSITIONS"] = POSITIONS
     return HEAD + "\n".join(
         f"export const {name} = {json.dumps(value, indent=2, ensure_ascii=False)} as const;\n"
         for name, value in objects.items()

@@ -275,7 +275,7 @@ ABLATE = "--ablate", "L1/3"
         ),
         (
             ["a"],
-            "intervene needs a change: --set, --add, --scale, --ablate or --patch; see clew intervene --help",
+            "intervene needs a change (--ablate, --scale, --set, --add, --patch); see clew intervene --help",
         ),
         (["a", "--set", "L1/3@2"], f"--set: {NODE.format(repr('L1/3@2'))}"),
         (["a", "--set", "L1/3@2=nan"], f"--set: {NODE.format(repr('L1/3@2=nan'))}"),

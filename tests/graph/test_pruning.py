@@ -14,7 +14,7 @@ from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import influence, measure_flow
 from clew.graph.info import Scores
-from clew.graph.pruning import prune, prune_masks, smallest_kept, subgraph
+from clew.graph.pruning import part_to_read, prune, prune_masks, smallest_kept, subgraph
 from clew.graph.scores import scores, scores_of_part
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import (
@@ -283,3 +283,31 @@ def test_thresholds_outside_the_range_are_refused(threshold):
         prune(random_graph(), node_threshold=threshold)
     with pytest.raises(ClewError, match="edge_threshold must be a number above 0 and at most 1, not"):
         prune(random_graph(), edge_threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (0.8, 0.98)),
+        ({"node_threshold": 0.5}, (0.5, 0.98)),
+        ({"node_threshold": 0.6, "edge_threshold": 1}, (0.6, 1)),
+        ({"node_threshold": 0, "edge_threshold": 1.5}, (0.8, 0.98)),
+        ({"node_threshold": "0.5", "edge_threshold": True}, (0.8, 0.98)),
+        ({"node_threshold": None, "edge_threshold": float("nan")}, (0.8, 0.98)),
+    ],
+)
+def test_the_thresholds_of_the_trace_are_the_defaults(settings, expected):
+    graph = random_graph(density=1.0).with_info(settings=settings)
+    pruned = graph.prune()
+    assert pruned.node_ids == prune(graph, *expected).node_ids
+    assert (pruned.info.settings["node_threshold"], pruned.info.settings["edge_threshold"]) == expected
+    assert graph.prune(edge_threshold=0.7).node_ids == prune(graph, expected[0], 0.7).node_ids
+
+
+def test_the_part_to_read_of_a_pruned_graph_is_the_graph_itself():
+    graph = random_graph()
+    whole = replace(graph, node_total=np.ones(graph.n_nodes, np.float32))
+    assert part_to_read(whole).node_ids == prune(graph).node_ids
+    pruned = prune(whole)
+    assert part_to_read(pruned) is pruned
+    assert part_to_read(graph) is graph  # as another tool made it

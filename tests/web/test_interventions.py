@@ -177,6 +177,10 @@ def test_the_copied_python_does_the_same(demo, context):
 def test_a_change_that_cannot_be_made_is_told(demo):
     choose(demo, "Patch", source="   ")
     expect(demo.panel.get_by_role("button", name="Try it")).to_be_disabled()
+    expect(demo.panel.get_by_text("Write the other prompt first.")).to_be_visible()
+    choose(demo, "Scale", value="")
+    expect(demo.panel.get_by_role("button", name="Try it")).to_be_disabled()
+    expect(demo.panel.get_by_text("Write a number first.")).to_be_visible()
 
 
 def test_a_running_trial_is_cancelled(demo):

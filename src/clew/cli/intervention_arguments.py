@@ -10,7 +10,7 @@ from math import isfinite
 
 from clew.errors import ClewError
 from clew.feature import Feature, suggestion
-from clew.intervention.intervention import From, Intervention, Positions, Source
+from clew.intervention.intervention import HOW, From, How, Intervention, Positions, Source
 
 AT = r"all|-?\d+-?|-?\d*:-?\d*|-?\d+(?:,-?\d+)+"
 NODE = re.compile(rf"(?P<name>.+?)(?:@(?P<at>{AT}))?", re.DOTALL)
@@ -23,7 +23,7 @@ POSITIONS = "@5, @-1 (the last), @5- (from there on, generated tokens too), @2:5
 class Change:
     """The change that one option names."""
 
-    how: str
+    how: How
     text: str
     node: str
     intervention: Intervention
@@ -33,7 +33,7 @@ class Change:
         for name in sorted(names, key=len, reverse=True):
             rest = self.text.removeprefix(name) if self.text.startswith(name) else None
             match = None if rest is None else BEHIND_NAME.fullmatch(rest)
-            if match and name and (self.how == "ablate") == (match["value"] is None):
+            if match and name and (HOW[self.how].takes == "nothing") == (match["value"] is None):
                 return _change(self.how, self.text, name, match["at"], match["value"])
         return self
 
@@ -41,39 +41,40 @@ class Change:
         return str(self.intervention)
 
 
-def change(how: str) -> Callable[[str], Change]:
+def change(how: How) -> Callable[[str], Change]:
     """A reader of `NODE=VALUE`, for a patch of `NODE=OTHER PROMPT`, for an ablation of `NODE`."""
 
     def read(text: str) -> Change:
-        if how == "ablate":
+        takes = HOW[how].takes
+        if takes == "nothing":
             node, value = text, None
-        elif how == "patch":
+        elif takes == "prompt":
             node, _, value = text.partition("=")
         else:
             node, _, value = text.rpartition("=")
         match = NODE.fullmatch(node)
         if match is None:
-            raise ArgumentTypeError(f"expected {EXPECTED.get(how, A_NUMBER)}, not {text!r}")
+            raise ArgumentTypeError(f"expected {EXPECTED[takes]}, not {text!r}")
         return _change(how, text, match["name"], match["at"], value)
 
     return read
 
 
-A_NUMBER = "a node and a finite number such as L12/4031@5=0"
 EXPECTED = {
-    "ablate": "a node such as L12/4031@5",
-    "patch": "a node and another prompt such as L12/4031@5='OTHER PROMPT'",
+    "nothing": "a node such as L12/4031@5",
+    "number": "a node and a finite number such as L12/4031@5=0",
+    "prompt": "a node and another prompt such as L12/4031@5='OTHER PROMPT'",
 }
 
 
-def _change(how: str, text: str, name: str, at: str | None, value: str | None) -> Change:
-    given = None
-    if how == "patch":
+def _change(how: How, text: str, name: str, at: str | None, value: str | None) -> Change:
+    takes, given = HOW[how].takes, None
+    if takes == "prompt":
         given = _source(value or "")
-    elif how != "ablate":
+    elif takes == "number":
         given = _finite(value or "")
-    if given is None and how != "ablate":
-        raise ArgumentTypeError(f"expected {EXPECTED.get(how, A_NUMBER)}, not {text!r}")
+    if given is None and takes != "nothing":
+        raise ArgumentTypeError(f"expected {EXPECTED[takes]}, not {text!r}")
     return Change(how, text, name, Intervention(name, _positions(at), how, given))
 
 

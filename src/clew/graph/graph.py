@@ -14,7 +14,6 @@ from clew.graph.frames import edge_frame, node_frame
 from clew.graph.paths import SignedPath, strongest_paths
 from clew.graph.pruning import prune
 from clew.graph.summary import MAX_GROUPS, Suggestion, Summary, suggest_groups, summarize
-from clew.graph.thresholds import Thresholds
 from clew.graph.writer import save
 
 if TYPE_CHECKING:
@@ -61,14 +60,16 @@ class Graph(GraphArrays):
 
     def prune(
         self,
-        node_threshold: float = Thresholds.node_threshold,
-        edge_threshold: float = Thresholds.edge_threshold,
+        node_threshold: float | None = None,
+        edge_threshold: float | None = None,
     ) -> Graph:
         """The smallest part of the graph that carries the given shares of the influence.
 
         Args:
-            node_threshold: Share of the influence that the kept nodes carry, above 0 and at most 1.
+            node_threshold: Share of the influence that the kept nodes carry, above 0 and at most 1. By
+                default that of the trace, or 0.8 where the graph names none.
             edge_threshold: Share of the flow between kept nodes that the kept edges carry, in the same range.
+                By default that of the trace, or 0.98.
 
         Returns:
             The kept part as a graph; its `info.pruned_scores` count all that was left out as error.

@@ -16,28 +16,33 @@ from jaxtyping import Bool, Float64
 from clew.graph.arrays import ARRAY_TYPES, G, GraphArrays, NodeKind, OutputTokens
 from clew.graph.influence import Flow, measure_flow, node_influence, row_sums, safe_divide
 from clew.graph.scores import error_of_part, scores
-from clew.graph.thresholds import Thresholds
+from clew.graph.thresholds import stored_thresholds
 from clew.options import check_options
 
 
-def prune(
-    graph: G,
-    node_threshold: float = Thresholds.node_threshold,
-    edge_threshold: float = Thresholds.edge_threshold,
-) -> G:
+def prune(graph: G, node_threshold: float | None = None, edge_threshold: float | None = None) -> G:
     """The smallest part that carries `node_threshold` of the influence and `edge_threshold` of its flow.
 
-    Nodes keep the influence that they had in the whole graph. `info.pruned_scores` counts all that was left
-    out as error; `info.influence_left_out` is its share. When a graph is pruned again, both include the
-    earlier pruning, and the scores are lower bounds: contributions that cancel are known only within one
-    pruning. (Files of older versions lack these, so their scores are None.) Raises `ClewError` for thresholds
-    outside (0, 1].
+    By default the thresholds are those of the graph's trace. Nodes keep the influence that they had in the
+    whole graph. `info.pruned_scores` counts all that was left out as error; `info.influence_left_out` is its
+    share. When a graph is pruned again, both include the earlier pruning, and the scores are lower bounds:
+    contributions that cancel are known only within one pruning. (Files of older versions lack these, so their
+    scores are None.) Raises `ClewError` for thresholds outside (0, 1].
     """
-    thresholds = Thresholds(node_threshold=node_threshold, edge_threshold=edge_threshold)
+    given = {"node_threshold": node_threshold, "edge_threshold": edge_threshold}
+    given = {name: threshold for name, threshold in given.items() if threshold is not None}
+    thresholds = replace(stored_thresholds(graph.info.settings), **given)
     check_options(thresholds)
     flow = measure_flow(graph)
-    part = measured_part(graph, flow, *prune_masks(graph, flow, node_threshold, edge_threshold))
-    return part.with_info(settings={**graph.info.settings, **asdict(thresholds)})
+    masks = prune_masks(graph, flow, thresholds.node_threshold, thresholds.edge_threshold)
+    return measured_part(graph, flow, *masks).with_info(
+        settings={**graph.info.settings, **asdict(thresholds)}
+    )
+
+
+def part_to_read(graph: G) -> G:
+    """A whole traced graph pruned at the thresholds of its trace; any other graph as it is."""
+    return graph if graph.node_total is None else prune(graph)
 
 
 def measured_part(

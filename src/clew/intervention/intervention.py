@@ -9,14 +9,24 @@ from typing import Literal, NoReturn, TypeAlias
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt, suggestion
 
-How: TypeAlias = Literal["ablate", "set", "add", "scale", "patch"]
+How: TypeAlias = Literal["ablate", "scale", "set", "add", "patch"]
 
-HOW: dict[How, str] = {
-    "ablate": "Set a feature's activation to 0.",
-    "set": "Set it to this value.",
-    "add": "Add this value to it.",
-    "scale": "Multiply it by this value.",
-    "patch": "Set it to its value on another prompt.",
+
+@dataclass(frozen=True)
+class WayOfChange:
+    """One way to change a feature, as commands, server and page tell it."""
+
+    sentence: str
+    takes: Literal["nothing", "number", "prompt"]
+    """The kind of value that goes with it."""
+
+
+HOW: dict[How, WayOfChange] = {
+    "ablate": WayOfChange("Set the activation to 0.", "nothing"),
+    "scale": WayOfChange("Multiply the activation by a number.", "number"),
+    "set": WayOfChange("Set the activation to a number.", "number"),
+    "add": WayOfChange("Add a number to the activation.", "number"),
+    "patch": WayOfChange("Set the activation to its value on another prompt.", "prompt"),
 }
 """The ways to change a feature."""
 

@@ -163,3 +163,32 @@ export const REGIMES = {
   "frozen-attention": "Attention patterns are held fixed; norms and MLPs respond.",
   "free": "Nothing is held fixed: the real model."
 } as const;
+
+export const HOWS = {
+  "ablate": {
+    "sentence": "Set the activation to 0.",
+    "takes": "nothing"
+  },
+  "scale": {
+    "sentence": "Multiply the activation by a number.",
+    "takes": "number"
+  },
+  "set": {
+    "sentence": "Set the activation to a number.",
+    "takes": "number"
+  },
+  "add": {
+    "sentence": "Add a number to the activation.",
+    "takes": "number"
+  },
+  "patch": {
+    "sentence": "Set the activation to its value on another prompt.",
+    "takes": "prompt"
+  }
+} as const;
+
+export const POSITIONS = {
+  "here": "at its position",
+  "all": "at all positions",
+  "onwards": "from there on"
+} as const;

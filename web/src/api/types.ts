@@ -287,14 +287,14 @@ export interface components {
             counts: number[];
         };
         /**
-         * @description `ablate`: Set a feature's activation to 0.
-         *     `set`: Set it to this value.
-         *     `add`: Add this value to it.
-         *     `scale`: Multiply it by this value.
-         *     `patch`: Set it to its value on another prompt.
+         * @description `ablate`: Set the activation to 0.
+         *     `scale`: Multiply the activation by a number.
+         *     `set`: Set the activation to a number.
+         *     `add`: Add a number to the activation.
+         *     `patch`: Set the activation to its value on another prompt.
          * @enum {string}
          */
-        How: "ablate" | "set" | "add" | "scale" | "patch";
+        How: "ablate" | "scale" | "set" | "add" | "patch";
         /** @description The texts that an index was made of. */
         IndexAbout: {
             /** @description The model's name. */

@@ -72,6 +72,8 @@ export interface Graph {
   readonly outEdge: Int32Array;
   /** The part of each row that counts as error, its error nodes included; null if nothing was pruned or the file lacks it. */
   readonly leftOut: Float32Array | null;
+  /** A whole graph as it was traced, with the total of each row. */
+  readonly isWhole: boolean;
   readonly nLayers: number;
   readonly ids: string[];
   readonly indexOf: Map<string, number>;

@@ -37,6 +37,7 @@ export function readGraph(file: ArrayBuffer): Graph {
     leftOut: container.arrays.has("node_left_out")
       ? array(container, "node_left_out", Float32Array, nNodes)
       : null,
+    isWhole: container.arrays.has("node_total"),
     nLayers: nodes.layer.reduce((most, layer) => Math.max(most, layer), 0),
     ids,
     indexOf: new Map(ids.map((id, node) => [id, node])),

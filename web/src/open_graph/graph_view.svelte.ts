@@ -6,8 +6,22 @@ import { FIRST_VIEW, type View } from "../app/address.ts";
 import { nodesWithIds, type Graph } from "../graph/graph.ts";
 import type { UndoHistory } from "./undo_history.svelte.ts";
 
-/** Graphs with more nodes open with the thresholds of a trace, unless the file was pruned before. */
+/** Graphs of other tools with more nodes open pruned. */
 const MOST_NODES_SHOWN_WHOLE = 2500;
+
+/**
+ * The thresholds that a graph opens with: those of its trace for a whole graph, as `Graph.prune` in Python has them,
+ * and 1 for one that was pruned before.
+ */
+function firstThresholds({ info, isWhole, nNodes }: Graph): Pick<View, "nodeThreshold" | "edgeThreshold"> {
+  if (info.whole !== null || (!isWhole && nNodes <= MOST_NODES_SHOWN_WHOLE))
+    return { nodeThreshold: 1, edgeThreshold: 1 };
+  const stored = (name: "node_threshold" | "edge_threshold") => {
+    const value = info.settings[name];
+    return typeof value === "number" && value > 0 && value <= 1 ? value : TRACE_OPTIONS[name].default;
+  };
+  return { nodeThreshold: stored("node_threshold"), edgeThreshold: stored("edge_threshold") };
+}
 
 export class GraphView {
   /** The whole view, as the address holds it. */
@@ -45,13 +59,12 @@ export class GraphView {
 
   /** Show a view; thresholds of 0 mean the graph's first ones. */
   show(view: View): void {
-    const { graph } = this;
-    const whole = graph.info.whole !== null || graph.nNodes <= MOST_NODES_SHOWN_WHOLE;
+    const first = firstThresholds(this.graph);
     this.path = [];
     this.all = {
       ...view,
-      nodeThreshold: view.nodeThreshold || (whole ? 1 : TRACE_OPTIONS.node_threshold.default),
-      edgeThreshold: view.edgeThreshold || (whole ? 1 : TRACE_OPTIONS.edge_threshold.default),
+      nodeThreshold: view.nodeThreshold || first.nodeThreshold,
+      edgeThreshold: view.edgeThreshold || first.edgeThreshold,
     };
   }
 

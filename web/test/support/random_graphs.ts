@@ -19,6 +19,8 @@ export interface GraphGiven {
   nodes: NodeGiven[];
   edges: EdgeGiven[];
   leftOut?: number[];
+  /** Totals of the rows, which whole graphs alone have. */
+  total?: number[];
   info?: Record<string, unknown>;
   /** Ten tokens promoted and ten suppressed by a node. */
   outputs?: Record<number, number[]>;
@@ -29,7 +31,7 @@ export function makeGraph(given: GraphGiven): Graph {
 }
 
 /** The nodes must be in the order features, errors, tokens, targets. */
-export function clewBytes({ nodes, edges, leftOut, info, outputs = {} }: GraphGiven): ArrayBuffer {
+export function clewBytes({ nodes, edges, leftOut, total, info, outputs = {} }: GraphGiven): ArrayBuffer {
   const sorted = edges.slice().sort((a, b) => a[1] - b[1] || a[0] - b[0]);
   const offset = new BigInt64Array(nodes.length + 1);
   for (const [, target] of edges) offset[target + 1]++;
@@ -48,6 +50,7 @@ export function clewBytes({ nodes, edges, leftOut, info, outputs = {} }: GraphGi
       edge_source: Int32Array.from(sorted, (edge) => edge[0]),
       edge_weight: Float32Array.from(sorted, (edge) => edge[2]),
       ...(leftOut ? { node_left_out: Float32Array.from(leftOut) } : {}),
+      ...(total ? { node_total: Float32Array.from(total) } : {}),
       ...(described.length
         ? {
             output_node: Int32Array.from(described),

@@ -14,6 +14,7 @@ from clew.cli.options import add_option, add_options, settings_of
 from clew.cli.settings import InterventionReportSettings
 from clew.errors import ClewError
 from clew.files import check_writable
+from clew.intervention.intervention import HOW
 from clew.intervention.settings import GenerationSettings, InterveneCall, InterventionSettings
 from clew.load_settings import LoadSettings
 
@@ -32,13 +33,12 @@ example:
   clew intervene "The capital of France is" --ablate L24/1005@5
   clew intervene "The capital of France is" --scale L24/1005@5=-2 --generate 12"""
 
-CHANGES = (
-    ("set", "NODE=V", "set the activation of a feature to V: L12/4031@5=0"),
-    ("add", "NODE=V", "add V to the activation"),
-    ("scale", "NODE=V", "multiply the activation by V"),
-    ("ablate", "NODE", "set the activation to 0; for positions, write @5, @all, @5-, @2:5, @1,4 or @-1"),
-    ("patch", "NODE=TEXT", "take the activation on another prompt: TEXT, or @4:TEXT for its position 4"),
-)
+METAVARS = {"nothing": "NODE", "number": "NODE=V", "prompt": "NODE=TEXT"}
+SPELLINGS = {
+    "ablate": "; for positions, write @5, @all, @5-, @2:5, @1,4 or @-1",
+    "set": ": L12/4031@5=0",
+    "patch": ": TEXT, or @4:TEXT for its position 4",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,9 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_changes(group: argparse._ArgumentGroup) -> None:
-    for how, metavar, text in CHANGES:
+    for how, way in HOW.items():
         group.add_argument(
-            f"--{how}", dest="changes", action="append", type=change(how), metavar=metavar, help=text
+            f"--{how}",
+            dest="changes",
+            action="append",
+            type=change(how),
+            metavar=METAVARS[way.takes],
+            help=way.sentence[0].lower() + way.sentence[1:].removesuffix(".") + SPELLINGS.get(how, ""),
         )
     group.add_argument(
         "--graph",
@@ -128,7 +133,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     if not arguments.changes:
         raise ClewError(
-            "intervene needs a change: --set, --add, --scale, --ablate or --patch; see clew intervene --help"
+            f"intervene needs a change ({', '.join(f'--{how}' for how in HOW)}); see clew intervene --help"
         )
     check_names(arguments.changes, arguments.graph is not None)
     if arguments.max_tokens and arguments.regime != "free":

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from clew.cli.arguments import feature_maybe_at
 from clew.cli.options import add_option, add_options, settings_of
 from clew.cli.settings import FeatureReportSettings, ReportSettings
-from clew.graph.thresholds import Thresholds
-from clew.options import options_of
 
 if TYPE_CHECKING:
     from clew.graph.graph import Graph
@@ -63,10 +61,11 @@ def _print_graph(arguments: argparse.Namespace, whole: Graph, index: Index | Non
     from clew.cli.reports.graph import print_file, print_report
     from clew.cli.reports.influential_features import influential_features
     from clew.cli.terminal import page
+    from clew.graph.pruning import part_to_read
     from clew.index.labels.graph_features import with_index_labels
 
     settings = settings_of(arguments, ReportSettings)
-    graph = whole if whole.node_total is None else prune_as_saved(whole)
+    graph = part_to_read(whole)
     features = []
     with index_errors_as_warnings(strictly=arguments.index is not None):
         if index:
@@ -84,12 +83,3 @@ def _print_feature(arguments: argparse.Namespace, graph: Graph, index: Index | N
     with page() as console:
         settings = settings_of(arguments, FeatureReportSettings)
         print_feature(console, graph, index, arguments.feature, settings.examples)
-
-
-def prune_as_saved(whole: Graph) -> Graph:
-    """The graph pruned at the thresholds that it was saved with, or else at the recommended ones."""
-    settings = whole.info.settings
-    given = {
-        name: settings[name] for name in options_of(Thresholds) if isinstance(settings.get(name), int | float)
-    }
-    return whole.prune(**given)

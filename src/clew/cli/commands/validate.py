@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from clew.cli.arguments import file_ending_in
-from clew.cli.commands.show import prune_as_saved
 from clew.cli.model_options import add_overrides, load_model
 from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
@@ -103,8 +102,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _circuit(model: Model, graph: Graph, arguments: argparse.Namespace) -> Circuit:
     if arguments.nodes:
         return model.circuit(graph, arguments.nodes, outside=arguments.outside)
-    pruned = graph if graph.node_total is None else prune_as_saved(graph)
-    return model.circuit(pruned, outside=arguments.outside)
+    from clew.graph.pruning import part_to_read
+
+    return model.circuit(part_to_read(graph), outside=arguments.outside)
 
 
 def load_settings(arguments: argparse.Namespace, graph: Graph) -> LoadSettings:

@@ -20,7 +20,14 @@ def _listed(sentences: Mapping[Any, str]) -> Any:
     return Field(description="\n".join(f"`{name}`: {sentence}" for name, sentence in sentences.items()))
 
 
-How = TypeAliasType("How", Annotated[intervention.How, _listed(intervention.HOW)])
+POSITIONS: dict[Literal["here", "all", "onwards"], str] = {
+    "here": "at its position",
+    "all": "at all positions",
+    "onwards": "from there on",
+}
+"""The positions at which a node's feature may change."""
+HOW = {how: way.sentence for how, way in intervention.HOW.items()}
+How = TypeAliasType("How", Annotated[intervention.How, _listed(HOW)])
 Regime = TypeAliasType("Regime", Annotated[settings.Regime, _listed(settings.REGIMES)])
 States = Literal["waiting", "running", "done", "failed", "cancelled"]
 JobState = TypeAliasType("JobState", Annotated[States, Field(description="State of a job.")])
