@@ -23,9 +23,11 @@ ALLOWED = {
     "attribution": GROUND | {"model", "dictionary", "graph"},
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
+    "model_check": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "version"},
     "load_settings": GROUND | {"dictionary"},
     "facade": GROUND
-    | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"},
+    | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"}
+    | {"model_check"},
     "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
     "server": GROUND
@@ -33,7 +35,7 @@ ALLOWED = {
     | {"load_settings"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
-    | {"server", "load_settings", "__init__"},
+    | {"server", "load_settings", "model_check", "__init__"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -35,8 +36,11 @@ from clew.load_settings import LoadCall
 from clew.model.language_model import LanguageModel, choose_device, load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve
+from clew.model_check.check_model import check_model
+from clew.model_check.findings import ModelCheck
+from clew.model_check.first_look import first_look
 from clew.options import check_options, takes_options_of
-from clew.progress import OnNote, ignore_note
+from clew.progress import OnNote, OnProgress, ignore_note, ignore_progress
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,17 @@ class Model:
         made = make_index(self.language_model, self.dictionary, paths, call, on_progress=call.on_progress)
         return open_index(made.path)
 
+    def check(self, *, on_progress: OnProgress = ignore_progress) -> ModelCheck:
+        """Check the model and its dictionary, from the files to generated tokens, as `clew check` does.
+
+        Args:
+            on_progress: Called with a phase, how much of it is done, and how much there is.
+
+        Returns:
+            All findings; `ok` is True if nothing failed.
+        """
+        return check_model(self.language_model, self.dictionary, partial(on_progress, "Checking"))
+
     def __repr__(self) -> str:
         network, dictionary = self.language_model, self.dictionary
         size = sum(parameter.numel() for parameter in network.network.parameters())
@@ -237,8 +252,9 @@ class Model:
 def load(call: LoadCall) -> Model:
     """Load a model and its dictionary of features.
 
-    Transcoders may also be a `TranscoderSet` in memory. They are measured on a short text, and refused where
-    they explain less than nothing of the MLPs, unless `check` is False.
+    Transcoders may also be a `TranscoderSet` in memory. Unless `check` is False, the model is refused where a
+    short text does not give what transformers alone gives, or its parts do not add up to its stream; and
+    transcoders are, measured on a text, where they explain less than nothing of the MLPs.
 
     Returns:
         The model, ready to trace and to intervene on.
@@ -259,6 +275,8 @@ def load(call: LoadCall) -> Model:
         language_model = load_model(
             call.reference, device=device, dtype=call.dtype, with_neurons=True, on_note=on_note
         )
+        if call.check:
+            first_look(language_model)
         return Model(language_model, NeuronDictionary(language_model), settings=settings)
     if isinstance(call.dictionary, TranscoderSet):
         if any(value is not None for value in (*points.values(), call.k)):
@@ -273,6 +291,8 @@ def load(call: LoadCall) -> Model:
         name = short_name(call.dictionary)
     language_model = load_model(call.reference, device=device, dtype=call.dtype, on_note=on_note)
     dictionary = bind(language_model, transcoders, name, low_memory=call.low_memory)
+    if call.check:
+        first_look(language_model)
     quality = check_quality(dictionary) if call.check else measure_quality(dictionary)
     on_note(f"{dictionary.name}: {quality}")
     settings |= {"check": call.check, "low_memory": call.low_memory, "quality": quality.facts}

@@ -34,7 +34,7 @@ class LoadSettings:
     low_memory: bool = False
     """Read encoders from disk whenever they are needed."""
     check: bool = True
-    """Refuse transcoders that explain nothing of the model's MLPs (FVU above 1)."""
+    """Refuse a model that does not add up, and transcoders that explain nothing of its MLPs (FVU above 1)."""
     device: str = "auto"
     """Device to compute on: auto (CUDA where there is one), cpu, cuda, cuda:1, mps."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

@@ -138,7 +138,7 @@ def test_a_place_that_cannot_be_written(
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
         "There is no command 'tarce'; the commands are trace, intervene, dictionary, index, label, show, "
-        "annotate, validate, serve, models; see clew --help"
+        "annotate, validate, check, serve, models; see clew --help"
     )
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
 

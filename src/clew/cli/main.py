@@ -17,14 +17,17 @@ PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?", 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2 for bad input, 130 for Ctrl-C, 1 for a fault."""
+    """Run one command and return its exit code: 0, 2 for bad input, 130 for Ctrl-C, 1 for a fault.
+
+    `clew check` returns 1 for a model that fails.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _allow_any_text()
     try:
         parsed = parse(arguments)
-        parsed.run(parsed)
+        code = parsed.run(parsed)
         sys.stdout.flush()
-        return 0
+        return code or 0
     except SystemExit as request:  # argparse after --help; rich when its reader has gone
         return request.code if isinstance(request.code, int) else 0
     except BrokenPipeError:

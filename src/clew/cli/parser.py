@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 
 from clew.cli.commands import (
     annotate,
+    check,
     dictionary_inspect,
     dictionary_save,
     index_cut,
@@ -39,7 +40,8 @@ class Command(Protocol):
     @property
     def EXAMPLE(self) -> str: ...
     def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
-    def run(self, arguments: argparse.Namespace, /) -> None: ...
+    def run(self, arguments: argparse.Namespace, /) -> int | None:
+        """Do the work, and return an exit code other than 0 where something is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ example:
     "show": show,
     "annotate": annotate,
     "validate": validate,
+    "check": check,
     "serve": serve,
     "models": models,
 }
