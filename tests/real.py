@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from clew.model.language_model import LanguageModel, load_language_model
+from clew.model.language_model import LanguageModel
+from clew.model.loading import load_language_model
 from clew.model.reference import resolve
 
 SMOLLM2_ANSWERS = (

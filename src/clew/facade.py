@@ -33,7 +33,8 @@ from clew.intervention.settings import CircuitCall, GenerateCall, InterveneCall,
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation
 from clew.load_settings import LoadCall
-from clew.model.language_model import LanguageModel, choose_device, load_language_model
+from clew.model.language_model import LanguageModel
+from clew.model.loading import choose_device, load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.reference import resolve
 from clew.model_check.check_model import check_model
@@ -313,7 +314,12 @@ def load_model(
     device = choose_device(device)
     files = resolve(reference, on_note=on_note)
     return load_language_model(
-        files.folder, name=files.name, device=device, dtype=dtype, with_neurons=with_neurons
+        files.folder,
+        name=files.name,
+        device=device,
+        dtype=dtype,
+        with_neurons=with_neurons,
+        on_note=on_note,
     )
 
 

@@ -47,7 +47,7 @@ def test_version_and_help(run: Run):
 
 def test_defaults_and_limits_are_those_of_the_library():
     from clew.facade import Model, load
-    from clew.model.language_model import DTYPES
+    from clew.model.loading import DTYPES
 
     assert set(options_of(LoadSettings)["dtype"].choices) == set(DTYPES)
     given = vars(build_parser().parse_args(["trace"]))

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from clew.errors import ClewError
-from clew.model.architecture import anatomy_of_folder
-from clew.model.language_model import load_language_model
+from clew.model.architecture import anatomy_of
+from clew.model.config_file import read_config
+from clew.model.loading import load_language_model
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 
@@ -42,12 +43,18 @@ def test_a_saved_model_loads_as_the_same(architecture, tmp_path):
 
 def test_a_multimodal_llama_4_is_traced_as_its_text_decoder(tmp_path):
     folder_with(tmp_path, model_type="llama4", architectures=["Llama4ForConditionalGeneration"])
-    assert anatomy_of_folder(tmp_path).mlp == "feed_forward"
+    assert anatomy_of(read_config(tmp_path), tmp_path).mlp == "feed_forward"
 
 
-def test_the_class_is_the_one_that_transformers_makes_whatever_the_folder_says(tmp_path):
-    folder_with(tmp_path, model_type="gpt2", architectures=["LLaMAForCausalLM"])
-    assert anatomy_of_folder(tmp_path).layers == "transformer.h"
+def test_the_class_is_the_one_that_transformers_makes_for_the_model_type(tmp_path):
+    folder_with(tmp_path, model_type="gpt2", architectures=["MyOwnGPTForCausalLM"])
+    assert anatomy_of(read_config(tmp_path), tmp_path).layers == "transformer.h"
+
+
+@pytest.mark.parametrize("saved", ["LLaMAForCausalLM", "GemmaForCausalLM", "Gemma3ForConditionalGeneration"])
+def test_a_class_of_another_model_type_is_refused(saved, tmp_path):
+    message = refusal(folder_with(tmp_path, model_type="gpt2", architectures=[saved]))
+    assert f"its model_type is gpt2, and its architectures name {saved}" in message
 
 
 def test_an_unknown_architecture_is_refused_with_the_names_of_its_modules(tmp_path):

@@ -10,7 +10,8 @@ import torch
 
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
-from clew.model.language_model import LanguageModel, load_language_model
+from clew.model.language_model import LanguageModel
+from clew.model.loading import load_language_model
 from clew.model.reference import resolve
 from tests.attribution.test_rows import assert_adds_up, assert_rows_equal_autograd
 from tests.tiny import VOCABULARY, Shape, random_ids, tiny_model

@@ -1,13 +1,13 @@
-"""The architecture of a model folder, read from its `config.json` before any weights are loaded."""
+"""The architecture of a model folder: its class and its row in the table, before any weights are loaded."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError
 from clew.model.anatomy import ANATOMIES, Anatomy, supported_architectures
+from clew.model.library_calls import shortened
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,37 +16,53 @@ PREDICTS_NEXT_TOKEN = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """Endings of the names of classes whose weights include an unembedding."""
 
 
-def anatomy_of_folder(folder: Path) -> Anatomy:
-    """The table's row for the class that transformers makes of a Hugging Face folder.
+def anatomy_of(config: Any, folder: Path) -> Anatomy:
+    """The table's row for the class that transformers makes of a folder's configuration.
 
-    Raises `ClewError` for a model that transformers does not know, one that is not a decoder, and one
-    without a row in the table; the last message lists the model's modules.
+    Raises `ClewError` for a model that is not a decoder, one whose file names a class of another model
+    type, and one without a row in the table; the last message lists the model's modules.
     """
-    from transformers import AutoConfig
-
-    model_type = _model_type(folder)
-    config: Any = AutoConfig.from_pretrained(folder)
     architecture = _class_name(config, f"The model in {folder}")
+    _check_saved_class(config, architecture, folder)
     if architecture in ANATOMIES:
         return ANATOMIES[architecture]
     raise ClewError(
-        f"clew does not support the architecture {architecture} (model type {model_type}). "
+        f"clew does not support the architecture {architecture} (model type {config.model_type}). "
         f"{_module_names(config)}{supported_architectures()}"
     )
 
 
-def _model_type(folder: Path) -> str:
-    import transformers
-    from transformers import CONFIG_MAPPING
+def network_class(config: Any) -> tuple[Any, Any]:
+    """The class that `AutoModelForCausalLM` chooses, and its configuration: a text decoder's own part."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    model_type = json.loads((folder / "config.json").read_text()).get("model_type", "")
-    if model_type not in CONFIG_MAPPING:
-        raise ClewError(
-            f"transformers {transformers.__version__} does not know the model in {folder} (model type: "
-            f"{model_type or 'none in its config.json'}); try a newer version. clew runs no code that comes "
-            "with a model."
-        )
-    return model_type
+    mapping: Any = MODEL_FOR_CAUSAL_LM_MAPPING
+    kind = mapping[type(config)]
+    decoder = config.sub_configs.get("text_config")
+    is_decoder = decoder is not None and kind.config_class == decoder
+    return kind, config.get_text_config() if is_decoder else config
+
+
+def _check_saved_class(config: Any, architecture: str, folder: Path) -> None:
+    """Raise `ClewError` where `architectures` names a class of another model type than `model_type`."""
+    from transformers.models.auto import modeling_auto as auto
+
+    owners: dict[str, set[str]] = {}
+    for mapping in (
+        auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    ):
+        for model_type, names in mapping.items():
+            for name in [names] if isinstance(names, str) else names:
+                owners.setdefault(name.lower(), set()).add(model_type)
+    own = config.model_type.removesuffix("_text")
+    for saved in config.architectures or []:
+        types = owners.get(saved.lower(), {own})
+        if own not in {each.removesuffix("_text") for each in types} and saved != architecture:
+            raise ClewError(
+                f"{folder / 'config.json'} says two things: its model_type is {config.model_type}, and its "
+                f"architectures name {saved}, which is of {', '.join(sorted(types))}; correct the wrong one."
+            )
 
 
 def _class_name(config: Any, model: str) -> str:
@@ -63,7 +79,7 @@ def _class_name(config: Any, model: str) -> str:
         reason = "is not among those that transformers loads to predict the next token of a text"
     else:
         return name if isinstance(name, str) else name[0]
-    kind = saved[0] if saved else config.model_type
+    kind = shortened(saved[0] if saved else config.model_type, 60)
     raise ClewError(f"{model} ({kind}) {reason}; name a model that only decodes, such as Llama.")
 
 

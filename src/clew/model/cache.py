@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import platformdirs
 
@@ -18,6 +20,7 @@ CONVERSION_VERSION = 1
 
 SAMPLES = 64
 SAMPLE_BYTES = 64 * 1024
+TENSOR_SAMPLE_BYTES = 4 * 1024
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,44 @@ def content_key(parts: Sequence[Path]) -> str:
         except OSError as error:
             raise cannot_read(part, error) from error
     return digest.hexdigest()[:12]
+
+
+def weights_key(folder: Path) -> str:
+    """Twelve hex digits that identify the weights of a model folder, however they are split into files.
+
+    They hash each tensor's name, kind, shape and three short samples, so that a change of a few single
+    numbers may escape, but no other training. Raises `ClewError` for a file that cannot be read.
+    """
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                for name, entry in json.loads(file.read(length)).items():
+                    if name != "__metadata__":
+                        found[name] = _sampled(file, 8 + length, entry)
+        except (OSError, ValueError) as error:
+            raise cannot_read(path, error) from error
+    digest = hashlib.sha256()
+    for name in sorted(found):
+        digest.update(f"{name};".encode() + found[name])
+    return digest.hexdigest()[:12]
+
+
+def _sampled(file: BinaryIO, data: int, entry: dict[str, Any]) -> bytes:
+    """A digest of one tensor: all of a small one, and head, middle and tail of a large one."""
+    start, end = entry["data_offsets"]
+    digest = hashlib.sha256(f"{entry['dtype']};{entry['shape']};".encode())
+    size = end - start
+    if size <= 3 * TENSOR_SAMPLE_BYTES:
+        pieces = [(start, size)]
+    else:
+        last = size - TENSOR_SAMPLE_BYTES
+        pieces = [(start + at, TENSOR_SAMPLE_BYTES) for at in (0, last // 2, last)]
+    for at, count in pieces:
+        file.seek(data + at)
+        digest.update(file.read(count))
+    return digest.digest()
 
 
 def _sample_starts(size: int) -> list[int]:

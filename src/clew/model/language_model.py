@@ -6,19 +6,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from clew.errors import ClewError
-from clew.model.anatomy import Anatomy, Fused, Neurons, require_neurons
-from clew.model.architecture import anatomy_of_folder
-from clew.model.transformers_logging import quiet_transformers
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+from clew.model.anatomy import Anatomy, Fused, Neurons
 
 
 @dataclass(frozen=True)
@@ -136,6 +130,8 @@ class LanguageModel:
     """The Hugging Face model, unmodified."""
     tokenizer: Any
     anatomy: Anatomy
+    weights_key: str = ""
+    """Twelve hex digits of the weights in its files; empty for a model made in memory."""
     exclusive: Any = field(default_factory=threading.RLock, repr=False, compare=False)
     """A lock to hold while the network runs, so that threads do not see each other's hooks."""
 
@@ -255,52 +251,3 @@ def part_of(module: nn.Module, path: str) -> Any:
     for name in path.split("."):
         module = getattr(module, name)
     return module
-
-
-def load_language_model(
-    folder: Path, *, name: str, device: str = "cpu", dtype: str = "float32", with_neurons: bool = False
-) -> LanguageModel:
-    """Load a Hugging Face folder (`config.json`, safetensors, tokenizer) ready for tracing.
-
-    Raises `ClewError` for an unsupported architecture or dtype, for weights that do not load, and, with
-    `with_neurons`, for a mixture of experts (before its weights are read).
-    """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if dtype not in DTYPES:
-        raise ClewError(f"{dtype!r} is not a dtype; choose one of {', '.join(DTYPES)}.")
-    with quiet_transformers():
-        try:
-            anatomy = anatomy_of_folder(folder)
-            if with_neurons:
-                require_neurons(anatomy, name)
-            network = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=DTYPES[dtype], attn_implementation="eager"
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise ClewError(f"The model in {folder} does not load: {reason}; save it again.") from error
-    network.requires_grad_(False)
-    return LanguageModel(
-        name=name, network=cast(nn.Module, network).eval().to(device), tokenizer=tokenizer, anatomy=anatomy
-    )
-
-
-def choose_device(device: str) -> str:
-    """A device's name; "auto" is CUDA if there is a CUDA device, else the CPU.
-
-    Raises `ClewError` for a device that this machine does not have.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.ones(1, device=device).item()
-        return device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        available = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-        if torch.backends.mps.is_available():
-            available.append("mps")
-        raise ClewError(
-            f"This machine has no device {device!r}; choose one of {', '.join(available)}."
-        ) from error

@@ -69,7 +69,7 @@ class ModelCache:
         """Raise `ClewError` for a model larger than the memory; on a GPU its driver does that."""
         import psutil
 
-        from clew.model.language_model import choose_device
+        from clew.model.loading import choose_device
         from clew.model.reference import resolve
 
         if choose_device("auto") != "cpu" and self._budget is None:

@@ -1,0 +1,87 @@
+"""The tokenizer of a model folder, checked against the model's vocabulary."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clew.errors import ClewError
+from clew.model.library_calls import library_call
+from clew.model.transformers_logging import quiet_transformers
+from clew.progress import OnNote, ignore_note
+
+FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json", "spiece.model")
+"""Files of which a tokenizer needs at least one."""
+NEVER_IN_A_TEXT = ("<image_soft_token>",)
+"""Tokens beyond a text model's vocabulary that its multimodal siblings put in place of a picture."""
+SAMPLE = "The capital of France is Paris. 1, 2"
+
+
+def load_tokenizer(folder: Path, n_rows: int, on_note: OnNote = ignore_note) -> Any:
+    """The tokenizer of a folder, for a network with embeddings of `n_rows` tokens.
+
+    Raises `ClewError` for one that is missing, does not load or work, or has more tokens than the network.
+    """
+    if not any((folder / name).is_file() for name in FILES):
+        raise ClewError(
+            f"{folder} holds no tokenizer (such as tokenizer.json); save the model's tokenizer there with "
+            "`save_pretrained`."
+        )
+    from transformers import AutoTokenizer
+
+    with (
+        quiet_transformers(),
+        library_call(lambda reason: f"The tokenizer in {folder} does not load: {reason}; fetch it again."),
+    ):
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        vocabulary = tokenizer.get_vocab()
+        added = {token: bool(each.special) for token, each in tokenizer.added_tokens_decoder.items()}
+        ids = tokenizer.encode(SAMPLE, add_special_tokens=False)
+        tokenizer.decode(ids)
+        as_stored = _ids_as_stored(folder / "tokenizer.json", tokenizer)
+    _check_vocabulary(folder, vocabulary, added, n_rows, on_note)
+    if as_stored not in (None, ids):
+        on_note(
+            f"transformers reads this tokenizer as {type(tokenizer).__name__}, which splits texts otherwise "
+            "than tokenizer.json alone; check the tokens of your prompt."
+        )
+    return tokenizer
+
+
+def _ids_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
+    """The sample's ids by tokenizer.json alone; None where transformers took its parts as they are."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    if not path.is_file() or type(tokenizer) is PreTrainedTokenizerFast:
+        return None
+    backend, text = tokenizer.backend_tokenizer, path.read_text(encoding="utf-8")
+    parts = {"normalizer": backend.normalizer, "pre_tokenizer": backend.pre_tokenizer}
+    made = [(name, None if part is None else json.loads(part.__getstate__())) for name, part in parts.items()]
+    if all(_value_of(text, name) == part for name, part in made):
+        return None
+    return Tokenizer.from_file(str(path)).encode(SAMPLE, add_special_tokens=False).ids
+
+
+def _value_of(text: str, key: str) -> Any:
+    """One value of a JSON object whose whole takes seconds to read (a vocabulary of 262,144 tokens)."""
+    start = text.find(f'"{key}":') + len(f'"{key}":')
+    return json.JSONDecoder().raw_decode(text[start : start + 100_000].lstrip())[0]
+
+
+def _check_vocabulary(
+    folder: Path, vocabulary: dict[str, int], added: dict[int, bool], n_rows: int, on_note: OnNote
+) -> None:
+    beyond = sorted((token, text) for text, token in vocabulary.items() if token >= n_rows)
+    special = [(token, text) for token, text in beyond if added.get(token, False)]
+    if ordinary := [each for each in beyond if each not in special]:
+        token, text = ordinary[0]
+        raise ClewError(
+            f"The tokenizer in {folder} has {len(beyond):,} tokens (such as {text!r}, id {token}) beyond the "
+            f"{n_rows:,} of the model, so it is another model's, or the embeddings were not resized; use the "
+            "model's own tokenizer."
+        )
+    if unknown := [(token, text) for token, text in special if text not in NEVER_IN_A_TEXT]:
+        token, text = unknown[0]
+        on_note(f"The tokenizer has {len(unknown)} special tokens that the model lacks, such as {text!r}.")
