@@ -295,7 +295,8 @@ def load(call: LoadCall) -> Model:
     if call.check:
         first_look(language_model)
     quality = check_quality(dictionary) if call.check else measure_quality(dictionary)
-    on_note(f"{dictionary.name}: {quality}")
+    for note in (f"{dictionary.name}: {quality}", *dictionary.remarks):
+        on_note(note)
     settings |= {"check": call.check, "low_memory": call.low_memory, "quality": quality.facts}
     settings |= {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}
     settings |= {} if call.k is None else {"k": call.k}

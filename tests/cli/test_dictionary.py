@@ -133,7 +133,7 @@ def test_a_misfit_is_a_warning_with_a_suggestion(run: Run, model_folder: Path, g
     wrong = "dictionary", "inspect", good_folder, "--model", model_folder, "--read-point", "residual"
     out = run(*wrong).out
     text = " ".join(out.split())
-    assert "Warning: fitted-plt does not fit tiny: its fraction of variance unexplained" in text
+    assert "Warning: fitted-plt does not fit tiny: most likely it reads after the norm's scale" in text
     assert "load it with --read-point normalized (" in text
     assert max(map(len, out.splitlines()[1:])) <= 80
 

@@ -92,7 +92,8 @@ def test_a_wrong_read_point_is_refused_and_the_right_points_are_named(fitted: Tr
     with pytest.raises(ClewError) as refusal:
         check_quality(wrong)
     message = str(refusal.value)
-    assert message.startswith("fitted does not fit tiny: its fraction of variance unexplained (FVU) is")
+    assert message.startswith("fitted does not fit tiny: most likely it reads after the norm's scale, before")
+    assert "As it is, its fraction of variance unexplained (FVU) is" in message
     assert "It reads the raw stream before the MLP's norm (residual)" in message
     assert "load it with --read-point normalized (read_point= in Python)" in message
     assert message.endswith("--no-check (check=False in Python).")
@@ -117,7 +118,7 @@ def test_a_wrong_scale_is_refused_and_the_right_one_is_given(fitted: TranscoderD
 
 def test_another_models_transcoders_are_refused(fitted: TranscoderDictionary):
     other = tiny_model("LlamaForCausalLM", seed=1)
-    with pytest.raises(ClewError, match="It was probably trained on another model"):
+    with pytest.raises(ClewError, match="fit tiny: it was probably trained on another model"):
         check_quality(random_transcoders(other, "PLT with skip"))
 
 

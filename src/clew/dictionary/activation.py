@@ -29,6 +29,11 @@ class Activation(Protocol):
         """The name and the parameters, for people."""
         return self.title.format_map(vars(self))
 
+    @property
+    def kind(self) -> str:
+        """The name without parameters."""
+        return self.title.partition(" ")[0]
+
     def __call__(self, pre_activation: ByFeature) -> ByFeature: ...
 
 
@@ -55,8 +60,7 @@ class JumpReLU(Activation):
     title = "JumpReLU"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
-        threshold = self.threshold.read().to(pre_activation.device)
-        return torch.where(pre_activation > threshold, pre_activation, 0)
+        return keep_above(pre_activation, self.threshold.read().to(pre_activation.device))
 
 
 @dataclass(frozen=True)
@@ -85,4 +89,9 @@ class BatchTopK(Activation):
     title = "BatchTopK {threshold:.3g}"
 
     def __call__(self, pre_activation: ByFeature) -> ByFeature:
-        return torch.where(pre_activation > max(self.threshold, 0.0), pre_activation, 0)
+        return keep_above(pre_activation, max(self.threshold, 0.0))
+
+
+def keep_above(pre_activation: ByFeature, threshold: Float[Tensor, " feature"] | float) -> ByFeature:
+    """Pre-activations above a threshold, and zero in place of the others."""
+    return torch.where(pre_activation > threshold, pre_activation, 0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from clew.errors import ClewError
@@ -16,7 +17,7 @@ from clew.model.hub import hub_error, repository_files
 DEPTH = 4
 """The depth to which a local folder is searched."""
 OFFLINE = "name a local folder of weights"
-SETTINGS = ("config.yaml", "config.json", "cfg.json")
+SETTINGS = ("config.yaml", "config.json", "cfg.json", "activation_scaler.json")
 """Files of settings that may lie beside a weight file."""
 
 
@@ -138,13 +139,17 @@ def _fixed_part(path: Path) -> tuple[Path, Sequence[str]]:
 
 def _walk(root: Path) -> list[str]:
     paths = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_refuse):
         relative = Path(folder).relative_to(root)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if len(relative.parts) >= DEPTH:
             folders.clear()
         paths += [(relative / name).as_posix() for name in sorted(files)]
     return paths
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error  # a folder that cannot be listed must not pass for an empty one
 
 
 def _with_settings(file: str, files: Sequence[str]) -> list[str]:

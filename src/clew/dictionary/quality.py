@@ -20,7 +20,7 @@ from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
-from clew.model.recording import record
+from clew.model.recording import Recording, record
 from clew.model.template import encode_text
 
 TEXT = """\
@@ -115,7 +115,8 @@ def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quali
     Raises:
         ClewError: The text has fewer than three different tokens.
     """
-    return quality_on(dictionary, text_windows(dictionary, text))
+    windows = text_windows(dictionary, text)
+    return quality_on(dictionary, (record(dictionary.model, window) for window in windows))
 
 
 def layers_named(layers: Iterable[int]) -> str:
@@ -149,12 +150,13 @@ def text_windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor
     return [window for window in windows if len(window) > 2][:MOST_WINDOWS]
 
 
-def quality_on(dictionary: TranscoderDictionary, windows: list[Int[Tensor, " position"]]) -> Quality:
-    """The quality of a dictionary on windows of token ids."""
+def quality_on(dictionary: TranscoderDictionary, recordings: Iterable[Recording]) -> Quality:
+    """The quality of a dictionary on recordings."""
     parts = dictionary.transcoders.layers
     sums = {layer: _Sums(parts[layer].n_features, dictionary.model.d_model) for layer in sorted(parts)}
-    for window in windows:
-        recording = record(dictionary.model, window)
+    n_positions = 0
+    for recording in recordings:
+        n_positions += recording.n_positions
         encoding = dictionary.encode(recording)
         written = encoding.reconstructions()
         for layer, layer_sums in sums.items():
@@ -167,7 +169,7 @@ def quality_on(dictionary: TranscoderDictionary, windows: list[Int[Tensor, " pos
     ]
     return Quality(
         layers=tuple(layers),
-        n_positions=sum(map(len, windows)),
+        n_positions=n_positions,
         best_scale=median(each.best_scale for each in sums.values()),
         scaled_fvu=median(each.scaled_fvu for each in sums.values()),
         scales_agree=_agree([each.best_scale for each in sums.values()]),

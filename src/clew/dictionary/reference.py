@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,7 @@ from clew.dictionary.formats import config_yaml
 from clew.dictionary.formats.array_file import SUFFIXES
 from clew.dictionary.formats.registry import choose_weights, layouts, load
 from clew.dictionary.formats.transcoder_files import Overrides, TranscoderFiles
+from clew.dictionary.quality import layers_named
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
@@ -77,8 +78,11 @@ def load_transcoders(
         )
     points = point_named(ReadPoint, read_point), point_named(WritePoint, write_point)
     try:
+        remarks: list[str] = []
         files = _fetch(_listing(reference, note), Overrides(*points, k), note)
-        transcoders = load(files, note)
+        transcoders = load(replace(files, on_remark=remarks.append), note)
+        if any(points):
+            transcoders = replace(transcoders, hooks=())  # the caller's points count instead
     except OSError as error:
         raise cannot_read(reference, error) from error
     for layer, part in transcoders.layers.items():
@@ -92,7 +96,24 @@ def load_transcoders(
                 f"{reference} itself sets the number of active features (layer {layer} has the activation "
                 f"{part.activation.name}); leave out {option_name('k')}."
             )
-    return transcoders
+    return replace(transcoders, remarks=(*remarks, *_oddities(transcoders)))
+
+
+def _oddities(transcoders: TranscoderSet) -> Iterator[str]:
+    """Sentences about layers that are missing in between, or differ in width or activation."""
+    layers = transcoders.layers
+    if missing := sorted(set(range(min(layers), max(layers))) - set(layers)):
+        yield (f"There are no transcoders for {layers_named(missing)}, so these layers have no features.")
+    for fact, values in (
+        ("numbers of features", {layer: f"{part.n_features:,}" for layer, part in layers.items()}),
+        ("activations", {layer: part.activation.kind for layer, part in layers.items()}),
+    ):
+        if len(set(values.values())) > 1:
+            groups = [
+                f"{value} in {layers_named(layer for layer, each in values.items() if each == value)}"
+                for value in dict.fromkeys(values.values())
+            ]
+            yield (f"The layers have different {fact}: {', '.join(groups)}.")
 
 
 def short_name(reference: str | Path) -> str:
@@ -127,6 +148,11 @@ def _listing(reference: str | Path, note: OnNote) -> FileListing:
             refuse_other_files(path)
         return local
     hub_path = parse_hub_path(text) if isinstance(reference, str) else None
+    if get_close_matches(text.lower(), ["neurons"], 1, cutoff=0.7):
+        raise ClewError(
+            f"{text} is neither a folder nor a file; for the model's own neurons, name neurons. For "
+            f"transcoders, pass {ACCEPTED}."
+        )
     if hub_path is None or text.startswith((".", "/", "~")):
         raise ClewError(f"{text} is neither a folder nor a file; pass {ACCEPTED}.")
     names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -151,7 +177,8 @@ def _fetch(listing: FileListing, overrides: Overrides, note: OnNote) -> Transcod
     weights = choose_weights(listing.files, listing.name, note)
     refuse_other_folders(listing, weights)
     names = weights + [file for file in listing.files if _is_settings_of(file, weights)]
-    return TranscoderFiles(listing.name, listing.fetch(names), config, overrides, whole=listing.whole)
+    paths = listing.fetch(names)
+    return TranscoderFiles(listing.name, paths, config, overrides, whole=listing.whole)
 
 
 def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mapping[str, Path]:

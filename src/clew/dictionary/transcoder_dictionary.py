@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,18 +12,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from clew.dictionary.formats.hook_names import NORM_OF_LLAMA
 from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
+from clew.model.short_names import NAMED_MODELS
+from clew.options import option_name
 
 
 def bind(
-    model: LanguageModel, transcoders: TranscoderSet, name: str, *, low_memory: bool = False
+    model: LanguageModel,
+    transcoders: TranscoderSet,
+    name: str,
+    *,
+    low_memory: bool = False,
 ) -> TranscoderDictionary:
-    """A dictionary of transcoders for one model; raises `ClewError` if their sizes do not fit."""
+    """A dictionary of transcoders for one model; raises `ClewError` if sizes or places do not fit."""
     for layer, part in sorted(transcoders.layers.items()):
         if part.d_model != model.d_model:
             sizes = f"its features read a stream of width {part.d_model}"
@@ -35,7 +43,26 @@ def bind(
             f"{name} was trained on another model{trained_on}: {sizes}, but {model.name} has "
             f"{model.n_layers} layers of width {model.d_model}; name the model that it was trained on."
         )
+    if model.layers[0].attention_post_norm and any(NORM_OF_LLAMA in hook for hook in transcoders.hooks):
+        raise ClewError(
+            f"{name} reads or writes at {NORM_OF_LLAMA}, which in {model.name} is the norm behind attention "
+            f"and not the one before the MLP; name its model, or pass {option_name('read_point')}."
+        )
     return TranscoderDictionary(model, transcoders, name, low_memory)
+
+
+def names_another_model(transcoders: TranscoderSet, model: LanguageModel) -> bool:
+    """True if the files name a model whose name is not this one's."""
+    own = {model.name, str(model.network.config.name_or_path or model.name)}
+    if model.name in NAMED_MODELS:
+        own.add(NAMED_MODELS[model.name].hub_id)
+    return bool(transcoders.trained_on) and _plain(transcoders.trained_on) not in map(_plain, own)
+
+
+def _plain(name: str) -> str:
+    """A model's name without its organisation, revision and punctuation, and without words for "base"."""
+    letters = re.sub(r"[^a-z0-9]", "", name.partition("@")[0].rstrip("/").rpartition("/")[2].lower())
+    return re.sub(r"(base|hf|pt|small)$", "", letters)
 
 
 FEATURES_AT_ONCE = 256
@@ -55,6 +82,18 @@ class TranscoderDictionary:
     def __repr__(self) -> str:
         layers = f"{len(self.transcoders.layers)} layers of {self.transcoders.width} features"
         return f"TranscoderDictionary({self.name}: {self.transcoders.kind}, {layers})"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about what is odd in the files, and about another model that they name."""
+        if not names_another_model(self.transcoders, self.model):
+            return self.transcoders.remarks
+        trained_on = self.transcoders.trained_on
+        another = (
+            f"The files of {self.name} say that they were trained on {trained_on}; this model is "
+            f"{self.model.name}."
+        )
+        return (*self.transcoders.remarks, another)
 
     @torch.no_grad()
     def encode(self, recording: Recording) -> TranscoderEncoding:

@@ -101,6 +101,14 @@ class TranscoderSet:
     """The name of the weight format, for people."""
     trained_on: str = ""
     """The model that the files name; "" if they name none."""
+    sink: str | None = None
+    """Text of the first token that they were trained behind, `none` for none; None if nobody says."""
+    trained_with_bos: bool | None = None
+    """True if they were trained on prompts with a BOS in front; None if nobody says."""
+    hooks: tuple[str, ...] = ()
+    """The names of their read and write points in the files."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about what is odd in the files, and about settings of theirs that the caller's replace."""
 
     @property
     def crosses_layers(self) -> bool:

@@ -143,6 +143,28 @@ class ScaledWeights:
 
 
 @dataclass(frozen=True)
+class RowScaledWeights:
+    """A matrix whose rows are each multiplied by a number of their own, on each read."""
+
+    weights: Weights
+    factor: Float[Tensor, " row"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weights.shape
+
+    @property
+    def n_bytes(self) -> int:
+        return self.weights.n_bytes + self.factor.nbytes
+
+    def read(self) -> Float[Tensor, "..."]:
+        return self.weights.read() * self.factor[:, None]
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self.weights.rows(index) * self.factor[index.cpu()][:, None]
+
+
+@dataclass(frozen=True)
 class StackedWeights:
     """Matrices `[row, width]` side by side: an array `[row, matrix, width]`."""
 

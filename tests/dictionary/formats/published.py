@@ -169,7 +169,7 @@ def write_gemma_scope_2(
         settings = {
             "hf_hook_point_in": f"model.layers.{number}.pre_feedforward_layernorm.output",
             "hf_hook_point_out": f"model.layers.{number}.post_feedforward_layernorm.output",
-            "width": N_FEATURES,
+            "width": len(layer.encoder),
             "model_name": "google/gemma-3-1b-pt",
             "architecture": "jump_relu",
             "l0": 20,

@@ -329,7 +329,6 @@ def test_gemma_scope_2_settings(
         ({"normalize_activations": "expected_average_only_in"}, "expected_average_only_in"),
         ({"normalize_activations": "constant_norm_rescale"}, "constant_norm_rescale"),
         ({"reshape_activations": "hook_z"}, "says reshape_activations: hook_z"),
-        ({"apply_b_dec_to_input": True}, "says apply_b_dec_to_input: True"),
         ({"hook": "hook_resid_pre"}, "features read at 'blocks.0.hook_resid_pre'"),
         ({"hook_out": "hook_attn_out"}, "features write at 'blocks.0.hook_attn_out'"),
         ({"d_in": 7}, "says d_in: 7"),

@@ -45,11 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
         transcoders = read_transcoders(arguments, progress)
         progress.stage(f"Loading {arguments.reference}")
         model = load_model(arguments.reference, on_note=progress.note)
-        dictionary = bind(model, transcoders, short_name(arguments.dictionary), low_memory=True)
+        name = short_name(arguments.dictionary)
+        dictionary = bind(model, transcoders, name, low_memory=True)
         progress.stage("Measuring")
         quality = measure_quality(dictionary, text)
         progress.stage("Trying other read points")
         warning = misfit(dictionary, quality, text) if quality.fvu > 1 else ""
+        for remark in dictionary.remarks:
+            progress.note(remark)
     with page() as console:
         print_dictionary(console, arguments.dictionary, dictionary, quality, warning)
 

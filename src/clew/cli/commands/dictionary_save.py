@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
         transcoders = read_transcoders(arguments, progress)
         progress.stage(f"Writing {folder}")
         save_transcoders(transcoders, folder, transcoders.trained_on)
+        for remark in transcoders.remarks:
+            progress.note(remark)
     n_layers = len(transcoders.layers)
     n_bytes = sum(path.stat().st_size for path in folder.iterdir())
     layers = f"{n_layers} layer{'s' * (n_layers > 1)}"

@@ -12,7 +12,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -227,8 +227,10 @@ def _data_start(path: Path, info: zipfile.ZipInfo) -> int:
     return info.header_offset + LOCAL_HEADER + name_length + extra_length
 
 
-def check_finite(file: ArrayFile, note: OnNote) -> None:
-    """Raise `ClewError` for a float array with NaN or infinity.
+def check_finite(
+    file: ArrayFile, note: OnNote, passed_over: Callable[[str], bool] = lambda name: False
+) -> None:
+    """Raise `ClewError` for a float array with NaN or infinity, unless its name is passed over.
 
     clew's cache keeps the result under the file's path, size and time stamp, so that the file is not read at
     every start.
@@ -240,7 +242,7 @@ def check_finite(file: ArrayFile, note: OnNote) -> None:
         size = file.path.stat().st_size
         if size >= LARGE:
             note(f"Checking {file.path.name} ({size / 1e9:.1f} GB) for damage, once ...")
-        bad = next((name for name in file.entries if not _is_finite(file, name)), "")
+        bad = next((name for name in file.entries if not (passed_over(name) or _is_finite(file, name))), "")
         with contextlib.suppress(OSError, ClewError):  # without a cache, the next start checks again
             result.parent.mkdir(parents=True, exist_ok=True)
             write_file(result, bad.encode())
@@ -250,7 +252,9 @@ def check_finite(file: ArrayFile, note: OnNote) -> None:
 
 def _key(path: Path) -> str:
     status = path.stat()
-    identity = f"{path.resolve()};{status.st_size};{status.st_mtime_ns}"
+    # The last two change when a file is replaced or written in place, even under its old time stamp.
+    times = f"{status.st_mtime_ns};{status.st_ctime_ns};{status.st_ino}"
+    identity = f"{path.resolve()};{status.st_size};{times}"
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

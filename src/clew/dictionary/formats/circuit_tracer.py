@@ -10,13 +10,14 @@ The format: https://github.com/decoderesearch/circuit-tracer
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clew.dictionary.activation import Activation, ReLU, TopK
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, require_all
-from clew.dictionary.transcoder_set import TranscoderSet
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 from clew.options import option_name
 from clew.progress import OnNote
@@ -42,8 +43,24 @@ def load(files: TranscoderFiles) -> TranscoderSet:
         file = files.open(name)
         activation = stated_activation(files, layer, file, NAMES.threshold)
         layers[layer] = read_layer(file, NAMES, activation=activation)
+        refuse_unread(file, [*NAMES.all, *(["k"] if isinstance(activation, TopK) else [])])
+    return configured_set(files, layers, FORMAT.name)
+
+
+def configured_set(
+    files: TranscoderFiles, layers: Mapping[int, LayerTranscoder], format: str
+) -> TranscoderSet:
+    """A set whose points and facts config.yaml states."""
+    config = files.config
     return TranscoderSet(
-        layers, files.read_point(), files.write_point(), FORMAT.name, trained_on=files.model_name
+        layers,
+        files.read_point(),
+        files.write_point(),
+        format,
+        trained_on=files.model_name,
+        sink=config.sink if config else None,
+        trained_with_bos=config.trained_with_bos if config else None,
+        hooks=(config.read_hook, config.write_hook) if config else (),
     )
 
 
@@ -77,6 +94,11 @@ def _k(files: TranscoderFiles, layer: int, file: ArrayFile) -> int:
     """The number of features that a layer keeps: the caller's, config.yaml's, or the file's own."""
     config = files.config
     if files.overrides.k:
+        if config and config.k and config.k != files.overrides.k:
+            files.on_remark(
+                f"{config.path} says k: {config.k}; {files.overrides.k} features of a layer are active "
+                f"together instead, as {option_name('k')} says."
+            )
         return files.overrides.k
     if config and config.k_by_layer:
         numbers = config.layers or range(len(config.k_by_layer))

@@ -12,8 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from clew.dictionary.activation import TopK
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.circuit_tracer import stated_activation
+from clew.dictionary.formats.circuit_tracer import configured_set, stated_activation
+from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, layer_in, require_all
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
@@ -45,9 +47,7 @@ def load(files: TranscoderFiles) -> TranscoderSet:
         layer: _layer(files, layer, encoders[layer], decoders[layer], len(encoders))
         for layer in sorted(encoders)
     }
-    return TranscoderSet(
-        layers, files.read_point(), files.write_point(), FORMAT.name, trained_on=files.model_name
-    )
+    return configured_set(files, layers, FORMAT.name)
 
 
 def _names(files: TranscoderFiles, part: str) -> dict[int, str]:
@@ -65,13 +65,13 @@ def _layer(files: TranscoderFiles, layer: int, encoder: str, decoder: str, n_lay
         skip=f"W_skip_{layer}",
         skip_by_column=True,
     )
-    file = files.open(encoder)
+    file, decoder_file = files.open(encoder), files.open(decoder)
+    activation = stated_activation(files, layer, file, names.threshold)
+    refuse_unread(decoder_file, [names.decoder])
+    in_encoder = [name for name in names.all if name != names.decoder]
+    refuse_unread(file, [*in_encoder, *(["k"] if isinstance(activation, TopK) else [])])
     return read_layer(
-        file,
-        names,
-        n_written=n_layers - layer,
-        activation=stated_activation(files, layer, file, names.threshold),
-        decoder_file=files.open(decoder),
+        file, names, n_written=n_layers - layer, activation=activation, decoder_file=decoder_file
     )
 
 

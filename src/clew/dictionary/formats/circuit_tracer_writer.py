@@ -81,6 +81,10 @@ def _settings(transcoder_set: TranscoderSet, model_name: str) -> dict[str, Any]:
         settings[config_yaml.WRITE_POINT] = transcoder_set.write_point.name.lower()
     if has_gaps:
         settings[config_yaml.LAYERS] = numbers
+    if transcoder_set.sink is not None:
+        settings[config_yaml.SINK] = transcoder_set.sink
+    if transcoder_set.trained_with_bos is not None:
+        settings[config_yaml.WITH_BOS] = transcoder_set.trained_with_bos
     return settings
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from clew.dictionary.formats.config_keys import (
+    COUNT,
+    FLAG,
+    INDEX,
+    WORD,
+    ConfigKeys,
+    list_of,
+    one_of,
+    shown,
+)
+from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.dictionary.read_write_points import WritePoint
 from clew.errors import ClewError
+from clew.files import cannot_read
 
 FILE = "config.yaml"
 KINDS = ("transcoder_set", "cross_layer_transcoder")
@@ -20,6 +31,28 @@ LAYERS = "clew_layers"
 """The key of the layers in a folder that does not hold all."""
 K_BY_LAYER = "clew_k"
 """The key of k by layer, if the layers differ."""
+SINK = "clew_sink"
+"""The key of the first token that the transcoders were trained behind; `none` for none."""
+WITH_BOS = "clew_trained_with_bos"
+"""The key that says whether they were trained on prompts with the model's BOS in front."""
+
+KEYS = ConfigKeys(
+    used={
+        "model_name": WORD,
+        "model_kind": one_of(*KINDS),
+        "feature_input_hook": WORD,
+        "feature_output_hook": WORD,
+        "transcoders": list_of(WORD, "a list of links, one per layer"),
+        "activation": WORD,
+        "k": COUNT,
+        WRITE_POINT: one_of(*(point.name.lower() for point in WritePoint)),
+        LAYERS: list_of(INDEX, "a list of whole numbers"),
+        K_BY_LAYER: list_of(COUNT, "a list of whole numbers"),
+        SINK: WORD,
+        WITH_BOS: FLAG,
+    },
+    harmless={"where it lies, for other tools": "scan repo_id revision subfolder"},
+)
 
 
 @dataclass(frozen=True)
@@ -38,53 +71,72 @@ class SetConfig:
     write_point: WritePoint | None = None
     layers: tuple[int, ...] | None = None
     k_by_layer: tuple[int, ...] | None = None
+    sink: str | None = None
+    trained_with_bos: bool | None = None
 
 
 def read_config(path: Path) -> SetConfig:
     """Read a config.yaml. Raises `ClewError` for a damaged one, and for values that make no sense."""
+    content = _content(path)
+    KEYS.check(path, content)
+    links = content.get("transcoders") or ()
+    if twice := next((link for link in links if links.count(link) > 1), None):
+        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
+    write_point, layers, ks = (content.get(key) for key in (WRITE_POINT, LAYERS, K_BY_LAYER))
+    config = SetConfig(
+        path=path,
+        kind=content.get("model_kind") or "",
+        read_hook=content.get("feature_input_hook") or "",
+        write_hook=content.get("feature_output_hook") or "",
+        links=tuple(links),
+        activation=(content.get("activation") or "").lower(),
+        k=content.get("k"),
+        model_name=content.get("model_name") or "",
+        write_point=WritePoint[write_point.upper()] if write_point else None,
+        layers=None if layers is None else tuple(layers),
+        k_by_layer=None if ks is None else tuple(ks),
+        sink=content.get(SINK),
+        trained_with_bos=content.get(WITH_BOS),
+    )
+    _check_together(config)
+    return config
+
+
+def _check_together(config: SetConfig) -> None:
+    """Raise `ClewError` for settings that contradict each other."""
+    if config.activation != "topk" and (config.k or config.k_by_layer):
+        key, value = ("k", config.k) if config.k else (K_BY_LAYER, list(config.k_by_layer or ()))
+        stated = f"activation: {config.activation}" if config.activation else "no activation"
+        raise ClewError(
+            f"{config.path} says {stated}, but {key}: {shown(value)}, which only a TopK has; write "
+            "activation: topk, or delete the number."
+        )
+    reads, writes = layer_of_hook(config.read_hook), layer_of_hook(config.write_hook)
+    if reads is not None and writes is not None and reads != writes:
+        raise ClewError(
+            f"{config.path} says that features read at {config.read_hook} and write at {config.write_hook}, "
+            "in another layer, which clew does not support; correct the two."
+        )
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_WithoutRepetition)  # a SafeLoader
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates out of bounds are ValueErrors
         reason = str(error).split("\n")[0].rstrip(".")
         raise ClewError(f"{path} is not readable YAML: {reason}; correct it or fetch it again.") from error
     if not isinstance(content, dict):
         raise ClewError(f"{path} holds no settings; write model_kind, hooks and so on into it.")
-
-    def value_of(key: str, expected: str, is_right: Callable[[Any], bool]) -> Any:
-        value = content.get(key)
-        if value is not None and not is_right(value):
-            raise ClewError(f"{path} says {key}: {value}; correct it to {expected}.")
-        return value
-
-    def word(key: str) -> str:
-        return value_of(key, "a word", lambda value: isinstance(value, str)) or ""
-
-    def choice(key: str, choices: Sequence[str]) -> str:
-        return value_of(key, " or ".join(choices), lambda value: value in ("", *choices)) or ""
-
-    def numbers(key: str) -> tuple[int, ...] | None:
-        values = value_of(key, "a list of whole numbers", lambda value: _is_list_of(int, value))
-        return None if values is None else tuple(values)
-
-    links = value_of("transcoders", "a list of links, one per layer", lambda value: _is_list_of(str, value))
-    if twice := next((link for link in links or () if links.count(link) > 1), None):
-        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
-    write_point = choice(WRITE_POINT, [point.name.lower() for point in WritePoint])
-    return SetConfig(
-        path=path,
-        kind=choice("model_kind", KINDS),
-        read_hook=word("feature_input_hook"),
-        write_hook=word("feature_output_hook"),
-        links=tuple(links or ()),
-        activation=word("activation").lower(),
-        k=value_of("k", "a whole number above 0", lambda value: type(value) is int and value > 0),
-        model_name=word("model_name"),
-        write_point=WritePoint[write_point.upper()] if write_point else None,
-        layers=numbers(LAYERS),
-        k_by_layer=numbers(K_BY_LAYER),
-    )
+    return content
 
 
-def _is_list_of(kind: type, value: Any) -> bool:
-    """True for a list of texts, or of whole numbers from 0."""
-    return isinstance(value, list) and all(type(item) is kind and item >= kind() for item in value)
+class _WithoutRepetition(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would silently take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise yaml.YAMLError(f"it says {twice} twice")
+        return super().construct_mapping(node, deep)

@@ -14,15 +14,22 @@ from collections.abc import Sequence
 
 from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, several_sets
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
+from clew.errors import ClewError
 from clew.progress import OnNote
 
 NAMES = ArrayNames(encoder_by_column=True, rectified=True)
 USUAL_L0 = 100
 """The L0 to choose for a layer with several sparsities: the nearest to this one."""
+
+
+AUTOENCODERS = re.compile(r"gemma-scope-[\w.]+-(?:pt|it)-(res|mlp|att)(?![a-z])")
+"""The names of Gemma Scope's repositories of autoencoders, whose files are like those of its transcoders."""
+PLACES = {"res": "the stream behind a layer", "mlp": "the output of an MLP", "att": "the heads of attention"}
 
 
 def choose_files(files: Sequence[str], name: str, note: OnNote) -> list[str]:
@@ -46,10 +53,19 @@ def holds(file: ArrayFile) -> bool:
 
 
 def load(files: TranscoderFiles) -> TranscoderSet:
-    names = files.layers()
-    layers = {layer: read_layer(files.open(name), NAMES) for layer, name in names.items()}
-    for layer, name in names.items():
-        files.open(name).weights(NAMES.threshold, layers[layer].n_features)
+    """Raises `ClewError` for Gemma Scope's autoencoders, which only names tell from its transcoders."""
+    for place in (files.name, *map(str, files.paths.values())):
+        if match := AUTOENCODERS.search(place):
+            raise ClewError(
+                f"{files.name} holds Gemma Scope's autoencoders of {PLACES[match[1]]} ({match[0]}), which "
+                "replace no MLP; name its transcoders, such as google/gemma-scope-2b-pt-transcoders."
+            )
+    layers = {}
+    for layer, name in files.layers().items():
+        file = files.open(name)
+        file.weights(NAMES.threshold, file.length(NAMES.encoder_bias))
+        layers[layer] = read_layer(file, NAMES)
+        refuse_unread(file, NAMES.all)
     return TranscoderSet(
         layers,
         files.read_point(default=ReadPoint.NORMALIZED),

@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.hook_names import layer_of_hook
+from clew.dictionary.formats.config_keys import COUNT, FLAG, WORD, ConfigKeys
+from clew.dictionary.formats.file_settings import FileSettings
+from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.transcoder_files import (
-    FileSettings,
     Format,
     TranscoderFiles,
     only,
@@ -40,6 +41,19 @@ NAMES = ArrayNames(
     rectified=True,
 )
 READ_HOOK, WRITE_HOOK = "hf_hook_point_in", "hf_hook_point_out"
+TYPES = ("transcoder", "clt", "cross_layer_transcoder")
+KEYS = ConfigKeys(
+    used={
+        READ_HOOK: WORD,
+        WRITE_HOOK: WORD,
+        "architecture": WORD,
+        "type": WORD,
+        "width": COUNT,
+        "affine_connection": FLAG,
+        "model_name": WORD,
+    },
+    harmless={"measured after training": "l0"},
+)
 
 
 def choose_files(files: Sequence[str], name: str, _: OnNote) -> list[str]:
@@ -58,30 +72,43 @@ def holds(file: ArrayFile) -> bool:
 def load(files: TranscoderFiles) -> TranscoderSet:
     """Raises `ClewError` for per-layer and cross-layer files together, and for a CLT with layers missing."""
     settings = {name: _settings(files, name) for name in files.weights}
-    per_layer = {name: each for name, each in settings.items() if not _is_clt(files, name)}
-    names = files.layers({name: layer_of_hook(each.text(READ_HOOK)) for name, each in per_layer.items()})
-    crosses_layers = len(per_layer) < len(settings)
+    crosses_layers = any(_is_clt(files, name) for name in settings)
+    if crosses_layers and not all(_is_clt(files, name) for name in settings):
+        raise ClewError(f"{files.name} mixes per-layer and cross-layer files; name the files of one of them.")
+    names = files.layers({name: each.layer((READ_HOOK,)) for name, each in settings.items()})
+    for each in settings.values():
+        each.layer((READ_HOOK, WRITE_HOOK))
     if crosses_layers:
         files.require_folder()
         require_all(files, list(names), "parts of a cross-layer transcoder")
     n_layers = len(names) if crosses_layers else None
-    layers = {layer: _layer(files, layer, name, n_layers) for layer, name in names.items()}
-    points = files.points(settings.values(), READ_HOOK, WRITE_HOOK, ReadPoint.MLP_INPUT, WritePoint.STREAM)
+    layers = {
+        layer: _layer(files.open(name), settings[name], layer, n_layers) for layer, name in names.items()
+    }
+    hooks = (READ_HOOK,), (WRITE_HOOK,)
+    points = files.points(settings.values(), *hooks, ReadPoint.MLP_INPUT, WritePoint.STREAM)
     return TranscoderSet(
         layers,
         *points,
         f"{FORMAT.name} {'CLT' if crosses_layers else 'PLT'}",
         trained_on=files.model_name or only(each.text("model_name") for each in settings.values()),
+        hooks=tuple(each.text(*keys) for each in settings.values() for keys in hooks),
     )
 
 
 def _settings(files: TranscoderFiles, name: str) -> FileSettings:
     """The config.json beside a file, which may be missing."""
     settings = files.settings_beside(name, "config.json", FileSettings(Path("config.json"), {}))
+    settings.check(KEYS)
     if (architecture := settings.get("architecture", "jump_relu")) != "jump_relu":
         raise ClewError(
             f"{settings.path} says architecture: {architecture}, but clew supports only jump_relu in this "
             "format; name transcoders with this architecture."
+        )
+    if (kind := settings.get("type", "transcoder")) not in TYPES:
+        reason = "an autoencoder, which reconstructs what it reads" if kind == "sae" else "no transcoder"
+        raise ClewError(
+            f"{settings.path} says type: {kind}, which is {reason} and replaces no MLP; name transcoders."
         )
     return settings
 
@@ -91,10 +118,18 @@ def _is_clt(files: TranscoderFiles, name: str) -> bool:
     return entry is not None and len(entry.shape) == 3
 
 
-def _layer(files: TranscoderFiles, layer: int, name: str, n_layers: int | None) -> LayerTranscoder:
-    file = files.open(name)
-    file.weights(NAMES.threshold, file.length(NAMES.encoder_bias))
+def _layer(file: ArrayFile, settings: FileSettings, layer: int, n_layers: int | None) -> LayerTranscoder:
+    n_features, d_model = file.length(NAMES.encoder_bias), file.length(NAMES.decoder_bias)
+    file.weights(NAMES.threshold, n_features)
+    settings.check_sizes(file, n_features, d_model, {"width": n_features})
+    affine = settings.get("affine_connection")
+    if affine is not None and affine != (NAMES.skip in file):
+        raise ClewError(
+            f"{settings.path} says affine_connection: {affine}, but {file.path} "
+            f"{'lacks' if affine else 'holds'} {NAMES.skip}; fetch both from the same set."
+        )
     transcoder = read_layer(file, NAMES, n_written=n_layers)
+    refuse_unread(file, NAMES.all)
     if n_layers is None:
         return transcoder
     return replace(transcoder, decoder=replace(transcoder.decoder, first=layer))

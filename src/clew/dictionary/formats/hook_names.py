@@ -1,7 +1,7 @@
 """The names of read and write points in published files.
 
 There are two vocabularies: TransformerLens hooks (circuit-tracer, SAELens), possibly with their block in
-front, and Hugging Face modules with `.input` or `.output` behind (Gemma Scope 2).
+front, and Hugging Face modules with `.input` or `.output` behind (Gemma Scope 2, SAELens's `hf_hook_name`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ READS = {
     "mlp.hook_in": ReadPoint.MLP_INPUT,
     "pre_feedforward_layernorm.input": ReadPoint.RESIDUAL,
     "pre_feedforward_layernorm.output": ReadPoint.MLP_INPUT,
+    "post_attention_layernorm.input": ReadPoint.RESIDUAL,
+    "post_attention_layernorm.output": ReadPoint.MLP_INPUT,
+    "ln_2.input": ReadPoint.RESIDUAL,
+    "ln_2.output": ReadPoint.MLP_INPUT,
     "mlp.input": ReadPoint.MLP_INPUT,
 }
 WRITES = {
@@ -30,6 +34,8 @@ WRITES = {
     "post_feedforward_layernorm.output": WritePoint.STREAM,
     "mlp.output": WritePoint.MLP_OUTPUT,
 }
+NORM_OF_LLAMA = "post_attention_layernorm"
+"""The norm in front of the MLP in most models; in Gemma 2 and 3 the norm behind attention."""
 HOOKS: Mapping[type, Mapping[str, Any]] = {ReadPoint: READS, WritePoint: WRITES}
 LAYER_OF_HOOK = r"(?:[\w.]*\.)?(?:blocks|layers|h)\.(\d+)\."
 """The layer's path with its number, which may stand in front of a name above."""
@@ -41,10 +47,14 @@ def layer_of_hook(hook: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def name_in_layer(hook: str) -> str:
+    """A hook's name without the layer's path in front."""
+    return re.sub("^" + LAYER_OF_HOOK, "", hook)
+
+
 def point_of(kind: type[Point], hook: str, path: Path) -> Point:
     """The point of a hook. Raises `ClewError` for an unknown one; `path` is the file that names it."""
-    points, verb = HOOKS[kind], kind.verb()
-    name = re.sub("^" + LAYER_OF_HOOK, "", hook)
+    points, verb, name = HOOKS[kind], kind.verb(), name_in_layer(hook)
     if name not in points:
         raise ClewError(
             f"{path} says that features {verb} at {hook!r}, but clew supports only {', '.join(points)}; if "

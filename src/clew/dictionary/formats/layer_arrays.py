@@ -27,6 +27,11 @@ class ArrayNames:
     rectified: bool = False
     """True if a threshold below zero lets nothing negative pass."""
 
+    @property
+    def all(self) -> list[str]:
+        """Every array that `read_layer` reads where it is there."""
+        return [self.encoder, self.encoder_bias, self.decoder, self.decoder_bias, self.threshold, self.skip]
+
 
 def read_layer(
     file: ArrayFile,

@@ -15,6 +15,7 @@ from clew.dictionary.formats import (
     sparsify,
 )
 from clew.dictionary.formats.array_file import SUFFIXES, check_finite
+from clew.dictionary.formats.known_arrays import is_harmless
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
@@ -68,7 +69,7 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     transcoders = replace(parts[0], layers=dict(sorted(layers.items())), format=names)
     _check_kind(files, transcoders)
     for name in files.weights:
-        check_finite(files.open(name), note)
+        check_finite(files.open(name), note, passed_over=is_harmless)
     return transcoders
 
 

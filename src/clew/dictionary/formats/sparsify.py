@@ -8,7 +8,8 @@ One folder per hookpoint, such as `layers.3.mlp`, with cfg.json and sae.safetens
     out_norm / sqrt(d_model) * (own + earlier / divisor)
 
 where `own` and `earlier` are sums of decodings and biases; inputs are scaled by sqrt(d_model) / in_norm.
-Without `normalize_io` both norms are sqrt(d_model), without `divide_cross_layer` the divisor is 1.
+Without `normalize_io` both norms are sqrt(d_model), without `divide_cross_layer` the divisor is 1. Until
+February 2025 b_dec was taken off the input too, which is folded into the encoder's bias.
 
 The format: https://github.com/EleutherAI/sparsify (per-layer), https://github.com/EleutherAI/clt-training
 (cross-layer)
@@ -25,10 +26,14 @@ import torch
 
 from clew.dictionary.activation import TopK
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.transcoder_files import FileSettings, Format, TranscoderFiles
+from clew.dictionary.formats.file_settings import FileSettings
+from clew.dictionary.formats.folding import scaled, taken_off_input
+from clew.dictionary.formats.known_arrays import refuse_unread
+from clew.dictionary.formats.sparsify_keys import KEYS, RUN_KEYS, is_old_transcoder
+from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
-from clew.dictionary.weights import HeldWeights, ScaledWeights, StackedWeights, Weights
+from clew.dictionary.weights import HeldWeights, StackedWeights, Weights
 from clew.errors import ClewError
 from clew.options import option_name
 from clew.progress import OnNote
@@ -36,16 +41,6 @@ from clew.progress import OnNote
 HOOKPOINT = re.compile(r"(?:[\w.]+\.)?(?:layers|h|blocks)\.(\d+)\.(?:mlp|feed_forward)")
 BEFORE_NORM = ("post_attention_layernorm", "pre_feedforward_layernorm", "ln_2")
 """Modules whose input is the raw stream in front of the MLP."""
-REQUIRED = {"transcode": True, "activation": "topk"}
-HARMLESS = {
-    "coalesce_topk": ("none",),
-    "topk_coalesced": (False,),
-    "per_source_tied": (False,),
-    "secondary_target_tied": (False,),
-    "embed_skip": (False,),
-    "gram_lookup": (False,),
-}
-"""Harmless values of settings; with others a feature has no fixed directions to read and write."""
 
 
 def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
@@ -60,16 +55,16 @@ def load(files: TranscoderFiles) -> TranscoderSet:
     """Raises `ClewError` for autoencoders, for hookpoints other than MLPs, and for settings that cannot be
     represented exactly."""
     names = files.layers({name: _hookpoint_layer(files, name) for name in files.weights})
-    coders = {layer: open_coder(files, name) for layer, name in names.items()}
+    run = _run_settings(files)
+    coders = {layer: open_coder(files, name, run) for layer, name in names.items()}
     layers = {layer: _layer(coder, layer, coders) for layer, coder in coders.items()}
     crosses_layers = any(coder.n_targets > 1 for coder in coders.values())
-    run = files.settings("config.json") if "config.json" in files.paths else None
     return TranscoderSet(
         layers,
         files.read_point(default=_read_point(files, run)),
         files.write_point(default=WritePoint.MLP_OUTPUT),
         f"{FORMAT.name} {'CLT' if crosses_layers else 'PLT'}",
-        trained_on=str((run and run.get("model")) or ""),
+        trained_on=run.text("model") if run else "",
     )
 
 
@@ -81,6 +76,8 @@ class SparseCoder:
     settings: FileSettings
     n_features: int
     d_model: int
+    takes_bias_off: bool
+    """True for a coder of before February 2025."""
 
     @property
     def n_targets(self) -> int:
@@ -97,8 +94,23 @@ class SparseCoder:
 
     def array(self, kind: str, target: int, *shape: int) -> Weights:
         """`W_dec`, or `W_decs.j` for several targets."""
+        return self.file.weights(self.array_name(kind, target), *shape)
+
+    def array_name(self, kind: str, target: int) -> str:
         several = f"{kind}s.{target}"
-        return self.file.weights(several if several in self.file or target else kind, *shape)
+        return several if several in self.file or target else kind
+
+    @property
+    def used(self) -> list[str]:
+        """The names of all arrays that are read."""
+        names = ["encoder.weight", "encoder.bias"]
+        names += [
+            self.array_name(kind, target) for kind in ("W_dec", "b_dec") for target in range(self.n_targets)
+        ]
+        names += [self.array_name("W_skip", 0)] * bool(self.settings.get("skip_connection"))
+        # Without the setting the norms are unread; where it is false, it says that they do nothing.
+        names += ["in_norm", "out_norm"] * (self.settings.get("normalize_io") is not None)
+        return names + [name for name in self.file.entries if name.startswith("post_enc")]
 
     def _norm(self, name: str) -> float:
         if not self.settings.get("normalize_io"):
@@ -111,28 +123,28 @@ class SparseCoder:
         return norm
 
 
-def open_coder(files: TranscoderFiles, name: str) -> SparseCoder:
+def open_coder(files: TranscoderFiles, name: str, run: FileSettings | None) -> SparseCoder:
     """Raises `ClewError` for an autoencoder, and for what clew cannot represent exactly."""
     file, settings = files.open(name), files.settings_beside(name, "cfg.json")
-    for key, value in REQUIRED.items():
-        if settings.get(key) != value:
-            reason = "it is an autoencoder" if key == "transcode" else "clew cannot represent it exactly"
-            raise ClewError(
-                f"{settings.path} says {key}: {settings.get(key)} and not {value}: {reason}; name "
-                "transcoders with a TopK."
-            )
-    settings.refuse(HARMLESS)
-    for key, least in (("k", 1), ("n_targets", 0)):
-        value = settings.get(key, 0)
-        if type(value) is not int or value < least:
-            raise ClewError(
-                f"{settings.path} says {key}: {value}; correct it to a whole number from {least} on."
-            )
+    settings.check(KEYS)
+    old = is_old_transcoder(settings, run)
+    if settings.get("k") is None:
+        raise ClewError(f"{settings.path} says k: None; correct it to a whole number from 1 on.")
     n_features, d_model = file.weights("encoder.weight", None, None).shape
     settings.check_sizes(file, n_features, d_model, {"d_in": d_model, "num_latents": n_features})
-    coder = SparseCoder(file, settings, n_features, d_model)
+    coder = SparseCoder(file, settings, n_features, d_model, takes_bias_off=old)
     _refuse_post_encoder(coder)
+    refuse_unread(file, coder.used)
     return coder
+
+
+def _run_settings(files: TranscoderFiles) -> FileSettings | None:
+    """The settings of the training run, if the folder of the hookpoints has them."""
+    if "config.json" not in files.paths:
+        return None
+    run = files.settings("config.json")
+    run.check(RUN_KEYS)
+    return run
 
 
 def _refuse_post_encoder(coder: SparseCoder) -> None:
@@ -192,18 +204,18 @@ def _layer(coder: SparseCoder, layer: int, coders: Mapping[int, SparseCoder]) ->
         scaled(coder.array("W_dec", number, *shape), _factor(layer, target, coders))
         for number, target in enumerate(targets)
     )
+    encoder = coder.file.weights("encoder.weight", *shape)
+    encoder_bias = coder.file.weights("encoder.bias", coder.n_features)
+    if coder.takes_bias_off:
+        encoder_bias = taken_off_input(encoder, encoder_bias, coder.array("b_dec", 0, coder.d_model))
     return LayerTranscoder(
-        encoder=scaled(coder.file.weights("encoder.weight", *shape), coder.input_scale),
-        encoder_bias=coder.file.weights("encoder.bias", coder.n_features),
+        encoder=scaled(encoder, coder.input_scale),
+        encoder_bias=encoder_bias,
         decoder=Decoder(decoders[0] if len(decoders) == 1 else StackedWeights(decoders)),
         decoder_bias=_bias(layer, coders),
         activation=TopK(coder.settings.get("k")),
         skip=_skip(coder),
     )
-
-
-def scaled(weights: Weights, factor: float) -> Weights:
-    return weights if factor == 1 else ScaledWeights(weights, factor)
 
 
 def _writers(target: int, coders: Mapping[int, SparseCoder]) -> list[int]:

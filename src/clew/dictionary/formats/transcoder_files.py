@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import SUFFIXES, ArrayFile, open_arrays
 from clew.dictionary.formats.config_yaml import SetConfig
-from clew.dictionary.formats.hook_names import point_of
+from clew.dictionary.formats.file_settings import FileSettings, read_settings
+from clew.dictionary.formats.hook_names import HOOKS, name_in_layer, point_of
 from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.options import option_name
-from clew.progress import OnNote
+from clew.progress import OnNote, ignore_note
 
 PARENTS = 4
 """The number of folders above a file whose names may give the layer, for the folder of a single layer."""
@@ -30,51 +29,6 @@ class Overrides:
     read_point: ReadPoint | None = None
     write_point: WritePoint | None = None
     k: int | None = None
-
-
-@dataclass(frozen=True)
-class FileSettings:
-    """The settings of one file."""
-
-    path: Path
-    values: Mapping[str, Any]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self.values.get(key, default)
-
-    def text(self, key: str) -> str:
-        """A setting that is a text; "" for any other."""
-        value = self.values.get(key)
-        return value if isinstance(value, str) else ""
-
-    def refuse(self, harmless: Mapping[str, tuple[Any, ...]]) -> None:
-        """Raise `ClewError` for a setting without a harmless value; the first one is the default."""
-        for key, values in harmless.items():
-            if self.get(key, values[0]) not in values:
-                raise ClewError(
-                    f"{self.path} says {key}: {self.get(key)}, which clew cannot represent exactly; fold it "
-                    "into the weights and save them without it."
-                )
-
-    def check_sizes(self, file: ArrayFile, n_features: int, d_model: int, sizes: Mapping[str, int]) -> None:
-        """Raise `ClewError` for a size that the arrays of a file contradict; a size may be missing."""
-        for key, size in sizes.items():
-            if (self.get(key) or size) != size:
-                raise ClewError(
-                    f"{file.path} has d_model {d_model} and {n_features} features, but its {self.path.name} "
-                    f"says {key}: {self.get(key)}; fetch both from the same set."
-                )
-
-
-def read_settings(path: Path) -> FileSettings:
-    """Read a JSON file of settings. Raises `ClewError` for a damaged one."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ClewError(f"{path} is not readable JSON; correct it or fetch it again.") from error
-    if not isinstance(content, dict):
-        raise ClewError(f"{path} is not a JSON object; correct it or fetch it again.")
-    return FileSettings(path, content)
 
 
 @dataclass(frozen=True)
@@ -91,6 +45,8 @@ class TranscoderFiles:
     """The layer of each weight file, if config.yaml lists them in order."""
     whole: bool = True
     """False if the reference names a single file."""
+    on_remark: OnNote = ignore_note
+    """Called with a sentence about a setting of the files that the caller's own replaces."""
 
     @property
     def weights(self) -> list[str]:
@@ -155,19 +111,20 @@ class TranscoderFiles:
     def points(
         self,
         settings: Iterable[FileSettings],
-        read_hook: str,
-        write_hook: str,
+        read_hooks: Sequence[str],
+        write_hooks: Sequence[str],
         reads: ReadPoint | None = None,
         writes: WritePoint | None = None,
     ) -> tuple[ReadPoint, WritePoint]:
-        """The read and write point of all layers, from two hooks in each file's settings, or the defaults.
+        """The read and write point of all layers, or the defaults.
 
+        They come from hooks in each file's settings; of several keys the first one that is there decides.
         Raises `ClewError` for points that differ between layers.
         """
         points = {
             (
-                self.read_point(each.text(read_hook), each.path, reads),
-                self.write_point(each.text(write_hook), each.path, writes),
+                self.read_point(each.text(*read_hooks), each.path, reads),
+                self.write_point(each.text(*write_hooks), each.path, writes),
             )
             for each in settings
         }
@@ -183,25 +140,45 @@ class TranscoderFiles:
     ) -> ReadPoint:
         """The read point of the caller, of config.yaml, of a hook in a file, or else the default."""
         in_config = self.config.read_hook if self.config else ""
-        return self.overrides.read_point or self._point(ReadPoint, in_config, hook, path, default)
+        return self._point(ReadPoint, self.overrides.read_point, in_config, hook, path, default)
 
     def write_point(
         self, hook: str = "", path: Path | None = None, default: WritePoint | None = None
     ) -> WritePoint:
         """The write point, from the same places as the read point."""
         config = self.config
-        own = self.overrides.write_point or (config and config.write_point)
-        return own or self._point(WritePoint, config.write_hook if config else "", hook, path, default)
+        in_config = config.write_hook if config else ""
+        own = None if self.overrides.write_point else config and config.write_point
+        return own or self._point(WritePoint, self.overrides.write_point, in_config, hook, path, default)
 
     def _point(
-        self, kind: type[Point], in_config: str, hook: str, path: Path | None, default: Point | None
+        self,
+        kind: type[Point],
+        override: Point | None,
+        in_config: str,
+        hook: str,
+        path: Path | None,
+        default: Point | None,
     ) -> Point:
-        if self.config and in_config:
-            return point_of(kind, in_config, self.config.path)
-        if hook and path:
-            return point_of(kind, hook, path)
-        if default:
-            return default
+        stated = [(in_config, self.config.path)] if self.config and in_config else []
+        stated += [(hook, path)] if hook and path else []
+        if override:
+            for name, place in stated:
+                if HOOKS[kind].get(name_in_layer(name)) is not override:
+                    self.on_remark(
+                        f"{place} says that features {kind.verb()} at {name}; they {kind.verb()} at "
+                        f"{override.option} instead, as {option_name(f'{kind.verb()}_point')} says."
+                    )
+            return override
+        points = [point_of(kind, name, place) for name, place in stated]
+        if len(set(points)) > 1:
+            (first, first_path), (second, second_path) = stated
+            raise ClewError(
+                f"{first_path} says that features {kind.verb()} at {first!r}, but {second_path} says at "
+                f"{second!r}; pass the right one with {option_name(f'{kind.verb()}_point')}."
+            )
+        if points or default:
+            return (points or [default])[0]  # type: ignore[return-value]
         raise ClewError(
             f"{self.name} does not say where its features {kind.verb()}; pass "
             f"{option_name(f'{kind.verb()}_point')}, one of {', '.join(point.option for point in kind)}."

@@ -1,0 +1,1 @@
+"""Causes of a misfit between transcoders and a model, each tried by undoing it."""
