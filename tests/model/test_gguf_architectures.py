@@ -1,84 +1,95 @@
-"""GGUF files of other architectures than Llama convert to the same model, and trace."""
+"""GGUF files of each architecture convert to the same model, and trace."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import gguf
 import pytest
-import torch
 
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
+from clew.model.gguf import write_safetensors
+from clew.model.gguf_architectures import ARCHITECTURES
 from clew.model.language_model import LanguageModel
 from clew.model.loading import load_language_model
-from clew.model.reference import resolve
 from tests.attribution.test_rows import assert_adds_up, assert_rows_equal_autograd
-from tests.tiny import VOCABULARY, Shape, random_ids, tiny_model
+from tests.model.gguf_files import CONTEXT, KINDS, as_gguf, kl_of_folder, random_network, rope_tensors
+from tests.tiny import random_ids
 
-SHAPE = Shape(n_layers=2, n_heads=2, n_value_heads=2, head_dim=8, d_model=16, d_mlp=20)
-WORDS = ["<s>", "</s>", "a", "b", "Ġ", "ĠĠ", *(f"w{number}" for number in range(6, VOCABULARY))]
-KIND_BY_ARCHITECTURE = {"Qwen2ForCausalLM": "qwen2", "Starcoder2ForCausalLM": "starcoder2"}
-"""Architectures to test. transformers assumes settings for the others that a tiny model lacks: heads of
-Qwen 3 are 128 wide, GPT-2 has 1,024 positions, Phi 3 pads with token 32,000, Gemma 2 divides by 16."""
-
-TIED = ("starcoder2",)
-"""Kinds whose files hold no separate unembedding."""
+LENGTHS = (8, 64, 512)
 
 
-def write_gguf(path: Path, model: LanguageModel, kind: str) -> Path:
-    """A model's weights in the names and the layout of GGUF."""
-    architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
-    names = gguf.get_tensor_name_map(architecture, model.n_layers)
-    writer = gguf.GGUFWriter(path, kind)
-    _write_settings(writer, model)
-    for name, tensor in model.network.state_dict().items():
-        stem, suffix = name.rsplit(".", 1)
-        if kind in TIED and stem == "lm_head":
-            continue
-        writer.add_tensor(f"{names.get_name(stem)}.{suffix}", tensor.numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+def converted(network, path: Path) -> LanguageModel:
+    """The model that clew makes of a network's GGUF."""
+    file = as_gguf(network)
+    file.tensors |= rope_tensors(network.config)
+    source, folder = file.write(path / "tiny.gguf"), path / "converted"
+    folder.mkdir()
+    write_safetensors(source, folder)
+    return load_language_model(folder, name="tiny")
 
 
-def _write_settings(writer: gguf.GGUFWriter, model: LanguageModel) -> None:
-    config = model.text_config
-    writer.add_context_length(model.context_length)
-    writer.add_embedding_length(model.d_model)
-    writer.add_block_count(model.n_layers)
-    writer.add_feed_forward_length(SHAPE.d_mlp)
-    writer.add_head_count(SHAPE.n_heads)
-    writer.add_head_count_kv(SHAPE.n_value_heads)
-    writer.add_key_length(SHAPE.head_dim)
-    writer.add_value_length(SHAPE.head_dim)
-    writer.add_rope_dimension_count(SHAPE.head_dim)
-    writer.add_rope_freq_base(10_000.0)
-    writer.add_layer_norm_rms_eps(getattr(config, "rms_norm_eps", 1e-5))
-    writer.add_layer_norm_eps(1e-5)
-    if getattr(config, "sliding_window", None):
-        writer.add_sliding_window(config.sliding_window)
-    writer.add_vocab_size(VOCABULARY)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list(WORDS)
-    writer.add_token_types([3, 3] + [1] * (VOCABULARY - 2))
-    writer.add_token_merges(["Ġ Ġ"])
-    writer.add_bos_token_id(0)
-    writer.add_eos_token_id(1)
+def kls(network, path: Path) -> list[float]:
+    loaded = converted(network, path)
+    return [kl_of_folder(network, path, length, lambda _: loaded) for length in LENGTHS]
 
 
-@pytest.mark.parametrize("architecture", KIND_BY_ARCHITECTURE)
-def test_a_gguf_of_another_architecture_converts_and_traces(architecture, tmp_path, monkeypatch):
-    monkeypatch.setenv("CLEW_CACHE", str(tmp_path / "cache"))
-    original, ids, kind = tiny_model(architecture, SHAPE), random_ids(7), KIND_BY_ARCHITECTURE[architecture]
-    if kind in TIED:
-        original.network.lm_head.weight = original.network.get_input_embeddings().weight
-    source = write_gguf(tmp_path / "tiny.gguf", original, kind)
-    loaded = load_language_model(resolve(source).folder, name="tiny")
-    assert loaded.anatomy == original.anatomy
-    torch.testing.assert_close(loaded.next_token_logits(ids[None]), original.next_token_logits(ids[None]))
+def test_every_architecture_is_tested():
+    assert set(KINDS.values()) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("architecture", KINDS)
+def test_a_converted_model_predicts_as_the_original(architecture, tmp_path):
+    network = random_network(architecture)
+    assert network.config.max_position_embeddings == CONTEXT
+    assert kls(network, tmp_path) == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+ROPE = {
+    "linear": {"factor": 4.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 256},
+    "llama3": {
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    },
+    "longrope": {
+        "short_factor": [1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0, 2.5],
+        "long_factor": [1.0, 1.5, 2.0, 3.0, 5.0, 9.0, 17.0, 33.0],
+        "original_max_position_embeddings": 256,
+    },
+}
+KNOWN = [
+    (name, kind) for name in KINDS for kind in ROPE if name not in ("GPT2LMHeadModel", "Phi3ForCausalLM")
+]
+KNOWN += [("Phi3ForCausalLM", "longrope")]
+
+
+@pytest.mark.parametrize(("architecture", "kind"), KNOWN)
+def test_every_scaling_of_positions_is_read(architecture, kind, tmp_path):
+    rope, settings = {"rope_type": kind, "rope_theta": 5000.0, **ROPE[kind]}, {}
+    if architecture == "Phi3ForCausalLM":
+        settings["original_max_position_embeddings"] = rope["original_max_position_embeddings"]
+    network = random_network(architecture, rope, **settings)
+    assert kls(network, tmp_path) == pytest.approx([0, 0, 0], abs=1e-6)
+    plain = random_network(architecture, {"rope_type": "default", "rope_theta": 5000.0})
+    assert kl_of_folder(network, tmp_path, 512, lambda _: _Raw(plain)) > 1e-4
+
+
+class _Raw:
+    """A network with the one method that `kl_of_folder` calls."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def next_token_logits(self, ids):
+        return self.network(input_ids=ids, use_cache=False).logits[:, -1]
+
+
+@pytest.mark.parametrize("architecture", ["Qwen2ForCausalLM", "Starcoder2ForCausalLM"])
+def test_a_converted_model_traces(architecture, tmp_path):
+    loaded, ids = converted(random_network(architecture), tmp_path), random_ids(7)
     graph = trace(loaded, NeuronDictionary(loaded), ids.tolist(), TraceSettings(max_nodes=50))
     assert_rows_equal_autograd(loaded, graph)
     assert_adds_up(graph)

@@ -75,6 +75,7 @@ def write_gguf(path: Path, *, splitting: str = "smollm", without: str = "") -> P
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(D_MODEL // HEADS)
+    writer.add_rope_freq_base(10_000.0)
     writer.add_vocab_size(len(VOCABULARY))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(splitting)
@@ -108,7 +109,7 @@ def fake_conversion(monkeypatch: pytest.MonkeyPatch, act: Any = lambda: None) ->
     """Replace transformers by two small files, with `act` between them; returns the converted files."""
     calls: list[Path] = []
 
-    def write(source: Path, folder: Path) -> None:
+    def write(source: Path, folder: Path, *_: object) -> None:
         calls.append(source)
         folder.mkdir(exist_ok=True)
         (folder / "config.json").write_text("{}")

@@ -15,7 +15,7 @@ import platformdirs
 
 from clew.files import cannot_read
 
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 """The version of a conversion's output; raise it when that changes, so that older folders are not used."""
 
 SAMPLES = 64

