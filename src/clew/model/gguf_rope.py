@@ -28,7 +28,7 @@ OLD_CONTEXT = 4096
 def rope_parameters(
     metadata: Metadata, tensors: Mapping[str, np.ndarray], width: int, context: int
 ) -> dict[str, Any]:
-    """What transformers calls `rope_parameters`, for heads of which `width` dimensions turn.
+    """The `rope_parameters` of transformers, for heads of which `width` dimensions turn.
 
     `tensors` holds those of `ROPE_TENSORS` that the file has. Raises `GgufError`, by the key's name, for a
     scaling that transformers cannot compute in the same way.

@@ -1,4 +1,4 @@
-"""How text is split before its bytes are merged, by the names that GGUF has for it."""
+"""Ways to split text before its bytes are merged, by the names that GGUF has for them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SPLITTINGS: dict[str, Splitting] = {
     "default": _by_patterns(r"[\p{P}\$\+<=>\^~\|]+", GPT_2_SPLIT, r"\p{N}+", "[0-9][0-9][0-9]"),
     "falcon": _by_patterns(r"[\p{P}\$\+<=>\^~\|`]+", GPT_2_SPLIT, "[0-9][0-9][0-9]"),
 }
-"""How text is split before its bytes are merged, by `tokenizer.ggml.pre`, as llama.cpp has it."""
+"""Ways to split text by `tokenizer.ggml.pre`, as llama.cpp has them."""
 
 WHOLE_WORDS = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "tekken")
 """Splittings whose words are looked up whole before any merging."""

@@ -38,7 +38,7 @@ def rope_tensors(header: GgufHeader) -> dict[str, np.ndarray]:
 
 
 def placements(header: GgufHeader, row: GgufArchitecture, network: Any) -> list[Placement]:
-    """Where each tensor of a file goes in a network, which may be on the meta device.
+    """The places of a file's tensors in a network, which may be on the meta device.
 
     Raises `GgufError`, by the tensor's name, for one that the network has no place for, for one of a type
     that cannot be unpacked, and for a parameter that the file does not hold.
