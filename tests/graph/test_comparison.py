@@ -70,6 +70,8 @@ def test_a_graph_is_like_itself(**size):
     assert found.positions == tuple((position, position) for position in range(len(graph.info.tokens)))
     assert sorted((pair.left, pair.right) for pair in found.nodes) == [(n, n) for n in range(graph.n_nodes)]
     assert all(pair.influence[0] == pair.influence[1] for pair in found.nodes)
+    shares = graph.node_influence / (graph.target_weight.sum() or 1)
+    assert [pair.influence[0] for pair in found.nodes] == pytest.approx([shares[p.left] for p in found.nodes])
     assert found.only_left == found.only_right == ()
     assert found.n_edges == len(found.edges) == graph.n_edges
     assert all(edge.change == 0 for edge in found.edges)

@@ -134,6 +134,10 @@ def test_the_tour_is_shown_once(new_context, server, small, tmp_path):
     page.goto(f"{server.url}/#/g/{id}")
     tour = page.get_by_role("dialog", name="The page opens with a summary")
     expect(tour).to_be_visible()
+    card, drawing = tour.bounding_box(), page.locator("main").bounding_box()
+    assert card
+    assert drawing
+    assert card["x"] >= drawing["x"] + drawing["width"]  # it covers nothing of the drawing
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Start").click()

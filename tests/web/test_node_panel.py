@@ -8,7 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from clew.graph.graph import NodeKind
-from clew.graph.influence import edge_shares
+from clew.graph.influence import edge_shares, output_shares
 from tests.web.graph_page import GraphPage
 from tests.web.graphs import features_of
 
@@ -40,7 +40,7 @@ def test_it_says_what_python_knows_of_a_feature(show, small):
     opened: GraphPage = show(small, **WHOLE, s=small.node_id(index))
     panel = opened.page.get_by_label("Selected node")
     expect(panel.get_by_role("heading", level=2)).to_contain_text(small.node_name(index))
-    share = 100 * small.node_influence[index] / small.node_influence.sum()
+    share = 100 * output_shares(small)[index]
     expect(panel.locator("dl div", has_text="influence")).to_contain_text(
         f"{share:.1f} %" if share < 10 else f"{share:.0f} %"
     )

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clew.graph.graph import Graph, NodeKind, quote
+from clew.graph.influence import output_shares
 from clew.graph.info import Target
 
 BAR = 24
@@ -145,8 +146,8 @@ def size(n_bytes: int) -> str:
 
 
 def influence(graph: Graph, node: int) -> str:
-    """A node's share of the influence."""
-    return percent(float(graph.node_influence[node]) / (float(graph.target_weight.sum()) or 1.0))
+    """A node's influence: the share of the outputs that flows through it."""
+    return percent(float(output_shares(graph)[node]))
 
 
 def cut(text: str, width: int) -> Text:

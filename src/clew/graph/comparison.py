@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from clew.graph.arrays import GraphArrays, NodeKind
+from clew.graph.influence import output_shares
 from clew.graph.info_json import plain
 
 Pairs = tuple[tuple[int, int], ...]
@@ -28,7 +29,7 @@ class NodePair:
     left: int
     right: int
     influence: tuple[float, float]
-    """Share of the influence of all nodes, left and right."""
+    """Share of the outputs that flows through it, left and right."""
     activation: tuple[float | None, float | None]
     """Activation of a feature or weight of a target, left and right; None for other nodes."""
 
@@ -140,7 +141,7 @@ def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> 
 
 
 def _node_pairs(left: GraphArrays, right: GraphArrays, matched: Pairs) -> tuple[NodePair, ...]:
-    influence = _influence(left), _influence(right)
+    influence = output_shares(left), output_shares(right)
     pairs = [
         NodePair(
             one,
@@ -153,19 +154,13 @@ def _node_pairs(left: GraphArrays, right: GraphArrays, matched: Pairs) -> tuple[
     return tuple(sorted(pairs, key=lambda pair: -abs(pair.influence[1] - pair.influence[0])))
 
 
-def _influence(graph: GraphArrays) -> np.ndarray:
-    """Each node's share of the influence of all nodes."""
-    influence = np.nan_to_num(graph.node_influence.astype(np.float64))
-    return influence / (float(influence.sum()) or 1.0)
-
-
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
 def _others(graph: GraphArrays, matched: np.ndarray) -> tuple[int, ...]:
     others = np.setdiff1d(np.arange(graph.n_nodes), matched)
-    return tuple(others[np.argsort(-_influence(graph)[others], kind="stable")].tolist())
+    return tuple(others[np.argsort(-output_shares(graph)[others], kind="stable")].tolist())
 
 
 def _edges_in_both(

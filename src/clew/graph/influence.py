@@ -119,6 +119,12 @@ def total_effects(graph: GraphArrays) -> Float64[np.ndarray, "target node"]:
     return effects
 
 
+def output_shares(graph: GraphArrays) -> Float64[np.ndarray, " node"]:
+    """The share of the outputs that flows through each node, over all paths; reports call it influence."""
+    influence = np.nan_to_num(graph.node_influence.astype(np.float64))
+    return influence / (float(graph.target_weight.sum()) or 1.0)
+
+
 def edge_shares(graph: GraphArrays) -> Float64[np.ndarray, " edge"]:
     """The matrix `N`: each edge's share of its target's absolute input; rows of zeros stay zero."""
     total = row_sums(np.abs(graph.edge_weight), graph.edge_offset)

@@ -75,7 +75,7 @@ export interface components {
             left: string;
             /** @description Id in the right graph. */
             right: string;
-            /** @description Influence. */
+            /** @description Share of the outputs that flows through it, left and right. */
             influence: [
                 number,
                 number

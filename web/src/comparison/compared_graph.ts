@@ -4,6 +4,7 @@ import { annotations, arrays, graph as entryOf, graphIndex } from "../api/client
 import type { AnnotationValues, GraphEntry, FeatureLabel } from "../api/types.ts";
 import { featureNameOf } from "../graph/feature.ts";
 import { ERROR, FEATURE, TARGET, TOKEN, type Graph } from "../graph/graph.ts";
+import { outputShare } from "../graph/influence.ts";
 import { nodeName, promoted, readNodeId } from "../graph/node_names.ts";
 import { readGraph } from "../graph/read_graph.ts";
 import { labelOf } from "../open_graph/annotation_document.ts";
@@ -29,7 +30,7 @@ export interface ComparedNode {
   kind: number;
   layer: number;
   position: number;
-  /** Share of the targets that it influences. */
+  /** Share of the outputs that flows through it. */
   influence: number | null;
   activation: number | null;
   /** Tokens that it promotes. */
@@ -66,7 +67,7 @@ export function comparedNode(compared: ComparedGraph, id: string): ComparedNode 
     kind: graph.kind[node],
     layer: graph.layer[node],
     position: graph.position[node],
-    influence: graph.influence[node] / targetWeight(graph),
+    influence: outputShare(graph, node),
     activation: graph.kind[node] === FEATURE && Number.isFinite(activation) ? activation : null,
     promoted: promoted(graph, node, 3),
   };
@@ -81,18 +82,6 @@ const outsideNode = (id: string): ComparedNode => ({
   activation: null,
   promoted: [],
 });
-
-/** Sums of the target weights: the same for every node of a graph. */
-const weights = new WeakMap<Graph, number>();
-
-function targetWeight(graph: Graph): number {
-  let total = weights.get(graph);
-  if (total === undefined) {
-    total = graph.info.targets.reduce((sum, { weight }) => sum + weight, 0) || 1;
-    weights.set(graph, total);
-  }
-  return total;
-}
 
 /** Names of the kinds, for the filter of the tables. */
 export const KINDS = { [FEATURE]: "features", [ERROR]: "errors", [TOKEN]: "tokens", [TARGET]: "outputs" };

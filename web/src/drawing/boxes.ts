@@ -60,6 +60,7 @@ function nodeBox(openGraph: OpenGraph, node: number): Box {
   const { graph } = openGraph;
   const kind = KINDS[graph.kind[node]];
   const share = openGraph.shareOf(node);
+  const influence = `influence ${percent(openGraph.influenceOf(node))}`;
   const hint = openGraph.labels.labelOf(node) ? "" : openGraph.labels.hintOf(node);
   const target = kind === "target" ? targetOf(graph, node) : null;
   const title =
@@ -74,8 +75,8 @@ function nodeBox(openGraph: OpenGraph, node: number): Box {
     detail: target
       ? probability(target.probability ?? target.weight)
       : kind === "token"
-        ? percent(share)
-        : `${hint ? openGraph.labels.titleOf(node) : `layer ${graph.layer[node]}`} · ${percent(share)}`,
+        ? influence
+        : `${hint ? openGraph.labels.titleOf(node) : `layer ${graph.layer[node]}`} · ${influence}`,
     kind,
     color: openGraph.annotations.groupOf.get(node)?.color ?? null,
     members: [node],

@@ -59,6 +59,12 @@ function edgeTest(graph: Graph, mask: Mask | undefined): (edge: number) => boole
     : (edge) => node[source[edge]] === 1;
 }
 
+/** The share of the outputs that flows through a node, as the file has it: what the page calls its influence. */
+export function outputShare({ influence, info }: Graph, node: number): number {
+  const total = info.targets.reduce((sum, { weight }) => sum + weight, 0);
+  return (influence[node] || 0) / (total || 1);
+}
+
 /** Indices of the values, the largest first; equal ones in their own order. */
 export function strongestFirst(values: ArrayLike<number>): Uint32Array {
   return new Uint32Array(values.length)

@@ -21,23 +21,23 @@ export function describePlace(graph: Graph, node: number): string {
   }
 }
 
-/** One sentence with name, place and influence; `share` is of all influence. */
-export function describeNode(graph: Graph, node: number, label: string | null, share: number): string {
+/** One sentence with name, place and influence. */
+export function describeNode(graph: Graph, node: number, label: string | null, influence: number): string {
   switch (graph.kind[node]) {
     case FEATURE: {
       const tokens = promoted(graph, node, 3).map(quote).join(", ");
       const promotes = tokens && `, promotes ${tokens}`;
       const named = label ? `${label}: feature` : "Feature";
       const activation = number(graph.activation[node]);
-      return `${named} ${featureNameOf(graph, node)}, ${describePlace(graph, node)}, activation ${activation}, influence ${percent(share)}${promotes}.`;
+      return `${named} ${featureNameOf(graph, node)}, ${describePlace(graph, node)}, activation ${activation}, influence ${percent(influence)}${promotes}.`;
     }
     case ERROR:
-      return `Error node: ${describePlace(graph, node)}, influence ${percent(share)}.`;
+      return `Error node: ${describePlace(graph, node)}, influence ${percent(influence)}.`;
     case TARGET: {
       const { text, probability: chance } = targetOf(graph, node);
       return `Output ${quote(text)}${chance === null ? "" : `, probability ${probability(chance)}`}.`;
     }
     default:
-      return `Token ${nodeName(graph, node)}, influence ${percent(share)}.`;
+      return `Token ${nodeName(graph, node)}, influence ${percent(influence)}.`;
   }
 }

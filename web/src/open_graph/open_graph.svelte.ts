@@ -3,7 +3,7 @@
 import { toasts } from "../app/toasts.svelte.ts";
 import type { View } from "../app/address.ts";
 import { FEATURE, type Graph } from "../graph/graph.ts";
-import { strongestFirst } from "../graph/influence.ts";
+import { outputShare, strongestFirst } from "../graph/influence.ts";
 import { prepare, type Prepared } from "../graph/prepared_graph.ts";
 import { Annotations } from "./annotations.svelte.ts";
 import type { EmbeddedIndex } from "./embedded_graph.ts";
@@ -46,7 +46,7 @@ export class OpenGraph {
     this.graph = graph;
     this.id = id;
     this.prepared = prepare(graph);
-    this.byInfluence = strongestFirst(this.prepared.flow.influence);
+    this.byInfluence = strongestFirst(graph.influence);
     this.stored = stored?.nodes ? stored : { nodes: graph.nNodes, edges: graph.nEdges };
     this.featureIndex = new FeatureIndex(id, graph.info, index);
     this.annotations = new Annotations(graph, this.history);
@@ -60,7 +60,10 @@ export class OpenGraph {
     if (this.id !== null) await Promise.all([this.annotations.follow(this.id), this.featureIndex.fetch()]);
   }
 
-  /** Share of all influence that goes through some nodes. */
+  /** A node's influence: the share of the outputs that flows through it, over all paths. */
+  influenceOf = (node: number): number => outputShare(this.graph, node);
+
+  /** The part of all nodes' influence that some nodes have together; of all nodes it is 1. */
   shareOf = (...nodes: readonly number[]): number => {
     const { flow, totalInfluence } = this.prepared;
     return nodes.reduce((sum, node) => sum + flow.influence[node], 0) / (totalInfluence || 1);

@@ -79,7 +79,7 @@ class ComparedNode(BaseModel):
 
     left: str = Field(description="Id in the left graph.")
     right: str = Field(description="Id in the right graph.")
-    influence: Numbers = Field(description="Influence.")
+    influence: Numbers = Field(description="Share of the outputs that flows through it, left and right.")
     activation: tuple[float | None, float | None] = Field(description="Activation; null for no feature.")
 
 
