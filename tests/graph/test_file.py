@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from clew.errors import ClewError
+from clew.graph.conservation import has_row
 from clew.graph.graph import Graph
 from clew.graph.info import Annotations, Scores, Sink
 from clew.graph.info_json import annotations_from_json, annotations_to_json, info_from_json, info_to_json
@@ -47,7 +48,7 @@ def full_graph() -> Graph:
             {"capitals": "#1f77b4"},
         ),
         node_left_out=np.linspace(0, 1, graph.n_nodes, dtype=np.float32),
-        node_constant=np.full(graph.n_nodes, np.nan, dtype=np.float32),
+        node_constant=np.where(has_row(graph), 0.5, np.nan).astype(np.float32),
         node_total=np.arange(graph.n_nodes, dtype=np.float32),
     )
 

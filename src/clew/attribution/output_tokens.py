@@ -56,11 +56,14 @@ def extreme_tokens(
     if model.final_norm.centred:
         decoder = decoder - decoder.mean(dim=-1, keepdim=True)
     at_once = max(1, MOST_AT_ONCE // (len(unembedding) * unembedding.element_size()))
+    narrow = unembedding.dtype == torch.float16
     tokens, logits = [], []
     for rows in (decoder * gain).split(at_once):
-        written = rows.to(unembedding.dtype) @ unembedding.T
+        # float16 holds no logit above 65,504, but the order does not depend on the vectors' lengths.
+        length = rows.norm(dim=1, keepdim=True).clamp(min=1e-30) if narrow else rows.new_ones(len(rows), 1)
+        written = (rows / length).to(unembedding.dtype) @ unembedding.T
         high, low = written.topk(SHOWN), written.topk(SHOWN, largest=False)
         tokens.append(torch.cat([high.indices, low.indices], dim=1))
         on_progress(min(len(tokens) * at_once, len(decoder)), len(decoder))
-        logits.append(torch.cat([high.values, low.values], dim=1).float())
+        logits.append(torch.cat([high.values, low.values], dim=1).float() * length)
     return torch.cat(tokens), torch.cat(logits)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from clew.attribution.backward_sweep import sweep_backward
 from clew.attribution.linear_map import LinearMap
-from clew.attribution.selection import joined
+from clew.attribution.selection import check_ranks, joined
 from clew.attribution.sources import Sources, gather_sources
 from clew.attribution.targets import OutputTargets, Targets, feature_reads
 from clew.dictionary.protocols import ActiveFeatures, Encoding
@@ -53,6 +53,7 @@ def select_by_influence(
     while done < max_nodes:
         on_progress(done, max_nodes)
         influence = partial_influence(linear, encoding, outputs, features, chosen, sources, memory)
+        check_ranks(influence, linear)
         influence = influence[: len(features)].masked_fill(chosen, -1)
         more = min(ROUND, max_nodes - done)
         chosen[influence.topk(more).indices] = True

@@ -9,6 +9,8 @@ from torch import Tensor
 from clew.attribution.linear_map import LinearMap
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.protocols import ActiveFeatures, Encoding
+from clew.errors import ClewError
+from clew.model.finite import all_finite
 from clew.progress import OnStep, ignore_step
 
 
@@ -36,6 +38,7 @@ def select_features(
     for layer, ranked in enumerate(rank):
         ranked[encoding.active(layer).position < first_position] = 0
     together = torch.cat(rank)
+    check_ranks(together, linear)
     count = min(max_nodes, int(torch.count_nonzero(together)))
     best = together.topk(count).indices.sort().values
     begin = 0
@@ -44,6 +47,15 @@ def select_features(
         chosen.append(encoding.active(layer).at(here))
         begin += len(ranked)
     return joined(chosen)
+
+
+def check_ranks(rank: Float[Tensor, " feature"], linear: LinearMap) -> None:
+    """Raise `ClewError` for attributions that are infinite or NaN, among which none is the largest."""
+    if not all_finite(rank):
+        raise ClewError(
+            f"Attributions of features are not finite, so they cannot be ranked: weights of "
+            f"{linear.model.name} or of its dictionary are too large for float32, or damaged."
+        )
 
 
 def joined(parts: list[ActiveFeatures]) -> ActiveFeatures:

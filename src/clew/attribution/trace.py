@@ -29,7 +29,9 @@ from clew.attribution.targets import (
     output_targets,
 )
 from clew.dictionary.protocols import ActiveFeatures, Dictionary, Encoding
+from clew.errors import ClewError
 from clew.graph.conservation import LARGEST_GAP, conservation_gap
+from clew.graph.consistency import check_finite
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
 from clew.graph.info import Target
@@ -57,7 +59,8 @@ def trace(
     """The whole attribution graph of a prompt (text or token ids); prune it to read it.
 
     Features that pruning at the settings' thresholds keeps get their output tokens.
-    Raises `ClewError` for a prompt, target, sink or setting that cannot be used.
+    Raises `ClewError` for a prompt, target, sink or setting that cannot be used, and for numbers that are not
+    finite.
     """
     check_options(settings)
     watch = Stopwatch()
@@ -77,6 +80,7 @@ def trace(
         )
         graph = build_graph(model, dictionary.name, encoded, recording, features, outputs, edges)
     with watch.phase("influence"):
+        _check_finite(graph, model)
         flow = measure_flow(graph)
         graph = replace(graph, node_influence=flow.influence.astype(np.float32))
         gap = conservation_gap(graph)
@@ -91,7 +95,19 @@ def trace(
         survivors = np.flatnonzero(keep_node & (graph.node_kind == NodeKind.FEATURE))
         decoder = _decoders(linear, encoding, features, survivors)
         graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
+    _check_finite(graph, model)
     return graph.with_info(timing=watch.seconds, settings=_stored_settings(settings))
+
+
+def _check_finite(graph: Graph, model: LanguageModel) -> None:
+    """Raise `ClewError` for a number that is not finite: the recording was, so a product overflowed."""
+    try:
+        check_finite(graph)
+    except ClewError as error:
+        raise ClewError(
+            f"The graph would not be finite, as weights of {model.name} or {graph.info.dictionary} are too "
+            f"large for float32, or damaged: {error}"
+        ) from error
 
 
 def _chosen_features(

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.model.recording import Recording
 
@@ -29,7 +30,8 @@ class ActiveFeatures:
 
     @classmethod
     def of_layer(cls, layer: int, activation: Float[Tensor, "position feature"]) -> ActiveFeatures:
-        """The features of a layer whose activation is not zero."""
+        """The features of a layer whose activation is not zero; `ClewError` for one that is not finite."""
+        check_activations(layer, activation)
         position, index = activation.nonzero(as_tuple=True)
         return cls(torch.full_like(index, layer), position, index, activation[position, index])
 

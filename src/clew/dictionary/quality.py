@@ -20,6 +20,7 @@ from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
+from clew.model.finite import all_finite
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
 
@@ -162,6 +163,11 @@ def quality_on(dictionary: TranscoderDictionary, recordings: Iterable[Recording]
         for layer, layer_sums in sums.items():
             point = dictionary.transcoders.write_point
             guess = write_values(dictionary.model, recording, point, layer, written[layer])
+            if not all_finite(guess):
+                raise ClewError(
+                    f"What {dictionary.name} writes at layer {layer} is not finite: its weights are too "
+                    "large for float32, or damaged; fetch or save its files again."
+                )
             layer_sums.add(recording.mlp_write[layer, 1:], guess[1:], encoding.active(layer))
     layers = [
         LayerQuality(layer, each.fvu, each.n_active / each.count, 1 - float(each.seen.float().mean()))

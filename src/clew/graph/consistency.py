@@ -22,8 +22,48 @@ def check_consistency(graph: GraphArrays) -> None:
     _check_edges(graph)
     _check_duplicate_nodes(graph)
     _check_optional_arrays(graph)
+    check_finite(graph)
     _check_annotations(graph.annotations)
     topological_levels(graph)
+
+
+def check_finite(graph: GraphArrays) -> None:
+    """Raise `ClewError` that names the first number of the graph that is infinite or NaN.
+
+    Errors and tokens have no activation and no row, and features of an imported graph may lack activations.
+    """
+    _check_weights(graph)
+    expected = "; expected a finite number"
+    kind, activation = graph.node_kind, graph.node_activation
+    is_feature, is_target = kind == NodeKind.FEATURE, kind == NodeKind.TARGET
+    _refuse_nodes(
+        is_target & ~np.isfinite(activation), "is a target of weight {}" + expected, graph.node_activation
+    )
+    unknown = np.isnan(activation) if graph.foreign is not None else np.zeros(graph.n_nodes, dtype=bool)
+    _refuse_nodes(
+        is_feature & ~np.isfinite(activation) & ~unknown, "has the activation {}" + expected, activation
+    )
+    _refuse_nodes(~np.isfinite(graph.node_influence), "has the influence {}" + expected, graph.node_influence)
+    for values, name in ((graph.node_constant, "constant"), (graph.node_total, "total")):
+        if values is not None:
+            wrong = (is_feature | is_target) & ~np.isfinite(values)
+            _refuse_nodes(wrong, f"has a row whose {name} is {{}}" + expected, values)
+    if (described := graph.output_tokens) is not None and not np.isfinite(described.logit).all():
+        row = int(np.argmin(np.isfinite(described.logit).all(axis=1)))
+        raise ClewError(
+            f"Node {described.node[row]} has an output token whose logit is not finite; expected a number."
+        )
+
+
+def _check_weights(graph: GraphArrays) -> None:
+    finite = np.isfinite(graph.edge_weight)
+    if not finite.all():
+        edge = int(np.argmin(finite))
+        target = int(np.searchsorted(graph.edge_offset, edge, side="right")) - 1
+        raise ClewError(
+            f"The edge {graph.node_id(int(graph.edge_source[edge]))} -> {graph.node_id(target)} has weight "
+            f"{graph.edge_weight[edge]}; expected a finite number."
+        )
 
 
 def _check_types(graph: GraphArrays) -> None:
@@ -61,11 +101,6 @@ def _check_nodes(graph: GraphArrays) -> None:
     _refuse_nodes(is_token & (layer != -1), "is a token in layer {}; tokens have layer -1", layer)
     _refuse_nodes(~is_token & (layer < 0), "has layer {}; only tokens are below layer 0", layer)
     is_target = kind == NodeKind.TARGET
-    _refuse_nodes(
-        is_target & ~np.isfinite(graph.node_activation),
-        "is a target of weight {}; expected a finite number",
-        graph.node_activation,
-    )
     if len(graph.info.targets) != is_target.sum():
         raise ClewError(
             f"The graph describes {len(graph.info.targets)} targets but has {is_target.sum()} target nodes; "
@@ -80,7 +115,7 @@ def _refuse_nodes(wrong: np.ndarray, problem: str, values: np.ndarray) -> None:
 
 
 def _check_edges(graph: GraphArrays) -> None:
-    offset, source, weight = graph.edge_offset, graph.edge_source, graph.edge_weight
+    offset, source = graph.edge_offset, graph.edge_source
     if offset[0] != 0 or offset[-1] != graph.n_edges:
         raise ClewError(
             f"edge_offset runs from {offset[0]} to {offset[-1]}; expected 0 to {graph.n_edges}, the number "
@@ -95,14 +130,6 @@ def _check_edges(graph: GraphArrays) -> None:
         edge = int(np.argmax((source < 0) | (source >= graph.n_nodes)))
         raise ClewError(
             f"Edge {edge} comes from node {source[edge]}; the {graph.n_nodes} nodes are numbered from 0."
-        )
-    finite = np.isfinite(weight)
-    if not finite.all():
-        edge = int(np.argmin(finite))
-        target = int(np.searchsorted(offset, edge, side="right")) - 1
-        raise ClewError(
-            f"The edge {graph.node_id(int(source[edge]))} -> {graph.node_id(target)} has weight "
-            f"{weight[edge]}; expected a finite number."
         )
 
 

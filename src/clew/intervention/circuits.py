@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import TEXT, WINDOW
 from clew.dictionary.read_write_points import read_values
@@ -215,5 +216,6 @@ def mean_activations(model: LanguageModel, dictionary: Dictionary) -> list[Float
     means = []
     for layer in range(model.n_layers):
         _, activation = dictionary.respond(layer, read_values(model, recording, dictionary.read_point, layer))
+        check_activations(layer, activation)
         means.append(activation[1:].mean(dim=0))
     return means

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from transformers import DynamicCache
 
 from clew.errors import ClewError
 from clew.graph.graph import quote
 from clew.intervention.hooks import hooked
 from clew.intervention.regimes import PreparedRun
 from clew.intervention.settings import GenerationSettings
+from clew.model.rotation import rotation_of
 from clew.options import check_options
 
 
@@ -54,17 +56,19 @@ def generate_tokens(run: PreparedRun, settings: GenerationSettings) -> tuple[Gen
     ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     # Each column draws its own numbers, so that columns beside it do not matter.
     random = [torch.Generator().manual_seed(settings.seed) for _ in range(len(ids))]
-    past, end = None, torch.tensor(_end_tokens(run), dtype=torch.long, device=ids.device)
+    end = torch.tensor(_end_tokens(run), dtype=torch.long, device=ids.device)
+    past = rotation = None
     with hooked(run, watched=False) as hooks:
         for _ in range(count):
-            output = model.network(
-                input_ids=ids[:, hooks.start :],
-                past_key_values=past,
-                use_cache=settings.cache,
-                logits_to_keep=1,
+            needed = rotation_of(model.text_config, ids.shape[1])
+            if past is None or needed != rotation:
+                # Not the kind that the configuration asks for: one that forgets goes by settings that a
+                # model's own attention may not know.
+                past, rotation, hooks.start = DynamicCache() if settings.cache else None, needed, 0
+            output = model.run(
+                ids[:, hooks.start :], past_key_values=past, use_cache=settings.cache, logits_to_keep=1
             )
-            if settings.cache:
-                past, hooks.start = output.past_key_values, ids.shape[1]
+            hooks.start = ids.shape[1]
             hooks.checked_logits()
             chosen = _chosen(output.logits[:, -1].float(), settings.temperature, random).to(ids.device)
             ids = torch.cat([ids, chosen[:, None]], dim=1)

@@ -107,7 +107,7 @@ def run_free(run: PreparedRun) -> ForwardPass:
     model = run.model
     ids = run.recording.token_ids.expand(len(run.strength), -1)
     with hooked(run, watched=True) as hooks:
-        model.network(input_ids=ids, use_cache=False)
+        model.run(ids)
     layers = range(model.n_layers)
     return ForwardPass(
         hooks.checked_logits(),
@@ -121,5 +121,5 @@ def last_logits(run: PreparedRun) -> Float[Tensor, "column vocabulary"]:
     """Logits of the next token in the free regime, before a soft-cap."""
     ids = run.recording.token_ids.expand(len(run.strength), -1)
     with hooked(run, watched=False) as hooks:
-        run.model.network(input_ids=ids, use_cache=False, logits_to_keep=1)
+        run.model.run(ids, logits_to_keep=1)
     return hooks.checked_logits()[:, -1]

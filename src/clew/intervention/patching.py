@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
@@ -92,4 +93,5 @@ class _SourceActivations:
         if layer not in self._activation:
             x = read_values(self._model, self._recording, self._dictionary.read_point, layer)
             self._activation[layer] = self._dictionary.respond(layer, x)[1]
+            check_activations(layer, self._activation[layer])
         return float(self._activation[layer][position, feature.index])

@@ -23,6 +23,7 @@ from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.intervention import Intervention
 from clew.intervention.layer_interventions import LayerIntervention, changed_features
 from clew.intervention.residual_writes import LargestChange, ResidualWrites
+from clew.model.finite import precision
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording
 
@@ -56,7 +57,9 @@ class PreparedRun:
     """The user's interventions, from which `by_layer` was made."""
 
     def residual_writes(self) -> ResidualWrites:
-        return ResidualWrites(self.dictionary, self.by_layer, self.strength, self.layers)
+        return ResidualWrites(
+            self.dictionary, self.by_layer, self.strength, self.layers, precision(self.model)
+        )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ FEATURES_AT_ONCE = 256
 class LargestChange:
     """The largest change in each column so far, to be named where its column overflows."""
 
-    def __init__(self, strength: Float[Tensor, " column"]) -> None:
+    def __init__(self, strength: Float[Tensor, " column"], precision: str = "float32") -> None:
+        """`precision` names the number format of the model."""
+        self._precision = precision
         self._strength = strength.tolist()
         self._size = [0.0] * len(self._strength)
         self._name = [""] * len(self._strength)
@@ -67,8 +69,8 @@ class LargestChange:
         amount = f"{size:.3g}" if size <= LARGEST_NUMBER else f"more than {LARGEST_NUMBER:.2g}"
         at = "" if strength == 1 else f" at strength {strength:g}"
         raise ClewError(
-            f"{self._name[column]} changes by {amount}{at}, too large for float32: the model's output "
-            "would mean nothing; make a smaller change."
+            f"{self._name[column]} changes by {amount}{at}, too large for {self._precision}: the model's "
+            "output would mean nothing; make a smaller change."
         )
 
 
@@ -81,11 +83,12 @@ class ResidualWrites:
         interventions: Mapping[int, LayerIntervention],
         strength: Float[Tensor, " column"],
         layers: range,
+        precision: str,
     ) -> None:
         """Each column makes the changes times its `strength`; only writes in `layers` are made."""
         self._dictionary, self._interventions = dictionary, interventions
         self._strength, self._layers = strength, layers
-        self.largest = LargestChange(strength)
+        self.largest = LargestChange(strength, precision)
         self._added: dict[int, Tensor] = {}
         self._decoders: dict[int, Tensor] = {}
 

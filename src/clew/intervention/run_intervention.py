@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
@@ -71,6 +72,11 @@ def intervene(
     for some in run.strength[1:].split(STRENGTHS_AT_ONCE):
         part = replace(run, strength=torch.cat([run.strength[:1], some]))
         outputs = RUN[call.regime](part)
+        for layer, (pre, activation) in enumerate(
+            zip(outputs.pre_activation, outputs.activation, strict=True)
+        ):
+            check_activations(layer, pre, "pre-activation")
+            check_activations(layer, activation)
         for column in range(1, len(part.strength)):
             results.append(_result(part, outputs, column, call.regime, plain, call.graph))
     return tuple(results)

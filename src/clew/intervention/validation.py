@@ -64,6 +64,10 @@ def validate_graph(
     on_progress("Ablating features", len(chosen), len(chosen))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     measured = [np.concatenate(arrays, axis=-1) for arrays in columns]
+    if not all(np.isfinite(values).all() for values in measured):
+        raise ClewError(
+            "Measured effects are not finite: the graph's activations are too large to take away in float32."
+        )
     checks = _checks(graph, chosen, n_top, -direct, -free, _Effects(*measured))
     main = graph.info.targets[_main_target(graph)]
     return Validation(target=main.text, nodes=tuple(checks), n_features=len(graph.of_kind(NodeKind.FEATURE)))

@@ -85,6 +85,8 @@ class Anatomy:
     """A norm between the MLP's output and the stream."""
     gain_offset: float = 0.0
     """The number to add to a norm's weight to get its gain: Gemma stores gain minus one."""
+    soft_cap: str | None = None
+    """The configuration's number that caps the logits, in classes that apply one."""
     parallel: str | None = None
     """The configuration's flag for MLPs that run beside the attention: both then read the layer's input."""
 
@@ -96,6 +98,7 @@ GEMMA = Anatomy(
     mlp_norm="pre_feedforward_layernorm",
     mlp_post_norm="post_feedforward_layernorm",
     gain_offset=1.0,
+    soft_cap="final_logit_softcapping",
 )
 
 ANATOMIES: dict[str, Anatomy] = {
@@ -107,7 +110,10 @@ ANATOMIES: dict[str, Anatomy] = {
     "Gemma2ForCausalLM": GEMMA,
     "Gemma3ForCausalLM": GEMMA,
     "Gemma3ForConditionalGeneration": replace(
-        GEMMA, layers="model.language_model.layers", final_norm="model.language_model.norm"
+        GEMMA,
+        layers="model.language_model.layers",
+        final_norm="model.language_model.norm",
+        soft_cap=None,
     ),
     "Starcoder2ForCausalLM": Anatomy(neurons=Neurons(None, "mlp.c_fc", "mlp.c_proj", "mlp.act")),
     "GPT2LMHeadModel": Anatomy(

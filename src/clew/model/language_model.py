@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clew.model.anatomy import Anatomy, Fused, Neurons
+from clew.model.finite import all_finite, refuse_not_finite
+from clew.model.rotation import dynamic_rotations, forget_longer_texts, longest_text
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class LanguageModel:
 
     @property
     def context_length(self) -> int:
-        return self.text_config.max_position_embeddings
+        return longest_text(self.text_config)
 
     @property
     def parallel_blocks(self) -> bool:
@@ -200,17 +202,35 @@ class LanguageModel:
 
     def soft_capped(self, logits: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "... vocabulary"]:
         """Logits after the model's final soft-cap, which only some models have (Gemma 2)."""
-        cap = getattr(self.text_config, "final_logit_softcapping", None)
+        cap = None if self.anatomy.soft_cap is None else getattr(self.text_config, self.anatomy.soft_cap)
         return logits if cap is None else torch.tanh(logits / cap) * cap
+
+    def run(self, token_ids: Int[Tensor, "batch position"], **options: Any) -> Any:
+        """The network's output for some texts, whatever it read before; it keeps nothing of them.
+
+        Hold `exclusive` while it runs. `options` are those of the Hugging Face model.
+        """
+        for rotary in self._dynamic_rotations:
+            forget_longer_texts(rotary)
+        return self.network(input_ids=token_ids.to(self.device), **{"use_cache": False, **options})
+
+    @cached_property
+    def _dynamic_rotations(self) -> list[nn.Module]:
+        return dynamic_rotations(self.network)
 
     @torch.no_grad()
     def next_token_logits(
         self, token_ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "batch vocabulary"]:
-        """Logits of the token after the last one, from a plain forward pass."""
+        """Logits of the token after the last one, from a plain forward pass.
+
+        Raises `ClewError` where they are not finite.
+        """
         with self.exclusive:
-            output = self.network(input_ids=token_ids.to(self.device), use_cache=False, logits_to_keep=1)
-        return output.logits[:, -1].float()
+            logits = self.run(token_ids, logits_to_keep=1).logits[:, -1].float()
+            if not all_finite(logits):
+                refuse_not_finite(self, token_ids)
+        return logits
 
     def _layer(self, module: nn.Module) -> Layer:
         a = self.anatomy

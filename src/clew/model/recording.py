@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from clew.model.finite import all_finite, has_overflowed, norms_inside, refuse_not_finite
 from clew.model.language_model import LanguageModel, Norm, part_of
 
 
@@ -50,9 +51,16 @@ class Recording:
 
 @torch.no_grad()
 def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recording:
-    """Run the model once over a prompt (at least one token) and record the values to freeze."""
+    """Run the model once over a prompt (at least one token) and record the values to freeze.
+
+    Raises `ClewError` where a value is not finite, or where a norm overflows and so writes zeros.
+    """
     token_ids = token_ids.to(model.device)
     values: dict[str, list[Tensor]] = {}
+    overflows: list[Tensor] = []
+
+    def watch(module: nn.Module, inputs: tuple, output: Any) -> None:
+        overflows.append(has_overflowed(inputs[0]))
 
     def keep(name: str, take: Callable[[tuple, Any], Tensor]) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
@@ -79,13 +87,16 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
         for name, post in post_norms.items():
             if post is not None and post.module is not None:
                 hooks.append((post.module, keep(name, scale_of(post))))
+        hooks += [(norm, watch) for norm in norms_inside(layer.attention)]
     final = part_of(model.network, model.anatomy.final_norm)
     hooks.append((final, keep("final_scale", scale_of(model.final_norm))))
     hooks.append((final, keep("residual_final", lambda inputs, output: inputs[0])))
     hooks.append((final, keep("final_normalized", lambda inputs, output: output[:, -1])))
 
     with model.exclusive, installed(hooks):
-        logits = model.next_token_logits(token_ids[None])[0]
+        logits = model.run(token_ids[None], logits_to_keep=1).logits[0, -1].float()
+    if any(map(bool, overflows)) or not (all_finite(logits) and _usable(values)):
+        refuse_not_finite(model, token_ids[None])
 
     def by_layer(name: str) -> Tensor:
         return torch.stack(values[name])
@@ -104,6 +115,19 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
         residual_final=values["residual_final"][0],
         final_normalized=values["final_normalized"][0],
         logits=logits,
+    )
+
+
+def _usable(values: dict[str, list[Tensor]]) -> bool:
+    """True where all recorded values are finite, and no norm has a scale of zero, which comes of an overflow.
+
+    Patterns are left out: what is not finite there is not finite in the stream that they write to.
+    """
+    return all(
+        all_finite(each) and (not name.endswith("scale") or bool((each > 0).all()))
+        for name, of_layers in values.items()
+        if name != "pattern"
+        for each in of_layers
     )
 
 

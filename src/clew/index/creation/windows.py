@@ -13,10 +13,12 @@ import torch
 from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor, nn
 
+from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.neurons import NeuronDictionary, parts_of
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import values_at
 from clew.index.creation.corpus import Piece
+from clew.model.finite import all_finite
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 from clew.model.sink import least_disturbing_sink
@@ -131,12 +133,23 @@ def read_activations(
 ) -> None:
     """Run the model once over some windows and give each layer's activations to `on_layer`.
 
-    Neurons are the inputs of the MLP's last projection; transcoders read their read point.
+    Neurons are the inputs of the MLP's last projection; transcoders read their read point. Raises `ClewError`
+    for activations and logits that are not finite.
     """
+    faulty: list[tuple[int, Tensor]] = []
+
+    def on_checked_layer(layer: int, activation: Tensor) -> None:
+        if all_finite(activation):
+            on_layer(layer, activation)
+        else:
+            faulty.append((layer, activation))
+
     widths = enumerate(dictionary.n_features)
-    hooks = [_hook(model, dictionary, layer, on_layer) for layer, width in widths if width]
+    hooks = [_hook(model, dictionary, layer, on_checked_layer) for layer, width in widths if width]
     with model.exclusive, installed(hooks):
-        model.next_token_logits(token_ids)
+        model.next_token_logits(token_ids)  # refuses a stream that is not finite, by its own layer
+    for layer, activation in faulty:
+        check_activations(layer, activation)
 
 
 def _hook(
