@@ -39,8 +39,8 @@ LARGE = r"too large for float32, or damaged"
 def overflowing(architecture: str, layer: int = 1) -> LanguageModel:
     """A model in float16 whose attention writes more than 65,504 in one layer."""
     model = tiny_model(architecture, dtype=torch.float16)
-    model.layers[layer].output.module.weight.fill_(6e4)
-    model.layers[layer].value.module.weight.fill_(6e4)
+    model.layers[layer].output.weight.fill_(6e4)
+    model.layers[layer].value.weight.fill_(6e4)
     return model
 
 
@@ -108,7 +108,7 @@ def test_bfloat16_and_float32_have_their_own_advice():
         (torch.float32, "its weights are too large, or damaged: fetch or save its files again"),
     ]:
         model = tiny_model("LlamaForCausalLM", dtype=dtype)
-        model.layers[1].output.module.weight.fill_(3e38)
+        model.layers[1].output.weight.fill_(3e38)
         name = str(dtype).removeprefix("torch.")
         with pytest.raises(
             ClewError, match=rf"^tiny's stream is not finite after layer 1 in {name}; {advice}\.$"

@@ -21,16 +21,22 @@ from torch import Tensor, nn
 
 from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
+from clew.errors import ClewError
 from clew.model.anatomy import require_neurons
 from clew.model.language_model import LanguageModel, Layer, NeuronParts, Projection
 from clew.model.recording import Recording
+from clew.options import option_name
+
+NEARLY_ZERO = 1e-4
+"""Bound of an activation function at zero; some are zero there but for rounding."""
 
 
 @dataclass(frozen=True)
 class NeuronDictionary:
     """Every MLP neuron of `model`; a layer's features are the columns of its down projection.
 
-    Raises `ClewError` for a mixture of experts.
+    Raises `ClewError` for a mixture of experts, and for an activation function that is not zero at zero: a
+    share `act(z) / z` of it would have no limit.
     """
 
     model: LanguageModel
@@ -38,6 +44,14 @@ class NeuronDictionary:
 
     def __post_init__(self) -> None:
         require_neurons(self.model.anatomy, self.model.name)
+        activation = parts_of(self.model.layers[0]).activation
+        at_zero = float(activation(torch.zeros(1, device=self.model.device)))
+        if abs(at_zero) > NEARLY_ZERO:
+            raise ClewError(
+                f"{self.model.name}'s neurons are active without an input, as their activation function "
+                f"({type(activation).__name__}) is {at_zero:.2g} at 0, so clew cannot trace through them; "
+                f"name transcoders that were trained for it with {option_name('dictionary', 'REF')}."
+            )
 
     def encode(self, recording: Recording) -> NeuronEncoding:
         """The neurons on one recording."""

@@ -38,6 +38,7 @@ REFUSED = {
     "transformers_weights": "it names other weights than clew checks",
     "fusion_config": "it replaces modules of the network",
     "per_layer_config": "it gives layers different sizes",
+    "use_bidirectional_attention": "it lets tokens read those behind them",
 }
 """Keys that transformers reads and clew does not support, with the reason."""
 
