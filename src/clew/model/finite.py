@@ -67,7 +67,7 @@ def _damaged_weights(model: LanguageModel) -> str | None:
 
 
 def _first_fault(model: LanguageModel, token_ids: Tensor) -> str:
-    """What is not finite, and where."""
+    """The first place whose numbers are not finite, as the middle of a sentence."""
     found: list[tuple[Tensor, str]] = []
 
     def watch_stream(fault: str) -> Callable[..., None]:
