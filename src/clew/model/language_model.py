@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from clew.model.anatomy import Anatomy, Fused, Neurons
 from clew.model.finite import all_finite, refuse_not_finite
 from clew.model.rotation import dynamic_rotations, forget_longer_texts, longest_text
+from clew.model.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,18 @@ class LanguageModel:
         return part_of(self.network, self.anatomy.unembedding).bias
 
     @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's tokens by id."""
+        return Vocabulary(self.tokenizer, self.unembedding_weight.shape[0])
+
+    @cached_property
     def mean_unembedding(self) -> Float[Tensor, " d_model"]:
         """The vocabulary's mean unembedding vector, which centres logits."""
         return self.unembedding_weight.float().mean(dim=0)
 
     def token_text(self, token_id: int) -> str:
-        """A token's text with its leading space."""
-        return self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+        """A token's text with its leading space, from the vocabulary."""
+        return self.vocabulary.text(token_id)
 
     def read_logits(
         self, residual: Float[Tensor, "... d_model"], scale: Float[Tensor, "..."]
