@@ -13,7 +13,7 @@ from clew.options import Share
 from clew.progress import OnProgress, ignore_progress
 
 TargetRequest: TypeAlias = str | int
-"""A token's text, its id, or `"A minus B"`."""
+"""A token's text, its id (a number or `"id:7042"`), or a difference of two: `"A minus B"`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class TraceSettings(PromptSettings, Thresholds):
     """
 
     targets: TargetRequest | Sequence[TargetRequest] | None = None
-    """Next tokens to explain: text, 'A minus B' or id (--targets id:7042; by default the likeliest)."""
+    """Next tokens to explain: text, id:7042, or 'A minus B' of these (by default the likeliest)."""
     max_targets: Annotated[int, Ge(1), Le(1000)] = 10
     """Most tokens to explain."""
     target_probability: Share = 0.95

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.attribution.linear_map import LinearMap
+from clew.attribution.named_tokens import named_token
 from clew.attribution.settings import TargetRequest
 from clew.dictionary.protocols import ActiveFeatures, Encoding
 from clew.errors import ClewError
@@ -95,47 +96,33 @@ def named_targets(
     named twice.
     """
     probability = recording.logits.softmax(-1)
-    targets = tuple(_named(model, probability, request) for request in requests)
-    texts = [target.text for target in targets]
-    for text in texts:
-        if texts.count(text) > 1:
-            raise ClewError(f"The target {quote(text)} is named twice.")
-    return targets
+    targets: dict[tuple[int, int | None], Target] = {}
+    for request in requests:
+        target = named_target(model, probability, request)
+        identity = target.token_id, target.minus_id
+        if identity in targets:
+            raise ClewError(f"The target {quote(target.text)} ({_ids_in_words(target)}) is named twice.")
+        targets[identity] = target
+    return tuple(targets.values())
 
 
-def _named(model: LanguageModel, probability: Tensor, request: TargetRequest) -> Target:
+def named_target(model: LanguageModel, probability: Tensor, request: TargetRequest) -> Target:
+    """One target that the user named; see `named_targets`."""
     if isinstance(request, str) and " minus " in request:
         left, right = request.split(" minus ", 1)
         if left.strip() and right.strip():
-            ids = [_token_id(model, probability, side) for side in (left, right)]
+            ids = [named_token(model, probability, side) for side in (left, right)]
             if ids[0] == ids[1]:
                 raise ClewError(f"The target {quote(request)} is the difference of a token and itself.")
             text = " minus ".join(model.token_text(token) for token in ids)
             return Target(text, ids[0], 1.0, minus_id=ids[1])
-    token = _token_id(model, probability, request)
+    token = named_token(model, probability, request)
     p = float(probability[token])
     return Target(model.token_text(token), token, p, p)
 
 
-def _token_id(model: LanguageModel, probability: Tensor, request: TargetRequest) -> int:
-    """The id of a requested token; of a word with and without a space in front, the likelier."""
-    if isinstance(request, int):
-        if not 0 <= request < len(probability):
-            raise ClewError(f"Target id {request} is not in the vocabulary (0 to {len(probability) - 1}).")
-        return request
-    if not request:
-        raise ClewError("A target is empty; name a token's text, such as ' Paris'.")
-    spellings = [request] if request[0].isspace() else [request, " " + request]
-    encoded = [model.tokenizer.encode(text, add_special_tokens=False) for text in spellings]
-    single = [ids[0] for ids in encoded if len(ids) == 1]
-    if not single:
-        pieces = ", ".join(quote(model.token_text(token)) for token in encoded[-1])
-        first = quote(model.token_text(encoded[-1][0])) if encoded[-1] else "another text"
-        raise ClewError(
-            f"The target {quote(request)} is not one token of this model but {len(encoded[-1])} ({pieces}); "
-            f"only the next token can be explained, so name {first}."
-        )
-    return max(single, key=lambda token: float(probability[token]))
+def _ids_in_words(target: Target) -> str:
+    return f"id {target.token_id}" + (f" minus id {target.minus_id}" if target.minus_id is not None else "")
 
 
 def output_targets(linear: LinearMap, targets: tuple[Target, ...]) -> OutputTargets:

@@ -44,14 +44,14 @@ def token_ids(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def target(text: str) -> str | int:
-    """A token's text, `A minus B`, or a token id as `id:7042`."""
-    if not text.startswith("id:"):
-        return text
-    number = text.removeprefix("id:")
-    if not (number.isascii() and number.isdigit()):
-        raise ArgumentTypeError(f"expected a token id such as id:7042, not {text!r}")
-    return int(number)
+def target(text: str) -> str:
+    """A token's text, its id as `id:7042`, or `A minus B` of these."""
+    sides = text.split(" minus ", 1)
+    for side in sides:
+        number = side.strip().removeprefix("id:")
+        if side.strip().startswith("id:") and not (number.isascii() and number.isdigit()):
+            raise ArgumentTypeError(f"expected a token id such as id:7042, not {side.strip()!r}")
+    return text
 
 
 def file_ending_in(suffix: str) -> Callable[[str], Path]:

@@ -53,7 +53,7 @@ class TraceRequest(TraceSettings, ModelChoice):
     prompt: Prompt
     """The text to trace."""
     targets: Annotated[list[Annotated[str, Len(1, 2000)]], Len(0, 100)] | None = None
-    """Next tokens to explain: text or `A minus B`; by default the likeliest."""
+    """Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest."""
     max_nodes: Annotated[int, Ge(1), Le(100_000)] = TraceSettings.max_nodes
     sink: Token | None = None
     memory: Annotated[int, Ge(16 * 2**20), Le(2**30)] = TraceSettings.memory
