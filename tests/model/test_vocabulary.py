@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models
@@ -20,6 +21,10 @@ CHARACTERS = ["é", "“", "☃", "😀", "法国", "\n", "\t", "  ", "A", "\x00
 
 def vocabulary(kind: str, size: int = 400) -> Vocabulary:
     return Vocabulary(finished(KINDS[kind]()), size)
+
+
+def id_of(tokenizer: Any, piece: str) -> int:
+    return tokenizer.convert_tokens_to_ids(piece)
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
@@ -80,11 +85,11 @@ def test_added_tokens_are_spelled_as_the_text_that_they_match():
     of_bytes = finished(KINDS["byte level"]())
     of_bytes.add_tokens(["Ġé", "\n\n"])
     tokens = Vocabulary(of_bytes, 400)
-    assert [tokens.text(of_bytes.convert_tokens_to_ids(piece)) for piece in ("Ġé", "\n\n")] == ["Ġé", "\n\n"]
+    assert [tokens.text(id_of(of_bytes, piece)) for piece in ("Ġé", "\n\n")] == ["Ġé", "\n\n"]
     marked = finished(KINDS["no space in front"]())
     marked.add_tokens(["▁▁"])  # Gemma's: the normalizer makes them of spaces
     tokens = Vocabulary(marked, 400)
-    assert tokens.text(marked.convert_tokens_to_ids("▁▁")) == "  "
+    assert tokens.text(id_of(marked, "▁▁")) == "  "
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,7 @@ def test_the_decoder_says_how_a_piece_is_spelled(decoder, texts):
     if decoder is not None:
         tokenizer.decoder = decoder
     tokens = Vocabulary(finished(tokenizer), 20)
-    assert [tokens.text(tokens.tokenizer.convert_tokens_to_ids(piece)) for piece in pieces] == texts
+    assert [tokens.text(id_of(tokens.tokenizer, piece)) for piece in pieces] == texts
 
 
 class InPython:

@@ -26,9 +26,10 @@ def named_token(model: LanguageModel, probability: Tensor, request: TargetReques
     if isinstance(request, str) and (by_id := BY_ID.fullmatch(request)):
         request = int(by_id[1])
     if isinstance(request, Integral) and not isinstance(request, bool):
-        if not 0 <= request < len(probability):
-            raise ClewError(f"Target id {request} is not in the vocabulary (0 to {len(probability) - 1}).")
-        return int(request)
+        token = int(request)
+        if not 0 <= token < len(probability):
+            raise ClewError(f"Target id {token} is not in the vocabulary (0 to {len(probability) - 1}).")
+        return token
     if not isinstance(request, str):
         raise ClewError(f"{request!r} is not a target; name a token by its text or its id.")
     check_text(request, f"The target {request!r}")

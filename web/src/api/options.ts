@@ -39,7 +39,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "Next tokens to explain: text or `A minus B`; by default the likeliest."
+    "sentence": "Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest."
   },
   "max_targets": {
     "default": 10,

@@ -707,7 +707,7 @@ export interface components {
             edge_threshold: number;
             /** @description Text of the first token, which soaks up attention, or "none" (clew chooses one by default). */
             sink: string | null;
-            /** @description Next tokens to explain: text or `A minus B`; by default the likeliest. */
+            /** @description Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest. */
             targets: string[] | null;
             /**
              * @description Most tokens to explain.
