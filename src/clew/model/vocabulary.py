@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from clew.utf8 import spelled_bytes
 
 Spelling: TypeAlias = Callable[[str], bytes]
-"""From a piece of the vocabulary to the bytes that it stands for."""
+"""The bytes that a piece of the vocabulary stands for."""
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
