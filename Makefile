@@ -42,6 +42,7 @@ bench: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.selection
+	$(BIN)/python -m benchmarks.summary_constants
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m tools.pictures.report_picture
 	$(BIN)/python -m tools.pictures.screenshots

@@ -1,12 +1,13 @@
-"""Change each constant and step of the summaries, and print what a reader would notice.
+"""Change each constant and step of the summaries; write docs/measurements/summary_constants.md.
 
-The results, and the reasons for what is kept, are in docs/decisions/0008-summary-constants.md.
+The reasons for what is kept are in docs/decisions/0008-summary-constants.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +23,22 @@ from clew.graph.summary import Group, Summary, clustering, grouping, names, summ
 from clew.graph.summary.words import stem
 from tests.graph.conftest import SHARED_GRAPHS
 from tests.real import GEMMA_ANSWERS, SMOLLM2_ANSWERS, real_model
+
+HEAD = """\
+# The constants of the summaries, changed one by one
+
+Made by `python -m benchmarks.summary_constants`. The reasons for what is kept are in
+[the decision](../decisions/0008-summary-constants.md).
+
+Means over pruned graphs: eight prompts on SmolLM2 and four on Gemma 3 270M with their own neurons, and three
+published graphs of Gemma 2 2B with transcoders. *groups*: groups of features. Shares of the features'
+influence: *words*, in groups named by words or labels; *steps*, towards or against an output; *vague*, in
+groups whose name lists some of their tokens only; *true*, of groups named by words or places, what is as the
+name says; *largest*, in the largest group. *lift*: for names of words, the share that promotes them inside
+the group, less that outside. *clear*: signed over unsigned sum of the edges between groups. *same*: adjusted
+Rand index against the unchanged summary. *renamed*: share of the unchanged names that are gone.
+
+"""
 
 PROMPTS = {"smollm2": SMOLLM2_ANSWERS[:8], "gemma3-270m": GEMMA_ANSWERS[:4]}
 SHARED = ("cold-clt-hp", "hive-clt-hp", "puppy-clt-hp")
@@ -181,20 +198,22 @@ def main() -> None:
     every = [(family, graph, summarize(graph)) for family, graph in graphs()]
     families = list(dict.fromkeys(family for family, *_ in every))
     columns = [field.name for field in fields(Measures)]
-    print(f"| change | graphs | {' | '.join(columns)} |", "| --- | --- |" + " --: |" * len(columns), sep="\n")
+    rows = [f"| change | graphs | {' | '.join(columns)} |", "| --- | --- |" + " --: |" * len(columns)]
     for title, module, name, value in changes():
         with patch.object(module, name, value):
-            rows = [
+            measured = [
                 (family, astuple(measures(graph, summarize(graph), before)))
                 for family, graph, before in every
             ]
         for family in families:
-            table = np.array([row for each, row in rows if each == family])
-            means = [
-                column[~np.isnan(column)].mean() if (~np.isnan(column)).any() else np.nan
-                for column in table.T
-            ]
-            print(f"| {title} | {family} | {' | '.join(f'{mean:.3f}' for mean in means)} |", flush=True)
+            table = np.array([row for each, row in measured if each == family])
+            rows.append(f"| {title} | {family} | {' | '.join(map(_mean, table.T))} |")
+    Path("docs/measurements/summary_constants.md").write_text(HEAD + "\n".join(rows) + "\n")
+
+
+def _mean(column: np.ndarray) -> str:
+    numbers = column[~np.isnan(column)]
+    return f"{numbers.mean():.3f}" if numbers.size else "-"
 
 
 if __name__ == "__main__":
