@@ -89,7 +89,7 @@ def mutate(original: Any, random: Random, choose: Callable[[list[Path]], Path] |
         case "delete":
             del parent[last]
         case "retype":
-            parent[last] = random.choice([each for each in OTHER_TYPES if type(each) is not type(old)])
+            parent[last] = random.choice([each for each in OTHER_TYPES if _type(each) is not _type(old)])
         case "rename":
             parent[_misspelt(str(last), random)] = parent.pop(last)
         case "add":
@@ -126,6 +126,11 @@ def mutate_bytes(content: bytes, random: Random) -> bytes:
 
 def as_json(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def _type(value: Any) -> type:
+    """The type of a JSON value, which has one kind of number."""
+    return float if type(value) is int else type(value)
 
 
 def _misspelt(name: str, random: Random) -> str:

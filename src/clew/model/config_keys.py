@@ -106,22 +106,54 @@ DISREGARDED = ("dropout", "initializer", "_token_id", "_pdrop", "aux_loss", "use
 misspelling that matters."""
 
 
+DEFAULTS_MATTER = (
+    "activation_function",
+    "attn_logit_softcapping",
+    "final_logit_softcapping",
+    "head_dim",
+    "hidden_act",
+    "hidden_activation",
+    "layer_norm_eps",
+    "layer_norm_epsilon",
+    "n_head",
+    "norm_epsilon",
+    "num_attention_heads",
+    "num_experts_per_tok",
+    "query_pre_attn_scalar",
+    "rms_norm_eps",
+    "rotary_pct",
+    "sliding_window",
+    "use_parallel_residual",
+)
+"""Fields whose default is a guess that no shape of a weight contradicts; a file that lacks one is noted."""
+
+AT_LEAST = {"sliding_window": 1, "attention_chunk_size": 1, "rope_theta": 1e-9, "factor": 1e-9}
+AT_LEAST |= dict.fromkeys(("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"), 0)
+AT_LEAST |= dict.fromkeys(("num_experts_per_tok", "max_position_embeddings", "n_positions"), 1)
+"""The least value of numbers that transformers takes as they are."""
+
+
 def check_keys(raw: Mapping[str, Any], config: Any, path: Path, on_note: OnNote) -> None:
     """Raise `ClewError` for keys that are misspelt, contradict each other, or are of another architecture.
 
-    A note names the others that nothing reads.
+    Notes name the others that nothing reads, and settings that are missing, whose defaults count.
     """
     unread: list[str] = []
+    missing: list[str] = []
     for part, owner in _parts(raw, config):
         _check_refused(part, path)
         _check_contradictions(part, owner, path)
+        missing += _missing(part, owner)
         for keys in (part, part.get("rope_parameters"), part.get("rope_scaling")):
             if isinstance(keys, dict):
+                _check_least(keys, path)
                 known = _known_keys(type(owner)) if keys is part else _rotation_keys()
                 unread += _unread(keys, known, type(owner).__name__, path)
     if unread:
         more = f" and {len(unread) - 4} more" if len(unread) > 4 else ""
         on_note(f"Keys of {path} that nothing reads: {', '.join(unread[:4])}{more}.")
+    if missing:
+        on_note(f"{path} lacks {', '.join(missing)}: the defaults of {type(config).__name__} count.")
 
 
 def _parts(raw: Mapping[str, Any], config: Any) -> Iterator[tuple[dict[str, Any], Any]]:
@@ -142,7 +174,7 @@ def _unread(keys: Mapping[str, Any], known: frozenset[str], reader: str, path: P
                 f"{path} sets {key}, which {reader} does not read, so the numbers would not be those of the "
                 "model that was trained; correct model_type, or remove the key."
             )
-        like = difflib.get_close_matches(key, known - set(keys), 1, LIKE)
+        like = difflib.get_close_matches(key.lower(), known - set(keys), 1, LIKE)
         if like and not any(word in like[0] for word in DISREGARDED):
             raise ClewError(
                 f"{path} has the key {shortened(key, 60)}, which {reader} does not read, and lacks "
@@ -168,6 +200,26 @@ def _rotation_keys() -> frozenset[str]:
     from transformers.modeling_rope_utils import RopeParameters
 
     return frozenset(RopeParameters.__annotations__) | {"type", "finetuned"}
+
+
+def _missing(part: Mapping[str, Any], owner: Any) -> Iterator[str]:
+    """Settings that the class has, the file lacks, and no weight's shape tells."""
+    aliases: dict[str, str] = getattr(type(owner), "attribute_map", {})
+    given = set(part) | {aliases.get(name, name) for name in part}
+    own = {field.name for field in fields(owner)}
+    yield from (name for name in DEFAULTS_MATTER if name in own and name not in given)
+    rotation = part.get("rope_parameters") or {}
+    if getattr(owner, "rope_parameters", None) and not given & {"rope_theta", "rotary_emb_base"}:
+        kinds = [each for each in rotation.values() if isinstance(each, dict)] or [rotation]
+        if not all("rope_theta" in each for each in kinds):
+            yield "rope_theta"
+
+
+def _check_least(keys: Mapping[str, Any], path: Path) -> None:
+    for name, least in AT_LEAST.items():
+        value = keys.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value >= least:
+            raise ClewError(f"{path} gives {name} as {value:g}, which no model has; correct it.")
 
 
 def _check_refused(part: Mapping[str, Any], path: Path) -> None:
