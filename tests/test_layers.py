@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "clew"
 
-GROUND = {"errors", "version", "feature", "files", "options", "progress", "sqlite", "utf8"}
+GROUND = {"errors", "version", "feature", "files", "options", "progress", "sqlite", "system_errors", "utf8"}
 """Modules that every room may use; they know only each other."""
 
 ALLOWED = {

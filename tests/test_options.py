@@ -180,3 +180,14 @@ def test_the_command_line_reads_them():
 def test_a_number_beyond_all_bounds_is_refused():
     with pytest.raises(ClewError, match="memory must be a whole number from"):
         check_options(Example(memory=10**400))
+
+
+def test_an_unknown_keyword_is_answered_with_the_nearest():
+    @takes_options_of(Base)
+    def work(settings: Base) -> None: ...
+
+    name = next(iter(options_of(Base)))
+    with pytest.raises(TypeError, match=rf"work\(\) has no parameter '{name}s'\. Did you mean {name}\?"):
+        work(**{f"{name}s": 1})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"work\(\) has no parameter 'xyzzy'\.$"):
+        work(xyzzy=1)  # type: ignore[call-arg]

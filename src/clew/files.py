@@ -93,6 +93,26 @@ def new_folder(target: Path, advice: str = "choose another place") -> Iterator[P
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def as_path(path: object) -> Path:
+    """The path of a file that a caller names, with `~` as the home; `ClewError` for what is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise ClewError(f"{path!r} is not the name of a file; pass a text or a Path.")
+    return Path(path).expanduser()
+
+
+def kind_of_file(path: Path) -> str:
+    """The kind of a file by its first bytes, such as `a graph`; "" for one that is none of these."""
+    if path.is_dir():
+        return "a folder"
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(b"SQLite format 3\0"):
+        return "an SQLite database"
+    if start[4:8] == bytes(4) and start[8:9] == b"{":  # safetensors: the header's length, then its JSON
+        return "a graph" if path.suffix.lower() == ".clew" else "a safetensors file"
+    return "a GGUF file" if start.startswith(b"GGUF") else ""
+
+
 def cannot_read(path: str | Path, error: Exception) -> ClewError:
     """A `ClewError` for a file that cannot be read, which says what to do."""
     if isinstance(error, FileNotFoundError):

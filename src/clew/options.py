@@ -17,8 +17,9 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import (
@@ -166,6 +167,7 @@ def takes_options_of(settings: Callable[Keywords, Settings]) -> TakesOptions[Key
 
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
+            _check_keywords(function.__qualname__, keywords, signature)
             given = signature.bind(*args, **keywords).arguments
             chosen = {name: given.pop(name) for name in options if name in given}
             return function(**given, **{last.name: settings(**chosen)})  # type: ignore[call-arg]
@@ -175,6 +177,20 @@ def takes_options_of(settings: Callable[Keywords, Settings]) -> TakesOptions[Key
         return call
 
     return decorate  # type: ignore[return-value]
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """` Did you mean NAME?` for the name that a mistyped text is most like, or nothing; ends a sentence."""
+    found = get_close_matches(text, list(names), n=1, cutoff=0.7)
+    return f" Did you mean {found[0]}?" if found else ""
+
+
+def _check_keywords(function: str, given: Iterable[str], signature: inspect.Signature) -> None:
+    """Raise `TypeError`, as Python does, for a keyword that a function lacks, and name the nearest one."""
+    for name in given:
+        if name not in signature.parameters:
+            known = [each for each in signature.parameters if each != "self"]
+            raise TypeError(f"{function}() has no parameter {name!r}.{nearest(name, known)}")
 
 
 def _annotation(option: Option) -> Any:

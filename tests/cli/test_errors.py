@@ -137,10 +137,30 @@ def test_a_place_that_cannot_be_written(
 
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
-        "There is no command 'tarce'; the commands are trace, intervene, dictionary, index, label, show, "
-        "annotate, validate, check, serve, models; see clew --help"
+        "There is no command 'tarce'. Did you mean trace? The commands are trace, intervene, dictionary, "
+        "index, label, show, annotate, validate, check, serve, models; see clew --help"
     )
+    assert refused(run("xyzzy")).startswith("There is no command 'xyzzy'; the commands are trace, ")
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["trce", "a"], "trace"),
+        (["index", "mrege"], "merge"),
+        (["dictionary", "inspct"], "inspect"),
+        (["trace", "a", "--modell", "x"], "--model"),
+        (["trace", "a", "--modell=x"], "--model"),
+        (["trace", "a", "--max-node", "3"], "--max-nodes"),
+        (["intervene", "a", "--abalte", "L1/1"], "--ablate"),
+        (["index", "make", "--data", "x", "--tokns", "5"], "--tokens"),
+        (["check", "--dictionry", "x"], "--dictionary"),
+        (["--verson"], "--version"),
+    ],
+)
+def test_a_typing_error_is_answered_with_the_nearest_name(run: Run, arguments: list[str], meant: str):
+    assert f". Did you mean {meant}? " in refused(run(*arguments))
 
 
 def test_slips_in_show(run: Run, tmp_path: Path):

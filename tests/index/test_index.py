@@ -166,7 +166,9 @@ def test_what_is_no_index_is_refused(tmp_path: Path, path: Path):
         == f"There is no index {missing}; make one with clew index --data TEXTS --out {missing}."
     )
     text.write_text("no database " * 100)
-    assert refusal(text) == f"{text} cannot be used as an index (file is not a database)."
+    assert refusal(text) == (
+        f"{text} is a file of another kind, not an index, which is an SQLite database; name another file."
+    )
     empty.touch()
     assert refusal(empty) == f"{empty} is empty, not an index; remove it, or name another file."
     sqlite3.connect(other).executescript("CREATE TABLE mine (a)").connection.close()

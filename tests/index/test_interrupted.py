@@ -145,8 +145,8 @@ def test_a_full_disk_leaves_a_valid_index(
     with pytest.raises(ClewError) as error:
         index(texts, path)
     assert str(error.value) == (
-        f"{path} cannot be written (database or disk is full). All counts up to the last checkpoint are "
-        "kept: free some space and add --resume."
+        f"The index {path} cannot be used: the disk is full; make room on it. All counts up to the last "
+        "checkpoint are kept: add --resume to go on."
     )
     with open_index(path) as unfinished:
         record = unfinished.feature(0, 3)

@@ -167,7 +167,7 @@ def test_a_damaged_index_is_told_and_harms_nothing(client, graph, indexes_folder
     place.write_bytes(b"no index at all" * 100)
     answer = client.get(f"/api/graphs/{graph}/index").json()
     assert answer["index"] is None
-    assert "cannot be used" in answer["problem"]
+    assert "not an index" in answer["problem"]
     assert client.get(f"/api/graphs/{graph}/summary").status_code == 200
     assert client.get(f"/api/graphs/{graph}/export", params={"format": "html"}).status_code == 200
 

@@ -14,6 +14,7 @@ from clew.server.events import Events
 from clew.server.job_queue import MOST_WAITING, STOPPED, Jobs
 from clew.server.schemas.jobs import InterveneRequest, InterventionOutcome, LoadRequest, PatchSource
 from clew.sqlite import connect, migrate
+from clew.system_errors import OUT_OF_MEMORY
 
 LOAD = LoadRequest(kind="load", model="any")
 RESULT = InterventionOutcome(results=[], text=None, python="")
@@ -105,7 +106,7 @@ def test_jobs_run_one_after_another_in_order(database, events):
     ("error", "told"),
     [
         (ClewError("There is no such model."), "There is no such model."),
-        (MemoryError(), "There was not enough memory; trace fewer features."),
+        (MemoryError(), OUT_OF_MEMORY),
         (ValueError("odd"), "Unexpected ValueError: odd; the terminal shows where."),
     ],
 )

@@ -11,6 +11,7 @@ from io import TextIOWrapper
 
 from clew.cli.parser import parse
 from clew.errors import ClewError
+from clew.system_errors import system_sentence
 
 PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?", "░": "-", "▓": "+"}
 """Replacements for characters that an encoding lacks; bars become number signs."""
@@ -48,6 +49,8 @@ def _explain(error: BaseException) -> tuple[int, str]:
             return 130, f"stopped; {str(error) or 'nothing was written'}."
         case ClewError():
             return 2, str(error)
+    if sentence := system_sentence(error):
+        return 2, sentence
     reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
     return 1, f"unexpected {reason}; run again with --debug to see where"
 

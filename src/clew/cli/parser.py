@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -27,6 +27,7 @@ from clew.cli.commands import (
     validate,
 )
 from clew.errors import ClewError
+from clew.options import nearest
 from clew.version import __version__
 
 
@@ -117,8 +118,13 @@ class Parser(argparse.ArgumentParser):
         see = " See" if message.endswith("?") else "; see"
         raise ClewError(f"{message.removeprefix('argument ')}{see} {self.prog} --help")
 
+    @property
+    def option_strings(self) -> list[str]:
+        """Every option as it is typed: `--model`."""
+        return [text for action in self._actions for text in action.option_strings]
 
-def build_parser() -> argparse.ArgumentParser:
+
+def build_parser() -> Parser:
     """The parser of all commands and options."""
     parser = Parser(
         prog="clew",
@@ -141,30 +147,37 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     arguments = _with_default_action(arguments)
     first, second = ([word for word in arguments if not word.startswith("-")] + ["", ""])[:2]
     if first and first not in COMMANDS:
-        raise ClewError(
-            f"There is no command {first!r}; the commands are {', '.join(COMMANDS)}; see clew --help"
-        )
+        commands = f"the commands are {', '.join(COMMANDS)}; see clew --help"
+        raise ClewError(_with_nearest(f"There is no command {first!r}", first, COMMANDS, commands))
     group = COMMANDS.get(first)
     if isinstance(group, CommandGroup) and second and second not in group.actions:
         actions = ", ".join(group.actions)
-        raise ClewError(
-            f"{first} has no action {second!r}; the actions are {actions}; see clew {first} --help"
-        )
+        rest = f"the actions are {actions}; see clew {first} --help"
+        raise ClewError(_with_nearest(f"{first} has no action {second!r}", second, group.actions, rest))
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         words = parsed.command, getattr(parsed, "action", None)
         command = "".join(f"{word} " for word in words if word)
         hint = "" if unknown[0].startswith("-") else " (a text with spaces needs quotes)"
-        raise ClewError(f"{command}does not know {unknown[0]!r}{hint}; see clew {command}--help")
+        known = getattr(parsed, "known_options", parser.option_strings)
+        option = unknown[0].partition("=")[0]
+        sentence = f"{command}does not know {unknown[0]!r}{hint}"
+        raise ClewError(_with_nearest(sentence, option, known, f"see clew {command}--help"))
     if parsed.command is None:
         parsed.run = lambda _: parser.print_help()
     return parsed
 
 
+def _with_nearest(sentence: str, text: str, names: Iterable[str], rest: str) -> str:
+    """`SENTENCE; REST`, with the name that a text was probably meant to be between the two."""
+    meant = nearest(text, names)
+    return f"{sentence}.{meant} {rest[0].upper()}{rest[1:]}" if meant else f"{sentence}; {rest}"
+
+
 def _add_command(commands: argparse._SubParsersAction, words: str, command: Command | CommandGroup) -> None:
     """The command `clew WORDS`, with its options or its actions."""
     summary = command.SUMMARY
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser: Parser = commands.add_parser(
         words.split()[-1],
         prog=f"clew {words}",
         help=summary,
@@ -182,7 +195,7 @@ def _add_command(commands: argparse._SubParsersAction, words: str, command: Comm
             _add_command(actions, f"{words} {name}", action)
     else:
         command.add_arguments(parser)
-        parser.set_defaults(run=command.run)
+        parser.set_defaults(run=command.run, known_options=parser.option_strings)
 
 
 def _with_default_action(arguments: list[str]) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from numbers import Integral
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
+from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size, Target
 from clew.graph.labels import label_of
@@ -144,12 +146,29 @@ class GraphArrays:
         """Neuronpedia's spelling: `{layer}_{feature}_{position}`, `E_{token}_{position}` for tokens."""
         return [self.node_id(node) for node in range(self.n_nodes)]
 
+    def check_node(self, node: object, kind: NodeKind | None = None) -> None:
+        """Raise `ClewError` for what is not the index of a node, or of a node of this kind.
+
+        Args:
+            node: Index of the node.
+            kind: The kind that it must have, if any.
+        """
+        if not isinstance(node, Integral) or not 0 <= int(node) < self.n_nodes:
+            raise ClewError(
+                f"Node {node!r} does not exist: the graph has nodes 0 to {self.n_nodes - 1}, as graph.nodes "
+                "numbers them."
+            )
+        if kind is not None and self.node_kind[int(node)] != kind:
+            other = NodeKind(self.node_kind[int(node)]).name.lower()
+            raise ClewError(f"Node {node} is of the kind {other}; name one of the kind {kind.name.lower()}.")
+
     def node_id(self, node: int) -> str:
         """The id of a node, as in `node_ids`.
 
         Args:
             node: Index of the node.
         """
+        self.check_node(node)
         kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
         feature, position = int(self.node_feature[node]), int(self.node_position[node])
         match kind:
@@ -169,6 +188,7 @@ class GraphArrays:
         Args:
             node: Index of the node.
         """
+        self.check_node(node)
         kind, layer = NodeKind(self.node_kind[node]), int(self.node_layer[node])
         position = int(self.node_position[node])
         match kind:
@@ -189,6 +209,7 @@ class GraphArrays:
         Args:
             node: Index of a target node.
         """
+        self.check_node(node, NodeKind.TARGET)
         return self.info.targets[node - self.n_nodes + len(self.info.targets)]
 
     def feature(self, node: int) -> Feature:
@@ -213,6 +234,7 @@ class GraphArrays:
         Args:
             node: Index of a feature node.
         """
+        self.check_node(node, NodeKind.FEATURE)
         return str(self.feature(node))
 
     def label(self, node: int, *, by_rule: bool = True) -> str | None:
@@ -226,6 +248,7 @@ class GraphArrays:
             The node's own label, else the label of its feature, else the index's label of that feature,
             else None.
         """
+        self.check_node(node)
         feature = self.feature(node) if self.node_kind[node] == NodeKind.FEATURE else None
         return label_of(self.node_id(node), feature, self.annotations, self.index_labels, by_rule=by_rule)
 
@@ -281,3 +304,9 @@ def quote(text: str) -> str:
     """A token in quotes, so that its spaces show; unprintable characters become escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in escaped) + '"'
+
+
+def check_is_graph(value: object) -> None:
+    """Raise `ClewError` for what is not a graph, such as the name of its file."""
+    if not isinstance(value, GraphArrays):
+        raise ClewError(f"A graph is what model.trace or clew.open gives, not {value!r}.")

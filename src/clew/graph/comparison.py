@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.arrays import GraphArrays, NodeKind
+from clew.graph.arrays import GraphArrays, NodeKind, check_is_graph
 from clew.graph.influence import output_shares
 from clew.graph.info_json import plain
 
@@ -121,6 +121,7 @@ class Comparison:
 
 def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> Comparison:
     """The comparison of two graphs, with the `edges` edges that changed most; see `matched_nodes`."""
+    check_is_graph(right)
     positions = aligned_positions(left.info.tokens, right.info.tokens)
     matched = matched_nodes(left, right, positions)
     left_of, right_of = np.array(matched, dtype=np.int64).reshape(-1, 2).T

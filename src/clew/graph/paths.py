@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,13 @@ def strongest_paths(
 ) -> list[SignedPath]:
     """The `count` paths with the largest share, strongest first; see `Graph.paths`."""
     target = _default_target(graph) if target is None else target
-    begins = graph.of_kind(NodeKind.TOKEN) if sources is None else np.asarray(sources, dtype=np.int64)
-    for node in (*begins.tolist(), target):
-        if not 0 <= node < graph.n_nodes:
-            raise ClewError(f"Node {node} does not exist: the graph has nodes 0 to {graph.n_nodes - 1}.")
+    given = graph.of_kind(NodeKind.TOKEN).tolist() if sources is None else sources
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ClewError(f"Sources are several nodes such as [0, 1], not {given!r}.")
+    begins = np.array([*given], dtype=object)
+    for node in (*begins, target):
+        graph.check_node(node)
+    begins = begins.astype(np.int64)
     reach = _best_share_from(graph, begins)
     return list(_descend(graph, reach, begins, target, count))
 

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
-from clew.files import cannot_read
+from clew.files import as_path, cannot_read
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, OutputTokens
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
@@ -33,7 +33,7 @@ def open_graph(path: str | Path) -> Graph:
     Raises:
         ClewError: The file does not exist, is not a graph, is of a newer version, or is damaged.
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     if path.is_dir():
         raise ClewError(f"{path} is a folder; name a graph file (.clew or .json) in it.")
     try:
@@ -44,6 +44,11 @@ def open_graph(path: str | Path) -> Graph:
             return _open_clew(path)
         if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return _open_json(path)
+        if start.startswith(b"SQLite format 3\0"):
+            raise ClewError(
+                f"{path} is an SQLite database, not a graph; if it is an index, clew index show {path} "
+                "L12/403 (clew.open_index in Python) reads it."
+            )
     except OSError as error:
         raise cannot_read(path, error) from error
     raise ClewError(

@@ -13,7 +13,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from clew.errors import ClewError
-from clew.files import write_file
+from clew.files import as_path, write_file
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, GraphArrays
 from clew.graph.consistency import check_consistency
 from clew.graph.info_json import annotations_to_json, info_to_json
@@ -32,7 +32,7 @@ OPTIONAL_ARRAY_TYPES: dict[str, str] = {
 
 def save(graph: GraphArrays, path: str | Path) -> Path:
     """Write a graph to a file; see `Graph.save`. Raises `ClewError` for a graph that is not consistent."""
-    path = Path(path).expanduser()
+    path = as_path(path)
     check_consistency(graph)
     as_json = path.suffix.lower() == ".json"
     return write_file(path, _strict_json(to_neuronpedia(graph)) if as_json else _clew_bytes(graph))

@@ -10,6 +10,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.feature import FeatureAt
+from clew.graph.arrays import check_is_graph
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording, record
@@ -20,8 +21,7 @@ LARGEST_DIFFERENCE = 0.2
 
 def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
     """Raise `ClewError` for a graph whose layers, tokens or features do not exist here."""
-    if not isinstance(graph, Graph):
-        raise ClewError(f"A graph is what model.trace or clew.open gives, not {graph!r}.")
+    check_is_graph(graph)
     vocabulary = len(model.unembedding_weight)
     if len(graph.of_kind(NodeKind.TARGET)) and graph.n_layers != model.n_layers:
         raise ClewError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def resolve(reference: str | Path, *, on_note: OnNote | None = None) -> ModelFil
         ClewError: The reference leads to no model; the message is one sentence.
     """
     note = on_note or ignore_note
+    if not isinstance(reference, str | os.PathLike):
+        raise ClewError(f"{reference!r} is not a model; pass {ACCEPTED}.")
     if isinstance(reference, str):
         reference = reference.strip()
         if named := NAMED_MODELS.get(reference.lower()):

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.server.errors import RequestError
 from clew.sqlite import connect, migrate, transaction, version_of
+from clew.system_errors import database_sentence
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -80,11 +82,15 @@ MIGRATIONS: tuple[str, ...] = (
 """Each leads from the version that is its place in the list to the next; none is ever changed again."""
 
 
+FAULTS_OF_CLEW = sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.InterfaceError
+"""Errors that no state of a disk explains."""
+
+
 class Database:
     """One connection behind a lock; raises `ClewError` for a damaged database, and that of a newer clew."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
+        self._lock, self._path = threading.RLock(), path
         try:
             self._connection = connect(path, "rwc")
             self._connection.row_factory = sqlite3.Row
@@ -95,10 +101,7 @@ class Database:
             if version <= len(MIGRATIONS):
                 migrate(self._connection, MIGRATIONS)
         except sqlite3.Error as error:
-            raise ClewError(
-                f"The library's database {path} cannot be used ({error}). Move it away; clew then takes in "
-                "the graphs beside it anew."
-            ) from error
+            raise self._refusal(error) from error
         if version > len(MIGRATIONS):
             self._connection.close()
             raise ClewError(
@@ -109,14 +112,33 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        """The connection for this thread alone; raises `RequestError` where the file cannot be read."""
+        with self._lock, self._errors_as_sentences():
             yield self._connection
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it happens, or nothing; afterwards it is on the disk."""
-        with self._lock, transaction(self._connection) as connection:
+        """One transaction: all of it happens, or nothing; afterwards it is on the disk.
+
+        Raises `RequestError` where the file cannot be written.
+        """
+        with self._lock, self._errors_as_sentences(), transaction(self._connection) as connection:
             yield connection
+
+    @contextmanager
+    def _errors_as_sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if isinstance(error, FAULTS_OF_CLEW):
+                raise
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: sqlite3.Error) -> RequestError:
+        """A sentence about the folder; where the database is damaged, with the way to start anew."""
+        anew = f"move {self._path.name} away; clew then takes in the graphs beside it anew"
+        sentence = database_sentence(f"The library's database {self._path}", error, anew)
+        return RequestError(503, sentence)
 
     def close(self) -> None:
         with self._lock:

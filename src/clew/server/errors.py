@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from clew.errors import ClewError
+from clew.system_errors import system_sentence
 
 SENTENCES = {
     "unexpected_keyword_argument": "there is no such field",
@@ -38,11 +40,15 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ClewError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _without_route)
+    app.add_exception_handler(OSError, _of_the_machine)
+    app.add_exception_handler(sqlite3.Error, _of_the_machine)
+    app.add_exception_handler(MemoryError, _of_the_machine)
     app.add_exception_handler(Exception, _unexpected)
 
 
 def _problem(status: int, sentence: str, headers: Any = None) -> JSONResponse:
-    return JSONResponse({"detail": sentence}, status, headers)
+    # A file's name may hold bytes that are no text.
+    return JSONResponse({"detail": sentence.encode(errors="backslashreplace").decode()}, status, headers)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -64,6 +70,14 @@ async def _without_route(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     sentence = SENTENCES.get(error.status_code, f"{error.detail}")
     return _problem(error.status_code, sentence, error.headers)
+
+
+async def _of_the_machine(request: Request, error: Exception) -> JSONResponse:
+    """An error that the disk or the memory is at fault for; what is not one is clew's."""
+    sentence = system_sentence(error)
+    if sentence is None:
+        raise error
+    return _problem(503, sentence)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -20,6 +20,7 @@ from clew.server.database import Database, now
 from clew.server.errors import RequestError
 from clew.server.events import Events
 from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest, JobResult, TracedGraph
+from clew.system_errors import system_sentence
 
 ACTIVE = "waiting", "running"
 MOST_WAITING = 100
@@ -169,9 +170,9 @@ class Jobs:
             return {"state": "cancelled"}
         except ClewError as error:
             return {"state": "failed", "error": str(error)}
-        except MemoryError:
-            return {"state": "failed", "error": "There was not enough memory; trace fewer features."}
         except Exception as error:
+            if sentence := system_sentence(error):
+                return {"state": "failed", "error": sentence}
             log.exception("A job failed")
             reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
             return {"state": "failed", "error": f"Unexpected {reason}; the terminal shows where."}

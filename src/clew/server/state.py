@@ -58,6 +58,7 @@ ALWAYS: Responses = {
     421: {"model": Problem, "description": "The Host header names another server."},
     422: {"model": Problem, "description": "A value of the request cannot be used."},
     500: {"model": Problem, "description": "A fault of clew."},
+    503: {"model": Problem, "description": "The library's folder, the disk or the memory cannot be used."},
 }
 """Answers that any request may get."""
 NOT_FOUND: Responses = {404: {"model": Problem, "description": "The library has no such thing."}}

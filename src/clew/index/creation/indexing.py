@@ -31,6 +31,7 @@ from clew.index.storage.texts import drop_unused_windows, token_ids_used, write_
 from clew.model.language_model import LanguageModel
 from clew.progress import OnProgress, ignore_progress
 from clew.sqlite import transaction
+from clew.system_errors import database_sentence
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 SHARE_OF_CHECKPOINTS = 0.02
@@ -100,9 +101,9 @@ def index_texts(
             return state.metadata
         return _finish(connection, model, dictionary, state.metadata, on_progress, should_stop)
     except sqlite3.Error as error:
+        sentence = database_sentence(f"The index {out}", error)
         raise ClewError(
-            f"{out} cannot be written ({error}). All counts up to the last checkpoint are kept: free some "
-            "space and add --resume."
+            f"{sentence} All counts up to the last checkpoint are kept: add --resume to go on."
         ) from error
     finally:
         connection.close()

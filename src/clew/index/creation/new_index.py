@@ -20,6 +20,7 @@ from clew.index.storage.schema import connect
 from clew.model.language_model import LanguageModel
 from clew.progress import OnProgress, ignore_progress
 from clew.sqlite import transaction
+from clew.system_errors import database_reason
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def replace_index(old: Path, new: Path) -> int:
                 build_label_search(connection)
         new.replace(old)
     except (OSError, sqlite3.Error) as error:
-        raise ClewError(f"{old} cannot be replaced ({error}); the new index is {new}.") from error
+        reason = database_reason(error)[0] if isinstance(error, sqlite3.Error) else error.strerror
+        raise ClewError(f"{old} cannot be replaced ({reason}); the new index is {new}.") from error
     return len(rows)
 
 

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.files import as_path
 from clew.index.storage.labels import (
     Label,
     check_label,
@@ -34,6 +35,7 @@ from clew.index.storage.schema import connect
 from clew.index.storage.search import SearchHit, search
 from clew.index.storage.texts import IDS_AT_ONCE, TokenTexts, draw_windows
 from clew.sqlite import transaction
+from clew.system_errors import database_sentence
 
 FeatureLike: TypeAlias = Feature | str | tuple[int, int]
 """A feature, or its layer and index."""
@@ -52,7 +54,7 @@ def open_index(path: str | Path, *, writable: bool = False) -> Index:
     Raises:
         ClewError: There is no such file, or this clew cannot read it.
     """
-    file = Path(path).expanduser()
+    file = as_path(path)
     connection = connect(file, writable=writable)
     try:
         return Index(file, connection, read_metadata(connection, file), writable=writable)
@@ -97,7 +99,9 @@ class Index:
         with self._lock:
             try:
                 yield self._connection
-            except (sqlite3.Error, ValueError, LookupError) as error:
+            except sqlite3.Error as error:
+                raise ClewError(database_sentence(f"The index {self.path}", error)) from error
+            except (ValueError, LookupError) as error:
                 raise ClewError(
                     f"{self.path} cannot be read or is damaged ({error}); copy it again, or make a new one."
                 ) from error
@@ -261,7 +265,7 @@ class Index:
                     for feature, number in ids.items():
                         update_label_search(connection, number, now[feature].text if feature in now else "")
             except sqlite3.Error as error:
-                raise ClewError(f"The label cannot be saved in {self.path} ({error}).") from error
+                raise ClewError(database_sentence(f"The index {self.path}", error)) from error
         return now
 
     def _existing_id(self, feature: Feature) -> int:

@@ -8,9 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.files import check_writable, replacing
+from clew.files import cannot_read, check_writable, kind_of_file, replacing
 from clew.sqlite import connect as connect_database
 from clew.sqlite import migrate, version_of
+from clew.system_errors import database_sentence
 
 APPLICATION = 0x636C6577
 """`PRAGMA application_id`: the letters "clew", which no other SQLite file has."""
@@ -84,8 +85,8 @@ def connect(path: Path, *, writable: bool = False, create: bool = False) -> sqli
 
     Raises `ClewError` where the file does not exist, is no index, or was written by a newer clew.
     """
-    if not create and not path.is_file():
-        raise ClewError(f"There is no index {path}; make one with clew index --data TEXTS --out {path}.")
+    if not create:
+        _check_kind(path)
     try:
         connection = connect_database(path, "rwc" if create else "rw" if writable else "ro")
         try:
@@ -94,7 +95,7 @@ def connect(path: Path, *, writable: bool = False, create: bool = False) -> sqli
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise ClewError(f"{path} cannot be used as an index ({error}).") from error
+        raise ClewError(database_sentence(f"The index {path}", error)) from error
     return connection
 
 
@@ -111,7 +112,29 @@ def new_database(out: Path) -> Iterator[sqlite3.Connection]:
         with replacing(out) as partial, closing(connect(partial, create=True)) as connection:
             yield connection
     except sqlite3.Error as error:
-        raise ClewError(f"{out} cannot be written ({error}); make room, or choose another place.") from error
+        raise ClewError(database_sentence(f"The index {out}", error)) from error
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `ClewError` for a path that leads to no database, which says what it is instead."""
+    try:
+        kind = kind_of_file(path)
+    except FileNotFoundError:
+        raise ClewError(
+            f"There is no index {path}; make one with clew index --data TEXTS --out {path}."
+        ) from None
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if kind == "a folder":
+        raise ClewError(f"{path} is a folder, not an index; name a file in it.")
+    if kind == "a graph":
+        raise ClewError(
+            f"{path} is a graph, not an index. clew show {path} (clew.open in Python) reads it; an index is "
+            "made with clew index --data TEXTS."
+        )
+    if kind != "an SQLite database" and path.stat().st_size:
+        what = kind or "a file of another kind"
+        raise ClewError(f"{path} is {what}, not an index, which is an SQLite database; name another file.")
 
 
 def _check(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
