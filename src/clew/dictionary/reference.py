@@ -96,7 +96,7 @@ def load_transcoders(
                 f"{reference} itself sets the number of active features (layer {layer} has the activation "
                 f"{part.activation.name}); leave out {option_name('k')}."
             )
-    return replace(transcoders, remarks=(*remarks, *_oddities(transcoders)))
+    return replace(transcoders, remarks=(*dict.fromkeys(remarks), *_oddities(transcoders)))
 
 
 def _oddities(transcoders: TranscoderSet) -> Iterator[str]:

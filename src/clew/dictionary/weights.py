@@ -71,6 +71,8 @@ class StoredWeights:
     dtype: torch.dtype
     transposed: bool = False
     """True if the file holds the matrix column by column; `shape` is that of the result of `read`."""
+    stamp: tuple[int, int] | None = None
+    """The file's size and time stamp when its header was read; None to read it whatever it has become."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
@@ -106,11 +108,20 @@ class StoredWeights:
 
     def _opened(self) -> BufferedReader:
         try:
-            return self.path.open("rb")
+            file = self.path.open("rb")
+            if self.stamp is not None and file_stamp(os.fstat(file.fileno())) != self.stamp:
+                file.close()
+                raise ClewError(f"{self.path} changed while clew read from it; load it again.")
+            return file
         except OSError as error:
             raise ClewError(
                 f"{self.path} cannot be read any more: {error.strerror}; put the file back."
             ) from error
+
+
+def file_stamp(status: os.stat_result) -> tuple[int, int]:
+    """What changes with a file's content."""
+    return status.st_size, status.st_mtime_ns
 
 
 def transpose(weights: Weights) -> Weights:

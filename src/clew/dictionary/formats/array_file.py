@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
+from clew.dictionary.weights import HeldWeights, StoredWeights, Weights, file_stamp
 from clew.errors import ClewError
 from clew.files import cannot_read, write_file
 from clew.model.cache import checked_folder
@@ -83,6 +83,8 @@ class ArrayFile:
 
     path: Path
     entries: Mapping[str, ArrayEntry]
+    stamp: tuple[int, int] | None = None
+    """The file's size and time stamp before its header was read."""
 
     def __contains__(self, name: str) -> bool:
         return name in self.entries
@@ -147,7 +149,8 @@ class ArrayFile:
     def _weights(self, entry: ArrayEntry) -> Weights:
         dtype = FLOATS[entry.kind]
         if not entry.member:
-            return StoredWeights(self.path, entry.offset, entry.shape, dtype, entry.columns_first)
+            place = self.path, entry.offset, entry.shape, dtype, entry.columns_first
+            return StoredWeights(*place, stamp=self.stamp)
         with (
             _damage_as_error(self.path),
             zipfile.ZipFile(self.path) as archive,
@@ -163,7 +166,9 @@ def open_arrays(path: Path) -> ArrayFile:
     Raises `ClewError` for a file that is cut short, of another kind, or cannot be read.
     """
     with _damage_as_error(path):
-        return ArrayFile(path, _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path))
+        stamp = file_stamp(path.stat())
+        entries = _npz_entries(path) if path.suffix == ".npz" else _safetensors_entries(path)
+        return ArrayFile(path, entries, stamp)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from clew.dictionary.activation import Activation, ReLU, TopK
+from clew.dictionary.activation import Activation, JumpReLU, ReLU, TopK
 from clew.dictionary.formats.array_file import ArrayFile
 from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
@@ -51,6 +51,7 @@ def configured_set(
     files: TranscoderFiles, layers: Mapping[int, LayerTranscoder], format: str
 ) -> TranscoderSet:
     """A set whose points and facts config.yaml states."""
+    _refuse_lacking_arrays(files, layers)
     config = files.config
     return TranscoderSet(
         layers,
@@ -62,6 +63,19 @@ def configured_set(
         trained_with_bos=config.trained_with_bos if config else None,
         hooks=(config.read_hook, config.write_hook) if config else (),
     )
+
+
+def _refuse_lacking_arrays(files: TranscoderFiles, layers: Mapping[int, LayerTranscoder]) -> None:
+    """Raise `ClewError` for layers without thresholds or a skip connection among layers that have them."""
+    for array, having in (
+        ("thresholds", {layer for layer, part in layers.items() if isinstance(part.activation, JumpReLU)}),
+        ("a skip connection", {layer for layer, part in layers.items() if part.skip}),
+    ):
+        if having and (lacking := sorted(set(layers) - having)):
+            raise ClewError(
+                f"{files.name} holds {array} for layer {min(having)}, but not for layer {lacking[0]}; fetch "
+                "the set again."
+            )
 
 
 def stated_activation(

@@ -8,6 +8,7 @@ format lacks go into keys of config.yaml that begin with `clew_`; other tools ig
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +107,16 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
 
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
-    n_layers = len(transcoder_set.layers)
+    n_layers, with_skip = (
+        len(transcoder_set.layers),
+        any(part.skip for part in transcoder_set.layers.values()),
+    )
     with_threshold = any(
         isinstance(layer.activation, JumpReLU | BatchTopK) for layer in transcoder_set.layers.values()
     )
     for number, layer in transcoder_set.layers.items():
+        if with_skip and layer.skip is None:
+            layer = replace(layer, skip=HeldWeights(torch.zeros(layer.d_model, layer.d_model)))
         if not transcoder_set.crosses_layers:
             threshold = "activation_function.threshold"
             arrays = _layer_arrays(layer, threshold, layer.skip, with_threshold)

@@ -118,9 +118,13 @@ def read_saelens_settings(settings: FileSettings) -> FileSettings:
     harmless, and a value that cannot be represented exactly.
     """
     merged = _with_metadata(settings)
-    _refuse_other_architectures(merged)
+    if merged.get("architecture") is not None:
+        _refuse_other_architectures(merged)
     _refuse_input_norms(settings)
     settings.check(KEYS)
+    merged.require(
+        "architecture", f"write which transcoder it is ({', '.join(ARCHITECTURES)}), or name another"
+    )
     return merged
 
 
@@ -139,7 +143,7 @@ def _with_metadata(settings: FileSettings) -> FileSettings:
 
 
 def _refuse_other_architectures(settings: FileSettings) -> None:
-    name = settings.get("architecture", "standard")
+    name = settings.get("architecture")
     transcoders = ", ".join(ARCHITECTURES)
     if name not in (*ARCHITECTURES, *AUTOENCODERS):
         raise ClewError(

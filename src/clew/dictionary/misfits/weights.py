@@ -136,18 +136,23 @@ def activations(misfit: Misfit) -> Iterator[Cause]:
                     fvu,
                 )
     if kinds == {JumpReLU}:
+        if any(_has_negative_threshold(part) for part in own.layers.values()):
+            fvu = misfit.changed(_with_exponentials).fvu
+            yield Cause(
+                "most likely its thresholds are stored as logarithms: with their exponentials its FVU would "
+                f"be {fvu:.3g}; save the exponentials.",
+                fvu,
+            )
         relu = misfit.with_layers(lambda part: replace(part, activation=ReLU()))
         fvu = misfit.quality_of(relu).fvu
         yield Cause(
             f"most likely its thresholds are wrong: without them its FVU would be {fvu:.3g}; fetch it again.",
             fvu,
         )
-        fvu = misfit.changed(_with_exponentials).fvu
-        yield Cause(
-            f"most likely its thresholds are stored as logarithms: with their exponentials its FVU would be "
-            f"{fvu:.3g}; save the exponentials.",
-            fvu,
-        )
+
+
+def _has_negative_threshold(part: LayerTranscoder) -> bool:
+    return isinstance(part.activation, JumpReLU) and bool((part.activation.threshold.read() < 0).any())
 
 
 def _with_exponentials(part: LayerTranscoder) -> LayerTranscoder:
