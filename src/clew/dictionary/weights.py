@@ -120,7 +120,7 @@ class StoredWeights:
 
 
 def file_stamp(status: os.stat_result) -> tuple[int, int]:
-    """What changes with a file's content."""
+    """Facts about a file that change with its content."""
     return status.st_size, status.st_mtime_ns
 
 

@@ -90,7 +90,7 @@ def test_the_reason_of_a_refusal_of_sparsify(tmp_path: Path, settings: Any, run:
     assert message in refusal(load_transcoders, tmp_path)
 
 
-def write_saelens(folder: Path, layer: Arrays, extra: dict[str, torch.Tensor] | None = None, **settings: Any):
+def write_saelens(folder: Path, layer: Arrays, extra: Any = None, **settings: Any) -> Path:
     published.write_saelens_layer(folder, layer, 0, **settings)
     path = folder / "sae_weights.safetensors"
     published.save(path, load_file(path) | (extra or {}))
@@ -190,7 +190,10 @@ HOOKS = {
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_hugging_face_module_decides_the_read_point(tmp_path: Path, hook: str, nested: bool) -> None:
     (layer,) = random_layers(1)
-    names = {"hook_name": "blocks.0.ln2.hook_normalized", "hook_name_out": "blocks.0.hook_mlp_out"}
+    names: dict[str, Any] = {
+        "hook_name": "blocks.0.ln2.hook_normalized",
+        "hook_name_out": "blocks.0.hook_mlp_out",
+    }
     names["hf_hook_name"] = hook
     folder = write_saelens(tmp_path, layer, **({"metadata": names} if nested else {**names, "metadata": {}}))
     assert load_transcoders(folder).read_point is HOOKS[hook]
@@ -222,7 +225,7 @@ def test_the_norm_behind_attention_is_no_read_point(tmp_path: Path) -> None:
     }
     model = tiny_model("Gemma2ForCausalLM")
     layer = random_layers(1, d_model=model.d_model)[0]
-    sizes = {"d_in": model.d_model, "d_out": model.d_model}
+    sizes: dict[str, Any] = {"d_in": model.d_model, "d_out": model.d_model}
     folder = write_saelens(tmp_path, layer, metadata=names, **sizes)
     with pytest.raises(ClewError, match="is the norm behind attention and not the one before the MLP"):
         bind(model, load_transcoders(folder), "set")

@@ -237,7 +237,7 @@ def test_published_settings_of_sparsify(tmp_path: Path, version: str) -> None:
         "model": "org/m",
         "lr": None,
     }
-    (folder / "config.json").write_text(json.dumps(run | {"layer_stride": 1, "ctx_len": 2048, "signum": 1}))
+    (folder / "config.json").write_text(json.dumps(run | {"signum": 1}))
     assert "says signum: 1, but clew does not know this key" in refusal(load_transcoders, folder)
     (folder / "config.json").write_text(json.dumps(run))
     assert load_transcoders(folder).trained_on == "org/m"
@@ -257,13 +257,12 @@ def test_published_settings_of_saelens(tmp_path: Path, nested: bool) -> None:
         "activation_fn_str": "relu", "activation_fn_kwargs": {}, "finetuning_scaling_factor": False,
         "dataset_trust_remote_code": True, "use_error_term": False, "metadata": model if nested else {},
     }  # fmt: skip
-    folder = published.write_saelens_layer(
-        tmp_path, random_layers(1)[0], 4, **(settings if nested else settings | model)
-    )
+    stated: dict[str, Any] = settings if nested else settings | model
+    folder = published.write_saelens_layer(tmp_path, random_layers(1)[0], 4, **stated)
     loaded = load_transcoders(folder)
     assert (loaded.trained_on, loaded.trained_with_bos) == ("gpt2-small", True)
     folded = {"model_from_pretrained_kwargs": {"fold_ln": True}}
-    changed = settings | ({"metadata": model | folded} if nested else model | folded)
+    changed: dict[str, Any] = settings | ({"metadata": model | folded} if nested else model | folded)
     published.write_saelens_layer(tmp_path, random_layers(1)[0], 4, **changed)
     assert "model_from_pretrained_kwargs.fold_ln: True" in refusal(load_transcoders, folder)
 

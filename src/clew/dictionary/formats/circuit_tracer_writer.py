@@ -107,10 +107,8 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
 
 
 def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
-    n_layers, with_skip = (
-        len(transcoder_set.layers),
-        any(part.skip for part in transcoder_set.layers.values()),
-    )
+    n_layers = len(transcoder_set.layers)
+    with_skip = any(layer.skip for layer in transcoder_set.layers.values())
     with_threshold = any(
         isinstance(layer.activation, JumpReLU | BatchTopK) for layer in transcoder_set.layers.values()
     )
