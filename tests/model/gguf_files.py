@@ -99,7 +99,7 @@ def random_network(architecture: str, rope: Mapping[str, Any] | None = None, **s
 def as_gguf(network: Any) -> TinyGguf:
     """The file that llama.cpp's converter makes of a network."""
     kind = KINDS[type(network).__name__]
-    file = TinyGguf(kind, {**_settings(network.config, kind), **tokenizer_entries()})
+    file = TinyGguf(kind, {**_settings(network.config, kind), **tokenizer_entries(kind)})
     key = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == kind)
     names = gguf.get_tensor_name_map(key, network.config.num_hidden_layers)
     for name, values in network.state_dict().items():
@@ -187,10 +187,15 @@ def llama3_divisors(rope: Mapping[str, Any], width: int) -> np.ndarray:
     return np.array(divisors)
 
 
-def tokenizer_entries() -> dict[str, Any]:
+SPLITTINGS = {"starcoder2": "starcoder", "qwen2": "qwen2", "qwen3": "qwen2", "qwen3moe": "qwen2"}
+"""Ways to split text by architecture; GPT-2's for the others."""
+
+
+def tokenizer_entries(kind: str) -> dict[str, Any]:
+    """A byte-level tokenizer of `WORDS`."""
     return {
         "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "gpt-2",
+        "tokenizer.ggml.pre": SPLITTINGS.get(kind, "gpt-2"),
         "tokenizer.ggml.tokens": WORDS,
         "tokenizer.ggml.token_type": [3, 3] + [1] * (VOCABULARY - 2),
         "tokenizer.ggml.merges": ["Ġ Ġ"],

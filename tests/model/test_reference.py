@@ -428,6 +428,26 @@ def test_ready_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_fol
     assert other.description == "converted from weights.gguf"
 
 
+def test_a_conversion_of_an_older_version_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = fake_conversion(monkeypatch)
+    weights = tmp_path / "weights.gguf"
+    weights.write_text("GGUF")
+    monkeypatch.setattr(reference, "wheel_parts", lambda _: (weights,))
+    with monkeypatch.context() as older:
+        older.setattr("clew.model.cache.CONVERSION_VERSION", 1)
+        old = [resolve(named).folder for named in ("smollm2", weights)]
+    new = [resolve(named).folder for named in ("smollm2", weights)]
+    assert len(calls) == 4
+    assert not set(old) & set(new)
+    assert {model.folder for model in ready_models() if model.outdated} == set(old)
+    assert not any(model.ready for model in ready_models() if model.folder in old)
+    assert "Another version of clew converted" in refusal(old[0])
+    monkeypatch.setattr(reference, "wheel_parts", lambda _: ())
+    assert resolve("smollm2").folder == new[0]
+
+
 def test_ready_models_are_listed_without_torch() -> None:
     check = (
         "import sys; from clew.model.ready_models import ready_models; ready_models(); "

@@ -31,6 +31,11 @@ class Conversion:
     version: int
     folder: Path
 
+    @property
+    def current(self) -> bool:
+        """False for what another version of clew converted, which is used nowhere."""
+        return self.version == CONVERSION_VERSION
+
 
 def models_folder() -> Path:
     """The folder of all converted models, which may not exist yet; CLEW_CACHE moves its parent."""
@@ -63,6 +68,12 @@ def conversions() -> list[Conversion]:
         if (match := re.fullmatch(r"([^.].*)-(\d+)-[0-9a-f]{12}", path.name)) and is_complete(path)
     ]
     return sorted(complete, key=lambda conversion: conversion.folder.stat().st_mtime, reverse=True)
+
+
+def conversion_at(folder: Path) -> Conversion | None:
+    """The conversion in the cache at a path, if it is one."""
+    path = folder.resolve()
+    return next((each for each in conversions() if each.folder.resolve() == path), None)
 
 
 def is_complete(folder: Path) -> bool:

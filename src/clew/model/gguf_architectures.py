@@ -12,6 +12,8 @@ from typing import Any
 from clew.model.gguf_header import GgufError, GgufHeader
 from clew.model.gguf_metadata import Metadata
 
+CLOSE = 1e-6
+"""The largest relative difference at which a number in single precision stands for another."""
 Settings = dict[str, Any]
 """Fields of a configuration of transformers."""
 
@@ -89,6 +91,7 @@ def _llama(metadata: Metadata, header: GgufHeader, settings: Settings) -> Settin
     """Llama, or a model that llama.cpp calls so: Mistral has a window, Mixtral experts."""
     window = metadata.whole("attention.sliding_window", 0, least=0)
     if metadata.whole("expert_count", 0, least=0):
+        _check_experts(metadata)
         settings = {**settings, "model_type": "mixtral", "num_local_experts": metadata.whole("expert_count")}
         return {
             **settings,
@@ -101,7 +104,13 @@ def _llama(metadata: Metadata, header: GgufHeader, settings: Settings) -> Settin
     return {**settings, "attention_bias": attention_bias, "mlp_bias": mlp_bias}
 
 
+def _check_experts(metadata: Metadata) -> None:
+    if metadata.whole("expert_used_count") > metadata.whole("expert_count"):
+        raise metadata.refusal("expert_used_count", "among the numbers up to that of its experts")
+
+
 def _qwen3_moe(metadata: Metadata, header: GgufHeader, settings: Settings) -> Settings:
+    _check_experts(metadata)
     return {
         **settings,
         "mlp_only_layers": [],
@@ -168,7 +177,10 @@ def _windows(metadata: Metadata, settings: Settings, period: int) -> Settings:
 def _query_scale(metadata: Metadata, settings: Settings, largest: int) -> Settings:
     """Scores are divided by the root of this: the head's width, or another in the largest model."""
     if scale := metadata.number("attention.scale", 0.0):
-        return {"query_pre_attn_scalar": scale**-2}
+        scalar = round(scale**-2)
+        if scale < 0 or scalar < 1 or abs(scale * scalar**0.5 - 1) > CLOSE:
+            raise metadata.refusal("attention.scale", "one over the root of a whole number")
+        return {"query_pre_attn_scalar": scalar}
     if settings["num_hidden_layers"] == largest:  # the 27B model, as llama.cpp knows it
         return {"query_pre_attn_scalar": settings["hidden_size"] // settings["num_attention_heads"]}
     return {"query_pre_attn_scalar": settings["head_dim"]}

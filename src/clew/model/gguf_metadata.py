@@ -19,8 +19,11 @@ HARMLESS_GENERAL = (
 )
 """Numbers under `general.` that describe the file or advise a sampler; texts there only describe."""
 
-HARMLESS_NAMESPACES = ("quantize.", "mradermacher.")
-"""Beginnings of keys that say how a file was quantised."""
+HARMLESS_NAMESPACES = ("quantize.", "mradermacher.", "tokenizer.chat_template.", "tokenizer.chat_templates")
+"""Beginnings of keys that say how a file was quantised, or hold chat templates beside the default one."""
+
+PER_LAYER = ("attention.head_count", "attention.head_count_kv", "feed_forward_length", "expert_used_count")
+"""Keys that may list a number for each layer; transformers has one for all of them."""
 
 HARMLESS = (
     "attention.layer_norm_epsilon",
@@ -49,7 +52,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "expert_group_used_count": (0, 1),
     "expert_shared_count": (0,),
     "expert_used_count": (0,),
-    "expert_weights_norm": (),
     "expert_weights_scale": (0.0, 1.0),
     "final_logit_softcapping": (0.0,),
     "leading_dense_block_count": (0,),
@@ -84,16 +86,13 @@ class Metadata:
         known = key.startswith(("general.", "tokenizer.", "split."))
         return key if known else f"{self.architecture}.{key}"
 
-    def has(self, key: str) -> bool:
-        return self.full(key) in self.entries
-
     def whole(self, key: str, default: T = REQUIRED, *, least: int = 1) -> int | T:
-        """A whole number; one value per layer counts as one if all are the same."""
+        """A whole number; for keys of `PER_LAYER`, also one number that is listed for each layer."""
         value = self._value(key, default)
         if value is default:
             return default
-        if isinstance(value, list) and value and all(each == value[0] for each in value):
-            value = value[0]
+        if isinstance(value, list) and key in PER_LAYER and len(value) == self.whole("block_count"):
+            value = value[0] if all(each == value[0] for each in value) else value
         if type(value) is not int or not least <= value < 2**31:
             raise self.refusal(key, f"a whole number from {least} on")
         return value
@@ -103,9 +102,9 @@ class Metadata:
         value = self._value(key, default)
         if value is default:
             return default
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise self.refusal(key, "a finite number")
-        return float(value)
+        if type(value) is not float or not math.isfinite(value):
+            raise self.refusal(key, "a finite number with a fraction, as llama.cpp has it")
+        return value
 
     def positive(self, key: str, default: T = REQUIRED) -> float | T:
         """A finite number above zero."""
@@ -162,7 +161,7 @@ class Metadata:
         if name in HARMLESS:
             return True
         neutral = NEUTRAL.get(name, ())
-        return any(type(value) in (type(each), int) and value == each for each in neutral)
+        return any(type(value) is type(each) and value == each for each in neutral)
 
 
 def _is_text(value: Any) -> bool:

@@ -92,7 +92,7 @@ def _heads(metadata: Metadata, row: GgufArchitecture, rope_tensors: Mapping[str,
             raise metadata.refusal("attention.head_count_kv", f"{n_heads}, the number of its heads")
         return settings
     settings["num_key_value_heads"] = n_values
-    turning = metadata.whole("rope.dimension_count", width)
+    turning = metadata.whole("rope.dimension_count", *(() if row.partial_rotation else (width,)))
     if turning != width and not (row.partial_rotation and turning < width and turning % 2 == 0):
         raise metadata.refusal("rope.dimension_count", f"{width}, the width of its heads")
     rotation = rope_parameters(metadata, rope_tensors, turning, metadata.whole("context_length"))

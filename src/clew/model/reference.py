@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.files import cannot_read
-from clew.model.cache import CONVERSION_VERSION, conversions
+from clew.model.cache import conversion_at, conversions
 from clew.model.gguf import GgufFile, convert
 from clew.model.hub import fetch, is_hub_id
 from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_assembler, wheel_parts
@@ -77,7 +77,7 @@ def _named(model: NamedModel, note: OnNote) -> ModelFiles:
         folder = convert(GgufFile(model.name, parts, wheel_assembler(model)), note)
         return ModelFiles(model.name, folder)
     for conversion in conversions():
-        if conversion.name == model.name and conversion.version == CONVERSION_VERSION:
+        if conversion.name == model.name and conversion.current:
             return ModelFiles(model.name, conversion.folder)
     try:
         return ModelFiles(model.name, _hub(model.hub_id, note).folder)
@@ -101,6 +101,12 @@ def _local(path: Path, note: OnNote) -> ModelFiles | None:
 
 
 def _check_folder(folder: Path) -> None:
+    conversion = conversion_at(folder)
+    if conversion is not None and not conversion.current:
+        raise ClewError(
+            f"Another version of clew converted {folder} from {conversion.name}, maybe in another way; name "
+            f"{conversion.name} itself, and delete the folder."
+        )
     if not (folder / "config.json").is_file():
         ggufs = sorted(path.name for path in folder.glob("*.gguf"))
         advice = f"name its file {ggufs[0]}" if ggufs else f"pass {ACCEPTED}"

@@ -28,9 +28,15 @@ def run(arguments: argparse.Namespace) -> None:
 
     models = ready_models()
     ready = [model for model in models if model.ready]
-    missing = [model for model in models if not model.ready]
+    missing = [model for model in models if not model.ready and not model.outdated]
+    outdated = [model for model in models if model.outdated]
     with page() as console:
-        for title, group in (("Ready", ready), ("Not here yet", missing)):
+        groups = (
+            ("Ready", ready),
+            ("Not here yet", missing),
+            ("Of other versions of clew, not used: delete them to make room", outdated),
+        )
+        for title, group in groups:
             if group:
                 console.print(title, style="bold")
                 for model in group:
