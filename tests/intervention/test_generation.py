@@ -104,6 +104,11 @@ def test_a_seed_draws_the_same_and_another_does_not():
     assert drawn[0] != generate(model, max_tokens=12)
 
 
+def test_the_lowest_temperature_takes_the_likeliest():
+    model = without_end("LlamaForCausalLM")
+    assert generate(model, temperature=1e-320) == generate(model)
+
+
 def test_a_text_ends_where_the_model_ends_it():
     model = without_end("LlamaForCausalLM")
     before, after = generate(model)

@@ -102,6 +102,19 @@ def test_no_graph_or_quality_of_another_precision_opens_a_door():
         check_quality(random_transcoders(broken, "PLT ReLU"))
 
 
+def test_a_generated_token_that_overflows_is_refused_as_a_prompt_is():
+    model = tiny_model("LlamaForCausalLM", dtype=torch.float16)
+    model.layers[0].output.module.bias.fill_(100)  # type: ignore[union-attr]
+    first = int(model.next_token_logits(IDS[None]).argmax())
+    assert first not in IDS
+    model.network.get_input_embeddings().weight[first] = 65_500
+    run = Model(model, dictionary_for(model, "LlamaForCausalLM"))
+    assert record(model, IDS)
+    for cache in (True, False):
+        with pytest.raises(ClewError, match=refusal(layer=0)):
+            run.generate(IDS.tolist(), max_tokens=4, cache=cache)
+
+
 def test_bfloat16_and_float32_have_their_own_advice():
     for dtype, advice in [
         (torch.bfloat16, r"load it with --dtype float32 \(dtype= in Python\)"),

@@ -15,6 +15,7 @@ from clew.graph.graph import quote
 from clew.intervention.hooks import hooked
 from clew.intervention.regimes import PreparedRun
 from clew.intervention.settings import GenerationSettings
+from clew.model.finite import refuse_not_finite
 from clew.model.rotation import rotation_of
 from clew.options import check_options
 
@@ -52,33 +53,44 @@ def generate_tokens(run: PreparedRun, settings: GenerationSettings) -> tuple[Gen
     if run.constrained:
         raise ClewError("A range of layers holds MLPs on the prompt alone; generate without it.")
     strengths = [None, *run.strength[1:].tolist()] if run.by_layer else [None]
-    ids = prompt.expand(len(strengths), -1)
-    ended = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    ids = _continued(run, settings, prompt.expand(len(strengths), -1))
+    return tuple(
+        _generation(run, strength, row[len(prompt) :].tolist())
+        for strength, row in zip(strengths, ids, strict=True)
+    )
+
+
+def _continued(
+    run: PreparedRun, settings: GenerationSettings, ids: Int[Tensor, "column position"]
+) -> Int[Tensor, "column longer"]:
+    """Texts with up to `max_tokens` further tokens; all have ended, or are of that length."""
+    model, ended = run.model, torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     # Each column draws its own numbers, so that columns beside it do not matter.
     random = [torch.Generator().manual_seed(settings.seed) for _ in range(len(ids))]
     end = torch.tensor(_end_tokens(run), dtype=torch.long, device=ids.device)
     past = rotation = None
     with hooked(run, watched=False) as hooks:
-        for _ in range(count):
+        for _ in range(settings.max_tokens):
             needed = rotation_of(model.text_config, ids.shape[1])
             if past is None or needed != rotation:
-                # Not the kind that the configuration asks for: one that forgets goes by settings that a
+                # Not the cache that the configuration asks for: one that forgets goes by settings that a
                 # model's own attention may not know.
                 past, rotation, hooks.start = DynamicCache() if settings.cache else None, needed, 0
             output = model.run(
                 ids[:, hooks.start :], past_key_values=past, use_cache=settings.cache, logits_to_keep=1
             )
             hooks.start = ids.shape[1]
+            if not hooks.is_finite_unchanged():
+                break
             hooks.checked_logits()
             chosen = _chosen(output.logits[:, -1].float(), settings.temperature, random).to(ids.device)
             ids = torch.cat([ids, chosen[:, None]], dim=1)
             ended |= torch.isin(chosen, end)
             if bool(ended.all()):
-                break
-    return tuple(
-        _generation(run, strength, row[len(prompt) :].tolist())
-        for strength, row in zip(strengths, ids, strict=True)
-    )
+                return ids
+    if not hooks.is_finite_unchanged():  # from a generated token on: the prompt has been recorded
+        refuse_not_finite(model, ids[:1])
+    return ids
 
 
 def _chosen(
@@ -86,7 +98,8 @@ def _chosen(
 ) -> Int[Tensor, " column"]:
     if temperature == 0:
         return logits.argmax(dim=-1)
-    share = (logits.double() / temperature).softmax(dim=-1).cpu()
+    below = logits.double() - logits.amax(dim=-1, keepdim=True)  # finite at any temperature
+    share = (below / temperature).softmax(dim=-1).cpu()
     tokens = [
         torch.multinomial(row, 1, generator=generator) for row, generator in zip(share, random, strict=True)
     ]

@@ -14,6 +14,7 @@ from torch import Tensor
 from clew.attribution.linear_map import LinearMap
 from clew.dictionary.read_write_points import WritePoint, values_at
 from clew.intervention.regimes import ForwardPass, PreparedRun
+from clew.model.finite import all_finite
 from clew.model.language_model import part_of
 
 
@@ -69,6 +70,10 @@ class InterventionHooks:
         assert self.logits is not None
         self._writes.largest.check_logits(self.logits)
         return self.logits
+
+    def is_finite_unchanged(self) -> bool:
+        """True if the last pass was finite in the column without a change."""
+        return self.logits is not None and all_finite(self.logits[0])
 
     def logits_hook(self, module: Any, inputs: tuple, output: Tensor) -> None:
         """A hook on the unembedding."""

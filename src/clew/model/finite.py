@@ -26,7 +26,9 @@ def precision(model: LanguageModel) -> str:
 
 def all_finite(values: Tensor) -> bool:
     """True where no value is infinite or NaN, in one pass and without a mask as large as the values."""
-    return not values.numel() or bool(torch.stack(torch.aminmax(values)).isfinite().all())
+    if not values.numel() or not values.is_floating_point():
+        return True
+    return bool(torch.stack(torch.aminmax(values)).isfinite().all())
 
 
 def norms_inside(block: nn.Module) -> list[nn.Module]:

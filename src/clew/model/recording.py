@@ -95,13 +95,11 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
 
     with model.exclusive, installed(hooks):
         logits = model.run(token_ids[None], logits_to_keep=1).logits[0, -1].float()
-    if any(map(bool, overflows)) or not (all_finite(logits) and _usable(values)):
-        refuse_not_finite(model, token_ids[None])
 
     def by_layer(name: str) -> Tensor:
         return torch.stack(values[name])
 
-    return Recording(
+    recording = Recording(
         token_ids=token_ids,
         embedding=values["embedding"][0],
         pattern=tuple(values["pattern"]),
@@ -116,19 +114,19 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
         final_normalized=values["final_normalized"][0],
         logits=logits,
     )
+    if any(map(bool, overflows)) or not _is_usable(recording):
+        refuse_not_finite(model, token_ids[None])
+    return recording
 
 
-def _usable(values: dict[str, list[Tensor]]) -> bool:
-    """True where all recorded values are finite, and no norm has a scale of zero, which comes of an overflow.
+def _is_usable(recording: Recording) -> bool:
+    """True where all values are finite, and no norm has a scale of zero, which comes of an overflow.
 
     Patterns are left out: what is not finite there is not finite in the stream that they write to.
     """
-    return all(
-        all_finite(each) and (not name.endswith("scale") or bool((each > 0).all()))
-        for name, of_layers in values.items()
-        if name != "pattern"
-        for each in of_layers
-    )
+    values = {name: value for name, value in vars(recording).items() if isinstance(value, Tensor)}
+    scales = [value for name, value in values.items() if name.endswith("scale")]
+    return all(map(all_finite, values.values())) and all(bool(scale.all()) for scale in scales)
 
 
 def _mlp_output(inputs: tuple, output: Any) -> Tensor:
