@@ -25,8 +25,10 @@ from clew.graph.consistency import check_finite
 from clew.index.creation.windows import read_activations
 from clew.intervention.intervention import Intervention, Source
 from clew.model.language_model import LanguageModel
+from clew.model.loading import load_language_model
 from clew.model.prompt import encode_prompt
 from clew.model.recording import record
+from clew.model.reference import resolve
 from tests.attribution.test_rows import dictionary_for
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
@@ -260,3 +262,16 @@ def test_a_sound_half_precision_model_still_traces(tmp_path: Path):
         graph = trace(model, dictionary_for(model, "LlamaForCausalLM"), IDS.tolist())
     graph.save(tmp_path / "a.clew")
     graph.save(tmp_path / "a.json")
+
+
+@pytest.mark.real
+def test_gemma_3_is_refused_in_float16_and_read_in_bfloat16():
+    files = resolve("gemma3-270m")
+    ids = torch.tensor([2, 9079, 563, 506, 5279, 529, 7001])
+    narrow = load_language_model(files.folder, name=files.name, dtype="float16")
+    with pytest.raises(
+        ClewError, match=r"^gemma3-270m's stream is not finite after layer \d+ in float16; load it"
+    ):
+        record(narrow, ids)
+    wide = load_language_model(files.folder, name=files.name, dtype="bfloat16")
+    assert record(wide, ids).logits.isfinite().all()

@@ -55,7 +55,7 @@ def run_frozen(model: LanguageModel, encoding: Encoding, recording: Recording, *
             stack.callback(hook.remove)
         stack.enter_context(_given_patterns(model, recording))
         stack.enter_context(torch.enable_grad())
-        model.network(input_ids=recording.token_ids[None], use_cache=False)
+        model.run(recording.token_ids[None])
     return run
 
 
