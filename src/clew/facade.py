@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from clew.attribution.settings import TraceCall
 from clew.attribution.trace import trace
-from clew.dictionary.misfit import check_quality
+from clew.dictionary.misfit import check_quality, suspicion
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import Quality, measure_quality
@@ -295,7 +295,8 @@ def load(call: LoadCall) -> Model:
     if call.check:
         first_look(language_model)
     quality = check_quality(dictionary) if call.check else measure_quality(dictionary)
-    for note in (f"{dictionary.name}: {quality}", *dictionary.remarks):
+    doubt = suspicion(dictionary, quality) if call.check else ""
+    for note in (f"{dictionary.name}: {quality}", *dictionary.remarks, *([doubt] if doubt else [])):
         on_note(note)
     settings |= {"check": call.check, "low_memory": call.low_memory, "quality": quality.facts}
     settings |= {"read_point": transcoders.read_point.option, "write_point": transcoders.write_point.option}

@@ -17,13 +17,15 @@ from clew.model.recording import record
 
 WINDOWS = 2
 """Windows of a text on which causes are tried."""
+WEAK = 0.5
+"""The FVU above which a cause is looked for, though the dictionary explains something."""
 
 
 @torch.no_grad()
 def check_quality(dictionary: TranscoderDictionary) -> Quality:
     """Measure the quality, and raise `ClewError` with the likely cause if the median FVU is above 1."""
     quality = measure_quality(dictionary)
-    if quality.fvu > 1:
+    if not quality.fvu <= 1:  # NaN too
         raise ClewError(
             f"{misfit(dictionary, quality)} To trace with it all the same, pass --no-check "
             "(check=False in Python)."
@@ -38,14 +40,29 @@ def misfit(dictionary: TranscoderDictionary, quality: Quality, text: str = TEXT)
     The first one says what most likely went wrong, and what to do.
     """
     transcoders = dictionary.transcoders
-    windows = text_windows(dictionary, text)[:WINDOWS]
-    recordings = [record(dictionary.model, window) for window in windows]
-    cause = likely_cause(dictionary, recordings, quality) or _another_model(dictionary)
+    cause = _cause(dictionary, quality, text) or _another_model(dictionary)
     return (
         f"{dictionary.name} does not fit {dictionary.model.name}: {cause.sentence} As it is, its fraction of "
         f"variance unexplained (FVU) is {quality.fvu:.3g}, which is worse than the mean alone. It reads "
         f"{described(transcoders.read_point)} and writes {described(transcoders.write_point)}."
     )
+
+
+@torch.no_grad()
+def suspicion(dictionary: TranscoderDictionary, quality: Quality, text: str = TEXT) -> str:
+    """A sentence about a weak dictionary whose FVU one change would halve; "" for any other."""
+    if not WEAK < quality.fvu <= 1:
+        return ""
+    cause = _cause(dictionary, quality, text)
+    if cause is None or cause.fvu > quality.fvu / 2:
+        return ""
+    return f"{dictionary.name} explains little of {dictionary.model.name}: {cause.sentence}"
+
+
+def _cause(dictionary: TranscoderDictionary, quality: Quality, text: str) -> Cause | None:
+    windows = text_windows(dictionary, text)[:WINDOWS]
+    recordings = [record(dictionary.model, window) for window in windows]
+    return likely_cause(dictionary, recordings, quality)
 
 
 def described(point: ReadPoint | WritePoint) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clew.dictionary.activation import JumpReLU, TopK
-from clew.dictionary.misfit import misfit
+from clew.dictionary.misfit import misfit, suspicion
 from clew.dictionary.quality import TEXT, measure_quality, text_windows
 from clew.dictionary.read_write_points import ReadPoint, read_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
@@ -165,7 +165,23 @@ def test_the_damage_that_was_done_is_named_first(good: TranscoderDictionary, dam
 
 
 def test_a_good_set_is_good(good: TranscoderDictionary) -> None:
-    assert measure_quality(good).fvu < 0.3
+    quality = measure_quality(good)
+    assert quality.fvu < 0.3
+    assert suspicion(good, quality) == ""
+
+
+def test_a_weak_set_that_one_change_would_mend_is_named(good: TranscoderDictionary) -> None:
+    weak = replace(good, transcoders=as_if(good, factor=0.2))
+    quality = measure_quality(weak)
+    assert 0.5 < quality.fvu <= 1
+    assert suspicion(weak, quality).startswith(
+        "fitted explains little of tiny: its scale is wrong: multiplied by 5, its FVU would be"
+    )
+    silent = each_layer(
+        good, lambda part: replace(part, decoder=Decoder(HeldWeights(torch.zeros(150, part.d_model))))
+    )
+    weak = replace(good, transcoders=silent)
+    assert suspicion(weak, replace(measure_quality(weak), scales_agree=False)) == ""
 
 
 def test_another_model_that_the_files_name() -> None:

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.cli.reports.dictionary import print_dictionary
     from clew.cli.terminal import page
-    from clew.dictionary.misfit import misfit
+    from clew.dictionary.misfit import misfit, suspicion
     from clew.dictionary.quality import TEXT, measure_quality
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoder_dictionary import bind
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
         progress.stage("Measuring")
         quality = measure_quality(dictionary, text)
         progress.stage("Trying other read points")
-        warning = misfit(dictionary, quality, text) if quality.fvu > 1 else ""
+        doubt = suspicion if quality.fvu <= 1 else misfit
+        warning = doubt(dictionary, quality, text)
         for remark in dictionary.remarks:
             progress.note(remark)
     with page() as console:
