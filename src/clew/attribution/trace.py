@@ -96,7 +96,10 @@ def trace(
         decoder = _decoders(linear, encoding, features, survivors)
         graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
     _check_finite(graph, model)
-    return graph.with_info(timing=watch.seconds, settings=_stored_settings(settings))
+    stored = _stored_settings(settings)
+    if model.weights_key:
+        stored["weights"] = model.weights_key
+    return graph.with_info(timing=watch.seconds, settings=stored)
 
 
 def _check_finite(graph: Graph, model: LanguageModel) -> None:

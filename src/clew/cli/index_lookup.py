@@ -41,19 +41,31 @@ def index_of_graph(graph: Graph, path: Path | None) -> Iterator[Index | None]:
 
     Raises `ClewError` if the one at `path` cannot be read.
     """
-    from clew.index.storage.index import open_index
     from clew.index.storage.locations import find_index
 
     location = path or find_index(graph.info.model, graph.info.dictionary)
     index = None
     with index_errors_as_warnings(strictly=path is not None):
-        index = location and open_index(location)
+        index = location and _opened(location, graph)
     if index is None:
         yield None
         return
     with index:
         _warn_of_differences(graph, index)
         yield index
+
+
+def _opened(path: Path, graph: Graph) -> Index:
+    from clew.index.storage.index import open_index
+    from clew.index.storage.metadata import check_weights
+
+    index = open_index(path)
+    try:
+        check_weights(index.metadata, graph.info.settings.get("weights"), path)
+    except ClewError:
+        index.close()
+        raise
+    return index
 
 
 def _warn_of_differences(graph: Graph, index: Index) -> None:

@@ -20,8 +20,14 @@ LARGEST_DIFFERENCE = 0.2
 
 
 def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
-    """Raise `ClewError` for a graph whose layers, tokens or features do not exist here."""
+    """Raise `ClewError` for a graph of other weights, or of layers, tokens or features that are not here."""
     check_is_graph(graph)
+    traced_with = graph.info.settings.get("weights") if graph.foreign is None else None
+    if traced_with and model.weights_key and traced_with != model.weights_key:
+        raise ClewError(
+            f"This graph was traced with other weights of {graph.info.model} than those of {model.name} here "
+            "(their files have changed since, or are of another version); trace its prompt again."
+        )
     vocabulary = len(model.unembedding_weight)
     if len(graph.of_kind(NodeKind.TARGET)) and graph.n_layers != model.n_layers:
         raise ClewError(

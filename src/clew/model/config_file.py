@@ -31,12 +31,11 @@ def read_config(folder: Path, on_note: OnNote = ignore_note) -> Any:
     _check_architectures(raw, path)
     _check_plain_weights(raw, folder)
     _check_layer_counts(raw, path)
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig
 
+    check_keys(raw, CONFIG_MAPPING[raw["model_type"]], path, on_note)
     with quiet_transformers(), library_call(lambda reason: f"{path} cannot be used: {reason}; correct it."):
-        config = AutoConfig.from_pretrained(folder)
-    check_keys(raw, config, path, on_note)
-    return config
+        return AutoConfig.from_pretrained(folder)
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.errors import ClewError
+from clew.model.config_values import check_values, missing_settings, rotations
 from clew.model.library_calls import shortened
 from clew.progress import OnNote
 
@@ -106,61 +107,34 @@ DISREGARDED = ("dropout", "initializer", "_token_id", "_pdrop", "aux_loss", "use
 misspelling that matters."""
 
 
-DEFAULTS_MATTER = (
-    "activation_function",
-    "attn_logit_softcapping",
-    "final_logit_softcapping",
-    "head_dim",
-    "hidden_act",
-    "hidden_activation",
-    "layer_norm_eps",
-    "layer_norm_epsilon",
-    "n_head",
-    "norm_epsilon",
-    "num_attention_heads",
-    "num_experts_per_tok",
-    "query_pre_attn_scalar",
-    "rms_norm_eps",
-    "rotary_pct",
-    "sliding_window",
-    "use_parallel_residual",
-)
-"""Fields whose default is a guess that no shape of a weight contradicts; a file that lacks one is noted."""
-
-AT_LEAST = {"sliding_window": 1, "attention_chunk_size": 1, "rope_theta": 1e-9, "factor": 1e-9}
-AT_LEAST |= dict.fromkeys(("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"), 0)
-AT_LEAST |= dict.fromkeys(("num_experts_per_tok", "max_position_embeddings", "n_positions"), 1)
-"""The least value of numbers that transformers takes as they are."""
-
-
-def check_keys(raw: Mapping[str, Any], config: Any, path: Path, on_note: OnNote) -> None:
+def check_keys(raw: Mapping[str, Any], kind: type, path: Path, on_note: OnNote) -> None:
     """Raise `ClewError` for keys that are misspelt, contradict each other, or are of another architecture.
 
-    Notes name the others that nothing reads, and settings that are missing, whose defaults count.
+    `kind` is the class of transformers that reads the file. Notes name the others that nothing reads, and
+    settings that are missing, whose defaults count.
     """
     unread: list[str] = []
     missing: list[str] = []
-    for part, owner in _parts(raw, config):
+    for part, owner in _parts(raw, kind):
         _check_refused(part, path)
         _check_contradictions(part, owner, path)
-        missing += _missing(part, owner)
-        for keys in (part, part.get("rope_parameters"), part.get("rope_scaling")):
-            if isinstance(keys, dict):
-                _check_least(keys, path)
-                known = _known_keys(type(owner)) if keys is part else _rotation_keys()
-                unread += _unread(keys, known, type(owner).__name__, path)
+        unread += _unread(part, _known_keys(owner), owner.__name__, path)
+        for rotation in rotations(part):
+            unread += _unread(rotation, _rotation_keys(), owner.__name__, path)
+        check_values(part, path)
+        missing += missing_settings(part, owner, raw.get("transformers_version"), path)
     if unread:
         more = f" and {len(unread) - 4} more" if len(unread) > 4 else ""
         on_note(f"Keys of {path} that nothing reads: {', '.join(unread[:4])}{more}.")
     if missing:
-        on_note(f"{path} lacks {', '.join(missing)}: the defaults of {type(config).__name__} count.")
+        on_note(f"{path} lacks {', '.join(missing)}: the defaults of {kind.__name__} count.")
 
 
-def _parts(raw: Mapping[str, Any], config: Any) -> Iterator[tuple[dict[str, Any], Any]]:
-    """The file's object and that of a multimodal model's decoder, each with its configuration."""
-    yield dict(raw), config
-    decoder = config.get_text_config()
-    if decoder is not config and isinstance(raw.get("text_config"), dict):
+def _parts(raw: Mapping[str, Any], kind: type) -> Iterator[tuple[Mapping[str, Any], type]]:
+    """The file's object and that of a multimodal model's decoder, each with its class."""
+    yield raw, kind
+    decoder = getattr(kind, "sub_configs", {}).get("text_config")
+    if decoder is not None and isinstance(raw.get("text_config"), dict):
         yield raw["text_config"], decoder
 
 
@@ -189,7 +163,8 @@ def _known_keys(kind: type) -> frozenset[str]:
     from transformers import GenerationConfig
 
     own = {field.name for field in fields(kind)} if is_dataclass(kind) else set()
-    aliases = set(getattr(kind, "attribute_map", {}))
+    attribute_map = getattr(kind, "attribute_map", {})
+    aliases = {*attribute_map, *attribute_map.values()}
     parts = {name for name in dir(kind) if isinstance(getattr(kind, name, None), property)}
     parts |= set(getattr(kind, "sub_configs", {}))
     return frozenset(own | aliases | parts | OLD_NAMES | set(GenerationConfig().to_dict()))
@@ -200,26 +175,6 @@ def _rotation_keys() -> frozenset[str]:
     from transformers.modeling_rope_utils import RopeParameters
 
     return frozenset(RopeParameters.__annotations__) | {"type", "finetuned"}
-
-
-def _missing(part: Mapping[str, Any], owner: Any) -> Iterator[str]:
-    """Settings that the class has, the file lacks, and no weight's shape tells."""
-    aliases: dict[str, str] = getattr(type(owner), "attribute_map", {})
-    given = set(part) | {aliases.get(name, name) for name in part}
-    own = {field.name for field in fields(owner)}
-    yield from (name for name in DEFAULTS_MATTER if name in own and name not in given)
-    rotation = part.get("rope_parameters") or {}
-    if getattr(owner, "rope_parameters", None) and not given & {"rope_theta", "rotary_emb_base"}:
-        kinds = [each for each in rotation.values() if isinstance(each, dict)] or [rotation]
-        if not all("rope_theta" in each for each in kinds):
-            yield "rope_theta"
-
-
-def _check_least(keys: Mapping[str, Any], path: Path) -> None:
-    for name, least in AT_LEAST.items():
-        value = keys.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and not value >= least:
-            raise ClewError(f"{path} gives {name} as {value:g}, which no model has; correct it.")
 
 
 def _check_refused(part: Mapping[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ from clew.graph.graph import Graph
 from clew.index.labels.graph_features import with_index_labels
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.locations import find_index
+from clew.index.storage.metadata import check_weights
 from clew.server.errors import RequestError
 
 ModelAndDictionary = tuple[str, str]
@@ -44,7 +45,8 @@ class Indexes:
             opened = self._open.get(path)
             if opened is None or opened[0] != file_id or not opened[1].metadata.complete:
                 opened = self._open[path] = file_id, open_index(path)
-            return opened[1]
+        check_weights(opened[1].metadata, graph.info.settings.get("weights"), path)
+        return opened[1]
 
     def required(self, graph: Graph) -> Index:
         """The index of a graph's features; raises `RequestError` where there is none."""

@@ -52,7 +52,8 @@ class ModelCache:
         Raises `ClewError` for a model that cannot be loaded, or that does not fit into memory.
         """
         with self._lock:
-            if ready := self.ready(wanted):
+            ready = self.ready(wanted)
+            if ready and not _changed_on_disk(ready):
                 return ready
             self._model = None
             gc.collect()  # a network is full of circles
@@ -128,6 +129,14 @@ def weight_bytes(folder: Path, dtype: str) -> int:
         except (SafetensorError, OSError):
             return 0
     return count * BYTES.get(dtype, 4)
+
+
+def _changed_on_disk(model: Model) -> bool:
+    """True where a model's folder holds other weights now than when it was loaded."""
+    from clew.model.cache import weights_key
+
+    folder, loaded = Path(str(model.settings["model"])).expanduser(), model.language_model.weights_key
+    return bool(loaded) and folder.is_dir() and weights_key(folder) != loaded
 
 
 def _dictionary_bytes(wanted: LoadSettings) -> int:

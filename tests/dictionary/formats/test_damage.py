@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,16 @@ def test_a_file_is_read_once_and_its_verdict_remembered(
     load_transcoders(folder)
     assert len(read) == 12
     rewrite(folder / "layer_0.safetensors", layers[0], b_dec=torch.full((6,), float("nan")))
+    assert "b_dec" in refusal(load_transcoders, folder)
+
+
+def test_a_change_in_place_under_the_old_time_stamp_is_noticed(folder: Path, layers: list[Arrays]) -> None:
+    load_transcoders(folder)
+    path = folder / "layer_0.safetensors"
+    before = path.stat()
+    rewrite(path, layers[0], b_dec=torch.full((6,), float("nan")))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert "b_dec" in refusal(load_transcoders, folder)
 
 

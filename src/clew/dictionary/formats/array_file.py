@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights, file_stamp
 from clew.errors import ClewError
 from clew.files import cannot_read, write_file
-from clew.model.cache import checked_folder
+from clew.model.cache import checked_folder, content_key
 from clew.progress import OnNote
 
 SUFFIXES = (".safetensors", ".npz")
@@ -237,8 +237,8 @@ def check_finite(
 ) -> None:
     """Raise `ClewError` for a float array with NaN or infinity, unless its name is passed over.
 
-    clew's cache keeps the result under the file's path, size and time stamp, so that the file is not read at
-    every start.
+    clew's cache keeps the result under a key that changes with the file, so that it is not read at every
+    start.
     """
     result = checked_folder() / _key(file.path)
     try:
@@ -256,10 +256,13 @@ def check_finite(
 
 
 def _key(path: Path) -> str:
+    """A name for the result: of another file, or of one that changed in place, it is another.
+
+    A program may set the time of the last change back, but not that of the last change of the status.
+    """
     status = path.stat()
-    # The last two change when a file is replaced or written in place, even under its old time stamp.
     times = f"{status.st_mtime_ns};{status.st_ctime_ns};{status.st_ino}"
-    identity = f"{path.resolve()};{status.st_size};{times}"
+    identity = f"{path.resolve()};{status.st_size};{times};{content_key([path])}"
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

@@ -15,7 +15,7 @@ from clew.index.creation.indexing import index_texts
 from clew.index.settings import IndexSettings
 from clew.index.storage.labels import LABEL_COLUMNS, build_label_search, insert_labels
 from clew.index.storage.locations import default_location
-from clew.index.storage.metadata import IndexMetadata, read_metadata
+from clew.index.storage.metadata import IndexMetadata, check_weights, read_metadata
 from clew.index.storage.schema import connect
 from clew.model.language_model import LanguageModel
 from clew.progress import OnProgress, ignore_progress
@@ -57,6 +57,8 @@ def make_index(
     if final.is_file():
         with closing(connect(final)) as connection:
             old = read_metadata(connection, final)
+    if old and settings.resume and not settings.replace:
+        check_weights(old, model.weights_key, final)
     if old and old.complete and not old.partial and settings.resume and not settings.replace:
         return NewIndex(final, old, read=False)
     replaces = old is not None and (settings.replace or old.bundled)

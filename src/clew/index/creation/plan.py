@@ -14,7 +14,7 @@ from clew.errors import ClewError
 from clew.index.creation.corpus import read_pieces
 from clew.index.creation.windows import Batch, choose_sink, is_two_sided
 from clew.index.settings import IndexSettings
-from clew.index.storage.metadata import IndexMetadata
+from clew.index.storage.metadata import IndexMetadata, check_weights
 from clew.model.language_model import LanguageModel
 from clew.options import check_options
 from clew.version import __version__
@@ -68,6 +68,7 @@ def plan_index(
         corpus=tuple(str(path) for path in paths),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         generator=f"clew {__version__}",
+        weights=model.weights_key,
     )
 
 
@@ -75,6 +76,7 @@ def check_resumable(unfinished: IndexMetadata, planned: IndexMetadata, out: Path
     """Raise `ClewError` where an unfinished index was begun with other settings or other texts."""
     if unfinished.partial:
         raise ClewError(f"{out} holds only some of the features; add --replace to make a whole one.")
+    check_weights(unfinished, planned.weights, out)
     for name, words in MUST_AGREE.items():
         before, now = getattr(unfinished, name), getattr(planned, name)
         if before != now:

@@ -23,6 +23,7 @@ MUST_AGREE = {
     "dictionary": "dictionary",
     "widths": "number of features",
     "tokenizer": "tokenizer",
+    "weights": "weights",
     "window": "length of windows",
     "sink": "sink",
     "wanted": "number of tokens",

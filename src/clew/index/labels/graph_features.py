@@ -12,6 +12,7 @@ from clew.graph.info import IndexLabel
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.labels import Label
 from clew.index.storage.locations import find_index
+from clew.index.storage.metadata import check_weights
 
 
 def features_of(graph: Graph) -> list[Feature]:
@@ -54,4 +55,5 @@ def with_index_labels(graph: Graph, index: Index | None = None) -> Graph:
     if location is None:
         return graph
     with open_index(location) as usual:
+        check_weights(usual.metadata, graph.info.settings.get("weights"), location)
         return with_index_labels(graph, usual)

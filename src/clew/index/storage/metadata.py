@@ -55,6 +55,8 @@ class IndexMetadata:
     """Counts of texts that could not be read, by reason."""
     created: str = ""
     generator: str = ""
+    weights: str = ""
+    """Twelve hex digits of the model's weights; empty where they are not known."""
 
     @property
     def n_features(self) -> int:
@@ -80,6 +82,15 @@ class IndexMetadata:
         """The feature with an id; the inverse of `feature_id`."""
         layer = next(layer for layer in reversed(range(self.n_layers)) if self.offsets[layer] <= feature_id)
         return Feature(layer, feature_id - self.offsets[layer])
+
+
+def check_weights(metadata: IndexMetadata, weights: object, path: object) -> None:
+    """Raise `ClewError` where an index was made with other weights than these; unknown ones may be any."""
+    if weights and metadata.weights and weights != metadata.weights:
+        raise ClewError(
+            f"{path} was made with other weights of {metadata.model} (their files have changed since, or are "
+            "of another version); make it again with clew index --replace."
+        )
 
 
 def read_metadata(connection: sqlite3.Connection, path: object) -> IndexMetadata:
