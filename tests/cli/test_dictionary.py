@@ -203,7 +203,8 @@ HELP = "see clew dictionary {}--help"
     [
         (
             ["inpsect"],
-            f"dictionary has no action 'inpsect'; the actions are inspect, save; {HELP.format('')}",
+            "dictionary has no action 'inpsect'. Did you mean inspect? The actions are inspect, save; "
+            f"{HELP.format('')}",
         ),
         (["--colour"], f"dictionary does not know '--colour'; {HELP.format('')}"),
         (["inspect"], f"dictionary inspect needs REF; {HELP.format('inspect ')}"),

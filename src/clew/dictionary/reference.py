@@ -148,7 +148,7 @@ def _listing(reference: str | Path, note: OnNote) -> FileListing:
             refuse_other_files(path)
         return local
     hub_path = parse_hub_path(text) if isinstance(reference, str) else None
-    if get_close_matches(text.lower(), ["neurons"], 1, cutoff=0.7):
+    if "/" not in text and get_close_matches(text.lower(), ["neurons"], 1, cutoff=0.7):
         raise ClewError(
             f"{text} is neither a folder nor a file; for the model's own neurons, name neurons. For "
             f"transcoders, pass {ACCEPTED}."

@@ -55,6 +55,7 @@ def test_a_sink_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["neuron", "Neurons", "nuerons"])
 def test_neurons_misspelt(name: str) -> None:
     assert "for the model's own neurons, name neurons" in refusal(load_transcoders, name)
+    assert "neurons, name neurons" not in refusal(load_transcoders, f"org/{name}")
 
 
 def test_autoencoders_of_gemma_scope_by_name(tmp_path: Path) -> None:

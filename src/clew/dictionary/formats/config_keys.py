@@ -73,7 +73,7 @@ class ConfigKeys:
                 continue
             if key in self.nested:
                 if not isinstance(value, dict):
-                    raise ClewError(f"{named}; correct it to a list of settings.")
+                    raise ClewError(f"{named}; correct it to an object of settings.")
                 self.nested[key].check(path, value, f"{within}{key}.")
             elif key in self.used:
                 if not self.used[key].allows(value):
