@@ -25,6 +25,7 @@ from clew.index.storage.index import Index, open_index
 from clew.intervention.circuits import Circuit, measure_circuit
 from clew.intervention.feature_names import resolve_names
 from clew.intervention.generation import Generation, generate_tokens
+from clew.intervention.graph_compatibility import record_prompt
 from clew.intervention.intervention import Features, Intervention, Positions, Source
 from clew.intervention.patching import resolve_patches
 from clew.intervention.result import InterventionResult
@@ -169,6 +170,8 @@ class Model:
             ClewError: A feature or position does not exist, or the prompts differ in length and no
                 `source_position` is given.
         """
+        if graph is not None:
+            record_prompt(self.language_model, self.dictionary, graph)  # refuses one of another model
         change = Intervention(features, positions, "patch", Source(source, source_position))
         n_positions = len(
             (encode_prompt(self.language_model, source, sink) if graph is None else graph).token_ids

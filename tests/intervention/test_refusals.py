@@ -74,7 +74,7 @@ def refused(*interventions: Intervention) -> str:
         (Intervention(F, From(1.0)), f"1.0 {NO_POSITION}"),  # type: ignore[arg-type]
         (
             Intervention(F, 1, "halve"),
-            "A feature cannot be changed by 'halve'; choose one of ablate, set, add, scale, patch.",
+            "A feature cannot be changed by 'halve'; choose one of ablate, scale, set, add, patch.",
         ),
         (
             Intervention(F, 1, "ablate", 2.0),

@@ -51,7 +51,7 @@ def index_of_graph(graph: Graph, path: Path | None) -> Iterator[Index | None]:
         yield None
         return
     with index:
-        _warn_of_differences(graph, index)
+        warn_of_differences(graph, index)
         yield index
 
 
@@ -68,7 +68,26 @@ def _opened(path: Path, graph: Graph) -> Index:
     return index
 
 
-def _warn_of_differences(graph: Graph, index: Index) -> None:
+def open_graph_of_index(index: Index, file: str) -> Graph:
+    """A graph whose features an index should have; warns where the two name different models.
+
+    Raises `ClewError` where the index has none of its features, or is of other weights.
+    """
+    from clew.graph.reader import open_graph
+    from clew.index.labels.graph_features import features_of
+    from clew.index.storage.metadata import check_weights
+
+    graph = open_graph(file)
+    check_weights(index.metadata, graph.info.settings.get("weights"), index.path)
+    features = features_of(graph)
+    if features and not any(feature in index for feature in features):
+        raise ClewError(f"{index.path} has no feature of {file}; it is of another dictionary.")
+    warn_of_differences(graph, index)
+    return graph
+
+
+def warn_of_differences(graph: Graph, index: Index) -> None:
+    """Warn on stderr where an index and a graph name different models or dictionaries."""
     metadata, info = index.metadata, graph.info
     for kind, of_index, of_graph in (
         ("model", metadata.model, info.model),

@@ -21,7 +21,7 @@ from clew.errors import ClewError
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.intervention.feature_names import features_at
-from clew.intervention.graph_compatibility import check_all_activations, record_prompt
+from clew.intervention.graph_compatibility import record_prompt, require_activations
 from clew.intervention.hooks import last_logits
 from clew.intervention.intervention import FeatureAtLike
 from clew.intervention.regimes import PreparedRun
@@ -99,7 +99,7 @@ def measure_circuit(
     check_options(settings)
     if isinstance(prompt, Graph):
         recording, nodes = record_prompt(model, dictionary, prompt), prompt.of_kind(NodeKind.FEATURE)
-        check_all_activations(model, dictionary, recording, prompt, nodes)
+        require_activations(dictionary, prompt, nodes)
         main = max(prompt.info.targets, key=lambda target: target.weight, default=None)
         answer = None if main is None else main.token_id
         # Other tools' graphs do not name a sink, but their first token is one.

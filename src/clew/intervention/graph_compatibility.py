@@ -50,40 +50,33 @@ def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph)
 
 
 def record_prompt(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> Recording:
-    """A recording of the graph's prompt; raises `ClewError` as `check_graph_fits` does."""
+    """A recording of the graph's prompt; raises `ClewError` for a graph of another model or dictionary."""
     check_graph_fits(model, dictionary, graph)
-    return record(model, torch.from_numpy(graph.token_ids))
+    recording = record(model, torch.from_numpy(graph.token_ids))
+    check_graph_activations(model, dictionary, recording, graph)
+    return recording
 
 
-def check_all_activations(
-    model: LanguageModel,
-    dictionary: Dictionary,
-    recording: Recording,
-    graph: Graph,
-    nodes: Int[np.ndarray, " feature"],
-) -> None:
-    """Raise `ClewError` unless these nodes are the dictionary's features, as active as the graph says."""
+def require_activations(dictionary: Dictionary, graph: Graph, nodes: Int[np.ndarray, " feature"]) -> None:
+    """Raise `ClewError` unless these nodes are features of a dictionary and have an activation."""
     for node in nodes[graph.node_feature[nodes] < 0].tolist():
         raise ClewError(
             f"{dictionary.name} has no feature {graph.node_name(node)}, which is of an attention dictionary."
         )
     if not np.isfinite(graph.node_activation[nodes]).all():
         raise ClewError("This graph holds no activations, so it predicts nothing.")
-    _check_activations(model, dictionary, recording, graph, nodes)
 
 
-def check_known_activations(
+def check_graph_activations(
     model: LanguageModel, dictionary: Dictionary, recording: Recording, graph: Graph
 ) -> None:
-    """Raise `ClewError` unless the graph's activations, as far as it has any, are those of the recording."""
+    """Raise `ClewError` unless the graph's activations, as far as it has any, are those of the recording.
+
+    This is the one rule that tells a graph of another model or dictionary, where its sizes fit; `recording`
+    is of the graph's prompt.
+    """
     nodes = _dictionary_features(graph)
     nodes = nodes[np.isfinite(graph.node_activation[nodes])]
-    _check_activations(model, dictionary, recording, graph, nodes)
-
-
-def _check_activations(
-    model: LanguageModel, dictionary: Dictionary, recording: Recording, graph: Graph, nodes: np.ndarray
-) -> None:
     expected = graph.node_activation[nodes].astype(np.float64)
     measured = activations_at(model, dictionary, recording, [graph.feature_at(node) for node in nodes])
     size = np.maximum(np.abs(expected), np.abs(measured))

@@ -16,7 +16,7 @@ from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.feature_names import resolve_names
-from clew.intervention.graph_compatibility import check_graph_fits, check_known_activations
+from clew.intervention.graph_compatibility import check_graph_activations, check_graph_fits
 from clew.intervention.hooks import run_free
 from clew.intervention.intervention import Intervention
 from clew.intervention.layer_interventions import (
@@ -65,8 +65,6 @@ def intervene(
     """
     check_options(call)
     run = prepare(model, dictionary, prompt, call, layers=call.layers, generated=generated)
-    if call.graph is not None:
-        check_known_activations(model, dictionary, run.recording, call.graph)
     plain = model.read_logits(run.recording.residual_final, run.recording.final_scale)
     results = []
     for some in run.strength[1:].split(STRENGTHS_AT_ONCE):
@@ -108,10 +106,13 @@ def prepare(
     patched = resolve_patches(model, dictionary, named, n_positions, sink=call.sink)
     by_layer = resolve_interventions(patched, dictionary.n_features, n_positions, generated)
     _check_layers(layers, model.n_layers, dictionary, by_layer)
+    recording = record(model, encoded.token_ids)
+    if call.graph is not None:
+        check_graph_activations(model, dictionary, recording, call.graph)
     return PreparedRun(
         model=model,
         dictionary=dictionary,
-        recording=record(model, encoded.token_ids),
+        recording=recording,
         by_layer=by_layer,
         strength=torch.tensor([0.0, *map(float, strengths)], device=model.device),
         layers=range(model.n_layers) if layers is None else layers,

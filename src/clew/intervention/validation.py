@@ -17,7 +17,7 @@ from clew.errors import ClewError
 from clew.feature import FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import direct_effects, total_effects
-from clew.intervention.graph_compatibility import check_all_activations, record_prompt
+from clew.intervention.graph_compatibility import record_prompt, require_activations
 from clew.intervention.hooks import last_logits
 from clew.intervention.regimes import DirectEffects, PreparedRun, propagate_along_edges
 from clew.intervention.result import kl_divergence
@@ -52,7 +52,7 @@ def validate_graph(
     check_options(settings)
     recording = record_prompt(model, dictionary, graph)
     chosen, n_top = _chosen(graph, settings)
-    check_all_activations(model, dictionary, recording, graph, chosen)
+    require_activations(dictionary, graph, chosen)
     ablation = _Ablation(model, dictionary, recording, graph)
     direct, free = direct_effects(graph)[:, chosen], total_effects(graph)[:, chosen]
     parts: list[_Effects] = []

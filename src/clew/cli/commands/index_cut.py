@@ -26,11 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from clew.cli.index_lookup import open_graph_of_index
     from clew.cli.terminal import size
-    from clew.graph.reader import open_graph
     from clew.index.exchange.exporting import cut_index
     from clew.index.labels.graph_features import features_of
+    from clew.index.storage.index import open_index
 
-    features = {feature for path in arguments.graph for feature in features_of(open_graph(path))}
+    with open_index(arguments.file) as index:
+        graphs = [open_graph_of_index(index, path) for path in arguments.graph]
+    features = {feature for graph in graphs for feature in features_of(graph)}
     count = cut_index(arguments.file, arguments.out, features, arguments.examples)
     print(f"Saved  {arguments.out} ({count:,} features, {size(arguments.out.stat().st_size)})")

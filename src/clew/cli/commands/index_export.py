@@ -59,15 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _of_graphs(index: Index, files: list[str]) -> set[Feature]:
-    from clew.graph.reader import open_graph
+    from clew.cli.index_lookup import open_graph_of_index
     from clew.index.labels.graph_features import features_of
 
-    wanted: set[Feature] = set()
-    for file in files:
-        features = features_of(open_graph(file))
-        if features and not any(feature in index for feature in features):
-            raise ClewError(f"{index.path} has no feature of {file}; it is of another dictionary.")
-        wanted |= set(features)
+    wanted = {feature for file in files for feature in features_of(open_graph_of_index(index, file))}
     if not wanted:
         raise ClewError(f"There are no features in {', '.join(files)}.")
     return wanted

@@ -128,7 +128,7 @@ def _index_file(arguments: argparse.Namespace) -> Path:
 
 def _chosen(arguments: argparse.Namespace, settings: LabelSettings, index: Index) -> Sides:
     """The features to label, in order, and the sign of each if a graph shows it."""
-    from clew.graph.reader import open_graph
+    from clew.cli.index_lookup import open_graph_of_index
     from clew.index.labels.graph_features import sides_by_influence
 
     if arguments.features is not None:
@@ -138,11 +138,8 @@ def _chosen(arguments: argparse.Namespace, settings: LabelSettings, index: Index
         return dict.fromkeys(arguments.features)
     if arguments.graph is None:
         return dict.fromkeys(index.most_frequent(settings.limit + index.count_labelled()))
-    sides = sides_by_influence(open_graph(arguments.graph))
-    in_index = [feature for feature in sides if feature in index]
-    if not in_index:
-        raise ClewError(f"{index.path} has no feature of {arguments.graph}; it is of another dictionary.")
-    return {feature: sides[feature] for feature in in_index}
+    sides = sides_by_influence(open_graph_of_index(index, arguments.graph))
+    return {feature: side for feature, side in sides.items() if feature in index}
 
 
 def _label_by_rule(index: Index, todo: list[Feature], sides: Sides, again: bool, progress: Progress) -> None:

@@ -33,7 +33,9 @@ def print_check(console: Console, result: ModelCheck, seconds: float) -> None:
     for reason, names in _not_measured(result).items():
         print_title(console, f"Not measured: {', '.join(names)}")
         print_indented(console, readable(reason))
-    count = sum(bool(finding.bound) and finding.ok is not None for finding in result.findings)
+    count = sum(
+        finding.ok is False or (bool(finding.bound) and finding.ok is True) for finding in result.findings
+    )
     console.print()
     console.print(Text(_verdict(result, count, seconds), style="bold"))
 

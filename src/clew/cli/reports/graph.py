@@ -46,6 +46,7 @@ LEAST_SOURCE = 0.03
 """Smallest share of a group's input for which the source is printed."""
 ONE_SIDED = 0.2
 """Smallest net share of a flow that counts as positive or negative."""
+PROVES = "No edge is missing. Whether the model is the one you meant, clew check tests."
 
 
 def print_report(
@@ -171,6 +172,7 @@ def _print_scores(console: Console, graph: Graph) -> None:
         print_indented(console, _gap_warning(gap), style="bold red")
     elif gap is not None:
         print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
+        print_indented(console, PROVES, style="dim")
 
 
 def _print_quality(console: Console, info: GraphInfo) -> None:

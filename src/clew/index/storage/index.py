@@ -35,7 +35,7 @@ from clew.index.storage.schema import connect
 from clew.index.storage.search import SearchHit, search
 from clew.index.storage.texts import IDS_AT_ONCE, TokenTexts, draw_windows
 from clew.sqlite import transaction
-from clew.system_errors import database_sentence
+from clew.system_errors import database_reason, database_sentence
 
 FeatureLike: TypeAlias = Feature | str | tuple[int, int]
 """A feature, or its layer and index."""
@@ -99,9 +99,9 @@ class Index:
         with self._lock:
             try:
                 yield self._connection
-            except sqlite3.Error as error:
-                raise ClewError(database_sentence(f"The index {self.path}", error)) from error
-            except (ValueError, LookupError) as error:
+            except (sqlite3.Error, ValueError, LookupError) as error:
+                if isinstance(error, sqlite3.Error) and database_reason(error)[1]:
+                    raise ClewError(database_sentence(f"The index {self.path}", error)) from error
                 raise ClewError(
                     f"{self.path} cannot be read or is damaged ({error}); copy it again, or make a new one."
                 ) from error
