@@ -132,7 +132,6 @@ def test_an_index_is_not_a_graph(other_database: Path, capsys: pytest.CaptureFix
         ["annotate", other_database, "--pin", "a"],
         ["validate", other_database],
         ["serve", other_database, "--no-open", "--library", other_database.with_name("library")],
-        ["index", "cut", other_database, "--graph", other_database, "--out", other_database.with_name("x")],
     ):
         assert main([str(argument) for argument in arguments]) == 2, arguments
         assert capsys.readouterr().err == f"clew: {e.value}\n", arguments
