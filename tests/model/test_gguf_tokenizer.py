@@ -150,6 +150,7 @@ def test_gemma_spells_runs_of_spaces_with_spaces(tmp_path: Path) -> None:
     gemma = as_gguf(random_network("GemmaForCausalLM"))
     file = sentencepiece(gemma)
     file.entries["tokenizer.ggml.tokens"][10] = "  "
+    file.entries["tokenizer.ggml.token_type"][10] = 4
     assert ids(copy.deepcopy(file), "ab  b", tmp_path) == [1, 8, 10, 6]
     spaced = changed(file, {"tokenizer.ggml.add_space_prefix": True})
     assert "false, as Gemma's tokens have it" in refusal(spaced, tmp_path)

@@ -171,13 +171,17 @@ def _bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]], **options: A
 
 
 def _add_whole_tokens(backend: Tokenizer, tokens: list[str], types: list[int]) -> None:
-    """Tokens that are found in a text before anything else: special ones, and those that a user defined."""
+    """Tokens that are found in a text before anything else: special ones, and those that a user defined.
+
+    Gemma's runs of spaces are among the latter; they have another spelling and are found by merging.
+    """
+    vocabulary = backend.get_vocab(with_added_tokens=False)
     for kind in (CONTROL, USER_DEFINED):
         special = kind == CONTROL
         whole = [
             AddedToken(token, normalized=False, special=special)
             for token, each in zip(tokens, types, strict=True)
-            if each == kind
+            if each == kind and token in vocabulary
         ]
         (backend.add_special_tokens if special else backend.add_tokens)(whole)
 
