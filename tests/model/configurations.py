@@ -43,14 +43,13 @@ ALTERNATING = {"layer_types": ["full_attention", "sliding_attention"]}
 PHI_3 = {"hidden_size": 32, "original_max_position_embeddings": ORIGINAL}
 """Phi 3 checks factors against heads that share the stream."""
 
-GEMMA_2 = {"query_pre_attn_scalar": 2, "attn_logit_softcapping": 0.5, "attention_bias": True}
+GEMMA_2 = {"query_pre_attn_scalar": 2, "attn_logit_softcapping": 1.5, "attention_bias": True}
 
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "llama": [
         {"attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True, "rms_norm_eps": 0.1},
         {"num_key_value_heads": 1, "head_dim": 4, "pretraining_tp": 2, "attention_dropout": 0.5},
-        # Left over from another architecture: Llama has neither.
-        {"final_logit_softcapping": 1.0, "sliding_window": 3},
+        {"sliding_window": 3},  # left over from another architecture: Llama has none
     ],
     "mistral": [{"sliding_window": None, "head_dim": None}, {"tie_word_embeddings": True}],
     "qwen2": [{**SLIDING, "max_window_layers": 1}, {**SLIDING, **ALTERNATING, "tie_word_embeddings": True}],
@@ -60,11 +59,11 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     ],
     "gemma": [{"attention_bias": True, "tie_word_embeddings": True, "hidden_act": "gelu"}],
     "gemma2": [
-        {**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.0},
+        {**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.5},
         {"final_logit_softcapping": None, "attn_logit_softcapping": None, "tie_word_embeddings": True},
     ],
-    "gemma3_text": [{**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.0, "tie_word_embeddings": True}],
-    "gemma3": [{**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.0}],
+    "gemma3_text": [{**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.5, "tie_word_embeddings": True}],
+    "gemma3": [{**GEMMA_2, **ALTERNATING, "final_logit_softcapping": 1.5}],
     "starcoder2": [{"use_bias": False, "norm_epsilon": 0.1}, {"sliding_window": 4, "residual_dropout": 0.5}],
     "gpt2": [
         {"scale_attn_by_inverse_layer_idx": True, "n_inner": None, "layer_norm_epsilon": 0.1},

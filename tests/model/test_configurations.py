@@ -138,6 +138,19 @@ def test_settings_that_a_row_does_not_cover_are_refused_by_name(architecture, ch
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
+def test_logits_are_capped_where_the_class_caps_them(architecture: str):
+    """A configuration keeps the number in every class."""
+    network, anatomy = configured(architecture, {}), ANATOMIES[architecture.split(",")[0]]
+    network.set_attn_implementation("eager")
+    network.config.get_text_config().final_logit_softcapping = 1.5
+    model = LanguageModel("tiny", network, word_tokenizer(), anatomy)
+    recording = record(model, random_ids(BELOW))
+    read = model.soft_capped(model.read_logits(recording.residual_final, recording.final_scale))
+    torch.testing.assert_close(read[-1], recording.logits, atol=1e-5, rtol=0)
+    assert (anatomy.soft_cap is not None) == architecture.startswith(("Gemma2", "Gemma3ForCausal"))
+
+
+@pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
 def test_a_long_text_leaves_nothing_behind(architecture: str):
     """A dynamic RoPE of transformers keeps the frequencies of the longest text so far."""
     for changes in rope_changes(architecture, "dynamic"):
