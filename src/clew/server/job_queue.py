@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -132,7 +133,8 @@ class Jobs:
         self._waiting.put(None)
         if self._worker is not None:
             self._worker.join(timeout=2)
-        self._fail_active()
+        with suppress(RequestError):  # a folder that turned read-only; the next start does it
+            self._fail_active()
 
     def _fail_active(self) -> None:
         failed = "UPDATE jobs SET state = 'failed', error = ?, finished = ? WHERE state = ?"
