@@ -392,6 +392,15 @@ def test_a_hub_snapshot_is_a_folder(monkeypatch: pytest.MonkeyPatch, model_folde
     assert resolve("org/name@v2") == reference.ModelFiles("org/name@v2", model_folder)
 
 
+def test_a_folder_or_repository_that_is_an_adapter_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert "holds an adapter (adapter_config.json)" in refusal(tmp_path)
+    hub_answers(monkeypatch, tmp_path)
+    assert "merge_and_unload" in refusal("org/name")
+
+
 def test_a_hub_repository_of_gguf_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hub_answers(monkeypatch, tmp_path / "snapshot", ("a.gguf", "b.gguf"))
     assert "holds several .gguf files (a.gguf, b.gguf)" in refusal("org/name")

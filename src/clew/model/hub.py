@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.model.weight_files import check_no_adapter
 
 WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 """Weights, configuration and tokenizer; no pickled weights."""
@@ -34,6 +35,7 @@ def fetch(reference: str) -> Path:
         )
         if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
             return folder
+        check_no_adapter(folder)
         if len(fetched := list(folder.glob("*.gguf"))) == 1:
             return fetched[0]
         files = repository_files(repo, revision or None)

@@ -12,6 +12,7 @@ from clew.model.cache import conversion_at, conversions
 from clew.model.gguf import GgufFile, convert
 from clew.model.hub import fetch, is_hub_id
 from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_assembler, wheel_parts
+from clew.model.weight_files import check_no_adapter
 from clew.progress import OnNote, ignore_note
 
 ACCEPTED = (
@@ -101,6 +102,7 @@ def _local(path: Path, note: OnNote) -> ModelFiles | None:
 
 
 def _check_folder(folder: Path) -> None:
+    check_no_adapter(folder)
     conversion = conversion_at(folder)
     if conversion is not None and not conversion.current:
         raise ClewError(

@@ -57,7 +57,7 @@ def read_headers(folder: Path, on_note: OnNote = ignore_note) -> dict[str, Store
     Raises `ClewError` for files that are damaged or missing, for an index that does not describe them, and
     for tensors that are no plain model's.
     """
-    _check_no_adapter(folder)
+    check_no_adapter(folder)
     path, index = folder / SINGLE, folder / INDEX
     weight_map = _read_index(index) if index.exists() else None
     if weight_map is not None and path.exists() and set(weight_map.values()) != {SINGLE}:
@@ -75,7 +75,8 @@ def read_headers(folder: Path, on_note: OnNote = ignore_note) -> dict[str, Store
     return tensors
 
 
-def _check_no_adapter(folder: Path) -> None:
+def check_no_adapter(folder: Path) -> None:
+    """Raise `ClewError` for a folder with an adapter, which transformers passes over without `peft`."""
     for name in ADAPTER_FILES:
         if (folder / name).exists():
             raise ClewError(
