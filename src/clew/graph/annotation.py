@@ -8,6 +8,7 @@ from dataclasses import replace
 from clew.errors import ClewError
 from clew.feature import Feature, suggestion
 from clew.graph.arrays import G, GraphArrays
+from clew.utf8 import check_text
 
 
 def annotate(
@@ -82,4 +83,4 @@ def _pairs(option: str, value: object) -> list[tuple]:
 def _text(text: object, what: str) -> str:
     if not isinstance(text, str):
         raise ClewError(f"{what} is {text!r}; give a text.")
-    return text
+    return check_text(text, what)

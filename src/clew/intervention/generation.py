@@ -118,5 +118,5 @@ def _generation(run: PreparedRun, strength: float | None, ids: list[int]) -> Gen
     ends = [ids.index(end) for end in _end_tokens(run) if end in ids]
     ids = ids[: min(ends, default=len(ids))]
     tokens = tuple(run.model.token_text(token) for token in ids)
-    text = run.model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    text = run.model.vocabulary.text_of(ids)
     return Generation(strength, tuple(ids), tokens, text)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from clew.utf8 import spelled_bytes
+from clew.utf8 import joined_tokens, spelled_bytes
 
 Spelling: TypeAlias = Callable[[str], bytes]
 """The bytes that a piece of the vocabulary stands for."""
@@ -41,6 +41,17 @@ class Vocabulary:
         if piece is None:
             return f"<{token_id}>"
         return piece if token_id in self._literal else spelled_bytes(self._spelling(piece))
+
+    def text_of(self, token_ids: Iterable[int]) -> str:
+        """The text of tokens that follow each other; between tokens of whole words stands a space."""
+        texts = [self.text(token) for token in token_ids]
+        return joined_tokens(texts) if self.has_spaces else " ".join(texts)
+
+    @cached_property
+    def has_spaces(self) -> bool:
+        """False for tokens of whole words, whose spaces belong to none of them."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        return backend is None or backend.decoder is not None
 
     def ids_of(self, text: str) -> Sequence[int]:
         """The ids of all tokens that are spelled like this."""

@@ -21,6 +21,7 @@ from clew.cli.terminal import (
 )
 from clew.intervention.generation import Generation
 from clew.intervention.result import FeatureChange, InterventionResult, TokenChange, spell_layers
+from clew.utf8 import joined_tokens
 
 RESPONDS = {
     "direct": "direct: attention, norms and MLPs are held fixed, as edges assume",
@@ -47,7 +48,7 @@ def print_intervention(
 ) -> None:
     """Print the report of one result, or a row for each of several strengths."""
     first = results[0]
-    console.print(Text(readable("".join(first.tokens)), style="bold"))
+    console.print(Text(readable(joined_tokens(first.tokens)), style="bold"))
     for line in lines_of([readable(source), *_responds(first)], console.width, gap=" · "):
         console.print(Text(line, style="dim"), soft_wrap=True)
     print_title(console, "Changed")

@@ -10,6 +10,7 @@ from clew.errors import ClewError
 from clew.feature import Feature
 from clew.index.storage.index import Index
 from clew.index.storage.record import FeatureRecord
+from clew.utf8 import joined_tokens
 
 SHOWN = 8
 """Texts from which a label is made."""
@@ -34,7 +35,7 @@ class ActiveText:
 
     @property
     def text(self) -> str:
-        return "".join(self.tokens)
+        return joined_tokens(self.tokens)
 
     @property
     def peak(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clew.errors import ClewError
+from clew.utf8 import check_text
 
 SOURCES = ("person", "model", "tokens")
 """Sources of labels. An earlier source wins over a later one, even if the later label is newer."""
@@ -49,7 +50,7 @@ def check_label(text: str, source: str, confidence: float | None) -> str:
         raise ClewError(f"A label has at most {LONGEST_LABEL} characters, not {len(text):,}.")
     if confidence is not None and not 0 <= confidence <= 1:
         raise ClewError(f"A label's confidence is from 0 to 1, not {confidence}.")
-    return " ".join(text.split())
+    return " ".join(check_text(text, "A label").split())
 
 
 def read_labels(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, Label]:

@@ -13,6 +13,7 @@ from clew.feature import Feature
 from clew.index.storage.blobs import unpack_scored, unpack_tokens
 from clew.index.storage.metadata import IndexMetadata
 from clew.index.storage.texts import TokenTexts
+from clew.utf8 import joined_tokens
 
 BEFORE, AFTER = 9, 3
 """Tokens around a peak that are searched."""
@@ -120,4 +121,4 @@ def _contexts(connection: sqlite3.Connection, number: int, texts: TokenTexts) ->
     rows = connection.execute(CONTEXTS, (number,)).fetchall()
     contexts = [unpack_tokens(blob).tolist() for (blob,) in dict.fromkeys(rows)]
     texts(chain.from_iterable(contexts))  # all of them in few queries
-    return list(dict.fromkeys("".join(texts(ids)) for ids in contexts))
+    return list(dict.fromkeys(joined_tokens(texts(ids)) for ids in contexts))

@@ -1,0 +1,58 @@
+"""The characters of a text that its tokenizer changes, leaves out or does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from clew.model.language_model import LanguageModel
+
+SHOWN = 3
+"""Changes that a note lists."""
+COMPARED = 2000
+"""Characters that are compared from the first change on."""
+
+
+def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[int]) -> str | None:
+    """A sentence about what the tokens of a text do not spell as the text has it; None if they spell all.
+
+    A normalizer may compose accents, fold case, strip or collapse spaces; a word that the tokenizer does not
+    know becomes its token for such words. One space in front of the text, and one behind a special token, is
+    how many tokenizers mark the beginning of a word, and no change.
+    """
+    special = [model.token_text(token) for token in {*token_ids} & {*model.vocabulary.special}]
+    given, read = (_without_marks(each, special) for each in (text, model.vocabulary.text_of(token_ids)))
+    if given == read:
+        return None
+    pairs = _changes(given, read)
+    listed = [f"{_named(before)} becomes {_named(after)}" for before, after in pairs if after and before]
+    listed += [f"{_named(before)} is left out" for before, after in pairs if not after]
+    listed += [f"{_named(after)} is put in" for before, after in pairs if not before]
+    more = f", and {len(listed) - SHOWN} more such changes" if len(listed) > SHOWN else ""
+    return f"The tokenizer of {model.name} changes the prompt: {', '.join(listed[:SHOWN])}{more}."
+
+
+def _without_marks(text: str, special: Sequence[str]) -> str:
+    """The text without up to two spaces in front and behind each special token, and one before it."""
+    names = "|".join(map(re.escape, special)) or "(?!)"
+    return re.sub(rf"(^| ?(?:{names})) {{0,2}}", lambda found: found[1].lstrip(), text)
+
+
+def _changes(given: str, read: str) -> list[tuple[str, str]]:
+    """The distinct replaced parts of a text, each with what stands in its place, in their order."""
+    same = next(
+        (at for at, (one, other) in enumerate(zip(given, read, strict=False)) if one != other),
+        min(len(given), len(read)),
+    )
+    given, read = given[same:][:COMPARED], read[same:][:COMPARED]
+    changes = SequenceMatcher(None, given, read, autojunk=False).get_opcodes()
+    parts = [(given[a:b], read[c:d]) for tag, a, b, c, d in changes if tag != "equal"]
+    return list(dict.fromkeys(parts))
+
+
+def _named(part: str) -> str:
+    """A part of a text in quotes, with the code points of what is not ASCII."""
+    shown = part if len(part) <= 20 else part[:20] + "…"
+    points = " ".join(f"U+{ord(character):04X}" for character in shown[:4])
+    return f'"{shown}" ({points})' if not part.isascii() else repr(shown).replace("'", '"')
