@@ -179,3 +179,24 @@ def test_a_comparison_as_json_names_nodes_by_their_ids():
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert {node["left"] for node in data["nodes"]} == set(graph.node_ids)
     assert len(data["edges"]) == 3
+
+
+def test_tokens_are_the_same_by_id_and_by_text_only_between_models():
+    """Graphs of one model may spell a token in two ways, and two tokens in one way."""
+    graph = random_graph(seed=3, n_layers=2, n_positions=3, per_cell=2, n_targets=2)
+    graph = replace(graph, token_ids=np.array([5, 6, 7])).with_info(model="one")
+    targets = tuple(
+        replace(target, token_id=number, probability=0.01) for number, target in enumerate(graph.info.targets)
+    )
+    left = graph.with_info(targets=targets, predictions=(("a", 0.6), ("a", 0.3)), prediction_ids=(8, 9))
+    respelled = tuple(replace(target, text=" " + target.text) for target in targets)
+    right = left.with_info(targets=respelled, tokens=("x", "y", "z"), prediction_ids=(9, 8))
+    found = compare(left, right)
+    assert found.positions == ((0, 0), (1, 1), (2, 2))
+    assert not found.only_left
+    assert found.difference is not None
+    assert found.difference.logits == pytest.approx((math.log(2), -math.log(2)))
+    other_ids = tuple(replace(target, token_id=target.token_id + 5) for target in targets)
+    outputs = left.of_kind(NodeKind.TARGET).tolist()
+    assert set(outputs) <= set(compare(left, left.with_info(targets=other_ids)).only_left)
+    assert not set(outputs) & set(compare(left, left.with_info(targets=other_ids, model="two")).only_left)

@@ -80,7 +80,7 @@ describe("a new graph", () => {
     expect(requested()[0]).toMatchObject({
       kind: "trace",
       prompt: "The capital",
-      targets: [" the", " not"],
+      targets: ["id:1", "id:2"],
       max_nodes: 4096,
       node_threshold: 0.8,
       sink: null,

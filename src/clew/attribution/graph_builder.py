@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def build_graph(
             model=model.name,
             dictionary=dictionary,
             targets=outputs.targets,
-            predictions=_predictions(model, recording),
+            **_predictions(model, recording),
             sink=None if prompt.sink is None else Sink(**vars(prompt.sink)),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             generator=f"clew {__version__}",
@@ -76,7 +77,11 @@ def _around(values: np.ndarray, n_features: int, gap: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:n_features], gap, values[n_features:]]).astype(np.float32)
 
 
-def _predictions(model: LanguageModel, recording: Recording) -> tuple[tuple[str, float], ...]:
+def _predictions(model: LanguageModel, recording: Recording) -> dict[str, Any]:
     probability, token = recording.logits.softmax(-1).topk(min(SHOWN_PREDICTIONS, len(recording.logits)))
-    pairs = zip(token.tolist(), probability.tolist(), strict=True)
-    return tuple((model.token_text(token), probability) for token, probability in pairs)
+    ids = tuple(token.tolist())
+    pairs = zip(ids, probability.tolist(), strict=True)
+    return {
+        "predictions": tuple((model.token_text(token), probability) for token, probability in pairs),
+        "prediction_ids": ids,
+    }

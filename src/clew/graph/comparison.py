@@ -13,6 +13,7 @@ from jaxtyping import Int64
 
 from clew.graph.arrays import GraphArrays, NodeKind, check_is_graph
 from clew.graph.influence import output_shares
+from clew.graph.info import GraphInfo
 from clew.graph.info_json import plain
 
 Pairs = tuple[tuple[int, int], ...]
@@ -122,7 +123,7 @@ class Comparison:
 def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> Comparison:
     """The comparison of two graphs, with the `edges` edges that changed most; see `matched_nodes`."""
     check_is_graph(right)
-    positions = aligned_positions(left.info.tokens, right.info.tokens)
+    positions = aligned_positions(*_comparable_tokens(left, right))
     matched = matched_nodes(left, right, positions)
     left_of, right_of = np.array(matched, dtype=np.int64).reshape(-1, 2).T
     in_both = _edges_in_both(left, right, left_of, right_of)
@@ -208,28 +209,48 @@ def _edge_pair(left: GraphArrays, right: GraphArrays, one: int, other: int) -> E
 
 
 def _difference(left: GraphArrays, right: GraphArrays) -> TargetDifference | None:
-    probabilities = _probabilities(left), _probabilities(right)
-    shared = [text for text in probabilities[0] if text in probabilities[1]]
-    ranked = [max(side, key=side.__getitem__, default="") for side in probabilities]
+    by_id = left.info.model == right.info.model and _names_ids(left.info) and _names_ids(right.info)
+    answers = _answers(left.info, by_id), _answers(right.info, by_id)
+    shared = [token for token in answers[0] if token in answers[1]]
+    ranked = [max(side, key=lambda token: side[token][1], default="") for side in answers]
     if ranked[0] not in shared or ranked[1] not in shared:
         return None
     first, second = ranked
     if first == second:
-        others = [text for text in shared if text != first]
+        others = [token for token in shared if token != first]
         if not others:
             return None
-        second = max(others, key=lambda text: min(side[text] for side in probabilities))
-    logits = [math.log(side[first] / side[second]) for side in probabilities]
-    return TargetDifference(first, second, (logits[0], logits[1]))
+        second = max(others, key=lambda token: min(side[token][1] for side in answers))
+    logits = [math.log(side[first][1] / side[second][1]) for side in answers]
+    return TargetDifference(answers[0][first][0], answers[0][second][0], (logits[0], logits[1]))
 
 
-def _probabilities(graph: GraphArrays) -> dict[str, float]:
-    """Probabilities of next tokens, as far as the graph holds them."""
-    targets = {target.text: target.probability for target in graph.info.targets if target.probability}
-    return {text: probability for text, probability in graph.info.predictions if probability > 0} | targets
+def _comparable_tokens(left: GraphArrays, right: GraphArrays) -> tuple[Sequence[str | int], ...]:
+    """The two prompts' token ids where they mean the same tokens, else their texts."""
+    ids = left.token_ids.tolist(), right.token_ids.tolist()
+    by_id = left.info.model == right.info.model and min(*ids[0], *ids[1], 0) == 0
+    return ids if by_id else (left.info.tokens, right.info.tokens)
 
 
-def aligned_positions(left: Sequence[str], right: Sequence[str]) -> Pairs:
+def _names_ids(info: GraphInfo) -> bool:
+    return len(info.prediction_ids) == len(info.predictions) and all(
+        target.token_id >= 0 for target in info.targets
+    )
+
+
+def _answers(info: GraphInfo, by_id: bool) -> dict[str | int, tuple[str, float]]:
+    """Text and probability of next tokens by id or text, as far as the graph holds them."""
+    names = info.prediction_ids if by_id else [text for text, _ in info.predictions]
+    predicted = dict(zip(names, info.predictions, strict=True))
+    targets = {
+        (target.token_id if by_id else target.text): (target.text, target.probability)
+        for target in info.targets
+        if target.probability
+    }
+    return {name: answer for name, answer in predicted.items() if answer[1] > 0} | targets
+
+
+def aligned_positions(left: Sequence[str | int], right: Sequence[str | int]) -> Pairs:
     """Pairs of positions, ascending, whose tokens are equal or replace each other.
 
     Between runs of equal tokens, two runs of different tokens correspond if they are equally long:
@@ -248,22 +269,27 @@ def matched_nodes(left: GraphArrays, right: GraphArrays, positions: Pairs) -> Pa
     """Pairs of nodes in the order of the left graph; no node is in two pairs.
 
     Features match if the feature is the same and the positions are aligned; model and dictionary must be the
-    same. Errors need the same model only. Tokens match by position, targets by token.
+    same. Errors need the same model only. Tokens match by position, targets by token id (by text where the
+    models differ).
     """
-    keys = _keys(right, {position: position for position in range(len(right.info.tokens))})
+    by_id = left.info.model == right.info.model
+    keys = _keys(right, {position: position for position in range(len(right.info.tokens))}, by_id)
     node_of = {key: node for node, key in enumerate(keys) if key is not None}
     same_model = left.info.model == right.info.model and left.n_layers == right.n_layers
     same_features = same_model and left.info.dictionary == right.info.dictionary
     matches = {NodeKind.FEATURE: same_features, NodeKind.ERROR: same_model}
     pairs = []
-    for node, key in enumerate(_keys(left, dict(positions))):
+    for node, key in enumerate(_keys(left, dict(positions), by_id)):
         if key in node_of and matches.get(NodeKind(left.node_kind[node]), True):
             pairs.append((node, node_of.pop(key)))
     return tuple(pairs)
 
 
-def _keys(graph: GraphArrays, other_position: dict[int, int]) -> list[tuple | None]:
-    """A key for each node, with its position in the other prompt; None if it has none there."""
+def _keys(graph: GraphArrays, other_position: dict[int, int], by_id: bool) -> list[tuple | None]:
+    """A key for each node, with its position in the other prompt; None if it has none there.
+
+    Ids are the same tokens only for one model; otherwise, and where a graph has no id, texts are compared.
+    """
     keys: list[tuple | None] = []
     for node, (kind, layer, position, feature) in enumerate(
         zip(
@@ -276,7 +302,8 @@ def _keys(graph: GraphArrays, other_position: dict[int, int]) -> list[tuple | No
     ):
         if kind == NodeKind.TARGET:
             target = graph.target(node)
-            keys.append((kind, target.text, target.token_id, target.minus_id))
+            named = by_id and target.token_id >= 0
+            keys.append((kind, target.token_id, target.minus_id) if named else (kind, target.text))
         elif position not in other_position:
             keys.append(None)
         else:

@@ -101,6 +101,11 @@ def _check_nodes(graph: GraphArrays) -> None:
     _refuse_nodes(is_token & (layer != -1), "is a token in layer {}; tokens have layer -1", layer)
     _refuse_nodes(~is_token & (layer < 0), "has layer {}; only tokens are below layer 0", layer)
     is_target = kind == NodeKind.TARGET
+    if graph.info.prediction_ids and len(graph.info.prediction_ids) != len(graph.info.predictions):
+        raise ClewError(
+            f"The graph names {len(graph.info.prediction_ids)} ids for {len(graph.info.predictions)} "
+            "predictions; expected one for each."
+        )
     if len(graph.info.targets) != is_target.sum():
         raise ClewError(
             f"The graph describes {len(graph.info.targets)} targets but has {is_target.sum()} target nodes; "

@@ -64,6 +64,8 @@ class GraphInfo:
     targets: tuple[Target, ...] = ()
     predictions: tuple[tuple[str, float], ...] = ()
     """The model's likeliest next tokens with their probabilities, whether targets or not."""
+    prediction_ids: tuple[int, ...] = ()
+    """The token ids of `predictions`; empty in graphs of clew 0.1 and of other tools."""
     sink: Sink | None = None
     scores: Scores | None = None
     """Scores of the whole graph, as traced."""

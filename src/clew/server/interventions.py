@@ -141,6 +141,7 @@ def _target_effects(graph: Graph, result: InterventionResult) -> list[TargetEffe
     return [
         TargetEffect(
             text=target.text,
+            token_id=target.token_id,
             before=float(p[target.token_id]) if target.minus_id is None else None,
             after=float(q[target.token_id]) if target.minus_id is None else None,
             logit_change=float(

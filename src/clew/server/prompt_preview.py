@@ -32,6 +32,6 @@ def likeliest_tokens(model: Model, logits: Tensor, count: int = SHOWN) -> list[T
     """The likeliest tokens of a distribution that is given as logits."""
     top = logits.softmax(-1).topk(min(count, len(logits)))
     return [
-        TokenProbability(text=model.language_model.token_text(token), probability=probability)
+        TokenProbability(text=model.language_model.token_text(token), token_id=token, probability=probability)
         for token, probability in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     ]

@@ -643,6 +643,8 @@ export interface components {
         TargetEffect: {
             /** @description The token, or `A minus B`. */
             text: string;
+            /** @description The token's id, or that of the first of two; null in results of clew 0.1. */
+            token_id: number | null;
             /** @description Probability before; null for a difference of two tokens. */
             before: number | null;
             /** @description Probability after; null for a difference of two tokens. */
@@ -665,6 +667,8 @@ export interface components {
         TokenProbability: {
             /** @description The token. */
             text: string;
+            /** @description Its id; null in results of clew 0.1. */
+            token_id: number | null;
             /** @description Its probability. */
             probability: number;
         };

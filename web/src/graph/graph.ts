@@ -26,6 +26,8 @@ export interface GraphInfo {
   dictionary: string;
   targets: Target[];
   predictions: [string, number][];
+  /** Token ids of the predictions; empty in graphs that hold none. */
+  prediction_ids: number[];
   sink: { text: string; token_id: number; kl: number | null; reason: string } | null;
   scores: Scores | null;
   whole: { nodes: number; features: number; edges: number } | null;

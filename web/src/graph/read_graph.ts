@@ -123,6 +123,7 @@ function readInfo(text: string): GraphInfo {
     dictionary: info.dictionary ?? "",
     targets: info.targets ?? [],
     predictions: info.predictions ?? [],
+    prediction_ids: info.prediction_ids ?? [],
     sink: info.sink ?? null,
     scores: info.scores ?? null,
     whole: info.whole ?? null,

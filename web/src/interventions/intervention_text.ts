@@ -27,5 +27,7 @@ export function describeOutcome(job: Job): string {
   const target = last?.targets[0];
   if (!last || !target || target.before === null || target.after === null) return "";
   const change = `${visible(target.text)} ${probability(target.before)} → ${probability(target.after)}`;
-  return last.after[0].text === target.text ? change : `${change}, now ${visible(last.after[0].text)}`;
+  return last.after[0].token_id === target.token_id
+    ? change
+    : `${change}, now ${visible(last.after[0].text)}`;
 }

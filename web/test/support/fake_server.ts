@@ -165,6 +165,6 @@ const json = (value: unknown, status: number) =>
 
 export const seen = (tokens: string[], predictions: [string, number][]): Preview => ({
   tokens,
-  predictions: predictions.map(([text, probability]) => ({ text, probability })),
+  predictions: predictions.map(([text, probability], token_id) => ({ text, token_id, probability })),
   sink: null,
 });

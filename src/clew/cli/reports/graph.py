@@ -118,17 +118,18 @@ def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
 def _print_answer(console: Console, info: GraphInfo) -> None:
     """Print the likeliest tokens, then the targets that are not among them."""
     targets = sorted(info.targets, key=lambda target: -target.weight)
-    explained = {target.text for target in targets if target.probability is not None}
-    likely = {text for text, _ in info.predictions}
+    likely: Sequence[str | int] = info.prediction_ids or [text for text, _ in info.predictions]
+    named = [target.token_id if info.prediction_ids else target.text for target in targets]
+    explained = {name for name, target in zip(named, targets, strict=True) if target.probability is not None}
     rows = table("", "", "", "", right=(2,))
-    for text, probability in info.predictions:
-        is_target = text in explained
+    for name, (text, probability) in zip(likely, info.predictions, strict=True):
+        is_target = name in explained
         style = "" if is_target else "dim"
         rows.add_row(
             "●" if is_target else "", token(text), percent(probability), bar(probability), style=style
         )
-    for target in targets:
-        if target.probability is None or target.text not in likely:
+    for name, target in zip(named, targets, strict=True):
+        if target.probability is None or name not in likely:
             probability = target.probability
             amount = "" if probability is None else percent(probability)
             rows.add_row("●", target_name(target), amount, bar(probability or 0))

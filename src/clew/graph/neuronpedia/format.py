@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 CLEW_FACTS = (
     "targets",
     "predictions",
+    "prediction_ids",
     "sink",
     "scores",
     "pruned_scores",

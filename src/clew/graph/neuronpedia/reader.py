@@ -122,6 +122,9 @@ def _info(metadata: dict[str, Any], nodes: list[FileNode]) -> GraphInfo:
         dictionary=str(about.get("transcoder_set") or details.get("neuronpedia_source_set") or ""),
         targets=targets,
         predictions=tuple((target.text, target.weight) for target in likely),
+        prediction_ids=tuple(target.token_id for target in likely)
+        if all(target.token_id >= 0 for target in likely)
+        else (),
         scores=None if None in scores else Scores(*scores),
         settings=_settings(metadata),
         token_text={target.token_id: target.text for target in targets if target.token_id >= 0},

@@ -126,6 +126,9 @@ class TargetEffect(BaseModel):
     """One target of the graph, before and after a change."""
 
     text: str = Field(description="The token, or `A minus B`.")
+    token_id: int | None = Field(
+        default=None, description="The token's id, or that of the first of two; null in results of clew 0.1."
+    )
     before: float | None = Field(description="Probability before; null for a difference of two tokens.")
     after: float | None = Field(description="Probability after; null for a difference of two tokens.")
     logit_change: float = Field(description="Change of the logit, or of the difference of logits.")

@@ -76,6 +76,7 @@ class TokenProbability(BaseModel):
     """A next token and its probability."""
 
     text: str = Field(description="The token.")
+    token_id: int | None = Field(default=None, description="Its id; null in results of clew 0.1.")
     probability: float = Field(description="Its probability.")
 
 
