@@ -78,13 +78,8 @@ def mutate(original: Any, random: Random, choose: Callable[[list[Path]], Path] |
     value = copy.deepcopy(original)
     path = (choose or random.choice)(list(paths(value)))
     parent, last = at(value, path[:-1]), path[-1]
-    old = parent[last]
-    kinds = ["delete", "retype"]
-    kinds += ["rename", "rename", "add"] if isinstance(parent, dict) else []
-    kinds += ["number"] * 3 if isinstance(old, int | float) and not isinstance(old, bool) else []
-    kinds += ["text"] if isinstance(old, str) else []
-    kinds += ["list"] if isinstance(old, list) and old else []
-    kind = random.choice(kinds)
+    old: Any = parent[last]
+    kind = random.choice(_kinds(parent, old))
     match kind:
         case "delete":
             del parent[last]
@@ -126,6 +121,16 @@ def mutate_bytes(content: bytes, random: Random) -> bytes:
 
 def as_json(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def _kinds(parent: Any, old: Any) -> list[str]:
+    """The kinds of change that a value takes; the likelier ones stand there more than once."""
+    kinds = ["delete", "retype"]
+    kinds += ["rename", "rename", "add"] if isinstance(parent, dict) else []
+    kinds += ["number"] * 3 if isinstance(old, int | float) and not isinstance(old, bool) else []
+    kinds += ["text"] if isinstance(old, str) else []
+    kinds += ["list"] if isinstance(old, list) and old else []
+    return kinds
 
 
 def _type(value: Any) -> type:
