@@ -16,6 +16,8 @@ from typing import Any
 
 from npm import WEB, environment
 
+from clew.graph.conservation import LARGEST_GAP
+from clew.graph.notes import SENTENCES
 from clew.intervention.intervention import HOW
 from clew.intervention.settings import REGIMES
 from clew.options import Option, options_of
@@ -78,7 +80,7 @@ def _schemas_alone() -> dict[str, Any]:
 
 
 def options() -> str:
-    """Defaults, bounds and sentences of options in the page's forms, and of their choices, as TypeScript."""
+    """Defaults, bounds and sentences of options and choices in the page's forms, and of notes on graphs."""
     objects: dict[str, Any] = {
         name: {
             option.name: _described(option) for option in options_of(form).values() if _has_default(option)
@@ -88,6 +90,7 @@ def options() -> str:
     objects["REGIMES"] = REGIMES
     objects["HOWS"] = {how: dataclasses.asdict(way) for how, way in HOW.items()}
     objects["POSITIONS"] = POSITIONS
+    objects |= {"GRAPH_SENTENCES": SENTENCES, "LARGEST_GAP": LARGEST_GAP}
     return HEAD + "\n".join(
         f"export const {name} = {json.dumps(value, indent=2, ensure_ascii=False)} as const;\n"
         for name, value in objects.items()

@@ -107,6 +107,7 @@ def test_names_of_groups_are_neither_markup_nor_commands(run: Run, tmp_path: Pat
 def test_a_conservation_gap_is_a_warning_in_words(run: Run, tmp_path: Path):
     fine = show(run, small_graph(), tmp_path)
     assert "Conservation: every row adds up to what it explains, worst gap 1e-06." in fine
+    assert "No edge is missing. Whether the model is the one you meant, clew check tests." in fine
     broken = show(run, small_graph().with_info(conservation=0.02), tmp_path)
     assert "Warning: rows do not add up to what they explain; the worst gap is 2.0%" in broken
 

@@ -16,6 +16,7 @@ import pytest
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import cumulative_share, edge_shares, measure_flow
 from clew.graph.info import Scores
+from clew.graph.notes import notes_of
 from clew.graph.paths import SignedPath, strongest_paths
 from clew.graph.pruning import prune, prune_masks, smallest_kept
 from clew.graph.reader import open_graph
@@ -66,6 +67,14 @@ def random_graphs() -> dict[str, Graph]:
     graphs["edges inside layers"] = with_edges_inside_layers(random_graph(3, 4, 3, 4), 3)
     graphs["no outputs"] = random_graph(5, n_targets=0)
     graphs["pruned before"] = prune(random_graph(6, 4, 4, 4), 0.9, 0.95)
+    for name, gap, fvu in [
+        ("sound", 3e-6, 0.21),
+        ("edge", 1e-3, 1.0),
+        ("broken", 0.0204, 12.345),
+        ("odd", 1e-12, 4321.0),
+    ]:
+        settings = {"quality": {"fvu": fvu}}
+        graphs[name] = random_graph(2).with_info(conservation=gap, settings=settings)
     graphs["strange tokens"] = random_graph(2).with_info(tokens=STRANGE_TOKENS)
     return graphs
 
@@ -139,6 +148,12 @@ def test_nodes_are_called_the_same(pair):
     assert answer["ids"] == graph.node_ids
     assert answer["names"] == [graph.node_name(node) for node in range(graph.n_nodes)]
     assert answer["promoted"] == [graph.promoted(node) for node in range(graph.n_nodes)]
+
+
+def test_notes_are_the_same(pair):
+    case, answer = pair
+    notes = [{"text": note.text, "isWarning": note.is_warning} for note in notes_of(case.graph.info)]
+    assert answer["notes"] == notes
 
 
 def test_influence_is_the_same(pair):

@@ -192,3 +192,13 @@ export const POSITIONS = {
   "all": "at all positions",
   "onwards": "from there on"
 } as const;
+
+export const GRAPH_SENTENCES = {
+  "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
+  "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
+  "falls_short": "Warning: rows do not add up to what they explain; the worst gap is {percent} ({gap}; sound is {most} or less). Do not rely on this graph; trace the prompt again with --dtype float32, which is the most exact.",
+  "unexplained": "Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained.",
+  "worse_than_mean": "Warning: Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained. The mean alone leaves 1, so do not rely on these features."
+} as const;
+
+export const LARGEST_GAP = 0.001 as const;

@@ -8,6 +8,7 @@ import { smallestKept, smallestKeptOfSorted } from "../../src/graph/influence_cu
 import { inputsOf, outputsOf, type Neighbours } from "../../src/graph/neighbours.ts";
 import { groupEdges, groupNumbers } from "../../src/graph/group_edges.ts";
 import { nodeName, promoted } from "../../src/graph/node_names.ts";
+import { notesOf } from "../../src/graph/notes.ts";
 import { explainToken, strongestPaths } from "../../src/graph/paths.ts";
 import { prepare, type Prepared } from "../../src/graph/prepared_graph.ts";
 import { prune } from "../../src/graph/prune.ts";
@@ -36,6 +37,7 @@ function answer(question: Question) {
   const { sources, target, count } = question;
   return {
     ids: graph.ids,
+    notes: notesOf(graph.info),
     names: graph.ids.map((_, node) => nodeName(graph, node)),
     promoted: graph.ids.map((_, node) => promoted(graph, node)),
     level: Array.from(prepared.level),

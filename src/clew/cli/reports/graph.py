@@ -28,9 +28,9 @@ from clew.cli.terminal import (
     target_name,
     token,
 )
-from clew.graph.conservation import LARGEST_GAP
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Sink, Size
+from clew.graph.notes import notes_of
 from clew.graph.summary import GroupEdge, Summary, summarize
 
 DEFAULTS = ReportSettings()
@@ -46,7 +46,6 @@ LEAST_SOURCE = 0.03
 """Smallest share of a group's input for which the source is printed."""
 ONE_SIDED = 0.2
 """Smallest net share of a flow that counts as positive or negative."""
-PROVES = "No edge is missing. Whether the model is the one you meant, clew check tests."
 
 
 def print_report(
@@ -167,33 +166,8 @@ def _print_scores(console: Console, graph: Graph) -> None:
         print_indented(
             console, f"Left out by pruning ({', '.join(thresholds)}): {left_out} of the influence."
         )
-    _print_quality(console, info)
-    gap = info.conservation
-    if gap is not None and not gap <= LARGEST_GAP:
-        print_indented(console, _gap_warning(gap), style="bold red")
-    elif gap is not None:
-        print_indented(console, f"Conservation: every row adds up to what it explains, worst gap {gap:.0e}.")
-        print_indented(console, PROVES, style="dim")
-
-
-def _print_quality(console: Console, info: GraphInfo) -> None:
-    """Print how well the dictionary replaces the MLPs; no score of the graph measures that."""
-    quality = info.settings.get("quality")
-    if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
-        return
-    fvu = quality["fvu"]
-    line = f"Dictionary: FVU {fvu:.3g}, the share of the MLPs' variance that it leaves unexplained."
-    if fvu > 1:
-        line = f"Warning: {line} The mean alone leaves 1, so do not rely on these features."
-    print_indented(console, line, style="bold red" if fvu > 1 else "")
-
-
-def _gap_warning(gap: float) -> str:
-    return (
-        f"Warning: rows do not add up to what they explain; the worst gap is {percent(gap)} "
-        f"({gap:.1e}; sound is {LARGEST_GAP:.0e} or less). Do not rely on this graph; trace the prompt again "
-        "with --dtype float32, which is the most exact."
-    )
+    for note in notes_of(info):
+        print_indented(console, note.text, style="bold red" if note.is_warning else "")
 
 
 def _counts(size: Size) -> list[str]:

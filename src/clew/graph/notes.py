@@ -1,0 +1,59 @@
+"""Sentences that a reader of a graph must know; the page makes the same ones from the same templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clew.graph.conservation import LARGEST_GAP
+from clew.graph.info import GraphInfo
+
+SENTENCES = {
+    "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
+    "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
+    "falls_short": (
+        "Warning: rows do not add up to what they explain; the worst gap is {percent} ({gap}; sound is "
+        "{most} or less). Do not rely on this graph; trace the prompt again with --dtype float32, which is "
+        "the most exact."
+    ),
+    "unexplained": "Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained.",
+    "worse_than_mean": (
+        "Warning: Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained. The "
+        "mean alone leaves 1, so do not rely on these features."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """One sentence or two about a graph."""
+
+    text: str
+    is_warning: bool = False
+
+
+def notes_of(info: GraphInfo) -> list[Note]:
+    """Notes on the dictionary's quality and on conservation."""
+    return [*_quality(info), *_conservation(info)]
+
+
+def _quality(info: GraphInfo) -> list[Note]:
+    """The fit of the dictionary to the MLPs, which no score of the graph measures."""
+    quality = info.settings.get("quality")
+    if not isinstance(quality, dict) or not isinstance(quality.get("fvu"), int | float):
+        return []
+    fvu = quality["fvu"]
+    return [_note("worse_than_mean" if fvu > 1 else "unexplained", fvu=f"{fvu:.3g}")]
+
+
+def _conservation(info: GraphInfo) -> list[Note]:
+    gap = info.conservation
+    if gap is None:
+        return []
+    if not gap <= LARGEST_GAP:
+        return [_note("falls_short", gap=f"{gap:.0e}", percent=f"{gap:.1%}", most=f"{LARGEST_GAP:.0e}")]
+    return [_note("adds_up", gap=f"{gap:.0e}"), _note("proves")]
+
+
+def _note(sentence: str, **numbers: str) -> Note:
+    text = SENTENCES[sentence].format(**numbers)
+    return Note(text, text.startswith("Warning"))

@@ -1,0 +1,45 @@
+/** Sentences that a reader of a graph must know, as `clew show` prints them. */
+
+import { GRAPH_SENTENCES, LARGEST_GAP } from "../api/options.ts";
+import type { GraphInfo } from "./graph.ts";
+
+export interface Note {
+  readonly text: string;
+  readonly isWarning: boolean;
+}
+
+/** Notes on the dictionary's quality and on conservation. */
+export const notesOf = (info: GraphInfo): Note[] => [...quality(info), ...conservation(info)];
+
+/** How well the dictionary replaces the MLPs; no score of the graph measures that. */
+function quality({ settings }: GraphInfo): Note[] {
+  const fvu = (settings.quality as { fvu?: unknown } | null | undefined)?.fvu;
+  if (typeof fvu !== "number") return [];
+  return [note(fvu > 1 ? "worse_than_mean" : "unexplained", { fvu: threeDigits(fvu) })];
+}
+
+function conservation({ conservation: gap }: GraphInfo): Note[] {
+  if (gap === null) return [];
+  if (gap <= LARGEST_GAP) return [note("adds_up", { gap: exponential(gap) }), note("proves", {})];
+  const percent = `${(100 * gap).toFixed(1)}%`;
+  return [note("falls_short", { gap: exponential(gap), percent, most: exponential(LARGEST_GAP) })];
+}
+
+/** `1e-05`, as Python spells it. */
+const exponential = (value: number): string => pythons(value.toExponential(0));
+
+/** `0.21` or `1.23e+03`: three significant digits as Python spells them (`.3g`). */
+function threeDigits(value: number): string {
+  const [digits, exponent] = value.toExponential(2).split("e");
+  return Number(exponent) < -4 || Number(exponent) > 2
+    ? pythons(`${Number(digits)}e${exponent}`)
+    : String(Number(value.toPrecision(3)));
+}
+
+/** At least two digits in the exponent. */
+const pythons = (text: string): string => text.replace(/e([+-])(\d)$/, "e$10$2");
+
+function note(sentence: keyof typeof GRAPH_SENTENCES, numbers: Record<string, string>): Note {
+  const text = GRAPH_SENTENCES[sentence].replace(/\{(\w+)\}/g, (_, name: string) => numbers[name]);
+  return { text, isWarning: text.startsWith("Warning") };
+}
