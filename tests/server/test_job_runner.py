@@ -119,7 +119,21 @@ def test_a_look_at_a_prompt_is_what_the_model_says(home, traced, model_folder, m
     assert seen["predictions"][0]["probability"] == pytest.approx(info.predictions[0][1])
     assert home.post("/api/look", json=ask | {"sink": "none"}).json()["tokens"] == ["w3", "w4", "w5"]
     assert "is not loaded" in sentence(home.post("/api/look", json=ask | {"model": "smollm2"}), 409)
-    assert "is not one token" in sentence(home.post("/api/look", json=ask | {"sink": "w3 w4"}), 422)
+    wrong = home.post("/api/look", json=ask | {"sink": "w3 w4"}).json()
+    assert "is not one token" in wrong["sink_problem"]
+    assert (wrong["tokens"], seen["sink_problem"]) == (seen["tokens"], None)
+
+
+def test_a_look_checks_targets_as_a_trace_does(home, traced, model_folder):
+    ask = {"model": str(model_folder), "prompt": PROMPT}
+    targets = ["w7", "w8 minus w9", "w7 w8", "id:99999", "w7", "id:9", "no such word"]
+    problems = home.post("/api/look", json=ask | {"targets": targets}).json()["target_problems"]
+    for target, problem in zip(targets, problems, strict=True):
+        if target in ("w7", "id:9", "w8 minus w9") and problem is None:
+            continue
+        error = home.post("/api/jobs", json=ask | {"kind": "trace", "targets": ["w7", target]}).json()
+        assert finished(home, error)["error"] == problem
+    assert [problem is None for problem in problems] == [True, True, False, False, False, True, False]
 
 
 def test_the_loaded_model_is_told_and_load_jobs_keep_it(home, traced, model_folder):

@@ -74,10 +74,15 @@ def test_what_cannot_be_traced_is_told(form):
     write(form, "The capital of France is")
     form.get_by_label("Another token to explain").fill("no single token at all")
     form.get_by_role("button", name="Add").click()
-    form.get_by_role("button", name="Trace", exact=True).click()
     alert = form.get_by_role("alert")
-    expect(alert).to_contain_text("token", timeout=WORK)
+    expect(alert).to_contain_text("is not one token", timeout=WORK)
+    expect(form.get_by_role("button", name="Trace", exact=True)).to_be_disabled()
+    form.get_by_role("button", name="Remove no single token at all").click()
+    expect(alert).to_have_count(0)
+    form.get_by_label("Another token to explain").fill("id:7042 minus id:12")
+    form.get_by_role("button", name="Add").click()
     expect(form.get_by_role("button", name="Trace", exact=True)).to_be_enabled()
+    expect(alert).to_have_count(0)
 
 
 def test_what_was_asked_survives_a_reload(form):

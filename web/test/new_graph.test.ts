@@ -1,7 +1,7 @@
 import { Refusal, seen, Server, tellEvent } from "./support/fake_server.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/svelte";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { JobRequest } from "../src/api/types.ts";
+import type { JobRequest, PreviewRequest } from "../src/api/types.ts";
 import NewGraphPage from "../src/new_graph/NewGraphPage.svelte";
 import { jobs } from "../src/jobs/jobs.svelte.ts";
 import { automaticTargets, EMPTY_FORM, problemsOf, requestOf } from "../src/new_graph/trace_form.ts";
@@ -66,7 +66,8 @@ describe("a new graph", () => {
     await fireEvent.click(await screen.findByRole("button", { name: "Load it" }));
     await waitFor(() => expect(requested()[0]).toMatchObject({ kind: "load", model: "google/gemma" }));
     tellEvent("job", { ...server.jobs[0], state: "failed", error: "gemma is not here; install it." });
-    await screen.findByText("gemma is not here; install it.");
+    expect((await screen.findByRole("alert")).textContent).toBe("gemma is not here; install it.");
+    await screen.findByRole("button", { name: "Try again" });
   });
 
   it("traces what was chosen and goes to the graph", async () => {
@@ -91,6 +92,41 @@ describe("a new graph", () => {
     await screen.findAllByText("25 %");
     tellEvent("job", { ...job, state: "done", graph: "abc" });
     await waitFor(() => expect(location.hash).toBe("#/g/abc"));
+  });
+
+  it("says beside a target why it cannot be explained, before anything is traced", async () => {
+    const problem = 'The target "no token" is not one token of this model but 2.';
+    server.on("POST /look", (body) => ({
+      ...seen(["The", " capital"], PREDICTIONS),
+      target_problems: (body as PreviewRequest).targets!.map((name) =>
+        name === "no token" ? problem : null,
+      ),
+    }));
+    await write("The capital");
+    await fireEvent.click(await screen.findByRole("button", { name: /the.*0\.16/ }));
+    const field = screen.getByLabelText("Another token to explain");
+    await fireEvent.input(field, { target: { value: "no token" } });
+    await fireEvent.keyDown(field, { key: "Enter" });
+    expect((await screen.findByRole("alert")).textContent).toBe(problem);
+    expect(traceButton().disabled).toBe(true);
+    await fireEvent.click(screen.getByRole("button", { name: "Remove no token" }));
+    await waitFor(() => expect(traceButton().disabled).toBe(false));
+    expect(screen.queryByRole("alert")).toBeNull();
+  });
+
+  it("says beside the first token why it cannot be used, and what loading noticed", async () => {
+    const sinkProblem = 'The sink "two words" is not one token of this model.';
+    server.on("POST /look", (body) => ({
+      ...seen(["The"], PREDICTIONS),
+      sink_problem: (body as PreviewRequest).sink === null ? null : sinkProblem,
+      notes: ["Files in smollm2 that are not read: old.bin."],
+    }));
+    await write("The");
+    await screen.findByText("Files in smollm2 that are not read: old.bin.");
+    await fireEvent.input(screen.getByLabelText("First token"), { target: { value: "two words" } });
+    await waitFor(() => expect(document.getElementById("sink-help")!.textContent).toContain(sinkProblem));
+    expect(screen.getByLabelText("First token").getAttribute("aria-invalid")).toBe("true");
+    expect(traceButton().disabled).toBe(true);
   });
 
   it("cancels, and says why it failed", async () => {

@@ -99,11 +99,15 @@ def named_targets(
     targets: dict[tuple[int, int | None], Target] = {}
     for request in requests:
         target = named_target(model, probability, request)
-        identity = target.token_id, target.minus_id
-        if identity in targets:
-            raise ClewError(f"The target {quote(target.text)} ({_ids_in_words(target)}) is named twice.")
-        targets[identity] = target
+        if target.identity in targets:
+            raise named_twice(target)
+        targets[target.identity] = target
     return tuple(targets.values())
+
+
+def named_twice(target: Target) -> ClewError:
+    """The refusal of a target that is named more than once."""
+    return ClewError(f"The target {quote(target.text)} ({_ids_in_words(target)}) is named twice.")
 
 
 def named_target(model: LanguageModel, probability: Tensor, request: TargetRequest) -> Target:

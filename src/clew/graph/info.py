@@ -18,6 +18,11 @@ class Target:
     """The model's probability of the token; None for a difference."""
     minus_id: int | None = None
 
+    @property
+    def identity(self) -> tuple[int, int | None]:
+        """Its token ids, which no other target has."""
+        return self.token_id, self.minus_id
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -32,6 +32,8 @@ class ModelCache:
         self._budget = budget
         self._model = model
         self._lock = threading.Lock()
+        self.notes: list[str] = []
+        """Sentences about what was noticed when the model was loaded."""
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -60,10 +62,17 @@ class ModelCache:
             import clew
 
             options = {name: getattr(wanted, name) for name in options_of(LoadSettings)}
+            notes: list[str] = []
+
+            def hear(note: str) -> None:
+                if not note.endswith("..."):  # as stages of the work do
+                    notes.append(note)
+                on_note(note)
+
             self._check_memory(wanted, on_note)
-            model = clew.load(options.pop("reference"), **options, on_note=on_note)
+            model = clew.load(options.pop("reference"), **options, on_note=hear)
             check()
-            self._model = model
+            self._model, self.notes = model, notes
             return model
 
     def _check_memory(self, wanted: LoadSettings, on_note: OnNote) -> None:

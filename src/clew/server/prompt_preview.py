@@ -1,31 +1,68 @@
-"""A prompt as the loaded model reads it: its tokens, and the likeliest next ones."""
+"""A prompt as the loaded model reads it: its tokens, the likeliest next ones, and what cannot be traced."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clew.server.schemas.models import Preview, TokenProbability
+from clew.errors import ClewError
+from clew.server.schemas.models import Preview, PreviewRequest, TokenProbability
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from clew.facade import Model
+    from clew.model.language_model import LanguageModel
+    from clew.model.prompt import Prompt
 
 SHOWN = 10
 
 
-def preview_prompt(model: Model, prompt: str, sink: str | None) -> Preview:
-    """Tokens, likeliest next tokens and sink of a prompt; raises `ClewError` as tracing would."""
-    from clew.model.prompt import encode_prompt
+def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) -> Preview:
+    """Tokens, likeliest next tokens and sink of a prompt, with problems of its sink and its targets.
 
+    Raises `ClewError` for a prompt that cannot be traced.
+    """
     network = model.language_model
-    encoded = encode_prompt(network, prompt, sink)
+    encoded, sink_problem = _encode(network, request.prompt, request.sink)
     logits = network.next_token_logits(encoded.token_ids[None])[0]
     return Preview(
         tokens=list(encoded.tokens),
         predictions=likeliest_tokens(model, logits),
         sink=encoded.sink.text if encoded.sink else None,
+        sink_problem=sink_problem,
+        target_problems=_target_problems(network, logits.softmax(-1), request.targets or []),
+        notes=list(notes),
     )
+
+
+def _encode(model: LanguageModel, prompt: str, sink: str | None) -> tuple[Prompt, str | None]:
+    """The prompt, and the reason where it has another sink than the wanted one."""
+    from clew.model.prompt import encode_prompt
+
+    try:
+        return encode_prompt(model, prompt, sink), None
+    except ClewError as error:
+        if sink is None:
+            raise
+        return encode_prompt(model, prompt), str(error)
+
+
+def _target_problems(model: LanguageModel, probability: Tensor, requests: Sequence[str]) -> list[str | None]:
+    from clew.attribution.targets import named_target, named_twice
+
+    problems: list[str | None] = []
+    named = set()
+    for request in requests:
+        try:
+            target = named_target(model, probability, request)
+            if target.identity in named:
+                raise named_twice(target)
+            named.add(target.identity)
+            problems.append(None)
+        except ClewError as error:
+            problems.append(str(error))
+    return problems
 
 
 def likeliest_tokens(model: Model, logits: Tensor, count: int = SHOWN) -> list[TokenProbability]:

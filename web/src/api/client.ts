@@ -15,6 +15,7 @@ import type {
   JobRequest,
   ListedModel,
   Preview,
+  PreviewRequest,
   ServerInfo,
   SuggestionAnswer,
   SummaryAnswer,
@@ -123,8 +124,7 @@ export const searchTexts = (id: string, query: string, count = 50) =>
 export const compare = (left: string, right: string) =>
   json<ComparisonAnswer>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
 
-export const look = (model: string, dictionary: string, prompt: string, sink: string | null = null) =>
-  json<Preview>("POST", "/look", { model, dictionary, prompt, sink });
+export const look = (request: PreviewRequest) => json<Preview>("POST", "/look", request);
 
 export const start = (request: JobRequest) => json<Job>("POST", "/jobs", request);
 export const jobs = (graphId?: string) =>

@@ -500,6 +500,12 @@ export interface components {
             predictions: components["schemas"]["TokenProbability"][];
             /** @description Text of the sink; null for none. */
             sink: string | null;
+            /** @description The reason why the sink of the request cannot be used. */
+            sink_problem: string | null;
+            /** @description For each target of the request the reason why it cannot be explained, or null. */
+            target_problems: (string | null)[];
+            /** @description Sentences about what was noticed when the model was loaded. */
+            notes: string[];
         };
         /** @description A prompt to read with the loaded model. */
         PreviewRequest: {
@@ -514,6 +520,8 @@ export interface components {
             prompt: string;
             /** @description Text of the first token, which soaks up attention; `none` for none (by default chosen). */
             sink: string | null;
+            /** @description Targets to check: text, `id:7042`, or `A minus B` of these. */
+            targets: string[] | null;
         };
         /** @description The reason why a request was refused. */
         Problem: {

@@ -15,6 +15,10 @@ export class PromptPreview {
   current = $state(false);
   /** The server's sentence on why there is nothing newer. */
   reason = $state("");
+  /** The reason why the model could not be loaded. */
+  loadFailure = $state("");
+  /** The reasons why targets cannot be explained, by the targets' names; of the last answer. */
+  targetProblems = $state.raw<ReadonlyMap<string, string>>(new Map());
   /** True where the model has to be loaded first. */
   unloaded = $state(false);
   private loadId = $state<string | null>(null);
@@ -30,13 +34,16 @@ export class PromptPreview {
 
   /** Ask for a preview once nobody types; a model that is `ready` on this machine is loaded without asking. */
   ask(request: PreviewRequest, ready: boolean): void {
-    if (this.request?.model !== request.model || this.request.dictionary !== request.dictionary)
+    if (this.request?.model !== request.model || this.request.dictionary !== request.dictionary) {
       this.look = null;
+      this.loadFailure = "";
+    }
     this.request = request;
     this.current = false;
     this.stop();
     if (!request.prompt || !request.model.trim() || !request.dictionary.trim()) {
       if (!request.prompt) this.look = null;
+      this.targetProblems = new Map();
       this.reason = "";
       this.unloaded = false;
       return;
@@ -55,7 +62,7 @@ export class PromptPreview {
     if (!this.request) return;
     const { model, dictionary } = this.request;
     this.loadTried.add(`${model}\n${dictionary}`);
-    this.reason = "";
+    this.loadFailure = "";
     const running = jobs.active.find(
       ({ request: wanted }) =>
         wanted.kind === "load" && wanted.model === model && wanted.dictionary === dictionary,
@@ -66,7 +73,7 @@ export class PromptPreview {
       this.loadId = job.id;
       this.noticeLoad();
     } catch (problem) {
-      this.reason = messageOf(problem);
+      this.loadFailure = messageOf(problem);
     }
   }
 
@@ -76,20 +83,23 @@ export class PromptPreview {
     if (!job || isActive(job)) return;
     this.loadId = null;
     if (job.state === "done" && this.request) void this.read(this.request, false);
-    else if (job.state === "failed") this.reason = job.error ?? "The model could not be loaded.";
+    else if (job.state === "failed") this.loadFailure = job.error ?? "The model could not be loaded.";
   }
 
   private async read(request: PreviewRequest, ready: boolean): Promise<void> {
     const turn = ++this.turn;
     try {
-      const answer = await look(
-        request.model.trim(),
-        request.dictionary.trim(),
-        request.prompt,
-        request.sink || null,
-      );
+      const answer = await look({
+        ...request,
+        model: request.model.trim(),
+        dictionary: request.dictionary.trim(),
+      });
       if (turn !== this.turn) return;
       this.look = answer;
+      const targets = (request.targets ?? []).map((name, place) => [name, answer.target_problems[place]]);
+      this.targetProblems = new Map(
+        targets.filter((pair): pair is [string, string] => typeof pair[1] === "string"),
+      );
       this.current = true;
       this.reason = "";
       this.unloaded = false;

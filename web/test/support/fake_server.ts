@@ -167,4 +167,7 @@ export const seen = (tokens: string[], predictions: [string, number][]): Preview
   tokens,
   predictions: predictions.map(([text, probability], token_id) => ({ text, token_id, probability })),
   sink: null,
+  sink_problem: null,
+  target_problems: [],
+  notes: [],
 });

@@ -63,4 +63,4 @@ def preview(state: State, body: PreviewRequest) -> Preview:
     if model is None:
         names = f"{body.model!r} with {body.dictionary!r}"
         raise RequestError(409, f"The model {names} is not loaded; load it first.")
-    return preview_prompt(model, body.prompt, body.sink)
+    return preview_prompt(model, body, state.models.notes)

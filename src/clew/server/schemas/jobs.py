@@ -13,7 +13,7 @@ from clew.attribution.settings import TraceSettings
 from clew.intervention import intervention, settings
 from clew.intervention.settings import InterventionSettings
 from clew.server.schemas.base import ID, Body, request
-from clew.server.schemas.models import ModelChoice, Prompt, Token, TokenProbability
+from clew.server.schemas.models import ModelChoice, Prompt, Targets, Token, TokenProbability
 
 
 def _listed(sentences: Mapping[Any, str]) -> Any:
@@ -52,7 +52,7 @@ class TraceRequest(TraceSettings, ModelChoice):
     """Always `trace`."""
     prompt: Prompt
     """The text to trace."""
-    targets: Annotated[list[Annotated[str, Len(1, 2000)]], Len(0, 100)] | None = None
+    targets: Targets | None = None
     """Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest."""
     max_nodes: Annotated[int, Ge(1), Le(100_000)] = TraceSettings.max_nodes
     sink: Token | None = None

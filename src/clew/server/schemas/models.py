@@ -11,6 +11,7 @@ from clew.server.schemas.base import Body, FromAttributes, request
 
 Prompt = Annotated[str, Len(1, 1_000_000)]
 Token = Annotated[str, Len(0, 2000)]
+Targets = Annotated[list[Annotated[str, Len(1, 2000)]], Len(0, 100)]
 
 
 class ServerLimits(FromAttributes):
@@ -70,6 +71,8 @@ class PreviewRequest(ModelChoice):
     """The text."""
     sink: Token | None = None
     """Text of the first token, which soaks up attention; `none` for none (by default chosen)."""
+    targets: Targets | None = None
+    """Targets to check: text, `id:7042`, or `A minus B` of these."""
 
 
 class TokenProbability(BaseModel):
@@ -86,3 +89,8 @@ class Preview(BaseModel):
     tokens: list[str] = Field(description="The prompt's tokens, the sink among them.")
     predictions: list[TokenProbability] = Field(description="The likeliest next tokens, likeliest first.")
     sink: str | None = Field(description="Text of the sink; null for none.")
+    sink_problem: str | None = Field(description="The reason why the sink of the request cannot be used.")
+    target_problems: list[str | None] = Field(
+        description="For each target of the request the reason why it cannot be explained, or null."
+    )
+    notes: list[str] = Field(description="Sentences about what was noticed when the model was loaded.")
