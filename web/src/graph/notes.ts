@@ -11,7 +11,7 @@ export interface Note {
 /** Notes on the dictionary's quality and on conservation. */
 export const notesOf = (info: GraphInfo): Note[] => [...quality(info), ...conservation(info)];
 
-/** How well the dictionary replaces the MLPs; no score of the graph measures that. */
+/** The fit of the dictionary to the MLPs, which no score of the graph measures. */
 function quality({ settings }: GraphInfo): Note[] {
   const fvu = (settings.quality as { fvu?: unknown } | null | undefined)?.fvu;
   if (typeof fvu !== "number") return [];
