@@ -8,8 +8,8 @@ import pytest
 
 from clew.attribution.trace import TraceSettings, trace
 from clew.dictionary.neurons import NeuronDictionary
-from clew.model.gguf import write_safetensors
-from clew.model.gguf_architectures import ARCHITECTURES
+from clew.model.gguf.architectures import ARCHITECTURES
+from clew.model.gguf.conversion import write_safetensors
 from clew.model.language_model import LanguageModel
 from clew.model.loading import load_language_model
 from tests.attribution.test_rows import assert_adds_up, assert_rows_equal_autograd

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clew.errors import ClewError
-from clew.model.gguf import write_safetensors
+from clew.model.gguf.conversion import write_safetensors
 from tests.model.gguf_files import as_gguf, random_network
 
 

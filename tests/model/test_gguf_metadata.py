@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer
 
 from clew.errors import ClewError
-from clew.model.gguf import write_safetensors
+from clew.model.gguf.conversion import write_safetensors
 from clew.model.loading import load_language_model
 from tests.model.gguf_files import KINDS, TinyGguf, as_gguf, random_network
 from tests.tiny import random_ids

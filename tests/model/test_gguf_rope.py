@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from clew.model.gguf_header import GgufError
-from clew.model.gguf_metadata import Metadata
-from clew.model.gguf_rope import llama3_settings, rope_parameters
-from clew.model.gguf_tensors import ROPE_TENSORS
+from clew.model.gguf.header import GgufError
+from clew.model.gguf.metadata import Metadata
+from clew.model.gguf.rope import llama3_settings, rope_parameters
+from clew.model.gguf.tensors import ROPE_TENSORS
 from tests.model.gguf_files import SHAPE, as_gguf, llama3_divisors, random_network
 from tests.model.test_gguf_metadata import converted, refusal
 

@@ -10,8 +10,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 
-from clew.model.gguf import write_safetensors
-from clew.model.gguf_splitting import SPLITTINGS
+from clew.model.gguf.conversion import write_safetensors
+from clew.model.gguf.splitting import SPLITTINGS
 from tests.model.gguf_files import WORDS, TinyGguf, as_gguf, random_network
 from tests.model.test_gguf_metadata import changed, converted, refusal
 from tests.tiny import VOCABULARY

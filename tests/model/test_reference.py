@@ -116,7 +116,7 @@ def fake_conversion(monkeypatch: pytest.MonkeyPatch, act: Any = lambda: None) ->
         act()
         (folder / "model.safetensors").write_text(source.read_text())
 
-    monkeypatch.setattr("clew.model.gguf.write_safetensors", write)
+    monkeypatch.setattr("clew.model.gguf.conversion.write_safetensors", write)
     return calls
 
 
@@ -333,7 +333,7 @@ def test_a_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 
     source = tmp_path / "a.gguf"
     source.write_text("GGUF")
-    monkeypatch.setattr("clew.model.gguf._load_and_save", fill)
+    monkeypatch.setattr("clew.model.gguf.conversion._load_and_save", fill)
     assert "No space left on device; make room there, or set CLEW_CACHE" in refusal(source)
     assert in_cache() == []
 

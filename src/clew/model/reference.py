@@ -9,7 +9,7 @@ from pathlib import Path
 from clew.errors import ClewError
 from clew.files import cannot_read
 from clew.model.cache import conversion_at, conversions
-from clew.model.gguf import GgufFile, convert
+from clew.model.gguf.conversion import GgufFile, convert
 from clew.model.hub import fetch, is_hub_id
 from clew.model.short_names import NAMED_MODELS, NamedModel, wheel_assembler, wheel_parts
 from clew.model.weight_files import check_no_adapter

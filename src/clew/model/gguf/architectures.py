@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clew.model.gguf_header import GgufError, GgufHeader
-from clew.model.gguf_metadata import Metadata
+from clew.model.gguf.header import GgufError, GgufHeader
+from clew.model.gguf.metadata import Metadata
 
 CLOSE = 1e-6
 """The largest relative difference at which a number in single precision stands for another."""

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from clew.model.gguf_architectures import architecture_of, check_not_split
-from clew.model.gguf_header import GgufError, read_header
-from clew.model.gguf_metadata import Metadata
-from clew.model.gguf_settings import configuration
-from clew.model.gguf_tensors import placements, rope_tensors, write_weights
-from clew.model.gguf_tokenizer import tokenizer_of
+from clew.model.gguf.architectures import architecture_of, check_not_split
+from clew.model.gguf.header import GgufError, read_header
+from clew.model.gguf.metadata import Metadata
+from clew.model.gguf.settings import configuration
+from clew.model.gguf.tensors import placements, rope_tensors, write_weights
+from clew.model.gguf.tokenizer import tokenizer_of
 from clew.progress import OnNote
 
 __all__ = ["GgufError", "write_folder"]

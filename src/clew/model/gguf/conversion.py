@@ -127,7 +127,7 @@ def write_safetensors(path: Path, folder: Path, on_note: OnNote = ignore_note) -
 
 def _load_and_save(path: Path, folder: Path, on_note: OnNote) -> None:
     # Not at the top of the file: this brings torch and transformers, which listing models does without.
-    from clew.model.gguf_folder import GgufError, write_folder
+    from clew.model.gguf.folder import GgufError, write_folder
 
     try:
         write_folder(path, folder, on_note)

@@ -14,9 +14,9 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import _type_traits as UNPACKED
 from gguf.quants import dequantize
 
-from clew.model.gguf_architectures import EXPERTS, GgufArchitecture
-from clew.model.gguf_header import Damaged, GgufError, GgufHeader, GgufTensor
-from clew.model.gguf_rope import ROPE_TENSORS
+from clew.model.gguf.architectures import EXPERTS, GgufArchitecture
+from clew.model.gguf.header import Damaged, GgufError, GgufHeader, GgufTensor
+from clew.model.gguf.rope import ROPE_TENSORS
 
 VALUES_AT_ONCE = 2**20
 Change = Callable[[np.ndarray], np.ndarray]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from clew.model.gguf_header import GgufError
+from clew.model.gguf.header import GgufError
 
 HARMLESS_GENERAL = (
     "file_type",

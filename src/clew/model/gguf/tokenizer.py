@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers.tokenization_utils_base import generate_merges
 
-from clew.model.gguf_header import Damaged, GgufError
-from clew.model.gguf_metadata import Metadata
-from clew.model.gguf_splitting import ADDS_BOS, SPLITTING_OF_ARCHITECTURE, SPLITTINGS, WHOLE_WORDS
+from clew.model.gguf.header import Damaged, GgufError
+from clew.model.gguf.metadata import Metadata
+from clew.model.gguf.splitting import ADDS_BOS, SPLITTING_OF_ARCHITECTURE, SPLITTINGS, WHOLE_WORDS
 from clew.progress import OnNote
 
 CONTROL, USER_DEFINED = 3, 4

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from clew.model.gguf_architectures import GgufArchitecture, Settings
-from clew.model.gguf_header import Damaged, GgufError, GgufHeader
-from clew.model.gguf_metadata import Metadata
-from clew.model.gguf_rope import rope_parameters
+from clew.model.gguf.architectures import GgufArchitecture, Settings
+from clew.model.gguf.header import Damaged, GgufError, GgufHeader
+from clew.model.gguf.metadata import Metadata
+from clew.model.gguf.rope import rope_parameters
 
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TOKEN_KEYS = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from clew.model.gguf_header import GgufError
-from clew.model.gguf_metadata import Metadata
+from clew.model.gguf.header import GgufError
+from clew.model.gguf.metadata import Metadata
 
 FREQUENCIES = "rope_freqs.weight"
 LONG, SHORT = "rope_factors_long.weight", "rope_factors_short.weight"
