@@ -300,6 +300,7 @@ def test_a_graph_can_be_traced_again_from_its_settings(model_folder: Path, good_
     graph = first.trace("w33 w34 w35", max_nodes=20, selection="influence")
     settings = dict(graph.info.settings)
     assert settings.pop("quality") == (first.quality and first.quality.facts)
+    assert settings.pop("weights") == first.language_model.weights_key
     loading = ("dictionary", "dtype", "read_point", "write_point", "check", "low_memory")
     again = clew.load(settings.pop("model"), **{name: settings.pop(name) for name in loading})
     assert again.trace(graph.info.prompt, **settings).node_feature.tolist() == graph.node_feature.tolist()
