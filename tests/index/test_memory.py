@@ -90,8 +90,8 @@ def test_activations_that_are_not_finite_are_refused(texts: Path, tmp_path: Path
     with pytest.raises(ClewError) as error:
         index_texts(model, NeuronDictionary(model), [texts], tmp_path / "a.sqlite3")
     assert str(error.value) == (
-        "tiny's weights model.layers.1.mlp.up_proj.weight hold numbers that are not finite; fetch or save its "
-        "files again."
+        "tiny's weights model.layers.1.mlp.up_proj.weight hold numbers that are not finite; fetch or save "
+        "its files again."
     )
 
 
