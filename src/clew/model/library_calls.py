@@ -14,20 +14,21 @@ SELF_EXPLAINING = (OSError, ValueError, RuntimeError, ImportError)
 
 
 @contextmanager
-def library_call(sentence: Callable[[str], str]) -> Iterator[None]:
-    """Turn whatever a library raises in this block into a `ClewError`.
+def library_call(sentence: Callable[[str], str], kind: type[Exception] = ClewError) -> Iterator[None]:
+    """Turn whatever a library raises in this block into a `ClewError`, or an exception of another `kind`.
 
     Only calls of libraries may stand in the block, so that no fault of clew's own is hidden.
 
     Args:
         sentence: Makes the message from the library's reason.
+        kind: The class of the exception, whose only argument is the message.
     """
     try:
         yield
     except (ClewError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # libraries raise anything, and a panic of Rust is not an `Exception`
-        raise ClewError(sentence(reason_of(error))) from error
+        raise kind(sentence(reason_of(error))) from error
 
 
 def reason_of(error: BaseException) -> str:

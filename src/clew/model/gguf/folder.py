@@ -14,6 +14,7 @@ from clew.model.gguf.metadata import Metadata
 from clew.model.gguf.settings import configuration
 from clew.model.gguf.tensors import placements, rope_tensors, write_weights
 from clew.model.gguf.tokenizer import tokenizer_of
+from clew.model.library_calls import library_call
 from clew.progress import OnNote
 
 __all__ = ["GgufError", "write_folder"]
@@ -42,8 +43,8 @@ def write_folder(path: Path, folder: Path, on_note: OnNote) -> None:
 
 def _without_weights(config: Any) -> Any:
     """The network of a configuration, whose parameters have shapes and no values."""
-    try:
-        with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(config)
-    except Exception as error:  # transformers raises exceptions of any kind on settings that do not fit
-        raise GgufError(f"its settings do not fit together: {str(error).strip().splitlines()[0]}") from error
+    with (
+        library_call(lambda reason: f"its settings do not fit together: {reason}", GgufError),
+        torch.device("meta"),
+    ):
+        return AutoModelForCausalLM.from_config(config)

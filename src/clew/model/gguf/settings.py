@@ -12,6 +12,7 @@ from clew.model.gguf.architectures import GgufArchitecture, Settings
 from clew.model.gguf.header import Damaged, GgufError, GgufHeader
 from clew.model.gguf.metadata import Metadata
 from clew.model.gguf.rope import rope_parameters
+from clew.model.library_calls import library_call
 
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 TOKEN_KEYS = {
@@ -39,10 +40,8 @@ def configuration(
     settings |= _heads(metadata, row, rope_tensors)
     if row.more is not None:
         settings = row.more(metadata, header, settings)
-    try:
+    with library_call(lambda reason: f"its settings do not fit together: {reason}", GgufError):
         return AutoConfig.for_model(settings.pop("model_type"), **settings)
-    except Exception as error:  # transformers raises exceptions of any kind on settings that do not fit
-        raise GgufError(f"its settings do not fit together: {str(error).strip().splitlines()[0]}") from error
 
 
 def _token_ids(metadata: Metadata) -> Settings:

@@ -13,6 +13,7 @@ from transformers.tokenization_utils_base import generate_merges
 from clew.model.gguf.header import Damaged, GgufError
 from clew.model.gguf.metadata import Metadata
 from clew.model.gguf.splitting import ADDS_BOS, SPLITTING_OF_ARCHITECTURE, SPLITTINGS, WHOLE_WORDS
+from clew.model.library_calls import library_call
 from clew.progress import OnNote
 
 CONTROL, USER_DEFINED = 3, 4
@@ -164,10 +165,8 @@ def _set_spaces(backend: Any, architecture: str, prefix: bool) -> None:
 
 
 def _bpe(vocabulary: dict[str, int], merges: list[tuple[str, str]], **options: Any) -> Any:
-    try:
+    with library_call(lambda reason: f"its tokenizer cannot be rebuilt: {reason}", Damaged):
         return Tokenizer(BPE(vocab=vocabulary, merges=merges, **options))
-    except Exception as error:  # tokenizers raises a bare Exception on merges of unknown tokens
-        raise Damaged(f"its tokenizer cannot be rebuilt: {str(error).strip().splitlines()[0]}") from error
 
 
 def _add_whole_tokens(backend: Tokenizer, tokens: list[str], types: list[int]) -> None:
