@@ -177,8 +177,9 @@ class TranscoderFiles:
                 f"{first_path} says that features {kind.verb()} at {first!r}, but {second_path} says at "
                 f"{second!r}; pass the right one with {option_name(f'{kind.verb()}_point')}."
             )
-        if points or default:
-            return (points or [default])[0]  # type: ignore[return-value]
+        point = points[0] if points else default
+        if point is not None:
+            return point
         raise ClewError(
             f"{self.name} does not say where its features {kind.verb()}; pass "
             f"{option_name(f'{kind.verb()}_point')}, one of {', '.join(point.option for point in kind)}."
