@@ -41,7 +41,7 @@ def read_config(folder: Path, on_note: OnNote = ignore_note) -> Any:
 def read_json_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises `ClewError` where there is none, or a number in it is not finite."""
     try:
-        found = json.loads(
+        content = json.loads(
             path.read_bytes().decode(), parse_constant=_refuse_constant, object_pairs_hook=_without_repeats
         )
     except OSError as error:
@@ -50,11 +50,11 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise ClewError(
             f"{path} cannot be read as JSON ({shortened(str(error))}); fetch it again."
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ClewError(
-            f"{path} holds no JSON object but {shortened(json.dumps(found), 40)}; fetch it again."
+            f"{path} holds no JSON object but {shortened(json.dumps(content), 40)}; fetch it again."
         )
-    return found
+    return content
 
 
 def _refuse_constant(constant: str) -> None:
@@ -62,12 +62,12 @@ def _refuse_constant(constant: str) -> None:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    by_name = dict(pairs)
+    if len(by_name) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"it holds the key {shortened(repeated, 40)!r} twice")
-    return found
+    return by_name
 
 
 def _check_model_type(raw: Mapping[str, Any], folder: Path) -> None:

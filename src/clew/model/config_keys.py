@@ -43,7 +43,7 @@ REFUSED = {
 }
 """Keys that transformers reads and clew does not support, with the reason."""
 
-CHANGES_NUMBERS = frozenset(
+OF_OTHER_ARCHITECTURES = frozenset(
     {
         "alibi",
         "attention_multiplier",
@@ -143,7 +143,7 @@ def _unread(keys: Mapping[str, Any], known: frozenset[str], reader: str, path: P
     for key, value in keys.items():
         if key in known or key in HARMLESS or key.startswith("_") or key.endswith(SPECIAL_TOKENS):
             continue
-        if key in CHANGES_NUMBERS and value not in (None, False, 0, 1):
+        if key in OF_OTHER_ARCHITECTURES and value not in (None, False, 0, 1):
             raise ClewError(
                 f"{path} sets {key}, which {reader} does not read, so the numbers would not be those of the "
                 "model that was trained; correct model_type, or remove the key."

@@ -85,27 +85,23 @@ CHANGES_NUMBERS = frozenset(
 )
 """Fields that change a model's numbers without changing a tensor's shape (not always, at least)."""
 
-
-DEFAULTS_MATTER = (
-    "activation_function",
-    "attn_logit_softcapping",
-    "final_logit_softcapping",
-    "head_dim",
-    "hidden_act",
-    "hidden_activation",
-    "layer_norm_eps",
-    "layer_norm_epsilon",
-    "n_head",
-    "norm_epsilon",
-    "num_attention_heads",
-    "num_experts_per_tok",
-    "query_pre_attn_scalar",
-    "rms_norm_eps",
-    "rotary_pct",
-    "sliding_window",
-    "use_parallel_residual",
+OFTEN_LEFT_OUT = frozenset(
+    {
+        "attention_chunk_size",
+        "layer_types",
+        "max_position_embeddings",
+        "n_positions",
+        "no_rope_layers",
+        "norm_topk_prob",
+        "num_key_value_heads",
+        "rope_parameters",
+        "scale_attn_by_inverse_layer_idx",
+        "scale_attn_weights",
+        "tie_word_embeddings",
+        "use_qk_norm",
+    }
 )
-"""Fields whose default is a guess that no shape of a weight contradicts; a file that lacks one is noted."""
+"""Those of `CHANGES_NUMBERS` that older files leave out because the default is right; they are not noted."""
 
 
 def check_values(part: Mapping[str, Any], path: Path) -> None:
@@ -147,10 +143,11 @@ def missing_settings(part: Mapping[str, Any], owner: type, version: object, path
                 f"{path} lacks {lacking[0]}, which transformers {version} writes for this model, so it would "
                 "silently get a default; fetch the file again."
             )
-    guessed = [name for name in DEFAULTS_MATTER if own.get(name) is not None and name not in given]
+    defaults = (own.keys() & CHANGES_NUMBERS) - OFTEN_LEFT_OUT - given
+    guessed = sorted(name for name in defaults if own[name] is not None)
     if "rope_parameters" in own and not given & {"rope_theta", "rotary_emb_base"}:
-        found = list(rotations(part))
-        if not found or not all("rope_theta" in rotation for rotation in found):
+        rotation = list(rotations(part))
+        if not rotation or not all("rope_theta" in each for each in rotation):
             guessed.append("rope_theta")
     return guessed
 
@@ -158,7 +155,6 @@ def missing_settings(part: Mapping[str, Any], owner: type, version: object, path
 def rotations(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The settings of rotary embeddings: one object, or one for each kind of layer."""
     for name in ("rope_parameters", "rope_scaling"):
-        found = part.get(name)
-        if isinstance(found, dict):
-            nested = [each for each in found.values() if isinstance(each, dict)]
-            yield from nested or [found]
+        settings = part.get(name)
+        if isinstance(settings, dict):
+            yield from [each for each in settings.values() if isinstance(each, dict)] or [settings]
