@@ -12,6 +12,7 @@ from clew.errors import ClewError
 from clew.model.architecture import anatomy_of
 from clew.model.config_file import read_config
 from clew.model.loading import load_language_model
+from tests.model.refusals import refusal_of
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 
@@ -19,15 +20,6 @@ def folder_with(folder: Path, **config: object) -> Path:
     """A folder without weights."""
     (folder / "config.json").write_text(json.dumps(config))
     return folder
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(ClewError) as caught:
-        load_language_model(folder, name="tiny")
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith(".")
-    return message
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
@@ -53,12 +45,12 @@ def test_the_class_is_the_one_that_transformers_makes_for_the_model_type(tmp_pat
 
 @pytest.mark.parametrize("saved", ["LLaMAForCausalLM", "GemmaForCausalLM", "Gemma3ForConditionalGeneration"])
 def test_a_class_of_another_model_type_is_refused(saved, tmp_path):
-    message = refusal(folder_with(tmp_path, model_type="gpt2", architectures=[saved]))
+    message = refusal_of(folder_with(tmp_path, model_type="gpt2", architectures=[saved]))
     assert f"its model_type is gpt2, and its architectures name {saved}" in message
 
 
 def test_an_unknown_architecture_is_refused_with_the_names_of_its_modules(tmp_path):
-    message = refusal(folder_with(tmp_path, model_type="opt", architectures=["OPTForCausalLM"]))
+    message = refusal_of(folder_with(tmp_path, model_type="opt", architectures=["OPTForCausalLM"]))
     assert message.startswith("clew does not support the architecture OPTForCausalLM (model type opt). ")
     assert "model (decoder), lm_head" in message
     assert "model.decoder.layers.0 holds self_attn (k_proj, v_proj, q_proj, out_proj)" in message
@@ -68,7 +60,7 @@ def test_an_unknown_architecture_is_refused_with_the_names_of_its_modules(tmp_pa
 
 def test_an_unknown_architecture_whose_modules_cannot_be_built_is_still_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("transformers.AutoModelForCausalLM.from_config", lambda config: 1 / 0)
-    message = refusal(folder_with(tmp_path, model_type="opt"))
+    message = refusal_of(folder_with(tmp_path, model_type="opt"))
     assert "modules" not in message
     assert "clew supports" in message
 

@@ -16,6 +16,7 @@ import torch
 from clew.errors import ClewError
 from clew.model.config_file import read_config
 from clew.model.loading import load_language_model
+from tests.model.refusals import reconfigure, refusal_of
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 IDS = random_ids(8)[None]
@@ -37,28 +38,13 @@ def llama(folders: Callable[[str], Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(folders("LlamaForCausalLM"), tmp_path / "llama"))
 
 
-def reconfigure(folder: Path, **settings: object) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-
-
-def refusal(folder: Path) -> str:
-    with pytest.raises(ClewError) as caught:
-        load_language_model(folder, name="tiny")
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith(".")
-    assert len(message) < 800
-    return message
-
-
 QUANTISED = ["gptq", "awq", "bitsandbytes", "compressed-tensors", "fp8", "mxfp4", "torchao", "of-tomorrow"]
 
 
 @pytest.mark.parametrize("method", QUANTISED)
 def test_a_quantised_model_is_refused_by_its_method(llama, method):
     reconfigure(llama, quantization_config={"quant_method": method, "bits": 4})
-    message = refusal(llama)
+    message = refusal_of(llama)
     assert f"is quantised with {method} (quantization_config in its config.json)" in message
     assert "take the unquantised model" in message
 
@@ -66,7 +52,7 @@ def test_a_quantised_model_is_refused_by_its_method(llama, method):
 @pytest.mark.parametrize("facts", [9223372036854775808, True, "x" * 5000, {"bits": 4}])
 def test_a_quantisation_that_cannot_be_read_is_refused_all_the_same(llama, facts):
     reconfigure(llama, quantization_config=facts)
-    assert "is quantised with a method without a name" in refusal(llama)
+    assert "is quantised with a method without a name" in refusal_of(llama)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +73,7 @@ def test_a_quantisation_that_cannot_be_read_is_refused_all_the_same(llama, facts
 )
 def test_a_file_that_is_no_configuration_is_refused(llama, content, complaint):
     (llama / "config.json").write_bytes(content)
-    assert complaint in refusal(llama)
+    assert complaint in refusal_of(llama)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +91,19 @@ def test_a_misspelt_key_is_refused_with_the_right_one(llama, wrong, right):
     settings = json.loads(path.read_text())
     settings[wrong] = settings.pop(right)
     path.write_text(json.dumps(settings))
-    assert f"has the key {wrong}, which LlamaConfig does not read, and lacks {right}" in refusal(llama)
+    assert f"has the key {wrong}, which LlamaConfig does not read, and lacks {right}" in refusal_of(llama)
 
 
 def test_a_misspelt_key_of_the_rotation_is_refused(llama):
     reconfigure(llama, rope_parameters={"rope_thetaa": 5e5, "rope_type": "default"})
-    assert "has the key rope_thetaa, which LlamaConfig does not read, and lacks rope_theta" in refusal(llama)
+    assert "has the key rope_thetaa, which LlamaConfig does not read, and lacks rope_theta" in refusal_of(
+        llama
+    )
 
 
 def test_a_key_of_another_architecture_that_changes_numbers_is_refused(llama):
     reconfigure(llama, final_logit_softcapping=30.0)
-    assert "sets final_logit_softcapping, which LlamaConfig does not read" in refusal(llama)
+    assert "sets final_logit_softcapping, which LlamaConfig does not read" in refusal_of(llama)
 
 
 def test_other_keys_are_noted_unless_they_are_known_to_be_harmless(llama):
@@ -130,11 +118,11 @@ def test_two_names_of_one_number_must_agree(folders, llama, tmp_path):
     reconfigure(llama, rope_theta=10_000.0)
     load_language_model(llama, name="tiny")
     reconfigure(llama, rope_theta=500_000.0)
-    message = refusal(llama)
+    message = refusal_of(llama)
     assert "says two things: rope_theta is 500000.0, and rope_theta is 10000.0" in message
     gpt2 = Path(shutil.copytree(folders("GPT2LMHeadModel"), tmp_path / "gpt2"))
     reconfigure(gpt2, num_attention_heads=2)
-    assert "says two things: num_attention_heads is 2, and n_head is 4" in refusal(gpt2)
+    assert "says two things: num_attention_heads is 2, and n_head is 4" in refusal_of(gpt2)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +140,7 @@ def test_two_names_of_one_number_must_agree(folders, llama, tmp_path):
 )
 def test_a_number_that_no_model_has_is_refused(llama, key, value):
     reconfigure(llama, **{key: value})
-    assert f"{llama / 'config.json'}" in refusal(llama)
+    assert f"{llama / 'config.json'}" in refusal_of(llama)
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
@@ -167,7 +155,7 @@ def test_a_key_that_transformers_always_writes_may_not_be_gone(llama):
     whole = json.loads(path.read_text())
     for name in ("rms_norm_eps", "num_attention_heads", "rope_parameters", "hidden_act"):
         path.write_text(json.dumps({key: value for key, value in whole.items() if key != name}))
-        assert f"lacks {name}, which transformers 5." in refusal(llama)
+        assert f"lacks {name}, which transformers 5." in refusal_of(llama)
     older = {key: value for key, value in whole.items() if key != "rms_norm_eps"}
     path.write_text(json.dumps(older | {"transformers_version": "4.30.0"}))
     load_language_model(llama, name="tiny")

@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from clew.errors import ClewError
 from clew.model.config_file import read_config
 from clew.model.loading import load_language_model
 from clew.model.loading_checks import check_plan
 from clew.model.weight_files import INDEX, SINGLE, StoredTensor, read_headers
+from tests.model.refusals import reconfigure, refusal, refusal_of
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
 Tensors = dict[str, torch.Tensor]
@@ -50,25 +50,6 @@ def llama(folders: Callable[[str], Path], tmp_path: Path) -> Path:
 
 def rewrite(folder: Path, change: Callable[[Tensors], Tensors]) -> None:
     save_file(change(load_file(folder / SINGLE)), folder / SINGLE, metadata={"format": "pt"})
-
-
-def reconfigure(folder: Path, **settings: object) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
-
-
-def refusal(load: Callable[[], object]) -> str:
-    with pytest.raises(ClewError) as caught:
-        load()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith(".")
-    assert len(message) < 1000
-    return message
-
-
-def refusal_of(folder: Path) -> str:
-    return refusal(lambda: load_language_model(folder, name="tiny"))
 
 
 def kinds(headers: Headers) -> Iterator[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from transformers import AddedToken
 
-from clew.errors import ClewError
 from clew.model.loading import load_language_model
+from tests.model.refusals import refusal_of
 from tests.tiny import VOCABULARY, tiny_model, word_tokenizer
 
 
@@ -27,19 +27,12 @@ def notes_of(folder: Path) -> list[str]:
     return notes
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(ClewError) as caught:
-        load_language_model(folder, name="tiny")
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith(".")
-    return message
-
-
 def test_a_folder_without_a_tokenizer_is_refused(folder):
     assert notes_of(folder) == []
     (folder / "tokenizer.json").unlink()
-    assert "holds no tokenizer (such as tokenizer.json); save the model's tokenizer there" in refusal(folder)
+    assert "holds no tokenizer (such as tokenizer.json); save the model's tokenizer there" in refusal_of(
+        folder
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"true", b"[]", b"\xff\xff", b'{"model": 3}', b"null"])
@@ -52,19 +45,19 @@ def test_a_damaged_file_is_refused_in_a_sentence(folder, name, content):
     if name == "tokenizer_config.json" and content == b'{"model": 3}':
         load_language_model(folder, name="tiny")
         return
-    assert f"The tokenizer in {folder} does not load: " in refusal(folder)
+    assert f"The tokenizer in {folder} does not load: " in refusal_of(folder)
 
 
 @pytest.mark.parametrize("damage", [[1, 2, 3], 7, {"a": 1}])
 def test_a_special_token_that_is_no_text_is_refused(folder, damage):
     path = folder / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"bos_token": damage}))
-    assert "does not load: " in refusal(folder)
+    assert "does not load: " in refusal_of(folder)
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder):
     word_tokenizer(VOCABULARY + 5).save_pretrained(folder)
-    message = refusal(folder)
+    message = refusal_of(folder)
     assert f"has 5 tokens (such as 'w{VOCABULARY}', id {VOCABULARY}) beyond the {VOCABULARY}" in message
     assert "use the model's own tokenizer" in message
 
@@ -76,7 +69,7 @@ def test_added_tokens_without_rows_are_refused_and_special_ones_noted(folder):
     assert notes_of(folder) == ["The tokenizer has 1 special tokens that the model lacks, such as '<call>'."]
     tokenizer.add_tokens(["newword"])
     tokenizer.save_pretrained(folder)
-    assert "'newword'" in refusal(folder)
+    assert "'newword'" in refusal_of(folder)
 
 
 def test_a_picture_token_that_siblings_use_is_not_worth_a_note(folder):
@@ -99,7 +92,7 @@ def test_a_missing_package_is_named(folder, monkeypatch, package):
         raise ImportError(f"This tokenizer requires {package}, which is not installed")
 
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lacks)
-    assert f"requires {package}, which is not installed; " in refusal(folder)
+    assert f"requires {package}, which is not installed; " in refusal_of(folder)
 
 
 def test_a_panic_of_rust_is_a_sentence_and_an_interruption_is_not(folder, monkeypatch):
@@ -113,7 +106,7 @@ def test_a_panic_of_rust_is_a_sentence_and_an_interruption_is_not(folder, monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", panic)
-    assert "does not load: PanicException: index out of bounds; " in refusal(folder)
+    assert "does not load: PanicException: index out of bounds; " in refusal_of(folder)
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_language_model(folder, name="tiny")
