@@ -75,7 +75,8 @@ def random_graphs() -> dict[str, Graph]:
     ]:
         settings = {"quality": {"fvu": fvu}}
         graphs[name] = random_graph(2).with_info(conservation=gap, settings=settings)
-    graphs["strange tokens"] = random_graph(2).with_info(tokens=STRANGE_TOKENS)
+    changed = 'The tokenizer of x changes the prompt: "{É}" becomes "$&".'
+    graphs["strange tokens"] = random_graph(2).with_info(tokens=STRANGE_TOKENS, prompt_changes=changed)
     return graphs
 
 

@@ -61,6 +61,7 @@ def build_graph(
         info=GraphInfo(
             prompt=prompt.text,
             tokens=prompt.tokens,
+            prompt_changes=prompt.changes,
             model=model.name,
             dictionary=dictionary,
             targets=outputs.targets,

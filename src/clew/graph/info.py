@@ -64,6 +64,8 @@ class GraphInfo:
 
     prompt: str
     tokens: tuple[str, ...]
+    prompt_changes: str = ""
+    """A sentence about what the tokenizer changed in the prompt, if it changed anything."""
     model: str = ""
     dictionary: str = ""
     targets: tuple[Target, ...] = ()

@@ -8,6 +8,7 @@ from clew.graph.conservation import LARGEST_GAP
 from clew.graph.info import GraphInfo
 
 SENTENCES = {
+    "changed": "Warning: {changes}",
     "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
     "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
     "falls_short": (
@@ -32,8 +33,12 @@ class Note:
 
 
 def notes_of(info: GraphInfo) -> list[Note]:
-    """Notes on the dictionary's quality and on conservation."""
-    return [*_quality(info), *_conservation(info)]
+    """Notes on the prompt, on the dictionary's quality and on conservation."""
+    return [*_prompt(info), *_quality(info), *_conservation(info)]
+
+
+def _prompt(info: GraphInfo) -> list[Note]:
+    return [_note("changed", changes=info.prompt_changes)] if info.prompt_changes else []
 
 
 def _quality(info: GraphInfo) -> list[Note]:

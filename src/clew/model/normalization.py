@@ -14,8 +14,8 @@ COMPARED = 2000
 """Characters that are compared from the first change on."""
 
 
-def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[int]) -> str | None:
-    """A sentence about what the tokens of a text do not spell as the text has it; None if they spell all.
+def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[int]) -> str:
+    """A sentence about what the tokens of a text do not spell as the text has it; empty if they spell all.
 
     A normalizer may compose accents, fold case, strip or collapse spaces; a word that the tokenizer does not
     know becomes its token for such words. One space in front of the text, and one behind a special token, is
@@ -24,7 +24,7 @@ def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[in
     special = [model.token_text(token) for token in {*token_ids} & {*model.vocabulary.special}]
     given, read = (_without_marks(each, special) for each in (text, model.vocabulary.text_of(token_ids)))
     if given == read:
-        return None
+        return ""
     pairs = _changes(given, read)
     listed = [f"{_named(before)} becomes {_named(after)}" for before, after in pairs if after and before]
     listed += [f"{_named(before)} is left out" for before, after in pairs if not after]

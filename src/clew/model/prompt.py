@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
+from clew.model.normalization import changes_by_tokenizer
 from clew.model.sink import SinkChoice, least_disturbing_sink, named_sink, special_ids
 from clew.model.template import EncodedText, encode_text
 from clew.utf8 import check_text
@@ -25,6 +26,8 @@ class Prompt:
     token_ids: Int[Tensor, " position"]
     tokens: tuple[str, ...]
     sink: SinkChoice | None
+    changes: str = ""
+    """A sentence about what the tokenizer changed in the text, if it changed anything."""
 
     @property
     def first_position(self) -> int:
@@ -52,7 +55,7 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
         raise ClewError(f"The prompt {prompt!r} has no tokens; give at least one token of text.")
     ids, choice = _with_sink(model, encoded, sink)
     _check_length(model, len(ids))
-    return _prompt(model, prompt, ids, choice)
+    return _prompt(model, prompt, ids, choice, changes_by_tokenizer(model, prompt, encoded.bare))
 
 
 def _with_sink(
@@ -97,7 +100,7 @@ def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
         if not 0 <= token < size:
             raise ClewError(f"Token id {token} is not in the vocabulary; use ids from 0 to {size - 1}.")
     _check_length(model, len(ids))
-    text = model.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    text = model.vocabulary.text_of(ids)
     choice = None if sink == "none" else SinkChoice(ids[0], model.token_text(ids[0]), "the first id given")
     return _prompt(model, text, ids, choice)
 
@@ -110,5 +113,7 @@ def _check_length(model: LanguageModel, length: int) -> None:
         )
 
 
-def _prompt(model: LanguageModel, text: str, ids: list[int], sink: SinkChoice | None) -> Prompt:
-    return Prompt(text, torch.tensor(ids), tuple(model.token_text(token) for token in ids), sink)
+def _prompt(
+    model: LanguageModel, text: str, ids: list[int], sink: SinkChoice | None, changes: str = ""
+) -> Prompt:
+    return Prompt(text, torch.tensor(ids), tuple(model.token_text(token) for token in ids), sink, changes)

@@ -32,7 +32,7 @@ def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) 
         sink=encoded.sink.text if encoded.sink else None,
         sink_problem=sink_problem,
         target_problems=_target_problems(network, logits.softmax(-1), request.targets or []),
-        notes=list(notes),
+        notes=[*notes, *([encoded.changes] if encoded.changes else [])],
     )
 
 

@@ -194,6 +194,7 @@ export const POSITIONS = {
 } as const;
 
 export const GRAPH_SENTENCES = {
+  "changed": "Warning: {changes}",
   "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
   "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
   "falls_short": "Warning: rows do not add up to what they explain; the worst gap is {percent} ({gap}; sound is {most} or less). Do not rely on this graph; trace the prompt again with --dtype float32, which is the most exact.",

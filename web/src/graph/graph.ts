@@ -25,6 +25,8 @@ export interface GraphInfo {
   model: string;
   dictionary: string;
   targets: Target[];
+  /** A sentence about what the tokenizer changed in the prompt, or nothing. */
+  prompt_changes: string;
   predictions: [string, number][];
   /** Token ids of the predictions; empty in graphs that hold none. */
   prediction_ids: number[];

@@ -8,8 +8,15 @@ export interface Note {
   readonly isWarning: boolean;
 }
 
-/** Notes on the dictionary's quality and on conservation. */
-export const notesOf = (info: GraphInfo): Note[] => [...quality(info), ...conservation(info)];
+/** Notes on the prompt, on the dictionary's quality and on conservation. */
+export const notesOf = (info: GraphInfo): Note[] => [
+  ...prompt(info),
+  ...quality(info),
+  ...conservation(info),
+];
+
+const prompt = ({ prompt_changes: changes }: GraphInfo): Note[] =>
+  changes ? [note("changed", { changes })] : [];
 
 /** The fit of the dictionary to the MLPs, which no score of the graph measures. */
 function quality({ settings }: GraphInfo): Note[] {

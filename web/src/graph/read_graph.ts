@@ -122,6 +122,7 @@ function readInfo(text: string): GraphInfo {
     model: info.model ?? "",
     dictionary: info.dictionary ?? "",
     targets: info.targets ?? [],
+    prompt_changes: info.prompt_changes ?? "",
     predictions: info.predictions ?? [],
     prediction_ids: info.prediction_ids ?? [],
     sink: info.sink ?? null,

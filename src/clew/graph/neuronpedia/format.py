@@ -38,6 +38,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 """Group and name in the metadata, for each of clew's settings."""
 
 CLEW_FACTS = (
+    "prompt_changes",
     "targets",
     "predictions",
     "prediction_ids",
