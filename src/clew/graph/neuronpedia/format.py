@@ -54,6 +54,8 @@ CLEW_FACTS = (
 CLEW_ANNOTATIONS = ("feature_labels", "supernode_colors")
 """Fields of `Annotations` that the format lacks; clew writes them there too."""
 
+LONGEST_QUOTE = 40
+"""Characters of a file's value that a message quotes."""
 AUTOMATIC = "clerp_is_automatic"
 """Field that marks a node's label as made by clew from output tokens; reading drops such a label."""
 
@@ -157,7 +159,7 @@ def check_fields(where: str, item: Any, fields: dict[str, Field]) -> None:
     Fields that are not required may be null. Fields that are not listed are not checked.
     """
     if not isinstance(item, dict):
-        raise ClewError(f"{where} is {_shown(item)}; expected a JSON object.")
+        raise ClewError(f"{where} is {shown(item)}; expected a JSON object.")
     for name, field in fields.items():
         if field.required and name not in item:
             raise ClewError(f'{where} lacks the field "{name}".')
@@ -165,9 +167,9 @@ def check_fields(where: str, item: Any, fields: dict[str, Field]) -> None:
         if value is None and (not field.required or type(None) in field.types):
             continue
         if not isinstance(value, field.types) or isinstance(value, bool):
-            raise ClewError(f'{where}: "{name}" is {_shown(value)}; expected {_expected(field)}.')
+            raise ClewError(f'{where}: "{name}" is {shown(value)}; expected {_expected(field)}.')
         if field.types == NUMBER and isinstance(value, int | float) and not abs(value) <= LARGEST_FLOAT32:
-            raise ClewError(f'{where}: "{name}" is {_shown(value)}; expected a finite number.')
+            raise ClewError(f'{where}: "{name}" is {shown(value)}; expected a finite number.')
 
 
 def _expected(field: Field) -> str:
@@ -176,6 +178,15 @@ def _expected(field: Field) -> str:
     return " or ".join(JSON_NAME[kind] for kind in field.types if kind in JSON_NAME)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
+def shown(value: Any) -> str:
+    """A value of a file for a message, cut where it is long."""
+    return _cut(repr(value))
+
+
+def quoted(text: str) -> str:
+    """An id or another text of a file in double quotes, cut where it is long."""
+    return f'"{_cut(text)}"'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from clew.errors import ClewError
 from clew.graph.arrays import NodeKind
-from clew.graph.neuronpedia.format import FEATURE_TYPES, NODE_FIELDS, check_fields, index_in_id
+from clew.graph.neuronpedia.format import FEATURE_TYPES, NODE_FIELDS, check_fields, index_in_id, quoted, shown
 
 LARGEST_LAYER = 2**15 - 2
 LARGEST_FEATURE = 2**62
@@ -31,10 +31,10 @@ def read_nodes(items: list[Any], n_positions: int) -> list[FileNode]:
     nodes = []
     for number, item in enumerate(items):
         check_fields(f"node {number}", item, NODE_FIELDS)
-        where = f'node {number} ("{item["node_id"]}")'
+        where = f"node {number} ({quoted(item['node_id'])})"
         if item["feature_type"] not in FEATURE_TYPES:
             raise ClewError(
-                f'{where}: "feature_type" is "{item["feature_type"]}"; '
+                f'{where}: "feature_type" is {quoted(item["feature_type"])}; '
                 f"expected one of {', '.join(FEATURE_TYPES)}."
             )
         first = seen.setdefault((item["node_id"], item["feature_type"]), number)
@@ -62,7 +62,7 @@ def _layer(where: str, item: dict[str, Any]) -> int:
         layer = -1
     if not 0 <= layer <= LARGEST_LAYER:
         raise ClewError(
-            f'{where}: "layer" is {item["layer"]!r}; expected a number from 0 to {LARGEST_LAYER}.'
+            f'{where}: "layer" is {shown(item["layer"])}; expected a number from 0 to {LARGEST_LAYER}.'
         )
     return layer
 

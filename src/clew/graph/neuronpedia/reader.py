@@ -26,7 +26,9 @@ from clew.graph.neuronpedia.format import (
     SETTINGS,
     TOP_FIELDS,
     check_fields,
+    quoted,
     read_output_label,
+    shown,
 )
 from clew.graph.neuronpedia.nodes import FileNode, in_node_order, read_nodes
 
@@ -42,7 +44,7 @@ def from_neuronpedia(data: Any) -> Graph:
     tokens = data["metadata"]["prompt_tokens"]
     for number, token in enumerate(tokens):
         if not isinstance(token, str):
-            raise ClewError(f"prompt_tokens[{number}] is {token!r}; expected a string.")
+            raise ClewError(f"prompt_tokens[{number}] is {shown(token)}; expected a string.")
     nodes = in_node_order(read_nodes(data["nodes"], len(tokens)))
     source, target, weight, special_links = read_links(data["links"], nodes)
     graph = _graph(nodes, source, target, weight, _info(data["metadata"], nodes))
@@ -195,12 +197,12 @@ def _annotations(q_params: dict[str, Any], nodes: list[FileNode], graph: Graph) 
     pins = []
     for number, pin in enumerate(_list_or_text(q_params, "pinnedIds")):
         if not isinstance(pin, str):
-            raise ClewError(f"qParams.pinnedIds[{number}] is {pin!r}; expected a node id.")
+            raise ClewError(f"qParams.pinnedIds[{number}] is {shown(pin)}; expected a node id.")
         pins.append(own_id.get(pin, pin))
     groups = []
     for number, group in enumerate(_list_or_text(q_params, "supernodes")):
         if not isinstance(group, list) or not group or not all(isinstance(part, str) for part in group):
-            raise ClewError(f"qParams.supernodes[{number}] is {group!r}; expected a label and node ids.")
+            raise ClewError(f"qParams.supernodes[{number}] is {shown(group)}; expected a label and node ids.")
         groups.append((group[0], tuple(own_id.get(member, member) for member in group[1:])))
     return replace(graph.annotations, labels=labels, supernodes=tuple(groups), pins=tuple(pins))
 
@@ -212,13 +214,13 @@ def _list_or_text(q_params: dict[str, Any], name: str) -> list[Any]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise ClewError(f"qParams.{name} is {value!r}; expected a list.") from None
+            raise ClewError(f"qParams.{name} is {shown(value)}; expected a list.") from None
     elif isinstance(value, str) and (name == "pinnedIds" or not value.strip()):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ClewError(f"qParams.{name} is {value!r}; expected a list.")
+        raise ClewError(f"qParams.{name} is {shown(value)}; expected a list.")
     return value
 
 
@@ -253,11 +255,11 @@ def read_links(
 def _node_of(number: int, end: str, item: dict[str, Any], by_id: dict[str, list[int]]) -> int:
     nodes = by_id.get(item[end], [])
     if not nodes:
-        raise ClewError(f'link {number}: {end} "{item[end]}" is not a node of this file.')
+        raise ClewError(f"link {number}: {end} {quoted(item[end])} is not a node of this file.")
     if len(nodes) > 1:
         raise ClewError(
-            f'link {number}: {end} "{item[end]}" is the id of {len(nodes)} nodes of this file (in old files, '
-            "errors have ids of features); write the file again with a newer version of its tool."
+            f"link {number}: {end} {quoted(item[end])} is the id of {len(nodes)} nodes of this file (in old "
+            "files, errors have ids of features); write the file again with a newer version of its tool."
         )
     return nodes[0]
 
@@ -269,6 +271,6 @@ def _refuse_duplicates(items: list[Any], key: Int64[np.ndarray, " edge"]) -> Non
         first, second = order[int(np.argmax(same)) :][:2]
         item = items[second]
         raise ClewError(
-            f'link {second}: "{item["source"]}" -> "{item["target"]}" is already link {first}; '
+            f"link {second}: {quoted(item['source'])} -> {quoted(item['target'])} is already link {first}; "
             "expected one link for each pair."
         )
