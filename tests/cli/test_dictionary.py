@@ -174,6 +174,16 @@ def test_save_writes_what_can_be_read_again(run: Run, model: LanguageModel, tmp_
     assert load_transcoders(second).trained_on == "org/tiny"
 
 
+def test_save_with_fewer_bits(run: Run, good_folder: Path, tmp_path: Path):
+    outcome = run("dictionary", "save", good_folder, tmp_path / "four", "--bits", "4", "--group", "5")
+    assert outcome.code == 0, outcome.err
+    compact = load_transcoders(tmp_path / "four").layers[0]
+    assert compact.n_bytes < load_transcoders(good_folder).layers[0].n_bytes / 3
+    assert refused(run("dictionary", "save", good_folder, tmp_path / "a", "--bits", "9")) == (
+        f"--bits: expected a whole number from 2 to 8, not '9'; {HELP.format('save ')}"
+    )
+
+
 def test_save_keeps_what_was_put_right(run: Run, good_folder: Path, tmp_path: Path):
     run("dictionary", "save", good_folder, tmp_path / "moved", "--read-point", "mlp-input")
     assert load_transcoders(tmp_path / "moved").read_point is ReadPoint.MLP_INPUT

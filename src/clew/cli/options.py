@@ -16,7 +16,7 @@ GIBIBYTE = 2**30
 UNITS = {MEBIBYTE: "MiB", GIBIBYTE: "GiB"}
 
 
-def add_options(group: argparse._ActionsContainer, settings: type, **metavars: str) -> None:
+def add_options(group: argparse._ActionsContainer, settings: type, /, **metavars: str) -> None:
     """Add several options of a settings class, each with the word for its value; "" for a flag."""
     for name, metavar in metavars.items():
         details: dict[str, Any] = {"metavar": metavar} if metavar else {}

@@ -21,11 +21,12 @@ import torch
 from jaxtyping import Float, Float16, UInt8
 from torch import Tensor
 
+from clew.dictionary.settings import SaveSettings
 from clew.errors import ClewError
 
 BITS = range(2, 9)
 """The widths of integers that rows can have."""
-GROUP = 64
+GROUP = SaveSettings.group
 """The default number of weights that share a scale."""
 LARGEST = torch.finfo(torch.float16).max
 
@@ -40,7 +41,7 @@ def quantise_rows(
 
 def expand_rows(
     packed: UInt8[Tensor, "... byte"],
-    scale: Float16[Tensor, "... group"],
+    scale: Float[Tensor, "... group"],
     bits: int,
     width: int,
     group: int = GROUP,

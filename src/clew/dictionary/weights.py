@@ -19,7 +19,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.quantised_rows import expand_rows
 from clew.errors import ClewError
+
+ROWS = 512
+"""Rows of packed integers that are expanded together."""
 
 
 class Weights(Protocol):
@@ -82,17 +86,25 @@ class StoredWeights:
         return prod(self.shape) * self.dtype.itemsize
 
     def read(self) -> Float[Tensor, "..."]:
+        return self.stored().float()
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self.stored_rows(index).float()
+
+    def stored(self) -> Tensor:
+        """The whole array in the file's element type."""
         stored = self.shape[::-1] if self.transposed else self.shape
         array = torch.empty(stored, dtype=self.dtype)
         with self._opened() as file:
             file.seek(self.offset)
             if file.readinto(_memory(array)) < array.nbytes:
                 raise self._cut_short()
-        return (array.T if self.transposed else array).float()
+        return array.T if self.transposed else array
 
-    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+    def stored_rows(self, index: Int[Tensor, " row"]) -> Tensor:
+        """Some rows in the file's element type."""
         if self.transposed:
-            return self.read()[index]
+            return self.stored()[index]
         array = torch.empty(len(index), self.shape[-1], dtype=self.dtype)
         width = self.shape[-1] * self.dtype.itemsize
         memory = _memory(array)
@@ -101,7 +113,7 @@ class StoredWeights:
                 run = memory[start * width : (start + count) * width]
                 if os.preadv(file.fileno(), [run], self.offset + row * width) < len(run):
                     raise self._cut_short()
-        return array.float()
+        return array
 
     def _cut_short(self) -> ClewError:
         return ClewError(f"{self.path} became shorter while clew read it; fetch it again.")
@@ -124,11 +136,70 @@ def file_stamp(status: os.stat_result) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+@dataclass(frozen=True)
+class QuantisedWeights:
+    """Rows of packed integers with scales (`clew.dictionary.quantised_rows`), expanded on each read."""
+
+    packed: StoredWeights
+    scale: Weights
+    width: int
+    """The number of weights in a row."""
+    bits: int
+    group: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.packed.shape[:-1], self.width)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.packed.n_bytes + self.scale.n_bytes
+
+    def read(self) -> Float[Tensor, "..."]:
+        packed, scale = self.packed.stored(), self.scale.read()
+        weights = torch.empty(self.shape)
+        for rows in zip(weights.split(ROWS), packed.split(ROWS), scale.split(ROWS), strict=True):
+            rows[0][:] = self._expand(*rows[1:])
+        return weights
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self._expand(self.packed.stored_rows(index), self.scale.rows(index))
+
+    def _expand(self, packed: Tensor, scale: Tensor) -> Tensor:
+        return expand_rows(packed, scale, self.bits, self.width, self.group)
+
+
+@dataclass(frozen=True)
+class TransposedWeights:
+    """A matrix with rows and columns exchanged on each read."""
+
+    weights: Weights
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weights.shape[::-1]
+
+    @property
+    def n_bytes(self) -> int:
+        return self.weights.n_bytes
+
+    def read(self) -> Float[Tensor, "..."]:
+        return self.weights.read().T
+
+    def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
+        return self.read()[index]
+
+
 def transpose(weights: Weights) -> Weights:
     """A matrix with rows and columns exchanged; a stored one stays on disk."""
-    if isinstance(weights, StoredWeights):
-        return replace(weights, shape=weights.shape[::-1], transposed=not weights.transposed)
-    return HeldWeights(weights.read().T if not isinstance(weights, HeldWeights) else weights.tensor.T)
+    match weights:
+        case StoredWeights(shape=shape, transposed=transposed):
+            return replace(weights, shape=shape[::-1], transposed=not transposed)
+        case HeldWeights(tensor):
+            return HeldWeights(tensor.T)
+        case TransposedWeights(original):
+            return original
+    return TransposedWeights(weights)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from clew.dictionary.quantised_rows import quantise_rows
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 
@@ -122,6 +123,19 @@ def write_circuit_tracer_clt(
             arrays[f"W_skip_{number}"] = layer.skip.T
         save(folder / f"W_enc_{number}.safetensors", arrays)
         save(folder / f"W_dec_{number}.safetensors", {f"W_dec_{number}": layer.decoder})
+    return folder
+
+
+def pack(folder: Path, bits: int, group: int, *, stated: bool = True) -> Path:
+    """Turn the matrices of a circuit-tracer folder into packed integers; config.yaml says so if `stated`."""
+    for path in folder.glob("*.safetensors"):
+        arrays = load_file(path)
+        for name in [name for name in arrays if name.startswith("W_")]:
+            arrays[name], arrays[f"{name}_scale"] = quantise_rows(arrays[name], bits, group)
+        save(path, arrays)
+    if stated:
+        with (folder / "config.yaml").open("a") as file:
+            file.write(f"clew_bits: {bits}\nclew_group: {group}\n")
     return folder
 
 

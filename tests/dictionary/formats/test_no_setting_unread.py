@@ -39,6 +39,12 @@ LAYOUTS: dict[str, Write] = {
     "circuit-tracer CLT": lambda folder: published.write_circuit_tracer_clt(
         folder, random_layers(2, crossing=True), threshold=True
     ),
+    "packed": lambda folder: published.pack(
+        published.write_circuit_tracer(folder, random_layers(2), threshold=True, skip=True), 4, 4
+    ),
+    "packed CLT": lambda folder: published.pack(
+        published.write_circuit_tracer_clt(folder, random_layers(2, crossing=True), skip=True), 5, 4
+    ),
     "Gemma Scope": lambda folder: published.write_gemma_scope(folder, random_layers(2)),
     "Gemma Scope 2": lambda folder: published.write_gemma_scope_2(folder, random_layers(2), skip=True),
     "SAELens": lambda folder: published.write_saelens(
@@ -58,6 +64,8 @@ CONFIGS: dict[str, tuple[str, ConfigKeys]] = {
     "circuit-tracer": ("config.yaml", config_yaml.KEYS),
     "circuit-tracer JumpReLU": ("config.yaml", config_yaml.KEYS),
     "circuit-tracer CLT": ("config.yaml", config_yaml.KEYS),
+    "packed": ("config.yaml", config_yaml.KEYS),
+    "packed CLT": ("config.yaml", config_yaml.KEYS),
     "Gemma Scope 2": ("layer_1_width_16k_l0_small/config.json", gemma_scope_2.KEYS),
     "SAELens": ("blocks.1.mlp/cfg.json", saelens_keys.KEYS),
     "sparsify": ("layers.1.mlp/cfg.json", sparsify_keys.KEYS),
@@ -186,7 +194,7 @@ def test_every_array_changed(tmp_path: Path, layout: str) -> None:
                 "renamed": others | {f"{name}_out": array},
                 "longer": others | {name: torch.cat([array, array])},
                 "one dimension more": others | {name: array[None]},
-                "not finite": others | {name: torch.full_like(array, float("nan"))},
+                "not finite": others | {name: torch.full(array.shape, float("nan"))},
                 "whole numbers": others | {name: array.to(torch.int32)},
             }
             for change, changed in changes.items():

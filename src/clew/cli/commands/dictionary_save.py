@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from clew.cli.model_options import add_overrides, read_transcoders
+from clew.cli.options import add_options, settings_of
+from clew.dictionary.settings import SaveSettings
 from clew.files import check_new_folder
 
 SUMMARY = "write transcoders as a circuit-tracer folder"
@@ -13,12 +15,14 @@ USAGE = "REF FOLDER [options]"
 EXAMPLE = """\
 example:
   clew dictionary save org/name/width_16k my-transcoders
-  clew dictionary save coder.safetensors my-coder --read-point residual"""
+  clew dictionary save coder.safetensors my-coder --read-point residual
+  clew dictionary save my-transcoders compact --bits 4"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dictionary", metavar="REF", help="a folder, a file or a hub reference")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to write, new or empty")
+    add_options(parser, SaveSettings, bits="N", group="N")
     add_overrides(parser.add_argument_group("corrections of the files"))
 
 
@@ -32,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)
         progress.stage(f"Writing {folder}")
-        save_transcoders(transcoders, folder, transcoders.trained_on)
+        packing = settings_of(arguments, SaveSettings)
+        save_transcoders(transcoders, folder, transcoders.trained_on, bits=packing.bits, group=packing.group)
         for remark in transcoders.remarks:
             progress.note(remark)
     n_layers = len(transcoders.layers)

@@ -107,6 +107,15 @@ class ArrayFile:
             )
         return self._weights(entry)
 
+    def bytes_of(self, name: str) -> StoredWeights:
+        """An array of bytes, which must exist, in any shape."""
+        entry = self._entry(name)
+        if entry.kind != "U8":
+            raise ClewError(
+                f"{self.path} holds {name} as {entry.kind} in place of bytes (U8); save it again."
+            )
+        return StoredWeights(self.path, entry.offset, entry.shape, torch.uint8, stamp=self.stamp)
+
     def optional(self, name: str, *shape: int | None) -> Weights | None:
         return self.weights(name, *shape) if name in self else None
 

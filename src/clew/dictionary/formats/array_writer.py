@@ -19,7 +19,7 @@ from clew.dictionary.weights import HeldWeights, StackedWeights, StoredWeights, 
 
 PIECE = 64 * 1024**2
 """The largest piece in memory, in bytes of float32."""
-SPELLING = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+SPELLING = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.uint8: "U8"}
 
 
 @dataclass(frozen=True)

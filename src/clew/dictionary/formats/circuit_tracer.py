@@ -4,6 +4,9 @@ W_enc and W_dec `[feature, d_model]`, b_enc, b_dec, `activation_function.thresho
 `W_skip`, applied as `x @ W_skip.T`. circuit-tracer's TopK keeps negative values among the k largest and
 clew's does not; the two differ only if fewer than k features are positive.
 
+Files named `layer_N.int4.safetensors` hold packed integers, and thresholds as `threshold`. They need no
+config.yaml if features read at `mlp.hook_in` and write at `mlp.hook_out`.
+
 The format: https://github.com/decoderesearch/circuit-tracer
 """
 
@@ -16,17 +19,21 @@ from clew.dictionary.activation import Activation, JumpReLU, ReLU, TopK
 from clew.dictionary.formats.array_file import ArrayFile
 from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
+from clew.dictionary.formats.quantised_arrays import bits_in, is_packed, row_format, scale_of
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, require_all
+from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
 from clew.options import option_name
 from clew.progress import OnNote
 
 NAMES = ArrayNames(threshold="activation_function.threshold")
+PACKED_NAMES = ArrayNames()
+"""The names in `layer_N.int4.safetensors`."""
 
 
 def choose_files(files: Sequence[str], _: str, __: OnNote) -> list[str]:
-    return [name for name in files if re.fullmatch(r"layer_\d+\.safetensors", name)]
+    return [name for name in files if re.fullmatch(r"layer_\d+(\.int\d)?\.safetensors", name)]
 
 
 def holds(file: ArrayFile) -> bool:
@@ -35,16 +42,24 @@ def holds(file: ArrayFile) -> bool:
 
 def load(files: TranscoderFiles) -> TranscoderSet:
     """Raises `ClewError` for gaps between layers, since this format numbers all of a model's."""
-    names = files.layers()
+    by_layer = files.layers()
     if files.whole and not files.numbers and not (files.config and files.config.layers):
-        require_all(files, list(names), "transcoders")
+        require_all(files, list(by_layer), "transcoders")
     layers = {}
-    for layer, name in names.items():
+    for layer, name in by_layer.items():
         file = files.open(name)
-        activation = stated_activation(files, layer, file, NAMES.threshold)
-        layers[layer] = read_layer(file, NAMES, activation=activation)
-        refuse_unread(file, [*NAMES.all, *(["k"] if isinstance(activation, TopK) else [])])
+        names = PACKED_NAMES if bits_in(name) else NAMES
+        activation = stated_activation(files, layer, file, names.threshold)
+        rows = row_format(files.config, file.path)
+        layers[layer] = read_layer(file, names, activation=activation, rows=rows)
+        refuse_unread(file, read_arrays(file, names.all, activation))
     return configured_set(files, layers, FORMAT.name)
+
+
+def read_arrays(file: ArrayFile, names: Sequence[str], activation: Activation | None) -> list[str]:
+    """The arrays that are read of a file, where it has them: these, their scales, and a TopK's k."""
+    scales = [scale_of(name) for name in names if is_packed(file, name)]
+    return [*names, *scales, *(["k"] if isinstance(activation, TopK) else [])]
 
 
 def configured_set(
@@ -53,10 +68,11 @@ def configured_set(
     """A set whose points and facts config.yaml states."""
     _refuse_lacking_arrays(files, layers)
     config = files.config
+    by_name = config is None and all(map(bits_in, files.weights))
     return TranscoderSet(
         layers,
-        files.read_point(),
-        files.write_point(),
+        files.read_point(default=ReadPoint.MLP_INPUT if by_name else None),
+        files.write_point(default=WritePoint.STREAM if by_name else None),
         format,
         trained_on=files.model_name,
         sink=config.sink if config else None,

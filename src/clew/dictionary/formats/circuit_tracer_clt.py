@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clew.dictionary.activation import TopK
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.circuit_tracer import configured_set, stated_activation
+from clew.dictionary.formats.circuit_tracer import configured_set, read_arrays, stated_activation
 from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
+from clew.dictionary.formats.quantised_arrays import row_format
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles, layer_in, require_all
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.errors import ClewError
@@ -67,11 +67,16 @@ def _layer(files: TranscoderFiles, layer: int, encoder: str, decoder: str, n_lay
     )
     file, decoder_file = files.open(encoder), files.open(decoder)
     activation = stated_activation(files, layer, file, names.threshold)
-    refuse_unread(decoder_file, [names.decoder])
+    refuse_unread(decoder_file, read_arrays(decoder_file, [names.decoder], None))
     in_encoder = [name for name in names.all if name != names.decoder]
-    refuse_unread(file, [*in_encoder, *(["k"] if isinstance(activation, TopK) else [])])
+    refuse_unread(file, read_arrays(file, in_encoder, activation))
     return read_layer(
-        file, names, n_written=n_layers - layer, activation=activation, decoder_file=decoder_file
+        file,
+        names,
+        n_written=n_layers - layer,
+        activation=activation,
+        decoder_file=decoder_file,
+        rows=row_format(files.config, file.path),
     )
 
 

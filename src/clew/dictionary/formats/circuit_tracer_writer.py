@@ -2,12 +2,13 @@
 
 Per-layer transcoders become layer_N.safetensors, cross-layer ones W_enc_N and W_dec_N.safetensors
 (`clew.dictionary.formats.circuit_tracer` and `circuit_tracer_clt` describe the arrays). Settings that the
-format lacks go into keys of config.yaml that begin with `clew_`; other tools ignore these.
+format lacks go into keys of config.yaml that begin with `clew_`; other tools ignore these. Packed integers
+(`clew.dictionary.formats.quantised_arrays`) are read by clew alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from clew.dictionary.formats.array_writer import (
     whole_array,
     write_safetensors,
 )
+from clew.dictionary.formats.quantised_arrays import RowFormat, packed_arrays
+from clew.dictionary.quantised_rows import GROUP
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import HeldWeights, Weights, transpose
@@ -40,8 +43,15 @@ WRITE_HOOKS = {WritePoint.STREAM: "hook_mlp_out", WritePoint.MLP_OUTPUT: "mlp.ho
 """Hooks by write point. The second is only the nearest one, so `clew_write_point` says the point too."""
 
 
-def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_name: str) -> None:
-    """Write a folder that `load_transcoders` reads back to the same arrays in the same element types.
+def save_transcoders(
+    transcoder_set: TranscoderSet,
+    folder: str | Path,
+    model_name: str,
+    *,
+    bits: int | None = None,
+    group: int = GROUP,
+) -> None:
+    """Write a folder that `load_transcoders` reads back to the same arrays, but for rounding with `bits`.
 
     Decoders are written in pieces, so a set may be larger than memory. The folder appears only when all of it
     is written. A BatchTopK's threshold becomes JumpReLU thresholds, which keep the same features.
@@ -50,15 +60,21 @@ def save_transcoders(transcoder_set: TranscoderSet, folder: str | Path, model_na
         transcoder_set: The transcoders to save.
         folder: A new or empty folder.
         model_name: The model that they were trained on, for config.yaml; may be empty.
+        bits: Bits of a weight, 2 to 8, to save matrices as packed integers; None keeps their element types.
+        group: Neighbours in a row that share a scale, with `bits`.
 
     Raises:
-        ClewError: The folder is not empty, its activations cannot be mixed in one folder, layers of a
-            cross-layer set are missing, or the disk is full or cannot be written.
+        ClewError: `bits` or `group` is out of bounds, the folder is not empty, its activations cannot be
+            mixed in one folder, layers of a cross-layer set are missing, a weight is too large for
+            its bits, or the disk is full or cannot be written.
     """
+    rows = None if bits is None else RowFormat(bits, group)
     target = check_new_folder(folder)
     settings = _settings(transcoder_set, model_name)
+    if rows is not None:
+        settings |= {config_yaml.BITS: rows.bits, config_yaml.GROUP: rows.group}
     with new_folder(target) as partial:
-        _write_layers(transcoder_set, partial)
+        _write_layers(transcoder_set, partial, rows)
         (partial / config_yaml.FILE).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
 
 
@@ -106,7 +122,7 @@ def _activation_settings(activations: list[Activation]) -> dict[str, Any]:
     return {"activation": "topk", config_yaml.K_BY_LAYER: ks}
 
 
-def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
+def _write_layers(transcoder_set: TranscoderSet, folder: Path, rows: RowFormat | None) -> None:
     n_layers = len(transcoder_set.layers)
     with_skip = any(layer.skip for layer in transcoder_set.layers.values())
     with_threshold = any(
@@ -119,14 +135,22 @@ def _write_layers(transcoder_set: TranscoderSet, folder: Path) -> None:
             threshold = "activation_function.threshold"
             arrays = _layer_arrays(layer, threshold, layer.skip, with_threshold)
             arrays["W_dec"] = _decoder_array(layer.decoder)
-            write_safetensors(folder / f"layer_{number}.safetensors", arrays)
+            write_safetensors(folder / f"layer_{number}.safetensors", _packed(arrays, rows))
             continue
         skip = None if layer.skip is None else transpose(layer.skip)
         arrays = _layer_arrays(layer, "threshold", skip, with_threshold)
         named = {f"{name}_{number}": array for name, array in arrays.items()}
-        write_safetensors(folder / f"W_enc_{number}.safetensors", named)
-        decoder = _decoder_array(layer.decoder, n_layers - number)
-        write_safetensors(folder / f"W_dec_{number}.safetensors", {f"W_dec_{number}": decoder})
+        write_safetensors(folder / f"W_enc_{number}.safetensors", _packed(named, rows))
+        decoder = {f"W_dec_{number}": _decoder_array(layer.decoder, n_layers - number)}
+        write_safetensors(folder / f"W_dec_{number}.safetensors", _packed(decoder, rows))
+
+
+def _packed(arrays: Mapping[str, WrittenArray], rows: RowFormat | None) -> dict[str, WrittenArray]:
+    """Matrices (`W_...`) as packed integers with scales, unless `rows` is None; vectors as they are."""
+    written: dict[str, WrittenArray] = {}
+    for name, array in arrays.items():
+        written |= packed_arrays(name, array, rows if name.startswith("W_") else None)
+    return written
 
 
 def _layer_arrays(

@@ -31,6 +31,11 @@ def whole_number(least: int) -> Kind:
     return Kind(f"a whole number from {least}", lambda value: type(value) is int and value >= least)
 
 
+def one_number_of(choices: range) -> Kind:
+    expected = f"a whole number from {choices[0]} to {choices[-1]}"
+    return Kind(expected, lambda value: type(value) is int and value in choices)
+
+
 def one_of(*choices: str) -> Kind:
     """One of some words; the empty one stands for a missing key."""
     return Kind(" or ".join(choices), lambda value: isinstance(value, str) and value in ("", *choices))

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from clew.dictionary import quantised_rows
 from clew.dictionary.formats.config_keys import (
     COUNT,
     FLAG,
@@ -15,6 +16,7 @@ from clew.dictionary.formats.config_keys import (
     WORD,
     ConfigKeys,
     list_of,
+    one_number_of,
     one_of,
     shown,
 )
@@ -35,6 +37,10 @@ SINK = "clew_sink"
 """The key of the first token that the transcoders were trained behind; `none` for none."""
 WITH_BOS = "clew_trained_with_bos"
 """The key that says whether they were trained on prompts with the model's BOS in front."""
+BITS = "clew_bits"
+"""The key of the bits of packed integers, for matrices that are saved as such."""
+GROUP = "clew_group"
+"""The key of the number of neighbours in a row that share a scale."""
 
 KEYS = ConfigKeys(
     used={
@@ -50,6 +56,8 @@ KEYS = ConfigKeys(
         K_BY_LAYER: list_of(COUNT, "a list of whole numbers"),
         SINK: WORD,
         WITH_BOS: FLAG,
+        BITS: one_number_of(quantised_rows.BITS),
+        GROUP: COUNT,
     },
     harmless={"where it lies, for other tools": "scan repo_id revision subfolder"},
 )
@@ -73,6 +81,8 @@ class SetConfig:
     k_by_layer: tuple[int, ...] | None = None
     sink: str | None = None
     trained_with_bos: bool | None = None
+    bits: int | None = None
+    group: int | None = None
 
 
 def read_config(path: Path) -> SetConfig:
@@ -97,6 +107,8 @@ def read_config(path: Path) -> SetConfig:
         k_by_layer=None if ks is None else tuple(ks),
         sink=content.get(SINK),
         trained_with_bos=content.get(WITH_BOS),
+        bits=content.get(BITS),
+        group=content.get(GROUP),
     )
     _check_together(config)
     return config

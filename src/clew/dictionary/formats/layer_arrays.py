@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clew.dictionary.activation import Activation, JumpReLU, ReLU
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.quantised_arrays import RowFormat, read_matrix
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder
 from clew.dictionary.weights import HeldWeights, transpose
 
@@ -40,21 +41,23 @@ def read_layer(
     n_written: int | None = None,
     activation: Activation | None = None,
     decoder_file: ArrayFile | None = None,
+    rows: RowFormat | None = None,
 ) -> LayerTranscoder:
     """A layer from one file, or two; without an `activation` the arrays decide: JumpReLU or ReLU.
 
-    With `n_written` the decoder is `[feature, n_written, d_model]`. Raises `ClewError` for an array that is
+    With `n_written` the decoder is `[feature, n_written, d_model]`. Matrices may be packed integers, of which
+    `rows` says the format. Raises `ClewError` for an array that is
     missing, not of floats, or of a shape that the others do not allow.
     """
     n_features, d_model = file.length(names.encoder_bias), file.length(names.decoder_bias)
     decoder = (n_features, d_model) if n_written is None else (n_features, n_written, d_model)
     encoder = (d_model, n_features) if names.encoder_by_column else (n_features, d_model)
-    weights = file.weights(names.encoder, *encoder)
-    skip = file.optional(names.skip, d_model, d_model)
+    weights = read_matrix(file, names.encoder, *encoder, rows=rows)
+    skip = read_matrix(file, names.skip, d_model, d_model, rows=rows) if names.skip in file else None
     return LayerTranscoder(
         encoder=transpose(weights) if names.encoder_by_column else weights,
         encoder_bias=file.weights(names.encoder_bias, n_features),
-        decoder=Decoder((decoder_file or file).weights(names.decoder, *decoder)),
+        decoder=Decoder(read_matrix(decoder_file or file, names.decoder, *decoder, rows=rows)),
         decoder_bias=file.weights(names.decoder_bias, d_model),
         activation=activation or _threshold_activation(file, names, n_features),
         skip=transpose(skip) if skip and names.skip_by_column else skip,
