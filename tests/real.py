@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from clew.dictionary.replaced_model import PROMPTS
 from clew.model.language_model import LanguageModel
 from clew.model.loading import load_language_model
 from clew.model.reference import resolve
 
-SMOLLM2_ANSWERS = (
-    ("The capital of France is", " Paris"),
-    ("The opposite of hot is", " cold"),
-    ("Fact: the capital of Germany is", " Berlin"),
-    ("The chemical symbol for gold is", " Au"),
-    ("big -> small, hot -> cold, up ->", " down"),
-    ("cat -> cats, dog -> dogs, car ->", " cars"),
-    ("The Central Intelligence Agency (C", "IA"),
-    ("Shakespeare wrote Hamlet. Hamlet was written by William", " Shakespeare"),
-    ("When Mary and John went to the store, John gave a drink to", " Mary"),
-    ("The keys to the cabinet are on the table. The key to the cabinet", " is"),
+SMOLLM2_ANSWERS = tuple(
+    zip(
+        PROMPTS,
+        (" Paris", " cold", " Berlin", " Au", " down", " cars", "IA", " Shakespeare", " Mary", " is"),
+        strict=True,
+    )
 )
 """Capitals, antonyms, symbols, sequences, plurals, acronyms, authors, people, agreement."""
 

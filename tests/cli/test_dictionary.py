@@ -40,6 +40,10 @@ KIND_IN_WORDS = {
 BUILT_IN = re.compile(
     r"FVU 0\.\d+ \(median of 3 layers\), L0 \d+\.\d, \d+\.\d% of features never active in 256"
 )
+REPLACED = re.compile(
+    r"Replaced: KL \S+, same likeliest token at \d+% of 252 positions, cross-entropy \d\.\d\d \(model "
+    r"\d\.\d\d\)"
+)
 
 
 @pytest.fixture(scope="session")
@@ -98,13 +102,15 @@ def test_inspect_says_what_a_dictionary_is(
     assert not re.search(r" $", outcome.out, re.MULTILINE)
 
 
-def test_a_good_dictionary_ends_in_one_line_of_sums(run: Run, model_folder: Path, good_folder: Path):
+def test_a_good_dictionary_ends_in_two_lines_of_sums(run: Run, model_folder: Path, good_folder: Path):
     out = run("dictionary", "inspect", good_folder, "--model", model_folder).out
     assert "circuit-tracer PLT, made for org/tiny" in out
     assert "Warning" not in out
     for number, line in enumerate(rows(out)):
         assert re.fullmatch(rf" +{number} +150 +\d+ kB  0\.\d{{3}}  +\d+\.\d +\d+\.\d%", line)
-    assert BUILT_IN.match(out.split("\nFVU")[-1].replace(" 0.", "FVU 0.", 1))
+    sums = " ".join(out.split("\nFVU")[-1].split())
+    assert BUILT_IN.match(f"FVU {sums}")
+    assert REPLACED.fullmatch(sums[sums.index("Replaced: ") :])
 
 
 def test_layers_that_explain_nothing_are_marked_in_words(
@@ -114,7 +120,7 @@ def test_layers_that_explain_nothing_are_marked_in_words(
     save_transcoders(as_if(dictionary, factor=20, only=(1,)), tmp_path / "weak", "")
     out = run("dictionary", "inspect", tmp_path / "weak", "--model", model_folder).out
     assert [line.endswith("%  worse than the mean") for line in rows(out)] == [False, True, False]
-    assert out.replace("\n", " ").endswith("worse than the mean in layer 1 ")
+    assert "worse than the mean in layer 1\nReplaced: " in out
     assert "Warning" not in out
 
 
@@ -174,11 +180,41 @@ def test_save_writes_what_can_be_read_again(run: Run, model: LanguageModel, tmp_
     assert load_transcoders(second).trained_on == "org/tiny"
 
 
-def test_save_with_fewer_bits(run: Run, good_folder: Path, tmp_path: Path):
-    outcome = run("dictionary", "save", good_folder, tmp_path / "four", "--bits", "4", "--group", "5")
+def test_save_with_fewer_bits_says_what_they_cost(
+    run: Run, model_folder: Path, good_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("clew.attribution.dictionary_scores.PROMPTS", ("w30 w41 w35", "w52 w33"))
+    four = "dictionary", "save", good_folder, tmp_path / "four", "--bits", "4", "--group", "5"
+    outcome = run(*four, "--model", model_folder, "--sink", "none")
     assert outcome.code == 0, outcome.err
+    saved, _, header, *costs = outcome.out.splitlines()
+    assert saved.startswith(f"Saved  {tmp_path / 'four'} (per-layer transcoders, 3 layers, ")
+    assert header.split() == ["before", "after"]
+    before, after = ({line[:24].strip(): line.split()[place] for line in costs} for place in (-2, -1))
+    assert list(before) == [
+        "size", "FVU", "L0", "KL, every MLP replaced", "cross-entropy", "answers kept", "KL of answers",
+        "replacement", "completeness",
+    ]  # fmt: skip
+    assert float(before["FVU"]) < float(after["FVU"])
     compact = load_transcoders(tmp_path / "four").layers[0]
     assert compact.n_bytes < load_transcoders(good_folder).layers[0].n_bytes / 3
+
+
+def test_save_with_fewer_bits_needs_a_model_that_fits_or_none(
+    run: Run, model_folder: Path, good_folder: Path, tmp_path: Path
+):
+    outcome = run("dictionary", "save", good_folder, tmp_path / "eight", "--bits", "8", "--no-measure")
+    assert len(outcome.out.splitlines()) == 1
+    assert len(load_transcoders(tmp_path / "eight").layers) == 3
+    other = write_circuit_tracer(tmp_path / "other", random_layers())
+    message = refused(
+        run("dictionary", "save", other, tmp_path / "b", "--bits", "8", "--model", model_folder)
+    )
+    assert message.endswith("name the model that it was trained on.")
+    assert not (tmp_path / "b").exists()
+
+
+def test_bits_that_no_number_has(run: Run, good_folder: Path, tmp_path: Path):
     assert refused(run("dictionary", "save", good_folder, tmp_path / "a", "--bits", "9")) == (
         f"--bits: expected a whole number from 2 to 8, not '9'; {HELP.format('save ')}"
     )

@@ -129,7 +129,9 @@ def _pack(numbers: UInt8[Tensor, "... width"], bits: int) -> UInt8[Tensor, "... 
 
 def _unpack(packed: UInt8[Tensor, "... byte"], bits: int, width: int) -> UInt8[Tensor, "... width"]:
     n_numbers, n_bytes = _period(bits)
-    packed = torch.nn.functional.pad(packed, (0, -packed.shape[-1] % n_bytes)).unflatten(-1, (-1, n_bytes))
+    missing = -packed.shape[-1] % n_bytes
+    packed = torch.nn.functional.pad(packed, (0, missing)) if missing else packed  # which would copy it
+    packed = packed.unflatten(-1, (-1, n_bytes))
     numbers = packed.new_empty(*packed.shape[:-1], n_numbers)
     for number in range(n_numbers):
         byte, shift = divmod(number * bits, 8)

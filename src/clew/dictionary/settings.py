@@ -16,3 +16,5 @@ class SaveSettings:
     """Round weights to so many bits, as packed integers (by default weights stay as they are)."""
     group: Annotated[int, Ge(1)] = 64
     """Neighbours in a row that share a scale, with fewer bits."""
+    measure: bool = True
+    """Measure what fewer bits cost, on the model."""

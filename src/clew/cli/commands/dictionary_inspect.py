@@ -1,12 +1,13 @@
-"""`clew dictionary inspect`: facts about transcoders, and how well they explain a model, layer by layer."""
+"""`clew dictionary inspect`: facts about transcoders, and how well they explain a model."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from clew.attribution.settings import PromptSettings
 from clew.cli.model_options import add_overrides, read_transcoders
-from clew.cli.options import add_option
+from clew.cli.options import add_option, add_options
 from clew.errors import ClewError
 from clew.load_settings import LoadSettings
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", metavar="FILE", type=Path, help="text to measure on (default: a built-in one)"
     )
+    add_options(parser, PromptSettings, sink="TOKEN")
     add_overrides(parser.add_argument_group("corrections of the files"))
 
 
@@ -35,6 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.dictionary.misfit import misfit, suspicion
     from clew.dictionary.quality import TEXT, measure_quality
     from clew.dictionary.reference import short_name
+    from clew.dictionary.replaced_model import measure_replaced_model
     from clew.dictionary.transcoder_dictionary import bind
     from clew.facade import load_model
 
@@ -52,10 +55,12 @@ def run(arguments: argparse.Namespace) -> None:
         progress.stage("Trying other read points")
         doubt = suspicion if quality.fvu <= 1 else misfit
         warning = doubt(dictionary, quality, text)
+        progress.stage("Replacing every MLP")
+        replaced = measure_replaced_model(dictionary, text, sink=arguments.sink)
         for remark in dictionary.remarks:
             progress.note(remark)
     with page() as console:
-        print_dictionary(console, arguments.dictionary, dictionary, quality, warning)
+        print_dictionary(console, arguments.dictionary, dictionary, quality, replaced, warning)
 
 
 def _text(path: Path) -> str:

@@ -2,32 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clew.cli.terminal import percent, size, table
+from clew.attribution.dictionary_scores import DictionaryScores
+from clew.cli.terminal import percent, readable, size, table
 from clew.dictionary.quality import LayerQuality, Quality, layers_named, numbers_joined
+from clew.dictionary.replaced_model import ReplacedModel
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 
 
 def print_dictionary(
-    console: Console, reference: str, dictionary: TranscoderDictionary, quality: Quality, warning: str
+    console: Console,
+    reference: str,
+    dictionary: TranscoderDictionary,
+    quality: Quality,
+    replaced: ReplacedModel,
+    warning: str,
 ) -> None:
-    """Print facts, a table of layers, a warning unless it is empty, and the whole quality."""
+    """Print facts, tables of layers and answers, a warning unless it is empty, and the whole quality."""
     _print_facts(console, reference, dictionary)
     console.print()
     console.print(_layer_table(dictionary, quality))
     console.print()
+    if replaced.answers:
+        console.print(_answer_table(replaced))
+        console.print()
     if warning:
         console.print(f"Warning: {warning}\n", style="bold red")
     console.print(
-        "FVU: share of the MLP's variance that is not explained; the mean alone has 1.", style="dim"
+        "FVU: share of the MLP's variance that is not explained; the mean alone has 1. Replaced: every MLP, "
+        "all at once; KL says how far that moves the next token's probabilities.",
+        style="dim",
     )
     console.print(str(quality), style="bold")
+    console.print(f"Replaced: {replaced}", style="bold")
+
+
+def _answer_table(replaced: ReplacedModel) -> Table:
+    """The answers of the replaced model beside the model's."""
+    answers = table("", "prompt", "answer", "p", "replaced", "p", "KL", right=(3, 5, 6))
+    for each in replaced.answers:
+        answers.add_row(
+            "",
+            each.prompt,
+            readable(each.answer),
+            f"{each.probability:.2f}",
+            "the same" if each.kept else readable(each.replaced_answer),
+            f"{each.replaced_probability:.2f}",
+            f"{each.kl:.2f}",
+            style="" if each.kept else "red",
+        )
+    return answers
+
+
+def print_costs(console: Console, before: DictionaryScores, after: DictionaryScores) -> None:
+    """Print what a dictionary loses by its saving: sizes and scores side by side."""
+    rows = table("", "", "before", "after", right=(2, 3))
+    for name, measure in COSTS.items():
+        one, other = measure(before), measure(after)
+        if one is not None and other is not None:
+            rows.add_row("", name, one, other)
+    console.print()
+    console.print(rows)
+
+
+COSTS: dict[str, Callable[[DictionaryScores], str | None]] = {
+    "size": lambda scores: size(scores.n_bytes),
+    "FVU": lambda scores: f"{scores.quality.fvu:.3f}",
+    "L0": lambda scores: f"{scores.quality.l0:.1f}",
+    "KL, every MLP replaced": lambda scores: f"{scores.replaced.agreement.kl:.3f}",
+    "cross-entropy": lambda scores: f"{scores.replaced.agreement.replaced_cross_entropy:.3f}",
+    "answers kept": lambda scores: _kept(scores.replaced),
+    "KL of answers": lambda scores: f"{scores.replaced.answer_kl:.3f}" if scores.replaced.answers else None,
+    "replacement": lambda scores: scores.graph and f"{scores.graph.replacement:.3f}",
+    "completeness": lambda scores: scores.graph and f"{scores.graph.completeness:.3f}",
+}
+"""The rows of a report of costs; None leaves one out."""
+
+
+def _kept(replaced: ReplacedModel) -> str | None:
+    return f"{replaced.n_kept} of {len(replaced.answers)}" if replaced.answers else None
 
 
 def _print_facts(console: Console, reference: str, dictionary: TranscoderDictionary) -> None:
