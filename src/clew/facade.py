@@ -27,7 +27,7 @@ from clew.intervention.feature_names import resolve_names
 from clew.intervention.generation import Generation, generate_tokens
 from clew.intervention.graph_compatibility import record_prompt
 from clew.intervention.intervention import Features, Intervention, Positions, Source
-from clew.intervention.patching import resolve_patches
+from clew.intervention.patching import OTHER_PROMPT, resolve_patches
 from clew.intervention.result import InterventionResult
 from clew.intervention.run_intervention import intervene, prepare
 from clew.intervention.settings import CircuitCall, GenerateCall, InterveneCall, Regime, ValidateCall
@@ -173,9 +173,10 @@ class Model:
         if graph is not None:
             record_prompt(self.language_model, self.dictionary, graph)  # refuses one of another model
         change = Intervention(features, positions, "patch", Source(source, source_position))
-        n_positions = len(
-            (encode_prompt(self.language_model, source, sink) if graph is None else graph).token_ids
-        )
+        if graph is None:
+            n_positions = len(encode_prompt(self.language_model, source, sink, what=OTHER_PROMPT).token_ids)
+        else:
+            n_positions = len(graph.token_ids)
         named = resolve_names([change], graph)
         return resolve_patches(self.language_model, self.dictionary, named, n_positions, sink=sink)
 

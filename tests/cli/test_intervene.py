@@ -378,3 +378,20 @@ def test_the_capital_of_france_without_its_capital(run: Run):
     assert outcome.code == 0
     assert re.search(r'^  L24/1005@5  " is"  -22\.90  45\.80  \+68\.70$', outcome.out, re.MULTILINE)
     assert re.search(r'^  " Paris" +80\.6% +\S+%  ░{10,}', outcome.out, re.MULTILINE)
+
+
+def test_what_the_tokenizer_changes_in_a_prompt_is_said_once(intervene: Run):
+    outcome = intervene("w3 Oslo", "--ablate", "L0/3@1", "--patch", "L1/3@1=@1:w3 Rome", "--generate", 2)
+    assert outcome.code == 0
+    said = outcome.err.splitlines()
+    assert [line.partition(" becomes ")[0] for line in said] == [
+        'Warning: The tokenizer of tiny changes the prompt: " Oslo"',
+        'Warning: The tokenizer of tiny changes the other prompt: " Rome"',
+    ]
+    assert intervene("w3 w4", "--ablate", "L0/3@1").err == ""
+
+
+def test_a_trace_says_it_in_its_report_alone(trace: Run):
+    outcome = trace("w3 Oslo")
+    assert outcome.err == ""
+    assert "changes the prompt" in outcome.out

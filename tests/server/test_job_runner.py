@@ -231,6 +231,17 @@ def test_a_node_that_is_no_feature_cannot_be_changed(home, traced):
     assert "has no node '9_9_9'" in failure(home, traced, {"nodes": ["9_9_9"], "how": "ablate"})
 
 
+def test_what_the_tokenizer_changes_in_the_prompt_of_a_patch_is_said(home, traced):
+    nodes = features_of(stored(home, traced))[:1]
+    for prompt, expected in [
+        ("w9 Oslo", ['The tokenizer of tiny changes the other prompt: " Oslo"']),
+        ("w9", []),
+    ]:
+        change = {"nodes": nodes, "how": "patch", "source": {"prompt": prompt, "position": -1}}
+        notes = intervene(home, traced, change)["notes"]
+        assert [note.partition(" becomes ")[0] for note in notes] == expected
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

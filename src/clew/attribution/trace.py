@@ -29,7 +29,7 @@ from clew.attribution.targets import (
     output_targets,
 )
 from clew.dictionary.protocols import ActiveFeatures, Dictionary, Encoding
-from clew.errors import ClewError
+from clew.errors import ClewError, ClewWarning
 from clew.graph.conservation import LARGEST_GAP, conservation_gap
 from clew.graph.consistency import check_finite
 from clew.graph.graph import Graph, NodeKind
@@ -44,7 +44,7 @@ from clew.options import check_options, options_of
 from clew.progress import OnProgress, Stopwatch, ignore_progress
 
 
-class GapWarning(UserWarning):
+class GapWarning(ClewWarning):
     """The rows of a graph do not add up to the values that they explain."""
 
 

@@ -6,11 +6,13 @@ import codecs
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
+from typing import Any
 
 from clew.cli.parser import parse
-from clew.errors import ClewError
+from clew.errors import ClewError, ClewWarning
 from clew.system_errors import system_sentence
 
 PLAIN_SPELLING = {"→": "->", "●": "*", "·": "|", "…": "...", "�": "?", "░": "-", "▓": "+"}
@@ -26,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _allow_any_text()
     try:
         parsed = parse(arguments)
-        code = parsed.run(parsed)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = parsed.run(parsed)
         sys.stdout.flush()
         return code or 0
     except SystemExit as request:  # argparse after --help; rich when its reader has gone
@@ -40,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, line = _explain(error)
         print("clew: " + " ".join(line.splitlines()), file=sys.stderr)
         return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print a warning of clew as a line, without the place that gave it."""
+    if issubclass(category, ClewWarning):
+        print(f"Warning: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, *place[:2]), file=sys.stderr, end="")
 
 
 def _explain(error: BaseException) -> tuple[int, str]:

@@ -19,6 +19,8 @@ from clew.model.language_model import LanguageModel
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
 
+OTHER_PROMPT = "the other prompt"
+
 
 def resolve_patches(
     model: LanguageModel,
@@ -55,7 +57,9 @@ class _SourceActivations:
         self, model: LanguageModel, dictionary: Dictionary, prompt: str | Sequence[int], sink: str | None
     ) -> None:
         self._model, self._dictionary = model, dictionary
-        self._recording: Recording = record(model, encode_prompt(model, prompt, sink).token_ids)
+        self._recording: Recording = record(
+            model, encode_prompt(model, prompt, sink, what=OTHER_PROMPT).token_ids
+        )
         self._activation: dict[int, Float[Tensor, "position feature"]] = {}
 
     def patched(self, intervention: Intervention, source: Source, n_positions: int) -> list[Intervention]:

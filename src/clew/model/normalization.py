@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from clew.errors import ClewWarning
 from clew.model.language_model import LanguageModel
+from clew.model.template import encode_text
 
 SHOWN = 3
 """Changes that a note lists."""
@@ -14,7 +17,13 @@ COMPARED = 2000
 """Characters that are compared from the first change on."""
 
 
-def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[int]) -> str:
+class ChangedPrompt(ClewWarning):
+    """The tokenizer changes, leaves out or does not know something of a prompt."""
+
+
+def changes_by_tokenizer(
+    model: LanguageModel, text: str, token_ids: Sequence[int], what: str = "the prompt"
+) -> str:
     """A sentence about what the tokens of a text do not spell as the text has it; empty if they spell all.
 
     A normalizer may compose accents, fold case, strip or collapse spaces; a word that the tokenizer does not
@@ -30,7 +39,23 @@ def changes_by_tokenizer(model: LanguageModel, text: str, token_ids: Sequence[in
     listed += [f"{_named(before)} is left out" for before, after in pairs if not after]
     listed += [f"{_named(after)} is put in" for before, after in pairs if not before]
     more = f", and {len(listed) - SHOWN} more such changes" if len(listed) > SHOWN else ""
-    return f"The tokenizer of {model.name} changes the prompt: {', '.join(listed[:SHOWN])}{more}."
+    return f"The tokenizer of {model.name} changes {what}: {', '.join(listed[:SHOWN])}{more}."
+
+
+def warn_of_changes(
+    model: LanguageModel, text: str, token_ids: Sequence[int], what: str = "the prompt"
+) -> str:
+    """The sentence of `changes_by_tokenizer`; where there is one, also given as a warning."""
+    changes = changes_by_tokenizer(model, text, token_ids, what)
+    if changes:
+        # From one place for all that read a prompt, so that a prompt read twice is warned of once.
+        warnings.warn(changes, ChangedPrompt, stacklevel=2)
+    return changes
+
+
+def changes_of_text(model: LanguageModel, text: str, what: str = "the prompt") -> str:
+    """The sentence of `changes_by_tokenizer` about a text that is not in tokens yet."""
+    return changes_by_tokenizer(model, text, encode_text(model, text).bare, what)
 
 
 def _without_marks(text: str, special: Sequence[str]) -> str:

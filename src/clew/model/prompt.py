@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
-from clew.model.normalization import changes_by_tokenizer
+from clew.model.normalization import warn_of_changes
 from clew.model.sink import SinkChoice, least_disturbing_sink, named_sink, special_ids
 from clew.model.template import EncodedText, encode_text
 from clew.utf8 import check_text
@@ -35,7 +35,9 @@ class Prompt:
         return 0 if self.sink is None else 1
 
 
-def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str | None = None) -> Prompt:
+def encode_prompt(
+    model: LanguageModel, prompt: str | Sequence[int], sink: str | None = None, *, what: str = "the prompt"
+) -> Prompt:
     """Tokenise a prompt and choose its sink.
 
     `sink` is None (choose one), `"none"` (the first position is an ordinary one) or a token's text. A
@@ -44,7 +46,8 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
     has already is not doubled. Its sink is the first token that the template puts in front, or a special
     token that the text begins with. Where there is none of these, the model's sink comes in front. Raises
     `ClewError` for an empty prompt, one that is not UTF-8, one longer than the context, ids outside the
-    vocabulary, and a sink that is not one token.
+    vocabulary, and a sink that is not one token. Warns (`ChangedPrompt`) of what the tokenizer changes in a
+    text, which the warning calls `what`.
     """
     if not isinstance(prompt, str):
         return _from_ids(model, _ids_of(prompt), sink)
@@ -55,7 +58,7 @@ def encode_prompt(model: LanguageModel, prompt: str | Sequence[int], sink: str |
         raise ClewError(f"The prompt {prompt!r} has no tokens; give at least one token of text.")
     ids, choice = _with_sink(model, encoded, sink)
     _check_length(model, len(ids))
-    return _prompt(model, prompt, ids, choice, changes_by_tokenizer(model, prompt, encoded.bare))
+    return _prompt(model, prompt, ids, choice, warn_of_changes(model, prompt, encoded.bare, what))
 
 
 def _with_sink(

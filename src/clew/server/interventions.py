@@ -97,6 +97,17 @@ def measure(
     return [_effect(model, opened, result) for result in results], text
 
 
+def notes_on(model: Model, changes: Sequence[PlacedChange]) -> list[str]:
+    """Sentences about what the tokenizer changes in the prompts that patches take values from."""
+    from clew.intervention.patching import OTHER_PROMPT
+    from clew.model.normalization import changes_of_text
+
+    sources = [placed.change.source for placed in changes if placed.change.how == "patch"]
+    prompts = dict.fromkeys(source.prompt for source in sources if source is not None)
+    notes = (changes_of_text(model.language_model, prompt, OTHER_PROMPT) for prompt in prompts)
+    return [note for note in notes if note]
+
+
 def sink_of_text(graph: Graph) -> str:
     """The sink with which a text is read as the graph's prompt was."""
     return "none" if graph.info.sink is None else graph.info.sink.text

@@ -10,7 +10,7 @@ from clew.load_settings import LoadSettings
 from clew.options import options_of
 from clew.server.database import Database
 from clew.server.events import Events
-from clew.server.interventions import measure, place_changes, python_for
+from clew.server.interventions import measure, notes_on, place_changes, python_for
 from clew.server.job_queue import JobProgress
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache, check_known, settings_of
@@ -75,7 +75,7 @@ class JobRunner:
         changes = place_changes(request.changes, opened)
         results, text = measure(model, opened, changes, request, progress)
         python = python_for(wanted, self._library.path_of(request.graph), changes, request, opened.graph)
-        return InterventionOutcome(results=results, text=text, python=python)
+        return InterventionOutcome(results=results, text=text, python=python, notes=notes_on(model, changes))
 
 
 def references_used(database: Database) -> set[tuple[str, str]]:

@@ -351,6 +351,11 @@ export interface components {
             text: components["schemas"]["Continuation"] | null;
             /** @description Python that does the same. */
             python: string;
+            /**
+             * @description What the tokenizer changes in a prompt.
+             * @default []
+             */
+            notes: string[];
         };
         /** @description Long work, its progress and its result; events carry it without the result. */
         Job: {

@@ -108,6 +108,9 @@ def _trace(
 
     warnings.simplefilter("ignore", GapWarning)  # the report says it in words
     loading = time.perf_counter() - begin
+    from clew.model.normalization import ChangedPrompt
+
+    warnings.simplefilter("ignore", ChangedPrompt)  # so does it here
     progress.stage("Reading the prompt")
     call = settings_of(arguments, TraceCall, on_progress=progress.work)
     whole = model.trace(prompt, **vars(call))
