@@ -24,6 +24,7 @@ ALLOWED = {
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
     "model_check": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "version"},
+    "training": GROUND | {"model", "dictionary", "attribution"},
     "load_settings": GROUND | {"dictionary"},
     "facade": GROUND
     | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"}
