@@ -15,6 +15,7 @@ from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import Quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
+from clew.dictionary.replaced_model import compare_next_token
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
@@ -74,7 +75,10 @@ class Model:
                 out of bounds.
         """
         graph = trace(self.language_model, self.dictionary, prompt, call, call.on_progress)
-        return graph.with_info(settings={**self.settings, **graph.info.settings})
+        settings = {**self.settings, **graph.info.settings}
+        if isinstance(self.dictionary, TranscoderDictionary):
+            settings["replaced"] = compare_next_token(self.dictionary, graph.token_ids.tolist()).facts
+        return graph.with_info(settings=settings)
 
     @overload
     def intervene(

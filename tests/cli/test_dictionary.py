@@ -339,6 +339,9 @@ def test_trace_names_the_dictionary_and_says_how_good_it_is(
     assert info.settings["dictionary"] == str(good_folder)
     assert info.settings["read_point"] == "normalized"
     assert "Dictionary: FVU 0." in outcome.out
+    replaced = info.settings["replaced"]
+    assert f"{replaced['kl']:.3g} nats." in outcome.out
+    assert ("the answer stays" in outcome.out) == replaced["kept"]
 
 
 def test_a_graph_can_be_traced_again_from_its_settings(model_folder: Path, good_folder: Path):
@@ -346,6 +349,7 @@ def test_a_graph_can_be_traced_again_from_its_settings(model_folder: Path, good_
     graph = first.trace("w33 w34 w35", max_nodes=20, selection="influence")
     settings = dict(graph.info.settings)
     assert settings.pop("quality") == (first.quality and first.quality.facts)
+    assert settings.pop("replaced")["kl"] > 0
     assert settings.pop("weights") == first.language_model.weights_key
     loading = ("dictionary", "dtype", "read_point", "write_point", "check", "low_memory")
     again = clew.load(settings.pop("model"), **{name: settings.pop(name) for name in loading})

@@ -14,6 +14,7 @@ from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.replaced_model import (
     behind_sink,
+    compare_next_token,
     measure_agreement,
     measure_answers,
     measure_replaced_model,
@@ -183,6 +184,23 @@ def test_the_sink_is_the_dictionarys_own_or_the_one_asked_for():
     assert measure_replaced_model(trained, TEXT, prompts, sink="none") != named
     with pytest.raises(ClewError, match="is not one token"):
         measure_replaced_model(dictionary, TEXT, prompts, sink="w7 w8")
+
+
+def test_one_prompt_is_compared_as_several_are():
+    model = tiny_model("Gemma2ForCausalLM")
+    dictionary = random_transcoders(model, "CLT ReLU")
+    one = compare_next_token(dictionary, [7, 30, 41, 35])
+    (several,) = measure_answers(dictionary, ("w30 w41 w35",), "w7")
+    assert (one.answer, one.replaced_answer, one.kept) == (
+        several.answer,
+        several.replaced_answer,
+        several.kept,
+    )
+    assert one.kl == pytest.approx(several.kl, rel=1e-4)
+    assert one.facts
+    assert set(one.facts) == set(vars(one)) - {"prompt"}
+    broken = as_if(dictionary, factor=float("inf"))
+    assert compare_next_token(replace(dictionary, transcoders=broken), [7, 30, 41]).facts is None
 
 
 def test_half_precision_and_held_weights():

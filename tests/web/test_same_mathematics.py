@@ -73,7 +73,9 @@ def random_graphs() -> dict[str, Graph]:
         ("broken", 0.0204, 12.345),
         ("odd", 1e-12, 4321.0),
     ]:
-        settings = {"quality": {"fvu": fvu}}
+        answer = {"answer": " Paris", "replaced_answer": " Paris" if fvu < 1 else " the", "kl": fvu**3}
+        answer |= {"probability": 1 / (1 + fvu), "replaced_probability": gap}
+        settings = {"quality": {"fvu": fvu}, "replaced": answer}
         graphs[name] = random_graph(2).with_info(conservation=gap, settings=settings)
     changed = 'The tokenizer of x changes the prompt: "{É}" becomes "$&".'
     graphs["strange tokens"] = random_graph(2).with_info(tokens=STRANGE_TOKENS, prompt_changes=changed)

@@ -21,8 +21,18 @@ class DictionaryScores:
     """The size of its arrays."""
     quality: Quality
     replaced: ReplacedModel
-    graph: Scores | None
-    """Medians over graphs, which rise while a dictionary is destroyed; None without a graph."""
+    graphs: tuple[Scores, ...]
+    """The scores of each graph, which may rise while a dictionary is destroyed."""
+
+    @property
+    def graph(self) -> Scores | None:
+        """Medians over graphs; None without one."""
+        if not self.graphs:
+            return None
+        return Scores(
+            replacement=median(each.replacement for each in self.graphs),
+            completeness=median(each.completeness for each in self.graphs),
+        )
 
 
 def score_dictionary(
@@ -52,17 +62,9 @@ def score_dictionary(
         trace(dictionary.model, dictionary, answer.prompt, settings).info.scores
         for answer in replaced.answers[:graphs]
     ]
-    scores = [each for each in traced if each is not None]
     return DictionaryScores(
         n_bytes=sum(part.n_bytes for part in dictionary.transcoders.layers.values()),
         quality=measure_quality(dictionary, text),
         replaced=replaced,
-        graph=_medians(scores) if scores else None,
-    )
-
-
-def _medians(scores: list[Scores]) -> Scores:
-    return Scores(
-        replacement=median(each.replacement for each in scores),
-        completeness=median(each.completeness for each in scores),
+        graphs=tuple(each for each in traced if each is not None),
     )

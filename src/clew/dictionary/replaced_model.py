@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -58,6 +59,13 @@ class Answer:
     """KL divergence of the replaced model from the model, in nats."""
     kept: bool
     """True if both have the same likeliest token."""
+
+    @property
+    def facts(self) -> dict[str, Any] | None:
+        """The figures that a graph stores, ready for JSON; None where the replaced model's are not finite."""
+        if not isfinite(self.kl + self.replaced_probability):
+            return None
+        return {name: value for name, value in vars(self).items() if name != "prompt"}
 
 
 @dataclass(frozen=True)
@@ -184,22 +192,39 @@ def measure_answers(
     model = dictionary.model
     known = [prompt for prompt in prompts if len(set(encode_text(model, prompt).bare)) > 1]
     ids = [encode_prompt(model, prompt, sink).token_ids for prompt in known]
-    answers = []
-    for prompt, (_, own, replaced) in zip(known, _outputs(dictionary, ids), strict=True):
-        one, other = own[-1].log_softmax(-1), replaced[-1].log_softmax(-1)
-        answer, replaced_answer = int(one.argmax()), int(other.argmax())
-        answers.append(
-            Answer(
-                prompt=prompt,
-                answer=model.token_text(answer),
-                probability=float(one[answer].exp()),
-                replaced_answer=model.token_text(replaced_answer),
-                replaced_probability=float(other[answer].exp()),
-                kl=float(_kl(one, other)),
-                kept=answer == replaced_answer,
-            )
-        )
-    return tuple(answers)
+    return tuple(
+        _answer(model, prompt, own[-1], replaced[-1])
+        for prompt, (_, own, replaced) in zip(known, _outputs(dictionary, ids), strict=True)
+    )
+
+
+@torch.no_grad()
+def compare_next_token(dictionary: TranscoderDictionary, token_ids: Sequence[int]) -> Answer:
+    """Compare the next token of one prompt, its sink included."""
+    model, ids = dictionary.model, torch.tensor([token_ids])
+    own = model.next_token_logits(ids)[0]
+    with replaced_mlps(dictionary):
+        replaced = model.run(ids, logits_to_keep=1).logits[0, -1].float()
+    return _answer(model, model.vocabulary.text_of(token_ids), own, replaced)
+
+
+def _answer(
+    model: LanguageModel,
+    prompt: str,
+    own: Float[Tensor, " vocabulary"],
+    replaced: Float[Tensor, " vocabulary"],
+) -> Answer:
+    one, other = own.log_softmax(-1), replaced.log_softmax(-1)
+    answer, replaced_answer = int(one.argmax()), int(other.argmax())
+    return Answer(
+        prompt=prompt,
+        answer=model.token_text(answer),
+        probability=float(one[answer].exp()),
+        replaced_answer=model.token_text(replaced_answer),
+        replaced_probability=float(other[answer].exp()),
+        kl=float(_kl(one, other)),
+        kept=answer == replaced_answer,
+    )
 
 
 def _kl(one: Float[Tensor, "... vocabulary"], other: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "..."]:

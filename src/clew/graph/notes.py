@@ -21,7 +21,19 @@ SENTENCES = {
         "Warning: Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained. The "
         "mean alone leaves 1, so do not rely on these features."
     ),
+    "answer_kept": (
+        "Every MLP replaced by the dictionary: the answer stays {answer}, with probability {replaced} (the "
+        "model's own {own}), KL {kl} nats."
+    ),
+    "answer_lost": (
+        "Every MLP replaced by the dictionary: the answer becomes {other}, and {answer} has probability "
+        "{replaced} (the model's own {own}), KL {kl} nats."
+    ),
 }
+
+REPLACED_TEXTS = ("answer", "replaced_answer")
+REPLACED_NUMBERS = ("probability", "replaced_probability", "kl")
+"""Keys of what a trace measures with every MLP replaced."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,8 @@ class Note:
 
 
 def notes_of(info: GraphInfo) -> list[Note]:
-    """Notes on the prompt, on the dictionary's quality and on conservation."""
-    return [*_prompt(info), *_quality(info), *_conservation(info)]
+    """Notes on the prompt, on the dictionary's quality, on its answer and on conservation."""
+    return [*_prompt(info), *_quality(info), *_replaced(info), *_conservation(info)]
 
 
 def _prompt(info: GraphInfo) -> list[Note]:
@@ -48,6 +60,24 @@ def _quality(info: GraphInfo) -> list[Note]:
         return []
     fvu = quality["fvu"]
     return [_note("worse_than_mean" if fvu > 1 else "unexplained", fvu=f"{fvu:.3g}")]
+
+
+def _replaced(info: GraphInfo) -> list[Note]:
+    """The answer that is left without error nodes, whose junk the scores count as explained."""
+    found = info.settings.get("replaced")
+    if not isinstance(found, dict):
+        return []
+    texts, numbers = [[found.get(name) for name in names] for names in (REPLACED_TEXTS, REPLACED_NUMBERS)]
+    if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
+        return []
+    (answer, other), (own, replaced, kl) = texts, (f"{number:.3g}" for number in numbers)
+    sentence = "answer_kept" if answer == other else "answer_lost"
+    named = {"answer": f'"{answer}"', "other": f'"{other}"'}
+    return [_note(sentence, **named, own=own, replaced=replaced, kl=kl)]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _conservation(info: GraphInfo) -> list[Note]:

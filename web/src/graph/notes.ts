@@ -8,10 +8,11 @@ export interface Note {
   readonly isWarning: boolean;
 }
 
-/** Notes on the prompt, on the dictionary's quality and on conservation. */
+/** Notes on the prompt, on the dictionary's quality, on its answer and on conservation. */
 export const notesOf = (info: GraphInfo): Note[] => [
   ...prompt(info),
   ...quality(info),
+  ...replaced(info),
   ...conservation(info),
 ];
 
@@ -23,6 +24,19 @@ function quality({ settings }: GraphInfo): Note[] {
   const fvu = (settings.quality as { fvu?: unknown } | null | undefined)?.fvu;
   if (typeof fvu !== "number") return [];
   return [note(fvu > 1 ? "worse_than_mean" : "unexplained", { fvu: threeDigits(fvu) })];
+}
+
+/** The answer that is left without error nodes, whose junk the scores count as explained. */
+function replaced({ settings }: GraphInfo): Note[] {
+  const found = settings.replaced as Record<string, unknown> | null | undefined;
+  const [answer, other] = [found?.answer, found?.replaced_answer];
+  const numbers = [found?.probability, found?.replaced_probability, found?.kl];
+  if (typeof answer !== "string" || typeof other !== "string") return [];
+  if (!numbers.every((number) => typeof number === "number")) return [];
+  const [own, left, kl] = numbers.map(threeDigits);
+  const named = { answer: `"${answer}"`, other: `"${other}"` };
+  const sentence = answer === other ? "answer_kept" : "answer_lost";
+  return [note(sentence, { ...named, own, replaced: left, kl })];
 }
 
 function conservation({ conservation: gap }: GraphInfo): Note[] {
