@@ -216,7 +216,7 @@ The best matrix-multiply rate seen was {rate:.0f} GFLOP/s.
 
 {times}
 
-*active*: active features, of which {rows:,} become nodes. *prompt* tries every special token as sink.
+*active*: active features, of which {rows:,} become nodes. *prompt* reads it with its sink and without.
 *rows* computes all rows and puts them together as a graph.
 
 With such PLTs and as many rows circuit-tracer 0.4.1 takes 103 to 122 s at 16 tokens (peak memory 2.8 to 3.0

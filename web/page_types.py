@@ -23,6 +23,7 @@ from clew.intervention.settings import REGIMES
 from clew.options import Option, options_of
 from clew.server.app import make_api
 from clew.server.schemas.jobs import POSITIONS, InterveneRequest, NodeChange, TraceRequest
+from clew.sink import MOST_CHANGE
 
 FORMS = {
     "TRACE_OPTIONS": TraceRequest,
@@ -90,7 +91,7 @@ def options() -> str:
     objects["REGIMES"] = REGIMES
     objects["HOWS"] = {how: dataclasses.asdict(way) for how, way in HOW.items()}
     objects["POSITIONS"] = POSITIONS
-    objects |= {"GRAPH_SENTENCES": SENTENCES, "LARGEST_GAP": LARGEST_GAP}
+    objects |= {"GRAPH_SENTENCES": SENTENCES, "LARGEST_GAP": LARGEST_GAP, "MOST_CHANGE": MOST_CHANGE}
     return HEAD + "\n".join(
         f"export const {name} = {json.dumps(value, indent=2, ensure_ascii=False)} as const;\n"
         for name, value in objects.items()

@@ -25,8 +25,6 @@ class SubjectPatch:
     source: str
     answer: str
     source_answer: str
-    sink: str | None = None
-    """The same first token for both, for tokenizers without one of their own."""
 
 
 DALLAS = SubjectPatch(
@@ -35,10 +33,8 @@ DALLAS = SubjectPatch(
 JORDAN = SubjectPatch(
     "Michael Jordan plays the sport of", "Tiger Woods plays the sport of", " basketball", " golf"
 )
-HOT = SubjectPatch("The opposite of hot is", "The opposite of big is", " cold", " small", "<|endoftext|>")
-FRANCE = SubjectPatch(
-    "The capital of France is", "The capital of Germany is", " Paris", " Berlin", "<|endoftext|>"
-)
+HOT = SubjectPatch("The opposite of hot is", "The opposite of big is", " cold", " small")
+FRANCE = SubjectPatch("The capital of France is", "The capital of Germany is", " Paris", " Berlin")
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Answers:
 
 def source_graph(model: LanguageModel, patch: SubjectPatch) -> Graph:
     """The graph of the source prompt, whose neurons give their values."""
-    return trace_neurons(model, patch.source, max_nodes=8192, sink=patch.sink)
+    return trace_neurons(model, patch.source, max_nodes=8192)
 
 
 def subject_positions(model: LanguageModel, patch: SubjectPatch) -> list[int]:
@@ -98,9 +94,7 @@ def patched_answers(
         )
         for position in sorted({each.position for each in neurons})
     ]
-    (result,) = intervene(
-        model, NeuronDictionary(model), patch.prompt, InterveneCall(changes, sink=patch.sink)
-    )
+    (result,) = intervene(model, NeuronDictionary(model), patch.prompt, InterveneCall(changes))
     tokens = [
         model.tokenizer.encode(text, add_special_tokens=False)[0]
         for text in (patch.answer, patch.source_answer)

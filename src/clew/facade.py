@@ -37,7 +37,7 @@ from clew.intervention.validation_result import Validation
 from clew.load_settings import LoadCall
 from clew.model.language_model import LanguageModel
 from clew.model.loading import choose_device, load_language_model
-from clew.model.prompt import encode_prompt
+from clew.model.prompt import encode_prompt, sink_option
 from clew.model.reference import resolve
 from clew.model_check.check_model import check_model
 from clew.model_check.findings import ModelCheck
@@ -165,7 +165,8 @@ class Model:
             positions: The positions that change, as for `Intervention`.
             graph: A graph of the prompt that changes, whose supernodes and labels may name features. Without
                 one, the prompt counts as long as `source`.
-            sink: Text of the first token of `source`; "none" for none, by default chosen.
+            sink: Text of the first token of `source`; "none" for none, by default that of the graph, or else
+                of the model.
 
         Returns:
             One intervention for each feature and position, with `how="set"` and the activation.
@@ -178,9 +179,12 @@ class Model:
             record_prompt(self.language_model, self.dictionary, graph)  # refuses one of another model
         change = Intervention(features, positions, "patch", Source(source, source_position))
         if graph is None:
-            n_positions = len(encode_prompt(self.language_model, source, sink, what=OTHER_PROMPT).token_ids)
+            encoded = encode_prompt(
+                self.language_model, source, sink, self.dictionary.sink, what=OTHER_PROMPT
+            )
+            n_positions = len(encoded.token_ids)
         else:
-            n_positions = len(graph.token_ids)
+            n_positions, sink = len(graph.token_ids), sink or sink_option(graph.sink)
         named = resolve_names([change], graph)
         return resolve_patches(self.language_model, self.dictionary, named, n_positions, sink=sink)
 

@@ -41,7 +41,7 @@ BUILT_IN = re.compile(
     r"FVU 0\.\d+ \(median of 3 layers\), L0 \d+\.\d, \d+\.\d% of features never active in 256"
 )
 REPLACED = re.compile(
-    r"Replaced: KL \S+, same likeliest token at \d+% of 252 positions, cross-entropy \d\.\d\d \(model "
+    r"Replaced: KL \S+, same likeliest token at \d+% of 256 positions, cross-entropy \d\.\d\d \(model "
     r"\d\.\d\d\)"
 )
 
@@ -142,6 +142,29 @@ def test_a_misfit_is_a_warning_with_a_suggestion(run: Run, model_folder: Path, g
     assert "Warning: fitted-plt does not fit tiny: most likely it reads after the norm's scale" in text
     assert "load it with --read-point normalized (" in text
     assert max(map(len, out.splitlines()[1:])) <= 80
+
+
+def test_the_sink_that_config_yaml_names_stands_in_every_graph(
+    run: Run, model: LanguageModel, model_folder: Path, tmp_path: Path
+):
+    random = random_transcoders(model, "PLT ReLU")
+    behind = replace(random, transcoders=replace(random.transcoders, sink="w40"))
+    fitted = fitted_transcoders(model, text_windows(behind, TEXT)).transcoders
+    folder = tmp_path / "behind"
+    save_transcoders(fitted, folder, "org/tiny")
+    config = folder / "config.yaml"
+    config.write_text(config.read_text() + "clew_sink: w40\n")
+    options = ["--model", model_folder, "--dictionary", folder]
+    traced = run("trace", "w33 w34 w35", *options, "--out", tmp_path / "a.clew")
+    assert (traced.code, "Warning" in traced.err) == (0, False)
+    assert re.search(r'^  0 "w40"  the sink .*named by the dictionary', traced.out, re.MULTILINE | re.DOTALL)
+    changed = run("intervene", "w33 w34 w35", "--ablate", "L1/3@2", "--graph", tmp_path / "a.clew", *options)
+    assert (changed.code, "Warning" in changed.err) == (0, False)
+    assert run("validate", tmp_path / "a.clew", "--top", 2, "--random", 2, "--circuit", "mean").code == 0
+    checked = run("check", model_folder, "--dictionary", folder).out
+    assert "'w40': named by the dictionary" in checked
+    other = run("trace", "w33 w34 w35", *options, "--sink", "<a>")
+    assert 'Warning: The dictionary was trained behind "w40", but this prompt has "<a>"' in other.err
 
 
 def test_inspect_measures_on_a_text_of_ones_own(

@@ -373,11 +373,18 @@ def test_the_whole_model_responds_by_default():
 
 
 @pytest.mark.real
-def test_the_capital_of_france_without_its_capital(run: Run):
-    outcome = run("intervene", "The capital of France is", "--scale", "L24/1005@5=-2")
+@pytest.mark.parametrize(
+    ("sink", "row", "probability"),
+    [
+        (["--sink", "<|endoftext|>"], r"-22\.90  45\.80  \+68\.70", r"80\.6"),
+        ([], r"-24\.23  48\.46  \+72\.68", r"77\.8"),
+    ],
+)
+def test_the_capital_of_france_without_its_capital(run: Run, sink: list[str], row: str, probability: str):
+    outcome = run("intervene", "The capital of France is", "--scale", "L24/1005@5=-2", *sink)
     assert outcome.code == 0
-    assert re.search(r'^  L24/1005@5  " is"  -22\.90  45\.80  \+68\.70$', outcome.out, re.MULTILINE)
-    assert re.search(r'^  " Paris" +80\.6% +\S+%  ░{10,}', outcome.out, re.MULTILINE)
+    assert re.search(rf'^  L24/1005@5  " is"  {row}$', outcome.out, re.MULTILINE)
+    assert re.search(rf'^  " Paris" +{probability}% +\S+%  ░{{10,}}', outcome.out, re.MULTILINE)
 
 
 def test_what_the_tokenizer_changes_in_a_prompt_is_said_once(intervene: Run):

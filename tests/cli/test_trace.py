@@ -25,7 +25,9 @@ def test_the_report_has_every_part(trace: Run):
     titles = ["Prompt", "Next token", "Graph", "Most influential features", "Strongest paths to", "Time"]
     places = [outcome.out.index(f"\n{title}") for title in titles]
     assert places == sorted(places)
-    assert re.search(r"^  0 \"<[ab]>\"  the sink \(KL \d\.\d{3} nats\):", outcome.out, re.MULTILINE)
+    assert re.search(
+        r"^  0 \"<[ab]>\"  the sink \(KL \d\.\d{3} nats, \d\.\d{3} in the mean\):", outcome.out, re.MULTILINE
+    )
     assert '1 "w3"  2 "w4"  3 "w5"  4 "w6"' in outcome.out
     assert re.search(r"^  whole +\d+ +\d+ +[\d,]+ +\d\.\d\d +\d\.\d\d$", outcome.out, re.MULTILINE)
     assert re.search(r"^  kept +\d+ +\d+ +[\d,]+ +\d\.\d\d +\d\.\d\d$", outcome.out, re.MULTILINE)
@@ -162,4 +164,4 @@ def test_the_capital_of_france(run: Run, tmp_path: Path):
         assert outcome.code == 0
         assert outcome.out.startswith('"The capital of France is" → " Paris"\n')
         answer = outcome.out.split("Next token")[1].splitlines()[1]
-        assert re.match(r'  ●  " Paris" +8\d\.\d%  █{15,}', answer)
+        assert re.match(r'  ●  " Paris" +77\.8%  █{15,}', answer)

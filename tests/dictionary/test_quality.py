@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from statistics import median
 
@@ -22,6 +23,7 @@ from clew.dictionary.quality import (
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
+from clew.model.prompt import usual_front
 from clew.model.recording import record
 from tests.fitted_transcoders import as_if, fitted_transcoders
 from tests.random_transcoders import KINDS, random_transcoders
@@ -34,9 +36,10 @@ LONG = " ".join(f"w{30 + number * 7 % 31}" for number in range(150))
 def all_at_once(dictionary: TranscoderDictionary, text: str, layer: int) -> tuple[float, float, float]:
     """FVU, L0 and the share of features that are never active, from every position together."""
     truth, guess, active = [], [], []
-    ids = torch.tensor(dictionary.model.tokenizer.encode(text))
-    for window in ids.split(64):
-        recording = record(dictionary.model, window)
+    front = torch.tensor(usual_front(dictionary.model))
+    ids = torch.tensor(dictionary.model.tokenizer.encode(text, add_special_tokens=False))
+    for window in ids.split(64 - len(front)):
+        recording = record(dictionary.model, torch.cat((front, window)))
         encoding = dictionary.encode(recording)
         part = dictionary.transcoders.layers[layer]
         written = encoding.reconstructions()[layer]
@@ -44,7 +47,7 @@ def all_at_once(dictionary: TranscoderDictionary, text: str, layer: int) -> tupl
         guess.append(write_values(dictionary.model, recording, point, layer, written)[1:])
         truth.append(recording.mlp_write[layer, 1:])
         features = encoding.active(layer)
-        dense = torch.zeros(len(window), part.n_features, dtype=torch.bool)
+        dense = torch.zeros(recording.n_positions, part.n_features, dtype=torch.bool)
         dense[features.position, features.index] = features.activation != 0
         active.append(dense[1:])
     true, guessed, on = torch.cat(truth).double(), torch.cat(guess).double(), torch.cat(active)
@@ -64,10 +67,39 @@ def test_windows_of_a_long_text_give_the_same_as_all_positions_at_once(kind: str
     assert quality.fvu == median(layer.fvu for layer in quality.layers)
 
 
+def test_each_window_stands_behind_the_first_token_of_prompts():
+    dictionary = random_transcoders(tiny_model("LlamaForCausalLM"), "PLT ReLU")
+    words = [30 + number * 7 % 31 for number in range(150)]
+    for sink, front in (("<a>", [0]), ("w9", [9]), ("none", [])):
+        named = replace(dictionary, transcoders=replace(dictionary.transcoders, sink=sink))
+        room = 64 - len(front)
+        parts = [words[begin : begin + room] for begin in range(0, 150, room)]
+        assert [window.tolist() for window in text_windows(named, LONG)] == [front + part for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("with_bos", "bos", "eos", "expected"),
+    [
+        (True, "<a>", "<b>", "id:0"),
+        (True, None, "<b>", "id:1"),  # as TransformerLens has it
+        (True, None, None, None),
+        (False, "<a>", "<b>", "none"),
+        (None, "<a>", "<b>", None),
+    ],
+)
+def test_training_with_a_bos_names_the_sink(with_bos, bos, eos, expected):
+    dictionary = random_transcoders(tiny_model("LlamaForCausalLM"), "PLT ReLU")
+    tokenizer = copy.deepcopy(dictionary.model.tokenizer)
+    tokenizer.bos_token, tokenizer.eos_token = bos, eos
+    transcoders = replace(dictionary.transcoders, trained_with_bos=with_bos)
+    model = replace(dictionary.model, tokenizer=tokenizer)
+    assert replace(dictionary, model=model, transcoders=transcoders).sink == expected
+
+
 def test_of_a_very_long_text_the_beginning_is_read():
     dictionary = random_transcoders(tiny_model("LlamaForCausalLM"), "PLT ReLU")
     quality = measure_quality(dictionary, " ".join([LONG] * 10))
-    assert quality.n_positions == 64 * MOST_WINDOWS
+    assert quality.n_positions == 63 * MOST_WINDOWS
 
 
 @pytest.fixture(scope="module", params=["LlamaForCausalLM", "Gemma2ForCausalLM"])

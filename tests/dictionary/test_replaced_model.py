@@ -13,7 +13,6 @@ from clew.dictionary.quality import TEXT, text_windows
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.replaced_model import (
-    behind_sink,
     compare_next_token,
     measure_agreement,
     measure_answers,
@@ -23,6 +22,7 @@ from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.dictionary.weights import HeldWeights
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
+from clew.model.prompt import usual_front
 from clew.model.recording import record
 from tests.fitted_transcoders import as_if, fitted_transcoders
 from tests.random_transcoders import KINDS, random_transcoders
@@ -151,12 +151,11 @@ def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
     with torch.no_grad():
         model.network.get_input_embeddings().weight.mul_(10)
     windows = [*text_windows(random_transcoders(model, "PLT ReLU"), TEXT)]
-    windows += [torch.tensor([0, *model.tokenizer(text)["input_ids"]]) for text in prompts_of(model)]
+    front = usual_front(model)
+    windows += [torch.tensor([*front, *model.tokenizer(text)["input_ids"]]) for text in prompts_of(model)]
     good = fitted_transcoders(model, windows, n_features=400)
-    found = measure_replaced_model(good, TEXT, prompts_of(model), sink="none")
-    bad = measure_replaced_model(
-        replace(good, transcoders=as_if(good, factor=-3)), TEXT, prompts_of(model), sink="none"
-    )
+    found = measure_replaced_model(good, TEXT, prompts_of(model))
+    bad = measure_replaced_model(replace(good, transcoders=as_if(good, factor=-3)), TEXT, prompts_of(model))
     assert len(found.answers) == 3  # of the unknown words the tokenizer makes the same token
     assert found.agreement.kl < bad.agreement.kl / 3
     assert found.answer_kl < bad.answer_kl / 3
@@ -165,7 +164,7 @@ def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
         assert answer.kept == (answer.answer == answer.replaced_answer)
     assert f"keeps {found.n_kept} of 3 answers" in str(found)
     assert found.facts["kept"] == found.n_kept
-    none = measure_replaced_model(good, TEXT, (), sink="none")
+    none = measure_replaced_model(good, TEXT, ())
     assert none.facts["answer_kl"] is None
     assert "answers" not in str(none)
 
@@ -173,10 +172,10 @@ def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
 def test_the_sink_is_the_dictionarys_own_or_the_one_asked_for():
     model = tiny_model("LlamaForCausalLM")
     dictionary = random_transcoders(model, "PLT ReLU")
-    window = torch.tensor([30, 41, 35])
-    assert behind_sink(model, window, "none").tolist() == [30, 41, 35]
-    assert behind_sink(model, window, "w7").tolist()[1:] == [30, 41, 35]
-    assert behind_sink(model, behind_sink(model, window, "w7"), "w7").tolist()[1:] == [30, 41, 35]
+    (window,) = text_windows(dictionary, "w30 w41 w35", "none")
+    assert window.tolist() == [30, 41, 35]
+    (window,) = text_windows(dictionary, "w30 w41 w35", "w7")
+    assert window.tolist() == [7, 30, 41, 35]
     trained = replace(dictionary, transcoders=replace(dictionary.transcoders, sink="w7"))
     prompts = ("w30 w41 w35",)
     named = measure_replaced_model(dictionary, TEXT, prompts, sink="w7")

@@ -65,7 +65,7 @@ def test_masks_equal_one_intervention_a_feature(kind: str, outside: Literal["zer
     dictionary = NeuronDictionary(model) if kind == "neurons" else random_transcoders(model, kind)
     inside = set(all_features(dictionary)[::3])
     found = measure_circuit(model, dictionary, IDS, sorted(inside), CircuitSettings(outside=outside))
-    mean = mean_activations(model, dictionary)
+    mean = mean_activations(model, dictionary, IDS[:1])
     ablations, outsiders = [], []
     for at in all_features(dictionary):
         value = float(mean[at.layer][at.index]) if outside == "mean" else 0.0

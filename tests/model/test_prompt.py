@@ -7,26 +7,9 @@ import torch
 
 from clew.errors import ClewError
 from clew.model.prompt import encode_prompt
-from tests.real import real_model
 from tests.tiny import CONFIG_BY_ARCHITECTURE, tiny_model
 
 LLAMA = "LlamaForCausalLM"
-
-
-def test_the_sink_is_the_special_token_that_changes_the_answer_least():
-    model = tiny_model(LLAMA)
-    prompt = encode_prompt(model, "w5 w9 w12")
-    plain = model.next_token_logits(torch.tensor([[5, 9, 12]])).softmax(-1)
-    divergences = {}
-    for candidate in (0, 1):
-        changed = model.next_token_logits(torch.tensor([[candidate, 5, 9, 12]])).softmax(-1)
-        divergences[candidate] = float((plain * (plain / changed).log()).sum())
-    best = min(divergences, key=divergences.__getitem__)
-    assert prompt.sink is not None
-    assert prompt.sink.token_id == best
-    assert prompt.sink.kl == pytest.approx(divergences[best], rel=1e-4)
-    assert prompt.token_ids.tolist() == [best, 5, 9, 12]
-    assert prompt.first_position == 1
 
 
 def test_the_user_may_name_a_sink_or_none():
@@ -68,18 +51,6 @@ def test_a_special_token_typed_first_is_the_sink():
 def test_what_cannot_be_a_prompt_is_refused_in_a_sentence(prompt, sink, complaint):
     with pytest.raises(ClewError, match=complaint):
         encode_prompt(tiny_model(LLAMA), prompt, sink)
-
-
-@pytest.mark.real
-def test_smollm2_gets_its_end_of_text_and_gemma_its_own_bos():
-    smollm2 = encode_prompt(real_model("smollm2"), "The capital of France is")
-    assert smollm2.sink is not None
-    assert smollm2.sink.text == "<|endoftext|>"
-    assert smollm2.sink.kl is not None
-    assert smollm2.sink.kl < 0.25
-    gemma = encode_prompt(real_model("gemma3-270m"), "Dallas is a city in the state of")
-    assert gemma.sink is not None
-    assert gemma.tokens[:2] == ("<bos>", "Dallas")
 
 
 @pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))

@@ -64,7 +64,7 @@ def put(client, graph: str, feature: int, text: str):
 
 def test_without_an_index_the_page_is_told_how_to_make_one(client, graph):
     answer = client.get(f"/api/graphs/{graph}/index").json()
-    assert answer == {"index": None, "problem": None, "labels": {}}
+    assert answer == {"index": None, "problem": None, "labels": {}, "note": ""}
     assert "make one with clew index" in sentence(client.get(f"/api/graphs/{graph}/features/2/0"), 404)
     assert "make one" in sentence(put(client, graph, 0, "cats"), 404)
     assert "make one" in sentence(client.get(f"/api/graphs/{graph}/texts", params={"query": "cat"}), 404)

@@ -23,6 +23,7 @@ from clew.graph.reader import open_graph
 from clew.graph.scores import scores_of_part
 from clew.graph.topological_order import topological_levels
 from clew.graph.writer import save
+from clew.sink import Sink
 from tests.graph.conftest import SHARED_GRAPHS
 from tests.graph.random_graphs import random_graph
 from tests.graph.test_influence import with_edges_inside_layers
@@ -79,6 +80,9 @@ def random_graphs() -> dict[str, Graph]:
         graphs[name] = random_graph(2).with_info(conservation=gap, settings=settings)
     changed = 'The tokenizer of x changes the prompt: "{É}" becomes "$&".'
     graphs["strange tokens"] = random_graph(2).with_info(tokens=STRANGE_TOKENS, prompt_changes=changed)
+    for kl in (0.2, 0.25, 0.2501, 1.4649, 12345.0):
+        sink = Sink('<\u200b"a\\\n>', 3, kl, mean_kl=0.1)
+        graphs[f"sink {kl}"] = random_graph(2).with_info(sink=sink)
     return graphs
 
 

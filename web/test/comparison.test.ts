@@ -25,6 +25,7 @@ const graphWith = (feature: number, word: string): GraphGiven => ({
 });
 
 const COMPARISON: ComparisonAnswer = {
+  note: "",
   positions: [
     [0, 0],
     [1, 1],

@@ -50,12 +50,11 @@ def score_dictionary(
         text: The text for the quality by layer and for next tokens.
         graphs: The number of prompts that are traced, of those whose words the tokenizer knows.
         max_nodes: Features of a graph.
-        sink: As for `measure_replaced_model`.
+        sink: As for `measure_quality`.
 
     Raises:
         ClewError: As for `measure_quality` and `measure_replaced_model`.
     """
-    sink = dictionary.transcoders.sink if sink is None else sink
     replaced = measure_replaced_model(dictionary, text, PROMPTS, sink)
     settings = TraceSettings(max_nodes=max_nodes, sink=sink)
     traced = [
@@ -64,7 +63,7 @@ def score_dictionary(
     ]
     return DictionaryScores(
         n_bytes=sum(part.n_bytes for part in dictionary.transcoders.layers.values()),
-        quality=measure_quality(dictionary, text),
+        quality=measure_quality(dictionary, text, sink),
         replaced=replaced,
         graphs=tuple(each for each in traced if each is not None),
     )

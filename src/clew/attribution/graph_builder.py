@@ -11,7 +11,7 @@ from clew.attribution.edge_weights import EdgeWeights
 from clew.attribution.targets import OutputTargets
 from clew.dictionary.protocols import ActiveFeatures
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import GraphInfo, Sink
+from clew.graph.info import GraphInfo
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import Prompt
 from clew.model.recording import Recording
@@ -66,7 +66,7 @@ def build_graph(
             dictionary=dictionary,
             targets=outputs.targets,
             **_predictions(model, recording),
-            sink=None if prompt.sink is None else Sink(**vars(prompt.sink)),
+            sink=prompt.sink,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             generator=f"clew {__version__}",
         ),

@@ -21,7 +21,7 @@ class PromptSettings:
     """The tokenization of a prompt."""
 
     sink: str | None = None
-    """Text of the first token, which soaks up attention, or "none" (clew chooses one by default)."""
+    """Text of the first token, which soaks up attention; "bos" or "none" (default: the model's own)."""
 
 
 @dataclass(frozen=True, kw_only=True)

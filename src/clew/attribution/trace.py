@@ -65,7 +65,7 @@ def trace(
     check_options(settings)
     watch = Stopwatch()
     with watch.phase("prompt"):
-        encoded = encode_prompt(model, prompt, settings.sink)
+        encoded = encode_prompt(model, prompt, settings.sink, dictionary.sink)
     with watch.phase("recording"):
         recording = record(model, encoded.token_ids)
         linear = LinearMap(model, recording)

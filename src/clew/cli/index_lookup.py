@@ -88,6 +88,8 @@ def open_graph_of_index(index: Index, file: str) -> Graph:
 
 def warn_of_differences(graph: Graph, index: Index) -> None:
     """Warn on stderr where an index and a graph name different models or dictionaries."""
+    from clew.index.labels.graph_features import sink_note
+
     metadata, info = index.metadata, graph.info
     for kind, of_index, of_graph in (
         ("model", metadata.model, info.model),
@@ -98,3 +100,5 @@ def warn_of_differences(graph: Graph, index: Index) -> None:
                 f"Warning: {index.path} has the {kind} {of_index}, but the graph has {of_graph}.",
                 file=sys.stderr,
             )
+    if note := sink_note(graph, index):
+        print(f"Warning: {note}", file=sys.stderr)

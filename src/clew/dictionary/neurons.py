@@ -59,6 +59,7 @@ class NeuronDictionary:
 
     read_point = ReadPoint.MLP_INPUT
     write_point = WritePoint.MLP_OUTPUT
+    sink = None
 
     @property
     def n_features(self) -> tuple[int, ...]:

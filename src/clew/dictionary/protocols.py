@@ -119,6 +119,11 @@ class Dictionary(Protocol):
     def write_point(self) -> WritePoint: ...
 
     @property
+    def sink(self) -> str | None:
+        """The first token of the texts that it was trained on, as the option `sink` names one."""
+        ...
+
+    @property
     def n_features(self) -> tuple[int, ...]:
         """Features of each layer of the model."""
         ...

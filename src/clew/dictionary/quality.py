@@ -21,6 +21,7 @@ from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.errors import ClewError
 from clew.model.finite import all_finite
+from clew.model.prompt import usual_front
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
 
@@ -59,6 +60,7 @@ class Quality:
 
     layers: tuple[LayerQuality, ...]
     n_positions: int
+    """Positions that count: all but the first of each window."""
     best_scale: float
     """The factor of the reconstruction that explains most: median over layers."""
     scaled_fvu: float
@@ -106,17 +108,20 @@ class Quality:
 
 
 @torch.no_grad()
-def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT) -> Quality:
+def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT, sink: str | None = None) -> Quality:
     """Compare the reconstruction of every MLP output with the MLP's own.
 
     Args:
         dictionary: The transcoders, bound to a model.
-        text: The text to run the model on; its first 4,096 tokens count, in windows of 256.
+        text: The text to run the model on; its first 4,096 tokens count, in windows of 256, each behind the
+            token that also comes in front of prompts.
+        sink: This token's text, `id:7`, `bos` or `none`; by default the one that the dictionary was trained
+            behind, if its files say it, else the model's.
 
     Raises:
         ClewError: The text has fewer than three different tokens.
     """
-    windows = text_windows(dictionary, text)
+    windows = text_windows(dictionary, text, sink)
     return quality_on(dictionary, (record(dictionary.model, window) for window in windows))
 
 
@@ -135,19 +140,23 @@ def numbers_joined(numbers: Iterable[int]) -> str:
     return ", ".join(runs)
 
 
-def text_windows(dictionary: TranscoderDictionary, text: str) -> list[Int[Tensor, " position"]]:
-    """The token ids of a text in windows of at most `WINDOW` tokens and the model's context."""
-    ids = encode_text(dictionary.model, text, "The text to measure a dictionary on").token_ids
+def text_windows(
+    dictionary: TranscoderDictionary, text: str, sink: str | None = None
+) -> list[Int[Tensor, " position"]]:
+    """The token ids of a text in windows of at most `WINDOW` tokens and the context, each behind the sink."""
+    model = dictionary.model
+    ids = encode_text(model, text, "The text to measure a dictionary on").bare
     if len(set(ids)) < 3 and text != TEXT:
         raise ClewError(
             f"A dictionary cannot be measured on {len(ids)} tokens with {len(set(ids))} different ones; "
             "pass a text of a few sentences."
         )
     if len(set(ids)) < 3:  # the tokenizer does not have these words
-        vocabulary = len(dictionary.model.unembedding_weight)
+        vocabulary = len(model.unembedding_weight)
         ids = torch.randint(vocabulary, (WINDOW,), generator=torch.Generator().manual_seed(0)).tolist()
-    length = min(WINDOW, dictionary.model.context_length)
-    windows = [torch.tensor(ids[begin : begin + length]) for begin in range(0, len(ids), length)]
+    front = usual_front(model, dictionary.sink, sink)
+    room = max(1, min(WINDOW, model.context_length) - len(front))
+    windows = [torch.tensor([*front, *ids[begin : begin + room]]) for begin in range(0, len(ids), room)]
     return [window for window in windows if len(window) > 2][:MOST_WINDOWS]
 
 
@@ -157,7 +166,7 @@ def quality_on(dictionary: TranscoderDictionary, recordings: Iterable[Recording]
     sums = {layer: _Sums(parts[layer].n_features, dictionary.model.d_model) for layer in sorted(parts)}
     n_positions = 0
     for recording in recordings:
-        n_positions += recording.n_positions
+        n_positions += recording.n_positions - 1
         encoding = dictionary.encode(recording)
         written = encoding.reconstructions()
         for layer, layer_sums in sums.items():

@@ -21,9 +21,8 @@ from clew.dictionary.quality import TEXT, text_windows
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import encode_prompt
-from clew.model.sink import least_disturbing_sink, named_sink, special_ids
-from clew.model.template import encode_text, template_prefix
+from clew.model.prompt import check_length, usual_front
+from clew.model.template import encode_text
 
 PROMPTS = (
     "The capital of France is",
@@ -135,31 +134,16 @@ def measure_replaced_model(
 
     Args:
         dictionary: The transcoders, bound to a model.
-        text: The text; its first 4,096 tokens count, in windows of 256.
+        text: The text, as for `measure_quality`.
         prompts: The prompts.
-        sink: Text of the token in front of windows and prompts, or "none". By default the one that the
-            dictionary was trained behind, if its files say it, else the one that a trace would choose.
+        sink: The token in front of windows and prompts, as for `measure_quality`.
 
     Raises:
         ClewError: The text has fewer than three different tokens, a prompt is longer than the context, or
             the sink is not one token.
     """
-    sink = dictionary.transcoders.sink if sink is None else sink
-    windows = [behind_sink(dictionary.model, window, sink) for window in text_windows(dictionary, text)]
+    windows = text_windows(dictionary, text, sink)
     return ReplacedModel(measure_agreement(dictionary, windows), measure_answers(dictionary, prompts, sink))
-
-
-def behind_sink(
-    model: LanguageModel, window: Int[Tensor, " position"], sink: str | None = None
-) -> Int[Tensor, " position"]:
-    """A window of a text with the sink in front, as in a trace."""
-    ids, front = window.tolist(), template_prefix(model)
-    if sink is not None:
-        front = [] if sink == "none" else [named_sink(model, sink, ids).token_id]
-    elif not front and ids[0] not in special_ids(model):
-        choice = least_disturbing_sink(model, ids)
-        front = [] if choice is None else [choice.token_id]
-    return window if ids[:1] == front else torch.tensor([*front, *ids][: model.context_length])
 
 
 @torch.no_grad()
@@ -190,11 +174,15 @@ def measure_answers(
 ) -> tuple[Answer, ...]:
     """Compare the next token of prompts; those of which the tokenizer knows no two tokens are left out."""
     model = dictionary.model
-    known = [prompt for prompt in prompts if len(set(encode_text(model, prompt).bare)) > 1]
-    ids = [encode_prompt(model, prompt, sink).token_ids for prompt in known]
+    front, known = usual_front(model, dictionary.sink, sink), {}
+    for prompt in prompts:
+        bare = encode_text(model, prompt).bare
+        if len(set(bare)) > 1:
+            check_length(model, len(front) + len(bare))
+            known[prompt] = torch.tensor([*front, *bare])
     return tuple(
         _answer(model, prompt, own[-1], replaced[-1])
-        for prompt, (_, own, replaced) in zip(known, _outputs(dictionary, ids), strict=True)
+        for prompt, (_, own, replaced) in zip(known, _outputs(dictionary, known.values()), strict=True)
     )
 
 

@@ -113,6 +113,17 @@ class TranscoderDictionary:
         return self.transcoders.write_point
 
     @property
+    def sink(self) -> str | None:
+        own = self.transcoders
+        if own.sink is not None or own.trained_with_bos is None:
+            return own.sink
+        if not own.trained_with_bos:
+            return "none"
+        tokenizer = self.model.tokenizer  # TransformerLens, which SAELens trains with, takes an EOS for a BOS
+        bos = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        return None if bos is None else f"id:{bos}"
+
+    @property
     def n_features(self) -> tuple[int, ...]:
         parts = [self.transcoders.layers.get(layer) for layer in range(self.model.n_layers)]
         return tuple(0 if part is None else part.n_features for part in parts)

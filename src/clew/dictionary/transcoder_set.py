@@ -102,7 +102,7 @@ class TranscoderSet:
     trained_on: str = ""
     """The model that the files name; "" if they name none."""
     sink: str | None = None
-    """Text of the first token that they were trained behind, `none` for none; None if nobody says."""
+    """Text of the first token that they were trained behind, `bos`, or `none`; None if nobody says."""
     trained_with_bos: bool | None = None
     """True if they were trained on prompts with a BOS in front; None if nobody says."""
     hooks: tuple[str, ...] = ()

@@ -15,6 +15,8 @@ from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size, Target
 from clew.graph.labels import label_of
+from clew.sink import Sink
+from clew.token_text import quote
 
 ARRAY_TYPES: dict[str, str] = {
     "node_kind": "uint8",
@@ -116,6 +118,13 @@ class GraphArrays:
     def size(self) -> Size:
         """Numbers of nodes, features and edges."""
         return Size(self.n_nodes, len(self.of_kind(NodeKind.FEATURE)), self.n_edges)
+
+    @property
+    def sink(self) -> Sink | None:
+        """The prompt's sink; other tools' graphs do not name theirs, but their first token is one."""
+        if self.info.sink is not None or self.foreign is None or not len(self.token_ids):
+            return self.info.sink
+        return Sink(self.info.tokens[0], int(self.token_ids[0]))
 
     @property
     def n_layers(self) -> int:
@@ -298,12 +307,6 @@ class GraphArrays:
 
 G = TypeVar("G", bound=GraphArrays)
 """The class of graph that a function takes and returns."""
-
-
-def quote(text: str) -> str:
-    """A token in quotes, so that its spaces show; unprintable characters become escapes."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in escaped) + '"'
 
 
 def check_is_graph(value: object) -> None:

@@ -15,6 +15,7 @@ from clew.graph.arrays import GraphArrays, NodeKind, check_is_graph
 from clew.graph.influence import output_shares
 from clew.graph.info import GraphInfo
 from clew.graph.info_json import plain
+from clew.sink import quoted
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -86,6 +87,8 @@ class Comparison:
     """None unless both graphs hold the probabilities of both tokens."""
     node_ids: tuple[tuple[str, ...], tuple[str, ...]]
     """Ids of all nodes, left and right."""
+    note: str = ""
+    """A sentence about prompts with different first tokens; empty for the same."""
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as dictionaries and lists; nodes are given by their ids."""
@@ -111,12 +114,14 @@ class Comparison:
             "edges_only_left": self.edges_only_left,
             "edges_only_right": self.edges_only_right,
             "difference": self.difference and plain(vars(self.difference)),
+            "note": self.note,
         }
 
     def __repr__(self) -> str:
         return (
             f"Comparison({len(self.nodes):,} nodes in both, {len(self.only_left):,} only left, "
             f"{len(self.only_right):,} only right; {self.n_edges:,} edges in both)"
+            + (f"\n{self.note}" if self.note else "")
         )
 
 
@@ -139,6 +144,19 @@ def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> 
         edges_only_right=_n_between(right, right_of) - len(in_both[0]),
         difference=_difference(left, right),
         node_ids=(tuple(left.node_ids), tuple(right.node_ids)),
+        note=_sink_note(left, right),
+    )
+
+
+def _sink_note(left: GraphArrays, right: GraphArrays) -> str:
+    """A sentence about graphs of one model whose prompts have different first tokens."""
+    one, other = left.sink, right.sink
+    if left.info.model != right.info.model or (one and one.token_id) == (other and other.token_id):
+        return ""
+    return (
+        f"The left prompt begins with {quoted(one and one.text)} and the right one with "
+        f"{quoted(other and other.text)}, so activations and edges differ for this reason too; trace one of "
+        "the prompts again with the same --sink."
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from clew.sink import Sink
+
 
 @dataclass(frozen=True)
 class Target:
@@ -36,17 +38,6 @@ class Scores:
     """Influence that reaches tokens, over influence that reaches tokens or errors."""
     completeness: float
     """The share of every node's input that is not from errors, weighted by influence."""
-
-
-@dataclass(frozen=True)
-class Sink:
-    """The meaningless first token that soaks up attention."""
-
-    text: str
-    token_id: int
-    kl: float | None = None
-    """Change of the prediction without it, in nats."""
-    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from clew.graph.conservation import LARGEST_GAP
 from clew.graph.info import GraphInfo
+from clew.sink import DISTURBS
 
 SENTENCES = {
     "changed": "Warning: {changes}",
+    "disturbed": f"Warning: {DISTURBS}",
     "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
     "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
     "falls_short": (
@@ -45,12 +47,17 @@ class Note:
 
 
 def notes_of(info: GraphInfo) -> list[Note]:
-    """Notes on the prompt, on the dictionary's quality, on its answer and on conservation."""
-    return [*_prompt(info), *_quality(info), *_replaced(info), *_conservation(info)]
+    """Notes on the prompt, its sink, the dictionary's quality, its answer and conservation."""
+    return [*_prompt(info), *_sink(info), *_quality(info), *_replaced(info), *_conservation(info)]
 
 
 def _prompt(info: GraphInfo) -> list[Note]:
     return [_note("changed", changes=info.prompt_changes)] if info.prompt_changes else []
+
+
+def _sink(info: GraphInfo) -> list[Note]:
+    warning = "" if info.sink is None else info.sink.warning
+    return [Note(f"Warning: {warning}", is_warning=True)] if warning else []
 
 
 def _quality(info: GraphInfo) -> list[Note]:

@@ -31,6 +31,7 @@ from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
 from clew.options import check_options
+from clew.sink import Sink
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ def measure_circuit(
 
     `prompt` is a text, token ids, or a graph. A graph's features are the set unless some are given (by the
     names in the graph, too), and its main target is the answer; otherwise the answer is the likeliest token.
-    A mean is over the built-in text that dictionaries are measured on, without its first position. Raises
-    `ClewError` for features that do not exist, and for a graph of another model or dictionary.
+    A mean is over the built-in text that dictionaries are measured on, behind the prompt's sink, without the
+    first position. Raises `ClewError` for features that do not exist, and for a graph of another model or
+    dictionary.
     """
     check_options(settings)
     if isinstance(prompt, Graph):
@@ -102,19 +104,19 @@ def measure_circuit(
         require_activations(dictionary, prompt, nodes)
         main = max(prompt.info.targets, key=lambda target: target.weight, default=None)
         answer = None if main is None else main.token_id
-        # Other tools' graphs do not name a sink, but their first token is one.
-        first = 0 if prompt.info.sink is None and prompt.foreign is None else 1
+        sink = prompt.sink
         inside = [prompt.feature_at(node) for node in nodes.tolist()]
     else:
         if features is None:
             raise ClewError("Name the features of the circuit; only a graph has features of its own.")
-        encoded = encode_prompt(model, prompt)
+        encoded = encode_prompt(model, prompt, trained_behind=dictionary.sink)
         recording = record(model, encoded.token_ids)
-        answer, first, inside = None, encoded.first_position, []
+        answer, sink, inside = None, encoded.sink, []
     if features is not None:
         graph = prompt if isinstance(prompt, Graph) else None
+        first = 0 if sink is None else 1
         inside = features_at(features, graph, range(first, recording.n_positions))
-    return _measured(model, dictionary, recording, inside, answer, settings.outside, first)
+    return _measured(model, dictionary, recording, inside, answer, settings.outside, sink)
 
 
 def _measured(
@@ -124,11 +126,11 @@ def _measured(
     features: Sequence[FeatureAt],
     answer: int | None,
     outside: str,
-    first_position: int,
+    sink: Sink | None,
 ) -> Circuit:
     inside = _masks(dictionary, recording.n_positions, features)
     mean = (
-        mean_activations(model, dictionary)
+        mean_activations(model, dictionary, [] if sink is None else [sink.token_id])
         if outside == "mean"
         else [torch.zeros(count, device=model.device) for count in dictionary.n_features]
     )
@@ -137,7 +139,7 @@ def _measured(
         dictionary=dictionary,
         recording=recording,
         by_layer={
-            layer: CircuitAblation(mask.to(model.device), mean[layer], first_position)
+            layer: CircuitAblation(mask.to(model.device), mean[layer], 0 if sink is None else 1)
             for layer, mask in enumerate(inside)
             if mask.shape[1]
         },
@@ -209,9 +211,14 @@ def _masks(
 
 
 @torch.no_grad()
-def mean_activations(model: LanguageModel, dictionary: Dictionary) -> list[Float[Tensor, " feature"]]:
-    """By layer, each feature's mean activation over the built-in text that dictionaries are measured on."""
-    ids = encode_text(model, TEXT).token_ids[: min(WINDOW, model.context_length)]
+def mean_activations(
+    model: LanguageModel, dictionary: Dictionary, front: Sequence[int]
+) -> list[Float[Tensor, " feature"]]:
+    """By layer, each feature's mean activation over the built-in text that dictionaries are measured on.
+
+    The token ids of `front` stand before the text, whose first position does not count.
+    """
+    ids = [*front, *encode_text(model, TEXT).bare][: min(WINDOW, model.context_length)]
     recording = record(model, torch.tensor(ids))
     means = []
     for layer in range(model.n_layers):

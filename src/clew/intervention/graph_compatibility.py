@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from jaxtyping import Float64, Int
@@ -13,7 +15,10 @@ from clew.feature import FeatureAt
 from clew.graph.arrays import check_is_graph
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
+from clew.model.prompt import usual_sink
 from clew.model.recording import Recording, record
+from clew.model.sink import SinkWarning
+from clew.sink import MEASURED, quoted
 
 LARGEST_DIFFERENCE = 0.2
 """Relative; half precision stays well below in the median, another model or dictionary does not."""
@@ -49,9 +54,26 @@ def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph)
         )
 
 
+def warn_of_another_sink(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
+    """Warn (`SinkWarning`) of a graph behind a sink that was measured for it, and is not the model's now."""
+    sink = graph.info.sink
+    if sink is None or MEASURED not in sink.reason:
+        return
+    usual = usual_sink(model, dictionary.sink)
+    if usual is None or usual.token_id != sink.token_id:
+        warnings.warn(
+            f"The graph was traced behind {quoted(sink.text)}, but {model.name} now reads prompts behind "
+            f"{quoted(usual and usual.text)}; its own first token is used here, so trace the prompt again to "
+            "compare it with new graphs.",
+            SinkWarning,
+            stacklevel=3,
+        )
+
+
 def record_prompt(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> Recording:
     """A recording of the graph's prompt; raises `ClewError` for a graph of another model or dictionary."""
     check_graph_fits(model, dictionary, graph)
+    warn_of_another_sink(model, dictionary, graph)
     recording = record(model, torch.from_numpy(graph.token_ids))
     check_graph_activations(model, dictionary, recording, graph)
     return recording

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -16,8 +17,10 @@ from clew.feature import Feature
 from clew.intervention.intervention import Intervention, Source, as_source
 from clew.intervention.layer_interventions import is_whole, positions_at, resolve_interventions
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import encode_prompt
+from clew.model.prompt import Prompt, encode_prompt
 from clew.model.recording import Recording, record
+from clew.model.sink import SinkWarning, named_sink_id
+from clew.sink import quoted
 
 OTHER_PROMPT = "the other prompt"
 
@@ -31,6 +34,9 @@ def resolve_patches(
     sink: str | None = None,
 ) -> list[Intervention]:
     """The same interventions with numbers in place of patches.
+
+    `sink` is that of the prompt that changes, and comes in front of a source's text too; a source of token
+    ids that begins otherwise is warned of (`SinkWarning`).
 
     A `Source` with a position gives one value for all positions that change. Without one, a single position
     means the same number in both prompts (counted from the same side). Several positions, such as the nodes
@@ -50,6 +56,23 @@ def resolve_patches(
     return resolved
 
 
+def _encoded_source(
+    model: LanguageModel, dictionary: Dictionary, source: str | Sequence[int], sink: str | None
+) -> Prompt:
+    """A source with the sink of the prompt that changes; token ids stay as they are."""
+    if isinstance(source, str) or sink in (None, "none"):
+        return encode_prompt(model, source, sink, dictionary.sink, what=OTHER_PROMPT)
+    encoded = encode_prompt(model, source, trained_behind=dictionary.sink, what=OTHER_PROMPT)
+    if encoded.sink is not None and encoded.sink.token_id != (expected := named_sink_id(model, sink)):
+        warnings.warn(
+            f"The other prompt begins with {quoted(encoded.sink.text)}, and the one that changes with "
+            f"{quoted(model.token_text(expected))}; give both the same first token.",
+            SinkWarning,
+            stacklevel=5,
+        )
+    return encoded
+
+
 class _SourceActivations:
     """Activations on another prompt; each layer is read once."""
 
@@ -57,9 +80,7 @@ class _SourceActivations:
         self, model: LanguageModel, dictionary: Dictionary, prompt: str | Sequence[int], sink: str | None
     ) -> None:
         self._model, self._dictionary = model, dictionary
-        self._recording: Recording = record(
-            model, encode_prompt(model, prompt, sink, what=OTHER_PROMPT).token_ids
-        )
+        self._recording: Recording = record(model, _encoded_source(model, dictionary, prompt, sink).token_ids)
         self._activation: dict[int, Float[Tensor, "position feature"]] = {}
 
     def patched(self, intervention: Intervention, source: Source, n_positions: int) -> list[Intervention]:

@@ -16,7 +16,11 @@ from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.feature_names import resolve_names
-from clew.intervention.graph_compatibility import check_graph_activations, check_graph_fits
+from clew.intervention.graph_compatibility import (
+    check_graph_activations,
+    check_graph_fits,
+    warn_of_another_sink,
+)
 from clew.intervention.hooks import run_free
 from clew.intervention.intervention import Intervention
 from clew.intervention.layer_interventions import (
@@ -36,7 +40,7 @@ from clew.intervention.result import (
 )
 from clew.intervention.settings import ChangeCall, InterveneCall, Regime
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import encode_prompt
+from clew.model.prompt import encode_prompt, sink_option
 from clew.model.recording import record
 from clew.options import check_options
 
@@ -98,12 +102,13 @@ def prepare(
     interventions: Sequence[Intervention] = call.interventions if several else [call.interventions]  # type: ignore
     if call.graph is not None:
         check_graph_fits(model, dictionary, call.graph)
+        warn_of_another_sink(model, dictionary, call.graph)
     named = resolve_names(interventions, call.graph)
-    encoded = encode_prompt(model, prompt, call.sink)
+    encoded = encode_prompt(model, prompt, _sink(call), dictionary.sink)
     n_positions = len(encoded.token_ids)
     if call.graph is not None and call.graph.token_ids.tolist() != encoded.token_ids.tolist():
         raise ClewError("The graph is of another prompt than the one that is changed; trace this one.")
-    patched = resolve_patches(model, dictionary, named, n_positions, sink=call.sink)
+    patched = resolve_patches(model, dictionary, named, n_positions, sink=encoded.sink_option)
     by_layer = resolve_interventions(patched, dictionary.n_features, n_positions, generated)
     _check_layers(layers, model.n_layers, dictionary, by_layer)
     recording = record(model, encoded.token_ids)
@@ -119,6 +124,11 @@ def prepare(
         constrained=layers is not None,
         interventions=tuple(interventions),
     )
+
+
+def _sink(call: ChangeCall) -> str | None:
+    """The sink of a call; that of its graph where it names none."""
+    return call.sink if call.sink is not None or call.graph is None else sink_option(call.graph.sink)
 
 
 def _checked_strengths(strengths: Sequence[float] | None) -> Sequence[float]:

@@ -1,4 +1,4 @@
-"""clew's cache: converted models, and the results of checking weight files for damage."""
+"""clew's cache: converted models, measured sinks, and the results of checking weight files for damage."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def models_folder() -> Path:
 def checked_folder() -> Path:
     """The folder of results of damage checks, which may not exist yet."""
     return _cache_root() / "checked"
+
+
+def sinks_folder() -> Path:
+    """The folder of measured sinks, which may not exist yet."""
+    return _cache_root() / "sinks"
 
 
 def _cache_root() -> Path:

@@ -137,6 +137,8 @@ class LanguageModel:
     """Twelve hex digits of the weights in its files; empty for a model made in memory."""
     exclusive: Any = field(default_factory=threading.RLock, repr=False, compare=False)
     """A lock to hold while the network runs, so that threads do not see each other's hooks."""
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Facts that were measured once for this model, by name."""
 
     @property
     def n_layers(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.normalization import warn_of_changes
-from clew.model.sink import SinkChoice, least_disturbing_sink, named_sink, special_ids
-from clew.model.template import EncodedText, encode_text
-from clew.utf8 import check_text
+from clew.model.sink import DisturbingSink, SinkWarning, divergence, measured_sink, named_sink_id, special_ids
+from clew.model.template import EncodedText, encode_text, template_prefix
+from clew.sink import Sink, quoted
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Prompt:
     text: str
     token_ids: Int[Tensor, " position"]
     tokens: tuple[str, ...]
-    sink: SinkChoice | None
+    sink: Sink | None
     changes: str = ""
     """A sentence about what the tokenizer changed in the text, if it changed anything."""
 
@@ -34,21 +35,53 @@ class Prompt:
         """The first position whose features and errors are nodes."""
         return 0 if self.sink is None else 1
 
+    @property
+    def sink_option(self) -> str:
+        """The option `sink` with which another prompt gets the same first token."""
+        return sink_option(self.sink)
+
+
+def sink_option(sink: Sink | None) -> str:
+    """A sink as the option `sink` names it."""
+    return "none" if sink is None else f"id:{sink.token_id}"
+
 
 def encode_prompt(
-    model: LanguageModel, prompt: str | Sequence[int], sink: str | None = None, *, what: str = "the prompt"
+    model: LanguageModel,
+    prompt: str | Sequence[int],
+    sink: str | None = None,
+    trained_behind: str | None = None,
+    *,
+    what: str = "the prompt",
 ) -> Prompt:
     """Tokenise a prompt and choose its sink.
 
-    `sink` is None (choose one), `"none"` (the first position is an ordinary one) or a token's text. A
-    prompt of ids stays as it is, and its first id is the sink unless `sink="none"`. A text becomes the
-    tokenizer's own ids without the special tokens that its template puts at the end; a BOS that the text
-    has already is not doubled. Its sink is the first token that the template puts in front, or a special
-    token that the text begins with. Where there is none of these, the model's sink comes in front. Raises
-    `ClewError` for an empty prompt, one that is not UTF-8, one longer than the context, ids outside the
-    vocabulary, and a sink that is not one token. Warns (`ChangedPrompt`) of what the tokenizer changes in a
-    text, which the warning calls `what`.
+    `sink` is None (choose one), `"none"` (the first position is an ordinary one), `"bos"` (the tokenizer's
+    BOS), or a token's text or id (`"id:7"`). `trained_behind` names the sink of a dictionary in the same way,
+    and counts where `sink` is None. A prompt of ids stays as it is, and its first id is the sink unless
+    `sink="none"`. A text becomes the tokenizer's own ids without the special tokens that its template puts at
+    the end; a BOS that the text has already is not doubled. Its sink is the first token that the template
+    puts in front, or a special token that the text begins with. Where there is none of these, the model's
+    sink comes in front. Warns (`SinkWarning`) of a sink that changes the answer much, and of one that the
+    dictionary was not trained behind; and (`ChangedPrompt`) of what the tokenizer changes in a text, which
+    the warning calls `what`. Raises `ClewError` for an empty prompt, one that is not UTF-8, one longer than
+    the context, ids outside the vocabulary, and a sink that is not one token.
     """
+    encoded = _encode(model, prompt, sink, trained_behind, what)
+    if encoded.sink is not None and encoded.sink.warning:
+        warnings.warn(encoded.sink.warning, DisturbingSink, stacklevel=3)
+    if trained_behind is not None:
+        _warn_of_another(model, encoded.sink, trained_behind)
+    return encoded
+
+
+def _encode(
+    model: LanguageModel,
+    prompt: str | Sequence[int],
+    sink: str | None,
+    trained_behind: str | None,
+    what: str,
+) -> Prompt:
     if not isinstance(prompt, str):
         return _from_ids(model, _ids_of(prompt), sink)
     if not prompt:
@@ -56,32 +89,83 @@ def encode_prompt(
     encoded = encode_text(model, prompt)
     if not encoded.bare:
         raise ClewError(f"The prompt {prompt!r} has no tokens; give at least one token of text.")
-    ids, choice = _with_sink(model, encoded, sink)
-    _check_length(model, len(ids))
+    first = None if _begins_unknown(model, prompt, encoded.bare) else encoded.bare[0]
+    ids, choice = _with_sink(model, encoded, first, sink, trained_behind)
+    check_length(model, len(ids))
     return _prompt(model, prompt, ids, choice, warn_of_changes(model, prompt, encoded.bare, what))
 
 
+def _begins_unknown(model: LanguageModel, text: str, ids: Sequence[int]) -> bool:
+    """True for a text that begins with a word that the tokenizer does not know, which is no sink."""
+    unknown = model.tokenizer.unk_token_id
+    return ids[0] == unknown and not text.lstrip().startswith(model.tokenizer.unk_token)
+
+
 def _with_sink(
-    model: LanguageModel, encoded: EncodedText, sink: str | None
-) -> tuple[list[int], SinkChoice | None]:
-    """The ids that the model reads, and their sink."""
+    model: LanguageModel,
+    encoded: EncodedText,
+    first: int | None,
+    sink: str | None,
+    trained_behind: str | None,
+) -> tuple[list[int], Sink | None]:
+    """The ids that the model reads, and their sink; `first` is the text's first token if it may be one."""
     own, bare = encoded.token_ids, encoded.bare
-    if sink == "none":
+    named, reason = (trained_behind, "named by the dictionary") if sink is None else (sink, "named")
+    if named == "none":
         return own, None
-    if sink is not None:
-        check_text(sink, "The sink")
-        if model.token_text(bare[0]) == sink:
-            return bare, SinkChoice(bare[0], sink, "named")
-        _check_length(model, len(bare) + 1)
-        choice = named_sink(model, sink, bare)
-        return [choice.token_id, *bare], choice
-    if encoded.prefix:
-        return own, SinkChoice(own[0], model.token_text(own[0]), "the tokenizer's own first token")
-    if own[0] in special_ids(model):
-        return own, SinkChoice(own[0], model.token_text(own[0]), "first in the prompt")
-    _check_length(model, len(own) + bool(special_ids(model)))
-    choice = least_disturbing_sink(model, own)
-    return (own if choice is None else [choice.token_id, *own]), choice
+    if named is not None:
+        found = Sink("", named_sink_id(model, named, by_dictionary=sink is None), reason=reason)
+    elif encoded.prefix:
+        return own, _first_of(model, own, "the tokenizer's own first token")
+    elif first in special_ids(model):
+        return own, _first_of(model, own, "first in the prompt")
+    else:
+        found = measured_sink(model)
+    if found is None:
+        return own, None
+    ids = bare if first == found.token_id else [found.token_id, *bare]
+    check_length(model, len(ids))
+    kl = divergence(model, own, ids)
+    return ids, replace(found, text=model.token_text(found.token_id), kl=kl)
+
+
+def _first_of(model: LanguageModel, ids: Sequence[int], reason: str) -> Sink:
+    """The sink of a prompt that has one already."""
+    return Sink(model.token_text(ids[0]), ids[0], reason=reason)
+
+
+def usual_sink(model: LanguageModel, trained_behind: str | None = None) -> Sink | None:
+    """The sink that a text gets which begins with no special token."""
+    if trained_behind == "none":
+        return None
+    if trained_behind is not None:
+        token = named_sink_id(model, trained_behind, by_dictionary=True)
+        return _first_of(model, [token], "named by the dictionary")
+    prefix = template_prefix(model)
+    return _first_of(model, prefix, "the tokenizer's own first token") if prefix else measured_sink(model)
+
+
+def usual_front(
+    model: LanguageModel, trained_behind: str | None = None, sink: str | None = None
+) -> list[int]:
+    """The token ids that stand in front of a text which begins with no special token, as in a prompt."""
+    named = trained_behind if sink is None else sink
+    if named in (None, "none"):
+        found = usual_sink(model, named)
+        return template_prefix(model) or ([] if found is None else [found.token_id])
+    return [named_sink_id(model, named, by_dictionary=sink is None)]
+
+
+def _warn_of_another(model: LanguageModel, sink: Sink | None, trained_behind: str) -> None:
+    """Warn of a first token that is not the one that the dictionary names."""
+    expected = usual_sink(model, trained_behind)
+    if (sink and sink.token_id) != (expected and expected.token_id):
+        warnings.warn(
+            f"The dictionary was trained behind {quoted(expected and expected.text)}, but this prompt has "
+            f"{quoted(sink and sink.text)}; leave out --sink (sink= in Python) to use the dictionary's own.",
+            SinkWarning,
+            stacklevel=4,
+        )
 
 
 def _ids_of(prompt: object) -> list[int]:
@@ -92,23 +176,24 @@ def _ids_of(prompt: object) -> list[int]:
 
 
 def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
-    if sink not in (None, "none"):
+    if not ids:
+        raise ClewError("The prompt is empty; give at least one token id.")
+    if sink not in (None, "none") and named_sink_id(model, sink) != ids[0]:
         raise ClewError(
             "The sink of a prompt of token ids is its first id; put that token first, or leave the sink out."
         )
-    if not ids:
-        raise ClewError("The prompt is empty; give at least one token id.")
     size = model.unembedding_weight.shape[0]
     for token in ids:
         if not 0 <= token < size:
             raise ClewError(f"Token id {token} is not in the vocabulary; use ids from 0 to {size - 1}.")
-    _check_length(model, len(ids))
+    check_length(model, len(ids))
     text = model.vocabulary.text_of(ids)
-    choice = None if sink == "none" else SinkChoice(ids[0], model.token_text(ids[0]), "the first id given")
+    choice = None if sink == "none" else _first_of(model, ids, "the first id given")
     return _prompt(model, text, ids, choice)
 
 
-def _check_length(model: LanguageModel, length: int) -> None:
+def check_length(model: LanguageModel, length: int) -> None:
+    """Raise `ClewError` for a prompt with more tokens than the model reads."""
     if length > model.context_length:
         raise ClewError(
             f"The prompt is {length:,} tokens long, but {model.name} reads at most {model.context_length:,}; "
@@ -116,7 +201,5 @@ def _check_length(model: LanguageModel, length: int) -> None:
         )
 
 
-def _prompt(
-    model: LanguageModel, text: str, ids: list[int], sink: SinkChoice | None, changes: str = ""
-) -> Prompt:
+def _prompt(model: LanguageModel, text: str, ids: list[int], sink: Sink | None, changes: str = "") -> Prompt:
     return Prompt(text, torch.tensor(ids), tuple(model.token_text(token) for token in ids), sink, changes)

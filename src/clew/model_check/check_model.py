@@ -14,8 +14,8 @@ from clew.model_check import facts, loaded_files, numbers
 from clew.model_check.findings import Finding, ModelCheck, failed, not_measured
 from clew.progress import OnStep, ignore_step
 
-NUMBERS = "logits", "conservation", "rows by autograd", "interventions", "generation", "dictionary"
-"""Findings that need a finite recording, in order."""
+NUMBERS = "logits", "conservation", "rows by autograd", "interventions", "generation", "dictionary", "sink"
+"""Findings that need a finite recording."""
 CHECKS = 15
 """All findings."""
 
@@ -39,7 +39,6 @@ def _findings(model: LanguageModel, dictionary: Dictionary) -> Iterator[Finding]
     yield facts.check_machine(model)
     yield facts.check_memory(model)
     yield _safely("tokenizer", lambda: facts.check_tokenizer(model))
-    yield _safely("sink", lambda: facts.check_sink(model))
     yield from _numbers(model, dictionary)
     yield facts.check_versions()
 
@@ -48,7 +47,7 @@ def _numbers(model: LanguageModel, dictionary: Dictionary) -> Iterator[Finding]:
     recorded: list[Recording] = []
 
     def finite() -> Finding:
-        recorded.append(numbers.record_probe(model))
+        recorded.append(numbers.record_probe(model, dictionary.sink))
         return facts.check_finite(model, recorded[0])
 
     first = _safely("finite", finite)
@@ -58,6 +57,7 @@ def _numbers(model: LanguageModel, dictionary: Dictionary) -> Iterator[Finding]:
             yield not_measured(name, "They need values that are finite.")
         return
     recording, ids = recorded[0], recorded[0].token_ids.tolist()
+    yield _safely("sink", lambda: facts.check_sink(model, dictionary))
     yield _safely("logits", lambda: numbers.check_logits(model, recording))
     graph = numbers.graph_of(model, dictionary, ids)
     yield numbers.check_conservation(model, graph)

@@ -15,7 +15,7 @@ from clew.dictionary.quality import TEXT, measure_quality
 from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import encode_prompt
+from clew.model.prompt import usual_sink
 from clew.model.recording import Recording
 from clew.model.sink import special_ids
 from clew.model_check.findings import Finding, at_most, not_measured
@@ -56,12 +56,12 @@ def check_tokenizer(model: LanguageModel) -> Finding:
     return Finding("tokenizer", ", ".join(facts), not remedy, "ids in the vocabulary", remedy)
 
 
-def check_sink(model: LanguageModel) -> Finding:
-    """The first token that clew puts in front of a prompt, and how much it changes the next token."""
-    sink = encode_prompt(model, PROMPT).sink
+def check_sink(model: LanguageModel, dictionary: Dictionary) -> Finding:
+    """The first token that clew puts in front of prompts, and how much it changes the next token."""
+    sink = usual_sink(model, dictionary.sink)
     if sink is None:
         return Finding("sink", "none: the first position is an ordinary one")
-    kl = "" if sink.kl is None else f", KL {sink.kl:.2g} nats"
+    kl = "" if sink.mean_kl is None else f", mean KL {sink.mean_kl:.2g} nats"
     return Finding("sink", f"{sink.text!r}{kl}: {sink.reason}")
 
 

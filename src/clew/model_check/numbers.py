@@ -25,8 +25,9 @@ from clew.intervention.run_intervention import prepare
 from clew.intervention.settings import GenerateCall, ValidationSettings
 from clew.intervention.validation import validate_graph
 from clew.model.language_model import LanguageModel
-from clew.model.prompt import encode_prompt
+from clew.model.prompt import usual_front
 from clew.model.recording import Recording, record
+from clew.model.template import encode_text
 from clew.model_check.autograd_rows import chosen_rows, worst_row_difference
 from clew.model_check.findings import Finding, at_most, not_measured
 
@@ -59,10 +60,10 @@ def bounds_of(model: LanguageModel) -> Bounds:
     return BOUNDS[model.unembedding_weight.dtype]
 
 
-def probe_ids(model: LanguageModel) -> list[int]:
+def probe_ids(model: LanguageModel, trained_behind: str | None = None) -> list[int]:
     """Token ids of the check's prompt; of tokens drawn at random where the tokenizer lacks its words."""
-    ids = encode_prompt(model, PROMPT).token_ids.tolist()
-    return ids if len(set(ids)) > 3 else random_ids(model, 8)
+    front, ids = usual_front(model, trained_behind), encode_text(model, PROMPT).bare
+    return [*front, *(ids if len(set(ids)) > 3 else random_ids(model, 8))]
 
 
 def random_ids(model: LanguageModel, count: int) -> list[int]:
@@ -172,7 +173,7 @@ def check_generation(model: LanguageModel, dictionary: Dictionary, graph: Graph)
     return Finding("generation", value, same, "the same", remedy)
 
 
-def record_probe(model: LanguageModel) -> Recording:
+def record_probe(model: LanguageModel, trained_behind: str | None = None) -> Recording:
     """The recording of the check's prompt."""
-    ids: Int[Tensor, " position"] = torch.tensor(probe_ids(model))
+    ids: Int[Tensor, " position"] = torch.tensor(probe_ids(model, trained_behind))
     return record(model, ids)

@@ -83,15 +83,13 @@ def measure(
     graph = opened.graph
     progress.note("Changing features")
     interventions = [each for placed in changes for each in _interventions(model, graph, placed)]
-    prompt, sink = graph.token_ids.tolist(), sink_of_token_ids(graph)
-    results = model.intervene(
-        prompt, interventions, request.regime, strengths=request.strengths, graph=graph, sink=sink
-    )
+    prompt = graph.token_ids.tolist()
+    results = model.intervene(prompt, interventions, request.regime, strengths=request.strengths, graph=graph)
     text = None
     if request.generate:
         progress.note(f"Generating {request.generate} tokens")
         before, *after = model.generate(
-            prompt, interventions, request.generate, strengths=request.strengths, sink=sink
+            prompt, interventions, request.generate, strengths=request.strengths, graph=graph
         )
         text = Continuation(before=before.text, after=[each.text for each in after])
     return [_effect(model, opened, result) for result in results], text
@@ -108,16 +106,6 @@ def notes_on(model: Model, changes: Sequence[PlacedChange]) -> list[str]:
     return [note for note in notes if note]
 
 
-def sink_of_text(graph: Graph) -> str:
-    """The sink with which a text is read as the graph's prompt was."""
-    return "none" if graph.info.sink is None else graph.info.sink.text
-
-
-def sink_of_token_ids(graph: Graph) -> str | None:
-    """The sink with which the graph's token ids are read; they hold it already."""
-    return "none" if graph.info.sink is None else None
-
-
 def _interventions(model: Model, graph: Graph, placed: PlacedChange) -> list[Intervention]:
     change, source = placed.change, placed.change.source
     if change.how != "patch" or source is None:
@@ -128,7 +116,6 @@ def _interventions(model: Model, graph: Graph, placed: PlacedChange) -> list[Int
         source_position=source.position,
         positions=placed.positions,
         graph=graph,
-        sink=sink_of_text(graph),
     )
 
 
@@ -177,7 +164,7 @@ def _changed_features(opened: OpenGraph, result: InterventionResult) -> list[Cha
 
 
 def python_for(
-    loaded: LoadSettings, path: Path, changes: Sequence[PlacedChange], request: InterveneRequest, graph: Graph
+    loaded: LoadSettings, path: Path, changes: Sequence[PlacedChange], request: InterveneRequest
 ) -> str:
     """A program that prints the same results; `loaded` are the arguments of `clew.load`."""
     options = [
@@ -185,7 +172,6 @@ def python_for(
         for option in options_of(LoadSettings).values()
         if option.name != "reference" and getattr(loaded, option.name) != option.default
     ]
-    sink = ', sink="none"' if sink_of_token_ids(graph) else ""
     strengths = f"strengths={list(request.strengths)!r}"
     lines = [
         "import clew",
@@ -195,22 +181,22 @@ def python_for(
         f"graph = clew.open({str(path)!r})",
         "prompt = graph.token_ids.tolist()",
         "changes = [",
-        *(f"    {_change_code(placed, sink_of_text(graph))}," for placed in changes),
+        *(f"    {_change_code(placed)}," for placed in changes),
         "]",
-        f"results = model.intervene(prompt, changes, {request.regime!r}, {strengths}, graph=graph{sink})",
+        f"results = model.intervene(prompt, changes, {request.regime!r}, {strengths}, graph=graph)",
         "for result in results:",
         "    print(result)",
     ]
     if request.generate:
         lines += [
-            f"texts = model.generate(prompt, changes, {request.generate}, {strengths}{sink})",
+            f"texts = model.generate(prompt, changes, {request.generate}, {strengths}, graph=graph)",
             "for text in texts:",
             "    print(text)",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _change_code(placed: PlacedChange, sink: str) -> str:
+def _change_code(placed: PlacedChange) -> str:
     change, source = placed.change, placed.change.source
     features = f"[{', '.join(f'Feature({each.layer}, {each.index})' for each in placed.features)}]"
     at = placed.positions
@@ -218,7 +204,7 @@ def _change_code(placed: PlacedChange, sink: str) -> str:
     if change.how == "patch" and source is not None:
         return (
             f"*model.patch({features}, {source.prompt!r}, source_position={source.position}, {positions}, "
-            f"graph=graph, sink={sink!r})"
+            "graph=graph)"
         )
     value = "" if change.value is None else f", value={change.value!r}"
     return f"Intervention({features}, {positions}, how={change.how!r}{value})"

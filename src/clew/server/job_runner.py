@@ -74,7 +74,7 @@ class JobRunner:
         model = self._models.get(wanted, progress.note, progress.check)
         changes = place_changes(request.changes, opened)
         results, text = measure(model, opened, changes, request, progress)
-        python = python_for(wanted, self._library.path_of(request.graph), changes, request, opened.graph)
+        python = python_for(wanted, self._library.path_of(request.graph), changes, request)
         return InterventionOutcome(results=results, text=text, python=python, notes=notes_on(model, changes))
 
 

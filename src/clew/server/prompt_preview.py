@@ -24,7 +24,7 @@ def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) 
     Raises `ClewError` for a prompt that cannot be traced.
     """
     network = model.language_model
-    encoded, sink_problem = _encode(network, request.prompt, request.sink)
+    encoded, sink_problem = _encode(network, request.prompt, request.sink, model.dictionary.sink)
     logits = network.next_token_logits(encoded.token_ids[None])[0]
     return Preview(
         tokens=list(encoded.tokens),
@@ -36,16 +36,18 @@ def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) 
     )
 
 
-def _encode(model: LanguageModel, prompt: str, sink: str | None) -> tuple[Prompt, str | None]:
+def _encode(
+    model: LanguageModel, prompt: str, sink: str | None, trained_behind: str | None
+) -> tuple[Prompt, str | None]:
     """The prompt, and the reason where it has another sink than the wanted one."""
     from clew.model.prompt import encode_prompt
 
     try:
-        return encode_prompt(model, prompt, sink), None
+        return encode_prompt(model, prompt, sink, trained_behind), None
     except ClewError as error:
         if sink is None:
             raise
-        return encode_prompt(model, prompt), str(error)
+        return encode_prompt(model, prompt, trained_behind=trained_behind), str(error)
 
 
 def _target_problems(model: LanguageModel, probability: Tensor, requests: Sequence[str]) -> list[str | None]:

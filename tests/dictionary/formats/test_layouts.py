@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clew.dictionary.activation import JumpReLU, ReLU, TopK
+from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.reference import load_transcoders
 from clew.dictionary.weights import HeldWeights, StoredWeights
+from clew.errors import ClewError
 from tests.dictionary.formats import published
 from tests.dictionary.formats.published import assert_same, random_layers, rows
 
@@ -308,3 +311,36 @@ def test_the_published_cases_load(case: str) -> None:
     assert (first.skip is not None) == skip
     assert (first.d_model, first.n_features, len(loaded.layers)) == (32, 48, 4)
     assert first.decoder.n_written == (4 if case.endswith("clt") else 1)
+
+
+@pytest.mark.parametrize("key", ["sink", "clew_sink"])
+@pytest.mark.parametrize("sink", ["<turn>", "bos", "none"])
+def test_the_sink_that_a_config_names_is_kept_and_written_again(tmp_path: Path, key: str, sink: str) -> None:
+    folder = published.write_circuit_tracer(tmp_path / "one", random_layers())
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {key: sink}))
+    loaded = load_transcoders(folder)
+    assert loaded.sink == sink
+    save_transcoders(loaded, tmp_path / "two", "org/model")
+    assert load_transcoders(tmp_path / "two").sink == sink
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"sink": "<a>", "clew_sink": "<b>"}, "says clew_sink: <b>, but sink: <a>"),
+        (
+            {"clew_sink": "none", "clew_trained_with_bos": True},
+            "sink: none, but clew_trained_with_bos: True",
+        ),
+        ({"sink": "bos", "clew_trained_with_bos": False}, "sink: bos, but clew_trained_with_bos: False"),
+    ],
+)
+def test_two_statements_about_the_sink_that_differ_are_refused(
+    tmp_path: Path, config: dict[str, object], sentence: str
+) -> None:
+    folder = published.write_circuit_tracer(tmp_path / "one", random_layers())
+    own = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump(own | config))
+    with pytest.raises(ClewError, match=f"{sentence}; delete the one that is wrong"):
+        load_transcoders(folder)

@@ -31,7 +31,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "Text of the first token, which soaks up attention, or \"none\" (clew chooses one by default)."
+    "sentence": "Text of the first token, which soaks up attention; \"bos\" or \"none\" (default: the model's own)."
   },
   "targets": {
     "default": null,
@@ -195,6 +195,7 @@ export const POSITIONS = {
 
 export const GRAPH_SENTENCES = {
   "changed": "Warning: {changes}",
+  "disturbed": "Warning: The sink {sink} changes the answer on this prompt (KL {kl} nats, above {most}); pass --sink TOKEN for another or --sink none for no sink (sink= in Python).",
   "adds_up": "Conservation: every row adds up to what it explains, worst gap {gap}.",
   "proves": "No edge is missing. Whether the model is the one you meant, clew check tests.",
   "falls_short": "Warning: rows do not add up to what they explain; the worst gap is {percent} ({gap}; sound is {most} or less). Do not rely on this graph; trace the prompt again with --dtype float32, which is the most exact.",
@@ -205,3 +206,5 @@ export const GRAPH_SENTENCES = {
 } as const;
 
 export const LARGEST_GAP = 0.001 as const;
+
+export const MOST_CHANGE = 0.25 as const;

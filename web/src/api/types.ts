@@ -111,6 +111,8 @@ export interface components {
             edges_only_right: number;
             /** @description Logits of the two likeliest; null for none. */
             difference: components["schemas"]["TargetDifference"] | null;
+            /** @description A sentence about prompts with different first tokens; empty for the same. */
+            note: string;
         };
         /** @description Generated text. */
         Continuation: {
@@ -260,6 +262,8 @@ export interface components {
             labels: {
                 [key: string]: components["schemas"]["FeatureLabel"];
             };
+            /** @description A sentence about an index behind another first token; empty for none. */
+            note: string;
         };
         /**
          * @description All edges from the members of one group to those of another.
@@ -722,7 +726,7 @@ export interface components {
              * @default 0.98
              */
             edge_threshold: number;
-            /** @description Text of the first token, which soaks up attention, or "none" (clew chooses one by default). */
+            /** @description Text of the first token, which soaks up attention; "bos" or "none" (default: the model's own). */
             sink: string | null;
             /** @description Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest. */
             targets: string[] | null;

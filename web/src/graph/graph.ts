@@ -30,7 +30,7 @@ export interface GraphInfo {
   predictions: [string, number][];
   /** Token ids of the predictions; empty in graphs that hold none. */
   prediction_ids: number[];
-  sink: { text: string; token_id: number; kl: number | null; reason: string } | null;
+  sink: { text: string; token_id: number; kl: number | null; reason: string; mean_kl?: number | null } | null;
   scores: Scores | null;
   whole: { nodes: number; features: number; edges: number } | null;
   pruned_scores: Scores | null;

@@ -1,16 +1,18 @@
 /** Sentences that a reader of a graph must know, as `clew show` prints them. */
 
-import { GRAPH_SENTENCES, LARGEST_GAP } from "../api/options.ts";
+import { GRAPH_SENTENCES, LARGEST_GAP, MOST_CHANGE } from "../api/options.ts";
 import type { GraphInfo } from "./graph.ts";
+import { quote } from "./token_text.ts";
 
 export interface Note {
   readonly text: string;
   readonly isWarning: boolean;
 }
 
-/** Notes on the prompt, on the dictionary's quality, on its answer and on conservation. */
+/** Notes on the prompt, its sink, the dictionary's quality, its answer and conservation. */
 export const notesOf = (info: GraphInfo): Note[] => [
   ...prompt(info),
+  ...sink(info),
   ...quality(info),
   ...replaced(info),
   ...conservation(info),
@@ -18,6 +20,13 @@ export const notesOf = (info: GraphInfo): Note[] => [
 
 const prompt = ({ prompt_changes: changes }: GraphInfo): Note[] =>
   changes ? [note("changed", { changes })] : [];
+
+/** A sink that changes the answer much. */
+function sink({ sink }: GraphInfo): Note[] {
+  if (typeof sink?.kl !== "number" || !(sink.kl > MOST_CHANGE)) return [];
+  const numbers = { kl: threeDigits(sink.kl), most: String(MOST_CHANGE) };
+  return [note("disturbed", { sink: quote(sink.text), ...numbers })];
+}
 
 /** The fit of the dictionary to the MLPs, which no score of the graph measures. */
 function quality({ settings }: GraphInfo): Note[] {

@@ -24,6 +24,8 @@ export class FeatureIndex {
   labels = $state.raw<Record<string, FeatureLabel>>({});
   /** A sentence on why an index that should be there is not. */
   failure = $state("");
+  /** A sentence about an index behind another first token; empty for none. */
+  note = $state("");
   private answers = $state.raw<ReadonlyMap<string, Answer>>(new Map());
   /** The features of a page that was exported as one file. */
   readonly embedded: Record<string, FeatureRecordAnswer> | null;
@@ -62,8 +64,9 @@ export class FeatureIndex {
   async fetch(): Promise<void> {
     if (this.graph === null) return;
     try {
-      const { index, problem, labels } = await graphIndex(this.graph);
+      const { index, problem, labels, note } = await graphIndex(this.graph);
       this.take(index, labels);
+      this.note = note;
       this.failure = problem ?? "";
     } catch (error) {
       this.failure = messageOf(error);

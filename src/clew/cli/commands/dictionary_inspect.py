@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         name = short_name(arguments.dictionary)
         dictionary = bind(model, transcoders, name, low_memory=True)
         progress.stage("Measuring")
-        quality = measure_quality(dictionary, text)
+        quality = measure_quality(dictionary, text, arguments.sink)
         progress.stage("Trying other read points")
         doubt = suspicion if quality.fvu <= 1 else misfit
         warning = doubt(dictionary, quality, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,9 @@ def _scores(
     from clew.attribution.dictionary_scores import score_dictionary
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoder_dictionary import bind
+    from clew.model.sink import DisturbingSink
 
+    warnings.simplefilter("ignore", DisturbingSink)  # it is of the graph, which nobody reads
     dictionary = bind(model, transcoders, short_name(arguments.dictionary), low_memory=True)
     progress.stage("Measuring")
     return score_dictionary(dictionary, sink=arguments.sink)

@@ -105,12 +105,12 @@ def _trace(
     begin = time.perf_counter()
     model = load_model(settings_of(arguments, LoadSettings), progress)
     from clew.attribution.trace import GapWarning
-
-    warnings.simplefilter("ignore", GapWarning)  # the report says it in words
-    loading = time.perf_counter() - begin
     from clew.model.normalization import ChangedPrompt
+    from clew.model.sink import DisturbingSink
 
-    warnings.simplefilter("ignore", ChangedPrompt)  # so does it here
+    for category in (GapWarning, ChangedPrompt, DisturbingSink):  # the report says it in words
+        warnings.simplefilter("ignore", category)
+    loading = time.perf_counter() - begin
     progress.stage("Reading the prompt")
     call = settings_of(arguments, TraceCall, on_progress=progress.work)
     whole = model.trace(prompt, **vars(call))

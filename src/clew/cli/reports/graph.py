@@ -29,9 +29,10 @@ from clew.cli.terminal import (
     token,
 )
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import GraphInfo, Scores, Sink, Size
+from clew.graph.info import GraphInfo, Scores, Size
 from clew.graph.notes import notes_of
 from clew.graph.summary import GroupEdge, Summary, summarize
+from clew.sink import Sink
 
 DEFAULTS = ReportSettings()
 SHOWN_FRONT, SHOWN_END = 8, 40
@@ -96,7 +97,8 @@ def _print_question(console: Console, graph: Graph) -> None:
 
 def _print_sink(console: Console, sink: Sink) -> None:
     """Print the sink on one line if it fits, else with the reason below."""
-    kl = "" if sink.kl is None else f" (KL {sink.kl:.3f} nats)"
+    mean = "" if sink.mean_kl is None else f", {sink.mean_kl:.3f} in the mean"
+    kl = "" if sink.kl is None else f" (KL {sink.kl:.3f} nats{mean})"
     front, reason = f"0 {token(sink.text)}  ", readable(sink.reason)
     line = f"{front}the sink{kl}" + (f": {reason}" if reason else "")
     if cell_len(line) > console.width - 2 and reason:

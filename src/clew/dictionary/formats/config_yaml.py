@@ -34,7 +34,8 @@ LAYERS = "clew_layers"
 K_BY_LAYER = "clew_k"
 """The key of k by layer, if the layers differ."""
 SINK = "clew_sink"
-"""The key of the first token that the transcoders were trained behind; `none` for none."""
+"""The key of the first token that the transcoders were trained behind: a text, `bos` or `none`; `sink`
+is read too."""
 WITH_BOS = "clew_trained_with_bos"
 """The key that says whether they were trained on prompts with the model's BOS in front."""
 BITS = "clew_bits"
@@ -55,6 +56,7 @@ KEYS = ConfigKeys(
         LAYERS: list_of(INDEX, "a list of whole numbers"),
         K_BY_LAYER: list_of(COUNT, "a list of whole numbers"),
         SINK: WORD,
+        "sink": WORD,
         WITH_BOS: FLAG,
         BITS: one_number_of(quantised_rows.BITS),
         GROUP: COUNT,
@@ -92,6 +94,11 @@ def read_config(path: Path) -> SetConfig:
     links = content.get("transcoders") or ()
     if twice := next((link for link in links if links.count(link) > 1), None):
         raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
+    sink, of_others = content.get(SINK), content.get("sink")
+    if sink and of_others and sink != of_others:
+        raise ClewError(
+            f"{path} says {SINK}: {shown(sink)}, but sink: {shown(of_others)}; delete the one that is wrong."
+        )
     write_point, layers, ks = (content.get(key) for key in (WRITE_POINT, LAYERS, K_BY_LAYER))
     config = SetConfig(
         path=path,
@@ -105,7 +112,7 @@ def read_config(path: Path) -> SetConfig:
         write_point=WritePoint[write_point.upper()] if write_point else None,
         layers=None if layers is None else tuple(layers),
         k_by_layer=None if ks is None else tuple(ks),
-        sink=content.get(SINK),
+        sink=sink or of_others,
         trained_with_bos=content.get(WITH_BOS),
         bits=content.get(BITS),
         group=content.get(GROUP),
@@ -116,6 +123,11 @@ def read_config(path: Path) -> SetConfig:
 
 def _check_together(config: SetConfig) -> None:
     """Raise `ClewError` for settings that contradict each other."""
+    if (config.sink, config.trained_with_bos) in (("none", True), ("bos", False)):
+        raise ClewError(
+            f"{config.path} says {SINK}: {shown(config.sink)}, but {WITH_BOS}: "
+            f"{shown(config.trained_with_bos)}; delete the one that is wrong."
+        )
     if config.activation != "topk" and (config.k or config.k_by_layer):
         key, value = ("k", config.k) if config.k else (K_BY_LAYER, list(config.k_by_layer or ()))
         stated = f"activation: {config.activation}" if config.activation else "no activation"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.index.creation.corpus import read_pieces
-from clew.index.creation.windows import Batch, choose_sink, is_two_sided
+from clew.index.creation.windows import Batch, is_two_sided
 from clew.index.settings import IndexSettings
-from clew.index.storage.metadata import IndexMetadata, check_weights
+from clew.index.storage.metadata import IndexMetadata, check_weights, sink_named
 from clew.model.language_model import LanguageModel
+from clew.model.prompt import usual_sink
+from clew.model.sink import SinkWarning
 from clew.options import check_options
 from clew.version import __version__
 
@@ -53,13 +56,16 @@ def plan_index(
     if next(read_pieces(files, lambda reason, path: reasons.append(reason)), None) is None:
         why = f" ({', '.join(dict.fromkeys(reasons))})" if reasons else ""
         raise ClewError(f"{', '.join(map(str, paths))} holds no text that clew can read{why}.")
+    sink = usual_sink(model, dictionary.sink)
     return IndexMetadata(
         model=model.name,
         dictionary=dictionary.name,
         widths=tuple(dictionary.n_features),
         tokenizer=_digest(sorted(model.tokenizer.get_vocab().items(), key=lambda entry: entry[1])),
         window=window,
-        sink=choose_sink(model, read_pieces(files, lambda reason, path: None)),
+        sink=None if sink is None else sink.token_id,
+        sink_text="" if sink is None else sink.text,
+        sink_mean_kl=None if sink is None else sink.mean_kl,
         two_sided=is_two_sided(dictionary),
         wanted=settings.tokens,
         shard=(worker, workers),
@@ -86,6 +92,13 @@ def check_resumable(unfinished: IndexMetadata, planned: IndexMetadata, out: Path
             )
     if unfinished.files != planned.files:
         raise other_texts(unfinished)
+    if unfinished.sink != planned.sink:
+        warnings.warn(
+            f"{out} was begun behind {sink_named(unfinished)}, but texts of {planned.model} are now read "
+            f"behind {sink_named(planned)}; it goes on behind its own (--replace makes it anew).",
+            SinkWarning,
+            stacklevel=3,
+        )
 
 
 def check_same_texts(batch: Batch, begun: IndexMetadata) -> None:

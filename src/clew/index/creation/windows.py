@@ -21,8 +21,6 @@ from clew.index.creation.corpus import Piece
 from clew.model.finite import all_finite
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
-from clew.model.sink import least_disturbing_sink
-from clew.model.template import encode_text, template_prefix
 
 PIECES_AT_ONCE = 16
 """Pieces of text that are tokenised together."""
@@ -45,18 +43,6 @@ class Batch:
     """A digest of all windows up to these."""
     n_texts: int
     """Texts that began up to here."""
-
-
-def choose_sink(model: LanguageModel, pieces: Iterable[Piece]) -> int | None:
-    """The token to put before every window, chosen as a trace chooses it, on the first texts."""
-    if prefix := template_prefix(model):
-        return prefix[0]
-    for piece in islice(pieces, 10):
-        ids = encode_text(model, piece.text[:2000]).bare
-        if ids:
-            choice = least_disturbing_sink(model, ids[: min(96, model.context_length - 1)])
-            return None if choice is None else choice.token_id
-    return None
 
 
 def cut_batches(

@@ -11,8 +11,9 @@ from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import IndexLabel
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.labels import Label
-from clew.index.storage.locations import find_index
-from clew.index.storage.metadata import check_weights
+from clew.index.storage.locations import comes_with_clew, find_index
+from clew.index.storage.metadata import check_weights, sink_named
+from clew.sink import quoted
 
 
 def features_of(graph: Graph) -> list[Feature]:
@@ -43,6 +44,24 @@ def sides_by_influence(graph: Graph) -> dict[Feature, bool]:
 def labels_of(graph: Graph, index: Index) -> dict[str, Label]:
     """An index's labels of the features of a graph, by the feature's name."""
     return {str(feature): label for feature, label in index.labels(features_of(graph)).items()}
+
+
+def sink_note(graph: Graph, index: Index) -> str:
+    """A sentence about an index that was made behind another first token than a graph; empty for the same.
+
+    An imported index does not say its sink.
+    """
+    metadata, sink = index.metadata, graph.sink
+    same_model = metadata.model == graph.info.model
+    if not same_model or not metadata.tokenizer or metadata.sink == (sink and sink.token_id):
+        return ""
+    name, remedy = str(index.path), "make it again with clew index --replace"
+    if metadata.bundled or comes_with_clew(index.path):
+        name, remedy = "The small index that comes with clew", "clew index makes one of your own"
+    return (
+        f"{name} was made behind {sink_named(metadata)}, and this graph behind {quoted(sink and sink.text)}, "
+        f"so activations in its texts are not quite those of this prompt; {remedy}."
+    )
 
 
 def with_index_labels(graph: Graph, index: Index | None = None) -> Graph:

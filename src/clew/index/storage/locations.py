@@ -53,6 +53,15 @@ def find_index(model: str, dictionary: str, *, to_change: bool = False) -> Path 
     return location
 
 
+def comes_with_clew(path: Path) -> bool:
+    """True for an unpacked index that comes with clew, in its place in the cache folder."""
+    return path.parent == _unpacked_folder()
+
+
+def _unpacked_folder() -> Path:
+    return platformdirs.user_cache_path("clew") / "indexes"
+
+
 def _unpacked(name: str) -> Path | None:
     """An index that comes with clew, unpacked into the cache folder; None where there is none."""
     packed = SHIPPED / f"{name}.xz"
@@ -60,7 +69,7 @@ def _unpacked(name: str) -> Path | None:
         return None
     content = packed.read_bytes()
     digest = hashlib.sha256(content).hexdigest()[:12]
-    unpacked = platformdirs.user_cache_path("clew") / "indexes" / f"{digest}-{name}"
+    unpacked = _unpacked_folder() / f"{digest}-{name}"
     if not unpacked.is_file():
         try:
             unpacked.parent.mkdir(parents=True, exist_ok=True)

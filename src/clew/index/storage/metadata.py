@@ -10,6 +10,7 @@ from typing import Any
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.sink import quoted
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class IndexMetadata:
     """Files and folders as the user named them."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Counts of texts that could not be read, by reason."""
+    sink_text: str = ""
+    """The text of the sink; empty in indexes of before it was kept."""
+    sink_mean_kl: float | None = None
+    """The sink's mean KL divergence (nats) over several fixed texts, where it was measured for the model."""
     created: str = ""
     generator: str = ""
     weights: str = ""
@@ -91,6 +96,13 @@ def check_weights(metadata: IndexMetadata, weights: object, path: object) -> Non
             f"{path} was made with other weights of {metadata.model} (their files have changed since, or are "
             "of another version); make it again with clew index --replace."
         )
+
+
+def sink_named(metadata: IndexMetadata) -> str:
+    """The sink of an index for people."""
+    if metadata.sink is None or metadata.sink_text:
+        return quoted(metadata.sink_text or None)
+    return f"the token {metadata.sink}"
 
 
 def read_metadata(connection: sqlite3.Connection, path: object) -> IndexMetadata:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.index.labels.graph_features import features_of, labels_of
+from clew.index.labels.graph_features import features_of, labels_of, sink_note
 from clew.index.storage.record import FeatureRecord
 from clew.server.errors import RequestError
 from clew.server.schemas.features import FeatureRecordAnswer, GraphIndex, LabelNow, LabelText, TextHit
@@ -28,8 +28,9 @@ def index_of_graph(state: State, graph: GraphId) -> dict[str, Any]:
         index = state.indexes.of(stored)
         labels = labels_of(stored, index) if index else {}
     except ClewError as error:
-        return {"index": None, "problem": str(error), "labels": {}}
-    return {"index": index and index.metadata, "problem": None, "labels": labels}
+        return {"index": None, "problem": str(error), "labels": {}, "note": ""}
+    note = sink_note(stored, index) if index else ""
+    return {"index": index and index.metadata, "problem": None, "labels": labels, "note": note}
 
 
 @router.get("/features/{layer}/{feature}", response_model=FeatureRecordAnswer)

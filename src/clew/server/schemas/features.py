@@ -43,6 +43,7 @@ class GraphIndex(BaseModel):
     index: IndexAbout | None = Field(description="The index; null where there is none.")
     problem: str | None = Field(description="The reason why an existing index cannot be read.")
     labels: dict[str, FeatureLabel] = Field(description="Labels by name of the feature: `L12/4031`.")
+    note: str = Field(description="A sentence about an index behind another first token; empty for none.")
 
 
 class ExampleAnswer(FromAttributes):

@@ -104,3 +104,4 @@ class ComparisonAnswer(FromAttributes):
     edges_only_left: int = Field(description="Number of edges of the left graph alone.")
     edges_only_right: int = Field(description="Number of edges of the right graph alone.")
     difference: TargetDifference | None = Field(description="Logits of the two likeliest; null for none.")
+    note: str = Field(description="A sentence about prompts with different first tokens; empty for the same.")
