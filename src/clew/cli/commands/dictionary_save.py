@@ -25,7 +25,6 @@ USAGE = "REF FOLDER [options]"
 EXAMPLE = """\
 example:
   clew dictionary save org/name/width_16k my-transcoders
-  clew dictionary save coder.safetensors my-coder --read-point residual
   clew dictionary save my-transcoders compact --bits 4 --model smollm2"""
 
 
