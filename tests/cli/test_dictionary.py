@@ -246,6 +246,8 @@ def test_bits_that_no_number_has(run: Run, good_folder: Path, tmp_path: Path):
 def test_save_keeps_what_was_put_right(run: Run, good_folder: Path, tmp_path: Path):
     run("dictionary", "save", good_folder, tmp_path / "moved", "--read-point", "mlp-input")
     assert load_transcoders(tmp_path / "moved").read_point is ReadPoint.MLP_INPUT
+    run("dictionary", "save", good_folder, tmp_path / "behind", "--sink", "w7")
+    assert load_transcoders(tmp_path / "behind").sink == "w7"
 
 
 def test_k_for_a_topk_that_does_not_say_it(run: Run, tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,15 +28,18 @@ example:
   clew dictionary save org/name/width_16k my-transcoders
   clew dictionary save my-transcoders compact --bits 4 --model smollm2"""
 
+SINK = "first token that they were trained behind, which every prompt gets (or none)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dictionary", metavar="REF", help="a folder, a file or a hub reference")
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to write, new or empty")
-    add_overrides(parser.add_argument_group("corrections of the files"))
+    corrections = parser.add_argument_group("corrections of the files")
+    add_overrides(corrections)
+    add_option(corrections, PromptSettings, "sink", metavar="TOKEN", help=SINK)
     group = parser.add_argument_group("fewer bits, and what they cost")
     add_options(group, SaveSettings, bits="N", group="N", measure="")
     add_option(group, LoadSettings, "reference", flag="--model", metavar="NAME")
-    add_options(group, PromptSettings, sink="TOKEN")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,6 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     scores = []
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)
+        if arguments.sink is not None:
+            transcoders = replace(transcoders, sink=arguments.sink)
         measured = saving.bits is not None and saving.measure
         model = _model(arguments, progress) if measured else None
         if model is not None:
@@ -87,4 +93,4 @@ def _scores(
     warnings.simplefilter("ignore", DisturbingSink)  # it is of the graph, which nobody reads
     dictionary = bind(model, transcoders, short_name(arguments.dictionary), low_memory=True)
     progress.stage("Measuring")
-    return score_dictionary(dictionary, sink=arguments.sink)
+    return score_dictionary(dictionary)
