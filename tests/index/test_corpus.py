@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import tracemalloc
 from collections import Counter
 from importlib.util import find_spec
@@ -34,6 +35,8 @@ def test_every_kind_of_file(tmp_path: Path):
     (tmp_path / "d.json").write_text('{"text": "fifth"}\n{"text": "sixth"}\n')
     with gzip.open(tmp_path / "e.txt.gz", "wt") as file:
         file.write("seventh")
+    with lzma.open(tmp_path / "e2.jsonl.xz", "wt") as file:
+        file.write('"eighth"')
     (tmp_path / "f.jpg").write_bytes(b"\xff\xd8")
     texts, skipped = read(tmp_path)
     assert texts == [
@@ -45,6 +48,7 @@ def test_every_kind_of_file(tmp_path: Path):
         "fifth",
         "sixth",
         "seventh",
+        "eighth",
     ]
     assert not skipped
 
@@ -65,6 +69,8 @@ def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path):
     (tmp_path / "d-utf16.txt").write_text("text", encoding="utf-16")
     (tmp_path / "e-damaged.txt.gz").write_bytes(gzip.compress(b"text " * 100)[:-20])
     (tmp_path / "f-none.txt.gz").write_bytes(b"no archive")
+    (tmp_path / "f2.txt.xz").write_bytes(lzma.compress(b"text " * 100)[:-20])
+    (tmp_path / "f3.txt.xz").write_bytes(b"no archive")
     (tmp_path / "g.jsonl").write_text('{"text": 5}\n[]\n{broken\n{"text": "good \\ud800"}\n' + "[" * 100_000)
     (tmp_path / "h.json").write_bytes(b'"\xff"')
     texts, skipped = read(tmp_path)
@@ -73,7 +79,7 @@ def test_what_cannot_be_read_is_skipped_and_counted(tmp_path: Path):
         "empty file": 1,
         "binary file": 1,
         "line that is not UTF-8": 1,
-        "damaged archive": 2,
+        "damaged archive": 4,
         'entry without a field "text"': 2,
         "line that is not JSON": 2,
         "file that is not UTF-8": 2,
@@ -93,6 +99,15 @@ def test_an_endless_line_is_skipped_within_little_memory(tmp_path: Path):
     tracemalloc.stop()
     assert (texts, skipped) == (["before\nafter\n"], {"line that is too long": 1})
     assert most < 20_000_000
+
+
+def test_texts_in_another_field(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"body": "found", "text": "not this"}\n{"text": "nor this"}\n"found too"\n')
+    skipped: list[str] = []
+    pieces = read_pieces([path], lambda reason, path: skipped.append(reason), field="body")
+    assert [piece.text for piece in pieces] == ["found", "found too"]
+    assert skipped == ['entry without a field "body"']
 
 
 def refusal(*paths: Path) -> str:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="PATH",
-        help="files or folders: .txt, .jsonl, .json, .gz of these, .parquet",
+        help="files or folders: .txt, .jsonl, .json, .gz or .xz of these, .parquet",
     )
     add_options(texts, IndexSettings, tokens="T")
     add_model(parser.add_argument_group("model"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ PARQUET = (".parquet",)
 UTF_16 = b"\xff\xfe", b"\xfe\xff"
 """The first bytes of files in UTF-16 and UTF-32."""
 SUFFIXES = (*TEXT, *LINES, *JSON, *PARQUET)
+PACKED = {".gz": gzip.open, ".xz": lzma.open}
+"""The function that opens a packed file, by its last suffix."""
 
 OnSkip = Callable[[str, Path], None]
 
@@ -51,7 +54,9 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.is_file() and _kind(each) in SUFFIXES)
             if not inside:
-                raise ClewError(f"{path} holds no texts; clew reads {', '.join(SUFFIXES)}, and .gz of these.")
+                raise ClewError(
+                    f"{path} holds no texts; clew reads {', '.join(SUFFIXES)}, and .gz or .xz of these."
+                )
             files += inside
         elif path.exists():
             files.append(path)
@@ -65,12 +70,15 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
     return files
 
 
-def read_pieces(files: Sequence[Path], on_skip: OnSkip) -> Iterator[Piece]:
-    """The texts of files in order, in pieces of about `PIECE` characters."""
+def read_pieces(files: Sequence[Path], on_skip: OnSkip, field: str = "text") -> Iterator[Piece]:
+    """The texts of files in order, in pieces of about `PIECE` characters.
+
+    `field` names the field or column that holds the text, in files that have several.
+    """
     for path in files:
         try:
-            yield from _pieces(path, on_skip)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
+            yield from _pieces(path, on_skip, field)
+        except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError):
             on_skip("damaged archive", path)
         except OSError:
             on_skip("file that cannot be read", path)
@@ -78,17 +86,18 @@ def read_pieces(files: Sequence[Path], on_skip: OnSkip) -> Iterator[Piece]:
 
 def _kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".gz"]:
+    if suffixes and suffixes[-1] in PACKED:
         return suffixes[-2] if len(suffixes) > 1 else ".txt"
     return suffixes[-1] if suffixes else ""
 
 
-def _pieces(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
+def _pieces(path: Path, on_skip: OnSkip, field: str) -> Iterator[Piece]:
     kind = _kind(path)
     if kind in PARQUET:
-        yield from _parquet(path, on_skip)
+        yield from _parquet(path, on_skip, field)
         return
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as opened:
+    unpack = PACKED.get(path.suffix.lower())
+    with path.open("rb") if unpack is None else unpack(path) as opened:
         file = cast(BufferedReader, opened)
         if not (head := file.peek(65_536)[:65_536]):
             on_skip("empty file", path)
@@ -97,10 +106,10 @@ def _pieces(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
         elif b"\0" in head:
             on_skip("binary file", path)
         elif kind in JSON:
-            yield from _json(file, path, on_skip)
+            yield from _json(file, path, on_skip, field)
         elif kind in LINES:
             for line in _lines(file, path, on_skip):
-                yield from _texts_of_line(line, path, on_skip)
+                yield from _texts_of_line(line, path, on_skip, field)
         else:
             yield from _plain(_lines(file, path, on_skip))
 
@@ -143,26 +152,26 @@ def _split(text: str, begins: bool = True) -> Iterator[Piece]:
         text, begins = text[end:], False
 
 
-def _texts_of_line(line: str, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
+def _texts_of_line(line: str, path: Path, on_skip: OnSkip, field: str) -> Iterator[Piece]:
     if not line.strip():
         return
     try:
-        yield from _texts_of(json.loads(line), path, on_skip)
+        yield from _texts_of(json.loads(line), path, on_skip, field)
     except (ValueError, RecursionError):
         on_skip("line that is not JSON", path)
 
 
-def _texts_of(value: Any, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
-    """A text, or an object with one in its field `text`."""
-    text = value.get("text") if isinstance(value, dict) else value
+def _texts_of(value: Any, path: Path, on_skip: OnSkip, field: str) -> Iterator[Piece]:
+    """A text, or an object with one in the named field."""
+    text = value.get(field) if isinstance(value, dict) else value
     if isinstance(text, str):
         # Tokenizers refuse half a character (a lone surrogate).
         yield from _split(text.encode("utf-8", "replace").decode())
     else:
-        on_skip('entry without a field "text"', path)
+        on_skip(f'entry without a field "{field}"', path)
 
 
-def _json(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
+def _json(file: BufferedReader, path: Path, on_skip: OnSkip, field: str) -> Iterator[Piece]:
     """A list of texts or objects, or a single one; some files of JSON lines are called .json too."""
     data = file.read(LONGEST_JSON + 1)
     if len(data) > LONGEST_JSON:
@@ -175,21 +184,21 @@ def _json(file: BufferedReader, path: Path, on_skip: OnSkip) -> Iterator[Piece]:
         return
     except (ValueError, RecursionError):
         for line in data.decode("utf-8", "replace").splitlines():
-            yield from _texts_of_line(line, path, on_skip)
+            yield from _texts_of_line(line, path, on_skip, field)
         return
     for entry in value if isinstance(value, list) else [value]:
-        yield from _texts_of(entry, path, on_skip)
+        yield from _texts_of(entry, path, on_skip, field)
 
 
-def _parquet(path: Path, on_skip: OnSkip) -> Iterator[Piece]:
-    """The texts in the column `text`."""
+def _parquet(path: Path, on_skip: OnSkip, field: str) -> Iterator[Piece]:
+    """The texts in the named column."""
     import pyarrow  # type: ignore[import-not-found]
     import pyarrow.parquet  # type: ignore[import-not-found]
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256, columns=["text"]):
-                for text in batch.column("text").to_pylist():
-                    yield from _texts_of(text, path, on_skip)
+            for batch in file.iter_batches(batch_size=256, columns=[field]):
+                for text in batch.column(field).to_pylist():
+                    yield from _texts_of(text, path, on_skip, field)
     except (pyarrow.ArrowException, KeyError):
-        on_skip('Parquet file that is damaged or has no column "text"', path)
+        on_skip(f'Parquet file that is damaged or has no column "{field}"', path)
