@@ -37,7 +37,7 @@ PROMPTS = (
     "The keys to the cabinet are on the table. The key to the cabinet",
 )
 """Prompts that small models answer: capitals, an antonym, a symbol, sequences, an acronym, names."""
-TOKENS_AT_ONCE = 1024
+TOKENS_AT_ONCE = 512
 """The largest batch, in tokens."""
 POSITIONS_AT_ONCE = 128
 """Positions whose probabilities of all tokens are in memory together."""
@@ -159,8 +159,8 @@ def measure_agreement(
             kl += float(_kl(one, other).sum())
             same += int((one.argmax(-1) == other.argmax(-1)).sum())
             targets = ids[begin + 1 : begin + 1 + POSITIONS_AT_ONCE].to(one.device)[:, None]
-            entropy -= float(one[: len(targets)].gather(1, targets).double().sum())
-            replaced_entropy -= float(other[: len(targets)].gather(1, targets).double().sum())
+            entropy -= float(one[: len(targets)].gather(1, targets).sum())
+            replaced_entropy -= float(other[: len(targets)].gather(1, targets).sum())
             n_targets += len(targets)
         n_positions += len(ids) - 1
     return Agreement(
@@ -217,7 +217,7 @@ def _answer(
 
 def _kl(one: Float[Tensor, "... vocabulary"], other: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "..."]:
     """The divergence of one distribution from another, both in logarithms."""
-    return (one.exp() * (one - other)).double().sum(-1)
+    return (one.exp() * (one - other)).sum(-1)
 
 
 def _outputs(
