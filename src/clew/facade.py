@@ -37,6 +37,7 @@ from clew.intervention.validation_result import Validation
 from clew.load_settings import LoadCall
 from clew.model.language_model import LanguageModel
 from clew.model.loading import choose_device, load_language_model
+from clew.model.messages import PromptLike
 from clew.model.prompt import encode_prompt, sink_option
 from clew.model.reference import resolve
 from clew.model_check.check_model import check_model
@@ -50,7 +51,7 @@ from clew.progress import OnNote, OnProgress, ignore_note, ignore_progress
 class Model:
     """A language model with a dictionary of features; `clew.load` gives one.
 
-    Prompts are texts or token ids.
+    Prompts are texts, token ids, or messages of a chat: `[{"role": "user", "content": "Hi"}]`.
     """
 
     language_model: LanguageModel
@@ -61,11 +62,11 @@ class Model:
     """Arguments of `load` that give the same model again; graphs keep them among their settings."""
 
     @takes_options_of(TraceCall)
-    def trace(self, prompt: str | Sequence[int], call: TraceCall) -> Graph:
+    def trace(self, prompt: PromptLike, call: TraceCall) -> Graph:
         """Trace a prompt: compute the attribution graph of its next token.
 
         Args:
-            prompt: The text whose next token is explained, or its token ids.
+            prompt: The text whose next token is explained, its token ids, or messages of a chat.
 
         Returns:
             The whole graph; `graph.prune()` keeps the part to read.
@@ -83,7 +84,7 @@ class Model:
     @overload
     def intervene(
         self,
-        prompt: str | Sequence[int],
+        prompt: PromptLike,
         interventions: Intervention | Sequence[Intervention] = ...,
         regime: Regime = ...,
         *,
@@ -96,7 +97,7 @@ class Model:
     @overload
     def intervene(
         self,
-        prompt: str | Sequence[int],
+        prompt: PromptLike,
         interventions: Intervention | Sequence[Intervention] = ...,
         regime: Regime = ...,
         *,
@@ -108,12 +109,12 @@ class Model:
 
     @takes_options_of(InterveneCall)
     def intervene(  # type: ignore[misc]
-        self, prompt: str | Sequence[int], call: InterveneCall
+        self, prompt: PromptLike, call: InterveneCall
     ) -> InterventionResult | tuple[InterventionResult, ...]:
         """Change features on a prompt and compare the outputs and all features before and after.
 
         Args:
-            prompt: The text on which features change, or its token ids.
+            prompt: The text on which features change, its token ids, or messages of a chat.
 
         Returns:
             One result; with `strengths` a tuple with one for each. With a `graph` of the prompt, its
@@ -127,14 +128,14 @@ class Model:
         return results[0] if call.strengths is None else results
 
     @takes_options_of(GenerateCall)
-    def generate(self, prompt: str | Sequence[int], call: GenerateCall) -> tuple[Generation, ...]:
+    def generate(self, prompt: PromptLike, call: GenerateCall) -> tuple[Generation, ...]:
         """Generate text after a prompt, without and with changes of features.
 
         Interventions at `"all"` positions or `From(p)` change generated tokens too. A position past the
         prompt is that of one generated token; the first one's is the length of the prompt.
 
         Args:
-            prompt: The text to go on from, or its token ids.
+            prompt: The text to go on from, its token ids, or messages of a chat.
 
         Returns:
             The unchanged continuation, then one for each strength.
@@ -149,7 +150,7 @@ class Model:
     def patch(
         self,
         features: Features,
-        source: str | Sequence[int],
+        source: PromptLike,
         *,
         source_position: int | None = None,
         positions: Positions | None = None,
@@ -160,7 +161,7 @@ class Model:
 
         Args:
             features: The features, as for `Intervention`.
-            source: The other prompt: a text or token ids.
+            source: The other prompt: a text, token ids, or messages of a chat.
             source_position: The position in `source` to read; by default the positions that change.
             positions: The positions that change, as for `Intervention`.
             graph: A graph of the prompt that changes, whose supernodes and labels may name features. Without
@@ -205,11 +206,12 @@ class Model:
         return validate_graph(self.language_model, self.dictionary, graph, call, on_progress=call.on_progress)
 
     @takes_options_of(CircuitCall)
-    def circuit(self, prompt: Graph | str | Sequence[int], call: CircuitCall) -> Circuit:
+    def circuit(self, prompt: Graph | PromptLike, call: CircuitCall) -> Circuit:
         """Measure the sufficiency and the necessity of a set of features for an answer.
 
         Args:
-            prompt: A graph, whose main target is the answer; or a text or token ids, for the likeliest token.
+            prompt: A graph, whose main target is the answer; or a text, token ids, or messages of a chat, for
+                the likeliest token.
 
         Returns:
             The answer's probability with the features, everything else, or both removed.

@@ -94,8 +94,8 @@ def test_what_cannot_be_patched_is_refused(model: Model):
         sentence = f"The other prompt has positions 0 to 5, so there is no {position}."
         refused(3, Source(THERE, position), sentence)
     refused(3, Source(THERE, 1.5), "A position of the other prompt is one whole number, not 1.5.")  # type: ignore[arg-type]
-    refused(3, None, "A patch needs another prompt (text, token ids or a Source), not None.")
-    refused(3, 2.0, "A patch needs another prompt (text, token ids or a Source), not 2.0.")
+    refused(3, None, "A patch needs another prompt (a text, ids, messages or a Source), not None.")
+    refused(3, 2.0, "A patch needs another prompt (a text, ids, messages or a Source), not 2.0.")
     missing = "Layer 1 has no feature 9; it has features 0 to 6."
     refused(3, THERE, missing, "L1/9")
     refused(

@@ -183,7 +183,7 @@ def test_what_no_run_can_be_made_of():
         ):
             prepare(model, dictionary, ids, [], strengths=strengths)  # type: ignore[arg-type]
     for prompt in (None, 3.5, [1, "a"], [1.0]):
-        with pytest.raises(ClewError, match=r" is not a prompt; pass a text or a list of token ids"):
+        with pytest.raises(ClewError, match=r" is not a prompt; pass a text, a list of token ids, or"):
             prepare(model, dictionary, prompt, [])  # type: ignore[arg-type]
     with pytest.raises(
         ClewError, match=r"^A graph is what model\.trace or clew\.open gives, not 'a\.clew'\.$"

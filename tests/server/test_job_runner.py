@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import time
 from dataclasses import replace
 
@@ -196,6 +197,52 @@ def test_the_python_that_is_told_gives_the_same_numbers(home, traced, change, mo
             result["text"]["before"],
             *result["text"]["after"],
         ]
+
+
+CHAT = [{"role": "system", "content": "w9"}, {"role": "user", "content": "w3 w4"}]
+
+
+@pytest.fixture(scope="module")
+def chat_folder(model_folder, tmp_path_factory):
+    """The tiny model with a chat template."""
+    folder = tmp_path_factory.mktemp("chat") / "tiny"
+    shutil.copytree(model_folder, folder)
+    turns = "{% for each in messages %}<a> {{ each['content'] }} <b> {% endfor %}"
+    (folder / "chat_template.jinja").write_text(turns)
+    return str(folder)
+
+
+def test_a_chat_is_looked_at_traced_and_patched(home, chat_folder):
+    assert done(home, {"kind": "load", "model": chat_folder})["state"] == "done"
+    looked = home.post("/api/look", json={"model": chat_folder, "prompt": CHAT}).json()
+    assert looked["roles"] == ["template", "system", "template", "template", "user", "user", "template"]
+    assert looked["tokens"] == ["<a>", "w9", "<b>", "<a>", "w3", "w4", "<b>"]
+    job = done(home, {"kind": "trace", "model": chat_folder, "prompt": CHAT, "edge_threshold": 1})
+    graph = stored(home, job["graph"])
+    assert list(graph.info.roles) == looked["roles"]
+    assert home.get(f"/api/graphs/{job['graph']}").json()["name"] == "w3 w4"
+    (node, *_) = [node for node in features_of(graph) if node.endswith("_5")]
+    change = {"nodes": [node], "how": "patch", "source": {"prompt": "w8 w9"}}
+    result = intervene(home, job["graph"], change)
+    namespace = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(result["python"], namespace)
+    assert namespace["results"][0].kl == result["results"][0]["kl"]
+    asked = [CHAT[0], {"role": "user", "content": "w8 w9"}]
+    assert repr(asked) in result["python"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ([], "at least 1 item"),
+        ([{"role": "user"}], "0.content: Field required"),
+        ([{"role": "human", "content": "w3"}], "'human' is no role of a message"),
+    ],
+)
+def test_a_chat_that_cannot_be_read_is_refused(home, chat_folder, prompt, told):
+    done(home, {"kind": "load", "model": chat_folder})
+    assert told in sentence(home.post("/api/look", json={"model": chat_folder, "prompt": prompt}), 422)
 
 
 def test_several_changes_at_once(home, traced):

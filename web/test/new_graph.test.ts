@@ -188,3 +188,43 @@ describe("the form", () => {
     expect(requestOf(asked)).toMatchObject({ targets: null, sink: null, name: null });
   });
 });
+
+describe("a chat", () => {
+  const chat = { ...EMPTY_FORM, model: "m", isChat: true, turns: ["Hi"] };
+
+  it("asks the messages in turn, and the system prompt where there is one", () => {
+    expect(requestOf(chat).prompt).toEqual([{ role: "user", content: "Hi" }]);
+    const longer = { ...chat, system: "Be brief.", turns: ["Hi", "Hello", "Bye"] };
+    expect(requestOf(longer).prompt).toEqual([
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Hi" },
+      { role: "assistant", content: "Hello" },
+      { role: "user", content: "Bye" },
+    ]);
+    expect(Object.keys(requestOf(longer))).not.toContain("turns");
+  });
+
+  it("says which message is empty", () => {
+    expect(problemsOf({ ...chat, turns: [" "] }).turns).toBe("Write a question first.");
+    expect(problemsOf({ ...chat, turns: ["Hi", ""] }).turns).toContain("the assistant's message");
+    expect(problemsOf(chat)).toEqual({});
+  });
+
+  it("is written message by message, and its tokens stand behind their roles", async () => {
+    server.on("POST /look", () => ({ ...seen(["<s>", "Hi"], PREDICTIONS), roles: ["template", "user"] }));
+    await write("");
+    await fireEvent.click(screen.getByRole("button", { name: "Chat" }));
+    expect(traceButton().disabled).toBe(true);
+    await fireEvent.input(screen.getByLabelText("User"), { target: { value: "Hi" } });
+    await screen.findByTitle("Token 1, user");
+    expect(screen.getByTitle("Token 0, template")).toBeTruthy();
+    expect(traceButton().disabled).toBe(false);
+    await fireEvent.click(screen.getByRole("button", { name: "Add an answer" }));
+    expect(screen.getByLabelText("Assistant")).toBeTruthy();
+    await fireEvent.click(screen.getByRole("button", { name: "Remove the last message" }));
+    await fireEvent.click(traceButton());
+    await waitFor(() =>
+      expect(requested().at(-1)).toMatchObject({ prompt: [{ role: "user", content: "Hi" }] }),
+    );
+  });
+});

@@ -67,6 +67,8 @@ def build_graph(
             targets=outputs.targets,
             **_predictions(model, recording),
             sink=prompt.sink,
+            roles=prompt.roles,
+            messages=prompt.messages,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             generator=f"clew {__version__}",
         ),

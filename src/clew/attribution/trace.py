@@ -7,7 +7,6 @@ The graphs are those of "Circuit Tracing: Revealing Computational Graphs in Lang
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -38,6 +37,7 @@ from clew.graph.info import Target
 from clew.graph.pruning import prune_masks
 from clew.graph.scores import scores
 from clew.model.language_model import LanguageModel
+from clew.model.messages import PromptLike
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
 from clew.options import check_options, options_of
@@ -52,7 +52,7 @@ class GapWarning(ClewWarning):
 def trace(
     model: LanguageModel,
     dictionary: Dictionary,
-    prompt: str | Sequence[int],
+    prompt: PromptLike,
     settings: TraceSettings = TraceSettings(),
     on_progress: OnProgress = ignore_progress,
 ) -> Graph:

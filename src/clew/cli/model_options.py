@@ -9,6 +9,7 @@ from clew.cli.arguments import token_ids
 from clew.cli.options import add_option, add_options
 from clew.errors import ClewError
 from clew.load_settings import LoadSettings
+from clew.model.messages import PromptLike, chat_of
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -26,14 +27,33 @@ def add_tokens(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def prompt_of(arguments: argparse.Namespace, before: str = "") -> str | list[int]:
-    """The prompt, or the ids of `--tokens`; raises `ClewError` unless exactly one is given.
+def add_chat(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--chat",
+        nargs="+",
+        metavar="TEXT",
+        help="a chat in place of PROMPT, through the model's chat template: the user's TEXT, then the "
+        "assistant's, the user's and so on; where the last is the assistant's, the model goes on from it",
+    )
+    group.add_argument("--system", metavar="TEXT", help="system prompt in front of --chat")
+
+
+def prompt_of(arguments: argparse.Namespace, before: str = "") -> PromptLike:
+    """The prompt, the ids of `--tokens` or the chat of `--chat`; `ClewError` unless exactly one is given.
 
     `before` is an option with several values, which would swallow a prompt behind it.
     """
     prompt: str | None = arguments.prompt
     ids: list[int] | None = arguments.tokens
-    command = arguments.command
+    command, chat = arguments.command, arguments.chat
+    if chat is None and arguments.system is not None:
+        raise ClewError(f"--system needs --chat TEXT; see clew {command} --help")
+    if chat is not None and (prompt is not None or ids is not None):
+        raise ClewError(
+            f"{command} takes a prompt, --tokens or --chat, not two of them; see clew {command} --help"
+        )
+    if chat is not None:
+        return chat_of(chat, arguments.system)
     if ids is not None and prompt is not None:
         raise ClewError(f"{command} takes a prompt or --tokens, not both; see clew {command} --help")
     if ids is None and not prompt:

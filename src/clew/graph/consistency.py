@@ -18,6 +18,7 @@ COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 def check_consistency(graph: GraphArrays) -> None:
     """Raise `ClewError` that names the first fault of the graph, if it has one."""
     _check_types(graph)
+    _check_roles(graph)
     _check_nodes(graph)
     _check_edges(graph)
     _check_duplicate_nodes(graph)
@@ -81,6 +82,14 @@ def _check_types(graph: GraphArrays) -> None:
             raise ClewError(
                 f"The array {name} has {len(getattr(graph, name)):,} entries; expected {length:,}."
             )
+
+
+def _check_roles(graph: GraphArrays) -> None:
+    n_roles, n_tokens = len(graph.info.roles), len(graph.info.tokens)
+    if n_roles not in (0, n_tokens):
+        raise ClewError(
+            f"The graph has {n_roles:,} roles of tokens; expected one for each of its {n_tokens:,} tokens."
+        )
 
 
 def _check_nodes(graph: GraphArrays) -> None:

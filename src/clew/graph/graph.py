@@ -164,7 +164,7 @@ class Graph(GraphArrays):
             first = max(self.info.targets, key=lambda target: target.weight)
             probability = "" if first.probability is None else f" p={first.probability:.2f}"
             answer = f" -> {quote(first.text)}{probability}"
-        parts = [f"{quote(self.info.prompt)}{answer}", f"{self.n_nodes:,} nodes", f"{self.n_edges:,} edges"]
+        parts = [f"{quote(self.info.question)}{answer}", f"{self.n_nodes:,} nodes", f"{self.n_edges:,} edges"]
         scores = self.info.pruned_scores or self.info.scores
         if scores:
             parts.append(f"replacement {scores.replacement:.2f}")

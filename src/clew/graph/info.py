@@ -65,6 +65,10 @@ class GraphInfo:
     prediction_ids: tuple[int, ...] = ()
     """The token ids of `predictions`; empty in graphs of clew 0.1 and of other tools."""
     sink: Sink | None = None
+    roles: tuple[str, ...] = ()
+    """For a chat, the role of each token: `user`, `assistant`, ..., `template` for what the template adds."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """For a chat, the role and the text of each message."""
     scores: Scores | None = None
     """Scores of the whole graph, as traced."""
     whole: Size | None = None
@@ -82,6 +86,13 @@ class GraphInfo:
     """Spelling of every output token that the graph names."""
     created: str = ""
     generator: str = ""
+
+    @property
+    def question(self) -> str:
+        """The prompt; of a chat the user's last message, with what the assistant has begun to answer."""
+        users = [place for place, (role, _) in enumerate(self.messages) if role == "user"]
+        asked = self.messages[users[-1] :] if users else self.messages[-1:]
+        return " / ".join(text for _, text in asked) or self.prompt
 
 
 @dataclass(frozen=True)

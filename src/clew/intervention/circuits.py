@@ -27,6 +27,7 @@ from clew.intervention.intervention import FeatureAtLike
 from clew.intervention.regimes import PreparedRun
 from clew.intervention.settings import CircuitSettings
 from clew.model.language_model import LanguageModel
+from clew.model.messages import PromptLike
 from clew.model.prompt import encode_prompt
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
@@ -86,7 +87,7 @@ def feature_count(size: int) -> str:
 def measure_circuit(
     model: LanguageModel,
     dictionary: Dictionary,
-    prompt: Graph | str | Sequence[int],
+    prompt: Graph | PromptLike,
     features: FeatureAtLike | Sequence[FeatureAtLike] | None = None,
     settings: CircuitSettings = CircuitSettings(),
 ) -> Circuit:

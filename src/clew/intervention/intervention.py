@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NoReturn, TypeAlias
 
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt, suggestion
+from clew.model.messages import Messages, PromptLike, is_chat, with_question
 
 How: TypeAlias = Literal["ablate", "scale", "set", "add", "patch"]
 
@@ -47,12 +48,12 @@ class Source:
     """Another prompt, whose activations are patched in.
 
     Args:
-        prompt: A text or token ids.
+        prompt: A text, token ids, or the messages of a chat.
         position: The position to take activations from; a negative one counts from the end of this prompt.
             By default each activation comes from the position that it is patched into.
     """
 
-    prompt: str | Sequence[int]
+    prompt: PromptLike
     position: int | None = None
 
 
@@ -89,7 +90,7 @@ class Intervention:
     features: Features
     positions: Positions | None = None
     how: str = "ablate"
-    value: float | str | Sequence[int] | Source | None = None
+    value: float | PromptLike | Source | None = None
 
     @property
     def members(self) -> tuple[Feature, ...]:
@@ -133,11 +134,27 @@ class Intervention:
             return "to 0"
         if self.how == "patch":
             source = as_source(self.value)
-            return f"to its value on {source.prompt!r}" + spell_positions(source.position)
+            return f"to its value on {_spelled(source.prompt)}" + spell_positions(source.position)
         value = f"{self.value:g}" if isinstance(self.value, int | float) else repr(self.value)
         return {"set": f"to {value}", "add": f"by adding {value}", "scale": f"times {value}"}.get(
             self.how, f"{self.how} {value}"
         )
+
+
+def _spelled(prompt: PromptLike) -> str:
+    """A prompt in quotes or a list of ids; of a chat the last message."""
+    return f"the chat that ends {prompt[-1].get('content')!r}" if is_chat(prompt) else repr(prompt)
+
+
+def in_chat(intervention: Intervention, messages: Messages) -> Intervention:
+    """The same; the text of a patch is asked in the chat, in place of the user's last message."""
+    if intervention.how != "patch":
+        return intervention
+    source = as_source(intervention.value)
+    if not isinstance(source.prompt, str):
+        return intervention
+    asked = Source(with_question(messages, source.prompt), source.position)
+    return replace(intervention, value=asked)
 
 
 def feature_named(text: str) -> Feature | FeatureAt | None:
@@ -156,7 +173,7 @@ def as_source(value: object) -> Source:
     if isinstance(value, Source):
         return value
     if not isinstance(value, str | Sequence):
-        raise ClewError(f"A patch needs another prompt (text, token ids or a Source), not {value!r}.")
+        raise ClewError(f"A patch needs another prompt (a text, ids, messages or a Source), not {value!r}.")
     return Source(value)
 
 

@@ -17,6 +17,7 @@ from clew.feature import Feature
 from clew.intervention.intervention import Intervention, Source, as_source
 from clew.intervention.layer_interventions import is_whole, positions_at, resolve_interventions
 from clew.model.language_model import LanguageModel
+from clew.model.messages import PromptLike, is_chat
 from clew.model.prompt import Prompt, encode_prompt
 from clew.model.recording import Recording, record
 from clew.model.sink import SinkWarning, named_sink_id
@@ -49,7 +50,7 @@ def resolve_patches(
             resolved.append(intervention)
             continue
         source = as_source(intervention.value)
-        key = source.prompt if isinstance(source.prompt, str) else tuple(source.prompt)
+        key = source.prompt if isinstance(source.prompt, str) else repr(list(source.prompt))
         if key not in sources:
             sources[key] = _SourceActivations(model, dictionary, source.prompt, sink)
         resolved += sources[key].patched(intervention, source, n_positions)
@@ -57,10 +58,10 @@ def resolve_patches(
 
 
 def _encoded_source(
-    model: LanguageModel, dictionary: Dictionary, source: str | Sequence[int], sink: str | None
+    model: LanguageModel, dictionary: Dictionary, source: PromptLike, sink: str | None
 ) -> Prompt:
     """A source with the sink of the prompt that changes; token ids stay as they are."""
-    if isinstance(source, str) or sink in (None, "none"):
+    if isinstance(source, str) or is_chat(source) or sink in (None, "none"):
         return encode_prompt(model, source, sink, dictionary.sink, what=OTHER_PROMPT)
     encoded = encode_prompt(model, source, trained_behind=dictionary.sink, what=OTHER_PROMPT)
     if encoded.sink is not None and encoded.sink.token_id != (expected := named_sink_id(model, sink)):
@@ -77,7 +78,7 @@ class _SourceActivations:
     """Activations on another prompt; each layer is read once."""
 
     def __init__(
-        self, model: LanguageModel, dictionary: Dictionary, prompt: str | Sequence[int], sink: str | None
+        self, model: LanguageModel, dictionary: Dictionary, prompt: PromptLike, sink: str | None
     ) -> None:
         self._model, self._dictionary = model, dictionary
         self._recording: Recording = record(model, _encoded_source(model, dictionary, prompt, sink).token_ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from clew.graph.frames import import_pandas
 from clew.graph.graph import quote
 from clew.intervention.intervention import Intervention, as_source
 from clew.intervention.settings import Regime
+from clew.model.messages import PromptLike
 from clew.version import __version__
 
 if TYPE_CHECKING:
@@ -264,11 +265,16 @@ def _facts(intervention: Intervention) -> dict[str, Any]:
     value = intervention.value
     if intervention.how == "patch":
         source = as_source(value)
-        prompt = source.prompt if isinstance(source.prompt, str) else [int(token) for token in source.prompt]
-        value = {"prompt": prompt, "position": source.position}
+        value = {"prompt": _spelled(source.prompt), "position": source.position}
     return {
         "features": [str(each) for each in intervention.given],
         "positions": intervention.spelled_positions.removeprefix("@") or None,
         "how": intervention.how,
         "value": value if value is None or isinstance(value, dict) else float(value),  # type: ignore[arg-type]
     }
+
+
+def _spelled(prompt: PromptLike) -> str | list[int] | list[dict[str, str]]:
+    if isinstance(prompt, str):
+        return prompt
+    return [dict(each) if isinstance(each, Mapping) else int(each) for each in prompt]  # type: ignore[return-value]

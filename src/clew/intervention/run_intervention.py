@@ -40,6 +40,7 @@ from clew.intervention.result import (
 )
 from clew.intervention.settings import ChangeCall, InterveneCall, Regime
 from clew.model.language_model import LanguageModel
+from clew.model.messages import PromptLike
 from clew.model.prompt import encode_prompt, sink_option
 from clew.model.recording import record
 from clew.options import check_options
@@ -54,7 +55,7 @@ STRENGTHS_AT_ONCE = 8
 def intervene(
     model: LanguageModel,
     dictionary: Dictionary,
-    prompt: str | Sequence[int],
+    prompt: PromptLike,
     call: InterveneCall,
     *,
     generated: int = 0,
@@ -87,7 +88,7 @@ def intervene(
 def prepare(
     model: LanguageModel,
     dictionary: Dictionary,
-    prompt: str | Sequence[int],
+    prompt: PromptLike,
     call: ChangeCall,
     *,
     layers: range | None = None,

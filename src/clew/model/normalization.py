@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -40,17 +39,6 @@ def changes_by_tokenizer(
     listed += [f"{_named(after)} is put in" for before, after in pairs if not before]
     more = f", and {len(listed) - SHOWN} more such changes" if len(listed) > SHOWN else ""
     return f"The tokenizer of {model.name} changes {what}: {', '.join(listed[:SHOWN])}{more}."
-
-
-def warn_of_changes(
-    model: LanguageModel, text: str, token_ids: Sequence[int], what: str = "the prompt"
-) -> str:
-    """The sentence of `changes_by_tokenizer`; where there is one, also given as a warning."""
-    changes = changes_by_tokenizer(model, text, token_ids, what)
-    if changes:
-        # From one place for all that read a prompt, so that a prompt read twice is warned of once.
-        warnings.warn(changes, ChangedPrompt, stacklevel=2)
-    return changes
 
 
 def changes_of_text(model: LanguageModel, text: str, what: str = "the prompt") -> str:

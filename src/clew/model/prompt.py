@@ -12,8 +12,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from clew.errors import ClewError
+from clew.model.chat import encode_chat
 from clew.model.language_model import LanguageModel
-from clew.model.normalization import warn_of_changes
+from clew.model.messages import TEMPLATE, Messages, PromptLike, is_chat
+from clew.model.normalization import ChangedPrompt, changes_by_tokenizer
 from clew.model.sink import DisturbingSink, SinkWarning, divergence, measured_sink, named_sink_id, special_ids
 from clew.model.template import EncodedText, encode_text, template_prefix
 from clew.sink import Sink, quoted
@@ -29,6 +31,10 @@ class Prompt:
     sink: Sink | None
     changes: str = ""
     """A sentence about what the tokenizer changed in the text, if it changed anything."""
+    roles: tuple[str, ...] = ()
+    """For a chat, the role of each token; see `EncodedChat`."""
+    messages: tuple[tuple[str, str], ...] = ()
+    """For a chat, the role and the text of each message."""
 
     @property
     def first_position(self) -> int:
@@ -48,26 +54,33 @@ def sink_option(sink: Sink | None) -> str:
 
 def encode_prompt(
     model: LanguageModel,
-    prompt: str | Sequence[int],
+    prompt: PromptLike,
     sink: str | None = None,
     trained_behind: str | None = None,
     *,
     what: str = "the prompt",
 ) -> Prompt:
-    """Tokenise a prompt and choose its sink.
+    """Tokenise a prompt (a text, token ids, or the messages of a chat) and choose its sink.
 
     `sink` is None (choose one), `"none"` (the first position is an ordinary one), `"bos"` (the tokenizer's
     BOS), or a token's text or id (`"id:7"`). `trained_behind` names the sink of a dictionary in the same way,
     and counts where `sink` is None. A prompt of ids stays as it is, and its first id is the sink unless
-    `sink="none"`. A text becomes the tokenizer's own ids without the special tokens that its template puts at
-    the end; a BOS that the text has already is not doubled. Its sink is the first token that the template
-    puts in front, or a special token that the text begins with. Where there is none of these, the model's
-    sink comes in front. Warns (`SinkWarning`) of a sink that changes the answer much, and of one that the
-    dictionary was not trained behind; and (`ChangedPrompt`) of what the tokenizer changes in a text, which
+    `sink="none"`. Messages become what the model's chat template makes of them; a special token that it
+    begins with is the sink. A text becomes the tokenizer's own ids without the special tokens that its
+    template puts at the end; a BOS that the text has already is not doubled. Its sink is the first token that
+    the template puts in front, or a special token that the text begins with. Where there is none of these,
+    the model's sink comes in front.
+
+    Warns (`SinkWarning`) of a sink that changes the answer much, and of one that the dictionary was not
+    trained behind; and (`ChangedPrompt`) of what the tokenizer or the chat template changes in a text, which
     the warning calls `what`. Raises `ClewError` for an empty prompt, one that is not UTF-8, one longer than
-    the context, ids outside the vocabulary, and a sink that is not one token.
+    the context, ids outside the vocabulary, messages that are no chat of the model, and a sink that is not
+    one token.
     """
     encoded = _encode(model, prompt, sink, trained_behind, what)
+    if encoded.changes:
+        # From one place for each reader of prompts, so that a prompt read twice is warned of once.
+        warnings.warn(encoded.changes, ChangedPrompt, stacklevel=2)
     if encoded.sink is not None and encoded.sink.warning:
         warnings.warn(encoded.sink.warning, DisturbingSink, stacklevel=3)
     if trained_behind is not None:
@@ -77,11 +90,13 @@ def encode_prompt(
 
 def _encode(
     model: LanguageModel,
-    prompt: str | Sequence[int],
+    prompt: PromptLike,
     sink: str | None,
     trained_behind: str | None,
     what: str,
 ) -> Prompt:
+    if is_chat(prompt):
+        return _from_chat(model, prompt, sink, trained_behind, what)
     if not isinstance(prompt, str):
         return _from_ids(model, _ids_of(prompt), sink)
     if not prompt:
@@ -92,7 +107,28 @@ def _encode(
     first = None if _begins_unknown(model, prompt, encoded.bare) else encoded.bare[0]
     ids, choice = _with_sink(model, encoded, first, sink, trained_behind)
     check_length(model, len(ids))
-    return _prompt(model, prompt, ids, choice, warn_of_changes(model, prompt, encoded.bare, what))
+    return _prompt(model, prompt, ids, choice, changes_by_tokenizer(model, prompt, encoded.bare, what))
+
+
+def _from_chat(
+    model: LanguageModel, messages: Messages, sink: str | None, trained_behind: str | None, what: str
+) -> Prompt:
+    """A chat as its template writes it; a special token that this begins with is the sink."""
+    chat = encode_chat(model, messages)
+    own = chat.token_ids
+    first = None if _begins_unknown(model, chat.text, own) else own[0]
+    if sink is None and trained_behind is None and first in special_ids(model):
+        ids, choice = own, _first_of(model, own, "the chat template's own first token")
+    else:
+        ids, choice = _with_sink(model, EncodedText(own, own, []), first, sink, trained_behind)
+    check_length(model, len(ids))
+    changes = " ".join(filter(None, [chat.changes, changes_by_tokenizer(model, chat.text, own, what)]))
+    in_front = (TEMPLATE,) * (len(ids) - len(own)) if chat.roles else ()
+    return replace(
+        _prompt(model, chat.text, ids, choice, changes),
+        roles=(*in_front, *chat.roles),
+        messages=tuple((message["role"], message["content"]) for message in messages),
+    )
 
 
 def _begins_unknown(model: LanguageModel, text: str, ids: Sequence[int]) -> bool:
@@ -120,7 +156,7 @@ def _with_sink(
     elif first in special_ids(model):
         return own, _first_of(model, own, "first in the prompt")
     else:
-        found = measured_sink(model)
+        found = usual_sink(model)
     if found is None:
         return own, None
     ids = bare if first == found.token_id else [found.token_id, *bare]
@@ -171,13 +207,15 @@ def _warn_of_another(model: LanguageModel, sink: Sink | None, trained_behind: st
 def _ids_of(prompt: object) -> list[int]:
     ids = list(prompt) if isinstance(prompt, Iterable) and not isinstance(prompt, bytes) else None
     if ids is None or not all(isinstance(each, Integral) and not isinstance(each, bool) for each in ids):
-        raise ClewError(f"{prompt!r} is not a prompt; pass a text or a list of token ids.")
+        raise ClewError(
+            f"{prompt!r} is not a prompt; pass a text, a list of token ids, or messages with roles."
+        )
     return [int(each) for each in ids]
 
 
 def _from_ids(model: LanguageModel, ids: list[int], sink: str | None) -> Prompt:
     if not ids:
-        raise ClewError("The prompt is empty; give at least one token id.")
+        raise ClewError("The prompt is empty; give at least one token id or message.")
     if sink not in (None, "none") and named_sink_id(model, sink) != ids[0]:
         raise ClewError(
             "The sink of a prompt of token ids is its first id; put that token first, or leave the sink out."

@@ -30,14 +30,19 @@ def encode_text(model: LanguageModel, text: str, what: str = "The prompt") -> En
     check_text(text, what)
     bare = _ids(model, text, template=False)
     prefix, _ = _around(model, _ids(model, text, template=True), bare)
+    check_known(model, [*prefix, *bare], what)
+    typed = _shared(prefix, bare)
+    return EncodedText([*prefix, *bare[typed:]], bare, prefix)
+
+
+def check_known(model: LanguageModel, ids: Sequence[int], what: str) -> None:
+    """Raise `ClewError` for tokens of the tokenizer that the model has no embedding for."""
     size = model.unembedding_weight.shape[0]
-    if beyond := [token for token in [*prefix, *bare] if token >= size]:
+    if beyond := [token for token in ids if token >= size]:
         raise ClewError(
             f"{what} has the token {beyond[0]} of the tokenizer, but {model.name} has only the tokens 0 to "
             f"{size - 1}; use the tokenizer that the model was trained with."
         )
-    typed = _shared(prefix, bare)
-    return EncodedText([*prefix, *bare[typed:]], bare, prefix)
 
 
 def template_prefix(model: LanguageModel) -> list[int]:

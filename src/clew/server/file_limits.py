@@ -78,8 +78,12 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
     info, annotations = graph.info, graph.annotations
     _check_most("The graph", graph.n_nodes, "nodes", limits.nodes, "Prune", 413)
     _check_most("The prompt", len(info.prompt), "characters", MOST_PROMPT, "Shorten")
+    messages = [text for _, text in info.messages]
+    _check_most("The chat", sum(map(len, messages)), "characters", MOST_PROMPT, "Shorten")
     texts = [
         ("token of the prompt", info.tokens),
+        ("role of a token", info.roles),
+        ("role of a message", [role for role, _ in info.messages]),
         ("target", [target.text for target in info.targets]),
         ("prediction", [text for text, _ in info.predictions]),
         ("output token", info.token_text.values()),
@@ -95,7 +99,9 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
         if _depth(value) > MOST_DEPTH:
             raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; flatten them first.")
     try:
-        json.dumps([info.prompt, *(list(group) for _, group in texts)], ensure_ascii=False).encode()
+        json.dumps(
+            [info.prompt, *messages, *(list(group) for _, group in texts)], ensure_ascii=False
+        ).encode()
     except UnicodeEncodeError as error:
         sentence = "A text of the file holds half a character (a lone surrogate); write it as valid Unicode."
         raise ClewError(sentence) from error

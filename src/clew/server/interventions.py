@@ -12,6 +12,7 @@ from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
 from clew.intervention.intervention import From, Intervention, Positions
 from clew.load_settings import LoadSettings
+from clew.model.messages import PromptLike, with_question
 from clew.options import options_of
 from clew.server.job_queue import JobProgress
 from clew.server.open_graphs import OpenGraph
@@ -39,6 +40,8 @@ class PlacedChange:
     change: NodeChange
     positions: Positions
     features: Sequence[Feature]
+    source_prompt: PromptLike = ""
+    """The prompt that a patch takes its values from: on a graph of a chat, a chat too."""
 
 
 def place_changes(changes: Sequence[NodeChange], opened: OpenGraph) -> list[PlacedChange]:
@@ -55,12 +58,22 @@ def _place(change: NodeChange, opened: OpenGraph) -> list[PlacedChange]:
         at = _feature_at(node_id, opened)
         first[at.feature] = min(at.position, first.get(at.feature, at.position))
         by_position.setdefault(at.position, []).append(at.feature)
+    prompt = _source_prompt(change, opened.graph)
     if change.positions == "all":
-        return [PlacedChange(change, "all", list(first))]
+        return [PlacedChange(change, "all", list(first), prompt)]
     onwards = change.positions == "onwards"
     if onwards:
         by_position = {at: [each for each, own in first.items() if own == at] for at in first.values()}
-    return [PlacedChange(change, From(at) if onwards else at, by_position[at]) for at in sorted(by_position)]
+    return [
+        PlacedChange(change, From(at) if onwards else at, by_position[at], prompt)
+        for at in sorted(by_position)
+    ]
+
+
+def _source_prompt(change: NodeChange, graph: Graph) -> PromptLike:
+    text = change.source.prompt if change.source else ""
+    chat = [{"role": role, "content": content} for role, content in graph.info.messages]
+    return with_question(chat, text) if chat and text else text
 
 
 def _feature_at(node_id: str, opened: OpenGraph) -> FeatureAt:
@@ -112,7 +125,7 @@ def _interventions(model: Model, graph: Graph, placed: PlacedChange) -> list[Int
         return [Intervention(placed.features, placed.positions, change.how, change.value)]
     return model.patch(
         placed.features,
-        source.prompt,
+        placed.source_prompt,
         source_position=source.position,
         positions=placed.positions,
         graph=graph,
@@ -203,8 +216,8 @@ def _change_code(placed: PlacedChange) -> str:
     positions = f"positions={f'From({at.position})' if isinstance(at, From) else repr(at)}"
     if change.how == "patch" and source is not None:
         return (
-            f"*model.patch({features}, {source.prompt!r}, source_position={source.position}, {positions}, "
-            "graph=graph)"
+            f"*model.patch({features}, {placed.source_prompt!r}, source_position={source.position}, "
+            f"{positions}, graph=graph)"
         )
     value = "" if change.value is None else f", value={change.value!r}"
     return f"Intervention({features}, {positions}, how={change.how!r}{value})"

@@ -55,7 +55,7 @@ class JobRunner:
         options = {name: getattr(request, name) for name in options_of(TraceSettings)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GapWarning)  # the graph says it
-            graph = model.trace(request.prompt, **options, on_progress=progress.work)
+            graph = model.trace(request.prompt_like, **options, on_progress=progress.work)
         if min(request.node_threshold, request.edge_threshold) < 1:
             progress.note("Pruning")
             graph = graph.prune(request.node_threshold, request.edge_threshold)

@@ -197,8 +197,8 @@ def _columns(graph_id: str, graph: Graph, name: str | None) -> dict[str, Any]:
     time = now()
     return {
         "id": graph_id,
-        "name": name or _shortened(" ".join(info.prompt.split()), MOST_OF_NAME) or "a graph",
-        "prompt": _shortened(info.prompt, MOST_OF_PROMPT),
+        "name": name or _shortened(" ".join(info.question.split()), MOST_OF_NAME) or "a graph",
+        "prompt": _shortened(info.question, MOST_OF_PROMPT),
         "model": info.model,
         "dictionary": info.dictionary,
         "answer_text": answer and answer.text,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from clew.facade import Model
     from clew.model.language_model import LanguageModel
+    from clew.model.messages import PromptLike
     from clew.model.prompt import Prompt
 
 SHOWN = 10
@@ -24,10 +25,11 @@ def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) 
     Raises `ClewError` for a prompt that cannot be traced.
     """
     network = model.language_model
-    encoded, sink_problem = _encode(network, request.prompt, request.sink, model.dictionary.sink)
+    encoded, sink_problem = _encode(network, request.prompt_like, request.sink, model.dictionary.sink)
     logits = network.next_token_logits(encoded.token_ids[None])[0]
     return Preview(
         tokens=list(encoded.tokens),
+        roles=list(encoded.roles),
         predictions=likeliest_tokens(model, logits),
         sink=encoded.sink.text if encoded.sink else None,
         sink_problem=sink_problem,
@@ -37,7 +39,7 @@ def preview_prompt(model: Model, request: PreviewRequest, notes: Sequence[str]) 
 
 
 def _encode(
-    model: LanguageModel, prompt: str, sink: str | None, trained_behind: str | None
+    model: LanguageModel, prompt: PromptLike, sink: str | None, trained_behind: str | None
 ) -> tuple[Prompt, str | None]:
     """The prompt, and the reason where it has another sink than the wanted one."""
     from clew.model.prompt import encode_prompt

@@ -90,7 +90,7 @@ export const TRACE_OPTIONS = {
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "Name of the graph in the library (by default the prompt)."
+    "sentence": "Name of the graph in the library (by default the prompt, or a chat's last question)."
   }
 } as const;
 

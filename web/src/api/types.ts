@@ -443,6 +443,13 @@ export interface components {
             /** @description The dictionary. */
             dictionary: string;
         };
+        /** @description One message of a chat. */
+        Message: {
+            /** @description `system`, `user`, `assistant`, `developer` or `tool`. */
+            role: string;
+            /** @description The text. */
+            content: string;
+        };
         /** @description The model in memory. */
         ModelState: {
             /** @description The loaded model; null where none is loaded. */
@@ -496,7 +503,7 @@ export interface components {
         };
         /** @description The prompt that a patch takes its values from. */
         PatchSource: {
-            /** @description The text. */
+            /** @description The text; on a graph of a chat it takes the place of the user's last message. */
             prompt: string;
             /** @description The position; negative ones count from the end, null means the positions that are changed. */
             position: number | null;
@@ -505,6 +512,8 @@ export interface components {
         Preview: {
             /** @description The prompt's tokens, the sink among them. */
             tokens: string[];
+            /** @description For a chat, the role of each token; `template` for what the template adds. */
+            roles: string[];
             /** @description The likeliest next tokens, likeliest first. */
             predictions: components["schemas"]["TokenProbability"][];
             /** @description Text of the sink; null for none. */
@@ -525,8 +534,8 @@ export interface components {
              * @default neurons
              */
             dictionary: string;
-            /** @description The text. */
-            prompt: string;
+            /** @description The text, or the messages of a chat, the oldest first, which the model's own chat template writes. */
+            prompt: string | components["schemas"]["Message"][];
             /** @description Text of the first token, which soaks up attention; `none` for none (by default chosen). */
             sink: string | null;
             /** @description Targets to check: text, `id:7042`, or `A minus B` of these. */
@@ -716,6 +725,8 @@ export interface components {
              * @default neurons
              */
             dictionary: string;
+            /** @description The text, or the messages of a chat, the oldest first, which the model's own chat template writes. */
+            prompt: string | components["schemas"]["Message"][];
             /**
              * @description Share of the influence that kept nodes carry.
              * @default 0.8
@@ -761,9 +772,7 @@ export interface components {
              * @enum {string}
              */
             kind: "trace";
-            /** @description The text to trace. */
-            prompt: string;
-            /** @description Name of the graph in the library (by default the prompt). */
+            /** @description Name of the graph in the library (by default the prompt, or a chat's last question). */
             name: string | null;
         };
         /** @description The result of a trace. */
@@ -810,6 +819,7 @@ export type LabelText = components['schemas']['LabelText'];
 export type ListedModel = components['schemas']['ListedModel'];
 export type LoadRequest = components['schemas']['LoadRequest'];
 export type LoadedModel = components['schemas']['LoadedModel'];
+export type Message = components['schemas']['Message'];
 export type ModelState = components['schemas']['ModelState'];
 export type NodeChange = components['schemas']['NodeChange'];
 export type NodeEdge = components['schemas']['NodeEdge'];

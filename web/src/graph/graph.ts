@@ -41,6 +41,10 @@ export interface GraphInfo {
   token_text: Record<string, string>;
   created: string;
   generator: string;
+  /** For a chat, the role of each token; `template` for what the template adds. */
+  roles: string[];
+  /** For a chat, role and text of each message. */
+  messages: [role: string, text: string][];
 }
 
 /** A person's annotations as a file holds them; nodes go by their ids. */

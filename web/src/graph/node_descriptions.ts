@@ -8,14 +8,17 @@ import { quote } from "./token_text.ts";
 
 /** `layer 12, on " France" (4)`, `token 4 of the prompt`, `an output`. */
 export function describePlace(graph: Graph, node: number): string {
-  const place = `layer ${graph.layer[node]}, on ${quote(graph.info.tokens[graph.position[node]])} (${graph.position[node]})`;
+  const { tokens, roles } = graph.info;
+  const position = graph.position[node];
+  const role = roles[position] ? `, ${roles[position]}` : "";
+  const place = `layer ${graph.layer[node]}, on ${quote(tokens[position])} (${position}${role})`;
   switch (graph.kind[node]) {
     case FEATURE:
       return place;
     case ERROR:
       return `unexplained part of ${place}`;
     case TOKEN:
-      return `token ${graph.position[node]} of the prompt`;
+      return `token ${position} of the prompt${role}`;
     default:
       return "an output";
   }

@@ -136,6 +136,8 @@ function readInfo(text: string): GraphInfo {
     token_text: info.token_text ?? {},
     created: info.created ?? "",
     generator: info.generator ?? "",
+    roles: info.roles ?? [],
+    messages: info.messages ?? [],
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { jobs as listJobs, start, stop } from "../api/client.ts";
 import { on } from "../api/events.ts";
-import type { Job, JobRequest } from "../api/types.ts";
+import type { Job, JobRequest, TraceRequest } from "../api/types.ts";
 import { graphAddress } from "../app/address.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 import { shortened } from "../format/numbers.ts";
@@ -15,11 +15,15 @@ export function jobTitle({ request }: Job): string {
     case "load":
       return `Loading ${request.model}`;
     case "trace":
-      return `Tracing “${shortened(request.name || request.prompt)}”`;
+      return `Tracing “${shortened(nameOf(request))}”`;
     default:
       return "Intervention";
   }
 }
+
+/** The name that was chosen, or the prompt; of a chat its last message. */
+const nameOf = ({ name, prompt }: TraceRequest): string =>
+  name || (typeof prompt === "string" ? prompt : (prompt.at(-1)?.content ?? ""));
 
 class Jobs {
   /** Newest first. */
@@ -80,7 +84,7 @@ class Jobs {
 function announceEnd(job: Job): void {
   if (job.request.kind !== "trace") return;
   const { graph } = job;
-  const name = `“${shortened(job.request.name || job.request.prompt)}”`;
+  const name = `“${shortened(nameOf(job.request))}”`;
   if (job.state === "done" && graph)
     toasts.tell(`${name} is traced.`, {
       label: "Open",

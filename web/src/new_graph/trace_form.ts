@@ -17,6 +17,12 @@ export type NumberField = (typeof NUMBER_FIELDS)[number];
 /** Fields by the names of the request; an empty number field holds null. */
 export interface TraceForm extends Record<NumberField, number | null> {
   prompt: string;
+  /** True where the messages of a chat are asked, and not `prompt`. */
+  isChat: boolean;
+  /** The system prompt of a chat; empty for none. */
+  system: string;
+  /** The user's and the assistant's messages in turn. */
+  turns: string[];
   /** Empty until the list of models is loaded. */
   model: string;
   dictionary: string;
@@ -29,6 +35,9 @@ export interface TraceForm extends Record<NumberField, number | null> {
 
 export const EMPTY_FORM: TraceForm = {
   prompt: "",
+  isChat: false,
+  system: "",
+  turns: [""],
   model: "",
   dictionary: TRACE_OPTIONS.dictionary.default,
   targets: [],
@@ -61,7 +70,11 @@ export type Problems = Partial<Record<keyof TraceForm, string>>;
 
 export function problemsOf(form: TraceForm): Problems {
   const problems: Problems = {};
-  if (!form.prompt) problems.prompt = "Write a prompt first.";
+  if (form.isChat) {
+    const empty = form.turns.findIndex((text) => !text.trim());
+    if (empty >= 0) problems.turns = `Write the ${roleOfTurn(empty)}'s message first, or remove it.`;
+    if (empty === 0) problems.turns = "Write a question first.";
+  } else if (!form.prompt) problems.prompt = "Write a prompt first.";
   if (!form.model.trim()) problems.model = "Choose a model.";
   if (!form.dictionary.trim()) problems.dictionary = "Name a dictionary, or write neurons.";
   for (const field of NUMBER_FIELDS) {
@@ -83,17 +96,31 @@ function numberProblem(field: NumberField, value: number | null): string | null 
     : `Give a whole number from ${minimum} to ${count(maximum)}.`;
 }
 
+export const roleOfTurn = (place: number): "user" | "assistant" => (place % 2 ? "assistant" : "user");
+
+/** The text or the messages that a form asks; null where one is not written. */
+export function askedOf({ isChat, prompt, system, turns }: TraceForm): TraceRequest["prompt"] | null {
+  if (!isChat) return prompt || null;
+  if (turns.some((text) => !text.trim())) return null;
+  const front = system ? [{ role: "system", content: system }] : [];
+  return [...front, ...turns.map((content, place) => ({ role: roleOfTurn(place), content }))];
+}
+
 /** The request for a job; only for a form without problems. */
-export const requestOf = (form: TraceForm): TraceRequest => ({
-  ...(form as TraceForm & Record<NumberField, number>),
-  kind: "trace",
-  model: form.model.trim(),
-  dictionary: form.dictionary.trim(),
-  name: form.name.trim() || null,
-  targets: form.targets.length ? form.targets : null,
-  sink: form.sink || null,
-  memory: TRACE_OPTIONS.memory.default,
-});
+export function requestOf(form: TraceForm): TraceRequest {
+  const { isChat: _, system: __, turns: ___, ...fields } = form as TraceForm & Record<NumberField, number>;
+  return {
+    ...fields,
+    prompt: askedOf(form) ?? "",
+    kind: "trace",
+    model: form.model.trim(),
+    dictionary: form.dictionary.trim(),
+    name: form.name.trim() || null,
+    targets: form.targets.length ? form.targets : null,
+    sink: form.sink || null,
+    memory: TRACE_OPTIONS.memory.default,
+  };
+}
 
 /** Number of the likeliest tokens that are explained where no targets are chosen. */
 export function automaticTargets(probabilities: readonly number[], form: TraceForm): number {

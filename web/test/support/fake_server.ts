@@ -165,6 +165,7 @@ const json = (value: unknown, status: number) =>
 
 export const seen = (tokens: string[], predictions: [string, number][]): Preview => ({
   tokens,
+  roles: [],
   predictions: predictions.map(([text, probability], token_id) => ({ text, token_id, probability })),
   sink: null,
   sink_problem: null,

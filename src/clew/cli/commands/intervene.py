@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 from clew.attribution.settings import PromptSettings
 from clew.cli.arguments import file_ending_in
 from clew.cli.intervention_arguments import change, check_names, layer_range, number
-from clew.cli.model_options import add_machine, add_model, add_prompt, add_tokens, load_model, prompt_of
+from clew.cli.model_options import (
+    add_chat,
+    add_machine,
+    add_model,
+    add_prompt,
+    add_tokens,
+    load_model,
+    prompt_of,
+)
 from clew.cli.options import add_option, add_options, settings_of
 from clew.cli.settings import InterventionReportSettings
 from clew.errors import ClewError
 from clew.files import check_writable
-from clew.intervention.intervention import HOW
+from clew.intervention.intervention import HOW, in_chat
 from clew.intervention.settings import GenerationSettings, InterveneCall, InterventionSettings
 from clew.load_settings import LoadSettings
+from clew.model.messages import PromptLike, is_chat
 
 if TYPE_CHECKING:
     from clew.cli.intervention_arguments import Change
@@ -37,7 +46,7 @@ METAVARS = {"nothing": "NODE", "number": "NODE=V", "prompt": "NODE=TEXT"}
 SPELLINGS = {
     "ablate": "; for positions, write @5, @all, @5-, @2:5, @1,4 or @-1",
     "set": ": L12/4031@5=0",
-    "patch": ": TEXT, or @4:TEXT for its position 4",
+    "patch": ": TEXT, or @4:TEXT for its position 4; with --chat in place of the user's last TEXT",
 }
 
 
@@ -65,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(response, GenerationSettings, "seed", metavar="N", default=SUPPRESS)
     model = parser.add_argument_group("model")
     add_tokens(model)
+    add_chat(model)
     add_model(model)
     add_options(model, PromptSettings, sink="TOKEN")
     output = parser.add_argument_group("output")
@@ -158,7 +168,7 @@ def _graph(arguments: argparse.Namespace, progress: Progress) -> Graph | None:
 
 def _measure(
     arguments: argparse.Namespace,
-    prompt: str | list[int],
+    prompt: PromptLike,
     changes: list[Change],
     model: Model,
     graph: Graph | None,
@@ -169,6 +179,8 @@ def _measure(
     strengths = arguments.strengths or [1.0]
     progress.stage("Changing features")
     interventions = [each.intervention for each in changes]
+    if is_chat(prompt):
+        interventions = [in_chat(each, prompt) for each in interventions]
     results = intervene(
         model.language_model,
         model.dictionary,

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 from clew.attribution.settings import TraceCall, TraceSettings
 from clew.cli.arguments import file_ending_in, target
 from clew.cli.library_server import add_library, open_library, serve_until_stopped
-from clew.cli.model_options import add_machine, add_model, add_prompt, add_tokens, load_model, prompt_of
+from clew.cli.model_options import (
+    add_chat,
+    add_machine,
+    add_model,
+    add_prompt,
+    add_tokens,
+    load_model,
+    prompt_of,
+)
 from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
 from clew.cli.settings import TraceOutput
 from clew.errors import ClewError
 from clew.files import check_writable
 from clew.load_settings import LoadSettings
+from clew.model.messages import PromptLike
 
 if TYPE_CHECKING:
     from clew.cli.progress import Progress
@@ -36,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_prompt(parser, "text whose next token is explained")
     what = parser.add_argument_group("what to trace")
     add_tokens(what)
+    add_chat(what)
     add_model(what)
     add_option(what, TraceSettings, "targets", nargs="+", type=target, metavar="TEXT")
     add_options(what, TraceSettings, sink="TOKEN")
@@ -99,7 +109,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _trace(
-    arguments: argparse.Namespace, prompt: str | list[int], progress: Progress
+    arguments: argparse.Namespace, prompt: PromptLike, progress: Progress
 ) -> tuple[Model, Graph, Graph]:
     """The model, the whole graph, and what pruning keeps of it."""
     begin = time.perf_counter()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -81,7 +83,7 @@ def _print_question(console: Console, graph: Graph) -> None:
     answer = ""
     if info.targets:
         answer = " → " + target_name(max(info.targets, key=lambda target: target.weight))
-    prompt = shortened(token(info.prompt), max(20, console.width - cell_len(answer)))
+    prompt = shortened(token(info.question), max(20, console.width - cell_len(answer)))
     console.print(Text(prompt + answer, style="bold"))
     traced = f"traced {info.created[:16].replace('T', ' ')}" if info.created else ""
     facts = [info.model, info.dictionary, " by ".join(part for part in (traced, info.generator) if part)]
@@ -107,13 +109,19 @@ def _print_sink(console: Console, sink: Sink) -> None:
 
 
 def _print_tokens(console: Console, info: GraphInfo, first: int) -> None:
-    """Print tokens with their positions side by side; only start and end of a long prompt."""
-    shown = [f"{position} {token(info.tokens[position])}" for position in range(first, len(info.tokens))]
+    """Print tokens with their positions side by side, by role; only start and end of a long prompt."""
+    roles = [readable(role) for role in info.roles] or [""] * len(info.tokens)
+    shown = [
+        (roles[position], f"{position} {token(info.tokens[position])}")
+        for position in range(first, len(info.tokens))
+    ]
     left_out = len(shown) - SHOWN_FRONT - SHOWN_END
     if left_out > 0:
-        shown[SHOWN_FRONT:-SHOWN_END] = [f"… {left_out:,} more …"]
-    for line in lines_of(shown, console.width - 2):
-        print_indented(console, line)
+        shown[SHOWN_FRONT:-SHOWN_END] = [("", f"… {left_out:,} more …")]
+    margin = max(map(cell_len, roles)) + 2 if info.roles else 0
+    for role, run in groupby(shown, key=itemgetter(0)):
+        for number, line in enumerate(lines_of([text for _, text in run], console.width - 2 - margin)):
+            print_indented(console, f"{role if number == 0 else '':{margin}}{line}")
 
 
 def _print_answer(console: Console, info: GraphInfo) -> None:

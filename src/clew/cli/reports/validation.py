@@ -18,7 +18,7 @@ from clew.intervention.validation_result import Agreement, NodeCheck, Validation
 
 def print_validation(console: Console, graph: Graph, result: Validation) -> None:
     """Print the whole report of features that were removed one by one."""
-    console.print(Text(f"{token(graph.info.prompt)} → {main_target(graph)}", style="bold"))
+    console.print(Text(f"{token(graph.info.question)} → {main_target(graph)}", style="bold"))
     console.print(
         Text(
             f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {len(result.top)} most "

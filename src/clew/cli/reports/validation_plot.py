@@ -78,7 +78,7 @@ def validation_svg(graph: Graph, result: Validation) -> str:
 def _title(graph: Graph, result: Validation) -> str:
     tested = f"{len(result.top)} most influential features and {len(result.random)} at random"
     return (
-        f"{token(graph.info.prompt)} → {main_target(graph)}\n"
+        f"{token(graph.info.question)} → {main_target(graph)}\n"
         f"{readable(graph.info.model)} · {readable(graph.info.dictionary)} · {tested}, of "
         f"{result.n_features:,}, each set to zero by itself\n"
         f"With all else held, each feature does what its edges say: worst gap {result.gap:.0e}"

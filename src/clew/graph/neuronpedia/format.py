@@ -43,6 +43,8 @@ CLEW_FACTS = (
     "predictions",
     "prediction_ids",
     "sink",
+    "roles",
+    "messages",
     "scores",
     "pruned_scores",
     "whole",

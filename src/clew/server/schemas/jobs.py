@@ -13,7 +13,7 @@ from clew.attribution.settings import TraceSettings
 from clew.intervention import intervention, settings
 from clew.intervention.settings import InterventionSettings
 from clew.server.schemas.base import ID, Body, request
-from clew.server.schemas.models import ModelChoice, Prompt, Targets, Token, TokenProbability
+from clew.server.schemas.models import ModelChoice, Prompt, PromptChoice, Targets, Token, TokenProbability
 
 
 def _listed(sentences: Mapping[Any, str]) -> Any:
@@ -42,7 +42,7 @@ class LoadRequest(ModelChoice):
 
 
 @request
-class TraceRequest(TraceSettings, ModelChoice):
+class TraceRequest(TraceSettings, PromptChoice):
     """Trace a prompt and put the graph into the library.
 
     The graph is pruned at the thresholds; it stays whole where both are 1.
@@ -50,15 +50,13 @@ class TraceRequest(TraceSettings, ModelChoice):
 
     kind: Literal["trace"]
     """Always `trace`."""
-    prompt: Prompt
-    """The text to trace."""
     targets: Targets | None = None
     """Next tokens to explain: text, `id:7042`, or `A minus B` of these; by default the likeliest."""
     max_nodes: Annotated[int, Ge(1), Le(100_000)] = TraceSettings.max_nodes
     sink: Token | None = None
     memory: Annotated[int, Ge(16 * 2**20), Le(2**30)] = TraceSettings.memory
     name: Annotated[str, Len(0, 200)] | None = None
-    """Name of the graph in the library (by default the prompt)."""
+    """Name of the graph in the library (by default the prompt, or a chat's last question)."""
 
 
 @request
@@ -66,7 +64,7 @@ class PatchSource(Body):
     """The prompt that a patch takes its values from."""
 
     prompt: Prompt
-    """The text."""
+    """The text; on a graph of a chat it takes the place of the user's last message."""
     position: Annotated[int, Ge(-(2**31)), Lt(2**31)] | None = None
     """The position; negative ones count from the end, null means the positions that are changed."""
 

@@ -64,11 +64,34 @@ class ModelChoice(Body):
 
 
 @request
-class PreviewRequest(ModelChoice):
+class Message(Body):
+    """One message of a chat."""
+
+    role: Annotated[str, Len(1, 100)]
+    """`system`, `user`, `assistant`, `developer` or `tool`."""
+    content: Annotated[str, Len(0, 1_000_000)]
+    """The text."""
+
+
+@request
+class PromptChoice(ModelChoice):
+    """A model and a prompt."""
+
+    prompt: Prompt | Annotated[list[Message], Len(1, 1000)]
+    """The text, or the messages of a chat, the oldest first, which the model's own chat template writes."""
+
+    @property
+    def prompt_like(self) -> str | list[dict[str, str]]:
+        """The prompt as Python takes it."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return [{"role": each.role, "content": each.content} for each in self.prompt]
+
+
+@request
+class PreviewRequest(PromptChoice):
     """A prompt to read with the loaded model."""
 
-    prompt: Prompt
-    """The text."""
     sink: Token | None = None
     """Text of the first token, which soaks up attention; `none` for none (by default chosen)."""
     targets: Targets | None = None
@@ -87,6 +110,9 @@ class Preview(BaseModel):
     """A prompt as the model reads it, and its likeliest next tokens."""
 
     tokens: list[str] = Field(description="The prompt's tokens, the sink among them.")
+    roles: list[str] = Field(
+        description="For a chat, the role of each token; `template` for what the template adds."
+    )
     predictions: list[TokenProbability] = Field(description="The likeliest next tokens, likeliest first.")
     sink: str | None = Field(description="Text of the sink; null for none.")
     sink_problem: str | None = Field(description="The reason why the sink of the request cannot be used.")
