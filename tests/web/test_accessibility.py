@@ -51,6 +51,21 @@ def test_new_graph(page, server):
     expect(page.get_by_label("Prompt")).to_be_visible()
     page.get_by_text("Advanced options").click()
     assert_accessible(page)
+    page.get_by_role("button", name="Chat", exact=True).click()
+    page.get_by_role("button", name="Add an answer").click()
+    expect(page.get_by_label("Assistant")).to_be_visible()
+    assert_accessible(page)
+
+
+def test_the_roles_of_a_chat(page, small, show):
+    parts = ("system", "template", "user", "assistant")
+    roles = tuple(parts[min(place, 3)] for place in range(len(small.info.tokens)))
+    opened: GraphPage = show(small.with_info(roles=roles, messages=(("user", "Where?"),)), m="all")
+    expect(page.locator("header b")).to_have_text("Where?")
+    page.get_by_role("tab", name="About").click()
+    expect(page.get_by_title("Token 2, user", exact=True)).to_be_visible()
+    opened.painted("all")
+    assert_accessible(page)
 
 
 def test_help_and_tour(page, server, small, show):

@@ -101,3 +101,22 @@ def test_values_out_of_bounds_are_told_before_anything_runs(form):
 
 def test_a_prompt_that_was_not_written_is_asked_for(form):
     expect(form.get_by_role("button", name="Trace", exact=True)).to_be_disabled()
+
+
+def test_a_chat_is_written_message_by_message_and_traced(form, server, tmp_path):
+    form.get_by_role("button", name="Chat", exact=True).click()
+    form.get_by_label("User").fill("What is the capital of France?")
+    form.get_by_role("button", name="Add an answer").click()
+    form.get_by_label("Assistant").fill("The capital of France is")
+    form.get_by_label("System").fill("Be brief.")
+    tokens = form.get_by_role("group", name="Tokens of the prompt")
+    expect(tokens.get_by_title(re.compile("Token .*, assistant"))).to_have_count(5, timeout=WORK)
+    expect(tokens.get_by_title(re.compile("Token .*, system"))).to_have_count(3)
+    form.get_by_text("Advanced options").click()
+    form.get_by_label("Features at most").fill("100")
+    form.get_by_role("button", name="Trace", exact=True).click()
+    expect(form).to_have_url(re.compile("#/g/"), timeout=WORK)
+    expect(form.locator("header b")).to_have_text("What is the capital of France? / The capital of France is")
+    graph = server.graph(form.url.split("#/g/")[1].partition("?")[0], tmp_path)
+    assert graph.info.messages[0] == ("system", "Be brief.")
+    assert " Paris" in [target.text for target in graph.info.targets]
