@@ -110,6 +110,12 @@ def test_spaces_that_a_template_takes_away_are_said():
         encode_prompt(model, CHATS["spaces around"])
 
 
+def test_special_tokens_in_a_message_are_said():
+    sentence = r"^Message 1 \(user\) holds </s>, which tiny reads as a special token\.$"
+    with pytest.warns(ChangedPrompt, match=sentence):
+        encode_prompt(with_template(TURNS), CHATS["special tokens in a message"])
+
+
 LEAVES_OUT = "<turn>{% for each in messages if each['role'] == 'user' %}{{ each['content'] }}{% endfor %}"
 TWICE = "<turn>{% for each in messages %}{{ each['content'] }}{{ each['content'] }}{% endfor %}"
 UPPER = "<turn>{% for each in messages %}{{ each['content'] | upper }}{% endfor %}"

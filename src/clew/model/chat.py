@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.messages import ROLES, TEMPLATE, Messages
+from clew.model.sink import special_ids
 from clew.model.template import check_known
 from clew.utf8 import check_text
 
@@ -25,7 +26,7 @@ class EncodedChat:
     roles: tuple[str, ...]
     """The role of each token: that of its message, or "template"; empty where it cannot be told."""
     changes: str
-    """A sentence about what the template changes in the messages, if it changes anything."""
+    """Sentences about what the template changes, and about special tokens in messages; mostly empty."""
 
 
 def encode_chat(model: LanguageModel, messages: Messages) -> EncodedChat:
@@ -124,15 +125,23 @@ def _content_spans(
 def _changes(
     model: LanguageModel, chat: list[dict[str, str]], text: str, spans: list[tuple[int, int]] | None
 ) -> str:
+    """Sentences about messages that the template rewrites, and that hold the template's own means."""
     begins = f"The chat template of {model.name}"
+    names = [f"{number} ({message['role']})" for number, message in enumerate(chat, start=1)]
+    sentences = []
     if spans is None:
-        return f"{begins} changes, moves or repeats messages, so no token is told to be of a role."
-    stripped = [
-        f"{number} ({message['role']})"
-        for number, (message, (begin, end)) in enumerate(zip(chat, spans, strict=True), start=1)
+        sentences.append(f"{begins} changes, moves or repeats messages, so no token is told to be of a role.")
+    elif stripped := [
+        name
+        for name, message, (begin, end) in zip(names, chat, spans, strict=True)
         if text[begin:end] != message["content"]
-    ]
-    return f"{begins} leaves out the spaces around message {', '.join(stripped)}." if stripped else ""
+    ]:
+        sentences.append(f"{begins} leaves out the spaces around message {', '.join(stripped)}.")
+    special = [model.token_text(token) for token in special_ids(model)]
+    for name, message in zip(names, chat, strict=True):
+        if held := [each for each in special if each in message["content"]]:
+            sentences.append(f"Message {name} holds {held[0]}, which {model.name} reads as a special token.")
+    return " ".join(sentences)
 
 
 def _roles(
