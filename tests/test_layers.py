@@ -25,7 +25,7 @@ ALLOWED = {
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
     "model_check": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "version"},
-    "training": GROUND | {"model", "dictionary", "attribution"},
+    "training": GROUND | {"model", "dictionary", "attribution", "index"},
     "load_settings": GROUND | {"dictionary"},
     "facade": GROUND
     | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"}
