@@ -49,8 +49,11 @@ class SequenceCutter:
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
-        found = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-        return [[token for token in ids if token not in self.special] for ids in found]
+        found = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return [ids if self.special.isdisjoint(ids) else self._without_special(ids) for ids in found]
+
+    def _without_special(self, ids: list[int]) -> list[int]:
+        return [token for token in ids if token not in self.special]
 
 
 def sentences(text: str, longest: int) -> Iterator[str]:

@@ -77,12 +77,12 @@ class StreamedBatches:
         self._place = Place()
         self._reading: Iterator[Piece] | None = None
         self._skipped = skipped
-        self._buffer = self.held_out = torch.empty(0, cutter.length, dtype=torch.int32)
+        self._buffer: list[Int[Tensor, " position"]] = []
+        self.held_out = torch.empty(0, cutter.length, dtype=torch.int64)
         while self._place.epoch == 0 and self._place.sequences < max(buffer, APART * held_out):
             self._read_piece()
-        if not len(self._buffer):
+        if not self._buffer:
             raise self._too_little()
-        self.held_out = self.held_out.long()
 
     def __repr__(self) -> str:
         return f"StreamedBatches({len(self._sources):,} sources, batch {self.batch}, {self._place})"
@@ -91,17 +91,14 @@ class StreamedBatches:
         """Give the next batch, drawn from the buffer, which is filled up before."""
         while len(self._buffer) < self._buffer_size + self.batch:
             self._read_piece()
-        order = torch.randperm(len(self._buffer), generator=self._generator)
-        drawn = self._buffer[order[: self.batch]].long()
-        self._buffer = self._buffer[order[self.batch :]]
-        return drawn
+        return torch.stack([self._draw(share) for share in self._shares()]).long()
 
     def state(self) -> dict[str, Any]:
         """Tell the place in the data, and what the buffer holds."""
         return {
             "sources": self._identity(),
             "place": asdict(self._place),
-            "buffer": self._buffer.clone(),
+            "buffer": torch.stack(self._buffer),
             "random": self._generator.get_state(),
         }
 
@@ -115,8 +112,19 @@ class StreamedBatches:
                 "length of sequences and seed, or begin anew."
             )
         self._place, self._reading = Place(**state["place"]), None
-        self._buffer = state["buffer"].clone()
+        self._buffer = list(state["buffer"].unbind())
         self._generator.set_state(state["random"])
+
+    def _shares(self) -> list[float]:
+        return torch.rand(self.batch, generator=self._generator, dtype=torch.float64).tolist()
+
+    def _draw(self, share: float) -> Int[Tensor, " position"]:
+        """Take the sequence so far up in the buffer out of it; the last one gets its place."""
+        place, last = int(share * len(self._buffer)), self._buffer.pop()
+        if place == len(self._buffer):
+            return last
+        drawn, self._buffer[place] = self._buffer[place], last
+        return drawn
 
     def _identity(self) -> list[str]:
         cutter = f"sequences of {self._cutter.length} tokens, seed {self.seed}"
@@ -141,8 +149,8 @@ class StreamedBatches:
         numbers = torch.arange(place.sequences, place.sequences + len(sequences))
         apart = (numbers % APART == 0) & (numbers < APART * self._wanted_apart)
         if place.epoch == 0:
-            self.held_out = torch.cat([self.held_out, sequences[apart]])
-        self._buffer = torch.cat([self._buffer, sequences[~apart]])
+            self.held_out = torch.cat([self.held_out, sequences[apart].long()])
+        self._buffer += sequences[~apart].unbind()
         self._place = Place(
             place.epoch, place.source, place.pieces + 1, place.sequences + len(sequences), rest
         )
