@@ -74,7 +74,9 @@ def random_graphs() -> dict[str, Graph]:
         ("broken", 0.0204, 12.345),
         ("odd", 1e-12, 4321.0),
     ]:
-        answer = {"answer": " Paris", "replaced_answer": " Paris" if fvu < 1 else " the", "kl": fvu**3}
+        kept = fvu < 1
+        other = " Paris" if kept or name == "odd" else " the"  # two tokens may be spelled alike
+        answer = {"answer": " Paris", "replaced_answer": other, "kept": kept, "kl": fvu**3}
         answer |= {"probability": 1 / (1 + fvu), "replaced_probability": gap}
         settings = {"quality": {"fvu": fvu}, "replaced": answer}
         graphs[name] = random_graph(2).with_info(conservation=gap, settings=settings)

@@ -77,8 +77,10 @@ def _replaced(info: GraphInfo) -> list[Note]:
     texts, numbers = [[found.get(name) for name in names] for names in (REPLACED_TEXTS, REPLACED_NUMBERS)]
     if not all(isinstance(text, str) for text in texts) or not all(map(_is_number, numbers)):
         return []
+    if not isinstance(kept := found.get("kept"), bool):  # by ids: two tokens may be spelled alike
+        return []
     (answer, other), (own, replaced, kl) = texts, (f"{number:.3g}" for number in numbers)
-    sentence = "answer_kept" if answer == other else "answer_lost"
+    sentence = "answer_kept" if kept else "answer_lost"
     named = {"answer": f'"{answer}"', "other": f'"{other}"'}
     return [_note(sentence, **named, own=own, replaced=replaced, kl=kl)]
 

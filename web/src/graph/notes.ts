@@ -41,10 +41,11 @@ function replaced({ settings }: GraphInfo): Note[] {
   const [answer, other] = [found?.answer, found?.replaced_answer];
   const numbers = [found?.probability, found?.replaced_probability, found?.kl];
   if (typeof answer !== "string" || typeof other !== "string") return [];
+  if (typeof found?.kept !== "boolean") return []; // by ids: two tokens may be spelled alike
   if (!numbers.every((number) => typeof number === "number")) return [];
   const [own, left, kl] = numbers.map(threeDigits);
   const named = { answer: `"${answer}"`, other: `"${other}"` };
-  const sentence = answer === other ? "answer_kept" : "answer_lost";
+  const sentence = found.kept ? "answer_kept" : "answer_lost";
   return [note(sentence, { ...named, own, replaced: left, kl })];
 }
 
