@@ -1,18 +1,4 @@
-"""Prompts of the measurements."""
-
-TEN = (
-    "The capital of France is",
-    "The opposite of hot is",
-    "Fact: the capital of Germany is",
-    "The chemical symbol for gold is",
-    "big -> small, hot -> cold, up ->",
-    "cat -> cats, dog -> dogs, car ->",
-    "The Central Intelligence Agency (C",
-    "Shakespeare wrote Hamlet. Hamlet was written by William",
-    "When Mary and John went to the store, John gave a drink to",
-    "The keys to the cabinet are on the table. The key to the cabinet",
-)
-"""Prompts of kinds that circuits are traced for."""
+"""Prompts that dictionaries are measured on, beside those of `clew.dictionary.replaced_model`."""
 
 FORTY = (
     "The first president of the United States was George",

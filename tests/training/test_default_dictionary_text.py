@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.support.prompts import FORTY, TEN
+from benchmarks.support.prompts import FORTY
+from clew.dictionary.replaced_model import PROMPTS
 from tools.default_dictionary.beginnings import real_beginnings, resembles_evaluation
 from tools.default_dictionary.collect_text import passages_of
 from tools.default_dictionary.quizzes import quiz_sentences
 
 
-@pytest.mark.parametrize("prompt", [*TEN, *FORTY])
+@pytest.mark.parametrize("prompt", [*PROMPTS, *FORTY])
 def test_prompts_of_the_evaluation_are_left_out(prompt: str):
     assert resembles_evaluation(prompt)
     assert resembles_evaluation(prompt.lower() + " and so on")

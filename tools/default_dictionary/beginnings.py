@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.support.prompts import FORTY, TEN
+from benchmarks.support.prompts import FORTY
+from clew.dictionary.replaced_model import PROMPTS
 from tools.default_dictionary import sources
 from tools.default_dictionary.patterns import FAMILIES, FEW, LANGUAGES, NAMES, NUMBER_WORDS, THINGS
 
 Fill = Callable[[], str]
 
 
-PARTS = [*FORTY, *(prompt.rsplit(" ", 1)[0] for prompt in TEN)]
+PARTS = [*FORTY, *(prompt.rsplit(" ", 1)[0] for prompt in PROMPTS)]
 KNOWN = re.compile("|".join(map(re.escape, PARTS)), re.IGNORECASE)
 
 
@@ -28,7 +29,7 @@ def resembles_evaluation(text: str) -> bool:
     """
     lower = text.lower()
     return bool(KNOWN.search(text)) or any(
-        2 * len(text) > len(prompt) and prompt.lower().startswith(lower) for prompt in (*TEN, *FORTY)
+        2 * len(text) > len(prompt) and prompt.lower().startswith(lower) for prompt in (*PROMPTS, *FORTY)
     )
 
 
