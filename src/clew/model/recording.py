@@ -78,7 +78,7 @@ def record(model: LanguageModel, token_ids: Int[Tensor, " position"]) -> Recordi
             (layer.attention, keep("pattern", lambda inputs, output: output[1])),
             (layer.mlp_reader, keep("residual_mid", lambda inputs, output: inputs[0])),
             (layer.mlp_reader, keep("mlp_scale", scale_of(layer.mlp_norm))),
-            (layer.mlp_writer, keep("mlp_write", _mlp_output)),
+            (layer.mlp_writer, keep("mlp_write", mlp_output)),
         ]
         post_norms = {
             "attention_post_scale": layer.attention_post_norm,
@@ -129,7 +129,7 @@ def _is_usable(recording: Recording) -> bool:
     return all(map(all_finite, values.values())) and all(bool(scale.all()) for scale in scales)
 
 
-def _mlp_output(inputs: tuple, output: Any) -> Tensor:
+def mlp_output(inputs: tuple, output: Any) -> Tensor:
     """An MLP's output; a mixture of experts may return its routing too, or flatten batch and positions."""
     output = output[0] if isinstance(output, tuple) else output
     return output.reshape(inputs[0].shape)

@@ -1,0 +1,171 @@
+"""The last stretch: all layers learn together that the replaced model answers as the model does.
+
+The loss is the KL divergence of the replaced model's next tokens from the model's, and beside it each
+layer's own error on the replaced model's stream, so that features keep to what their MLP computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from clew.model.language_model import LanguageModel
+from clew.model.recording import installed
+from clew.training.activations import products_in
+from clew.training.local_stage import on_device
+from clew.training.objectives.objective import Objective
+from clew.training.replaced_model import InSequences, Replacement, replaced
+from clew.training.rounding import rounded
+from clew.training.schedule import end_to_end_rate
+from clew.training.settings import TrainSettings
+from clew.training.transcoders import StackedTranscoders
+
+LARGEST_ERROR = 4.0
+"""A layer's error counts no more than this, in variances: an early mistake is not all that matters."""
+
+LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True)
+class EndToEndReport:
+    """Figures of one step."""
+
+    kl: float
+    """Mean KL divergence of a position's next token, in nats."""
+    fvu: Float[Tensor, " layer"]
+    l0: Float[Tensor, " layer"]
+
+
+class EndToEnd:
+    """One layer's transcoder for each replaced MLP (in the model's own units), and one optimiser."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        layers: Mapping[int, tuple[StackedTranscoders, Objective]],
+        settings: TrainSettings,
+    ) -> None:
+        self.model, self.layers, self.settings = model, dict(layers), settings
+        groups: list[dict[str, Any]] = []
+        for stacked, _ in self.layers.values():
+            for array in stacked.trained().values():
+                array.requires_grad_(True)
+                size = float(array.detach().square().mean().sqrt())
+                groups.append({"params": [array], "size": max(size, 1e-8)})
+        self.optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+
+    def step(self, token_ids: Int[Tensor, "sequence position"], step: int, n_steps: int) -> EndToEndReport:
+        """Learn from one batch of texts."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["size"] * end_to_end_rate(self.settings.end_to_end_rate, step, n_steps)
+        active: dict[int, Tensor] = {}
+        with torch.no_grad(), products_in(self.model.device), self._counting(active):
+            truth = log_probabilities(self.model, token_ids)
+        errors: dict[int, Tensor] = {}
+        replacements = {layer: self._replacement(layer, errors) for layer in self.layers}
+        with replaced(self.model, replacements), products_in(self.model.device):
+            guess = log_probabilities(self.model, token_ids)
+        kl = (truth.exp() * (truth - guess)).sum(-1).mean()
+        del truth, guess
+        fvu = torch.stack(list(errors.values()))
+        loss = kl + self.settings.local_weight * fvu.clamp(max=LARGEST_ERROR).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        arrays = [array for group in self.optimizer.param_groups for array in group["params"]]
+        torch.nn.utils.clip_grad_norm_(arrays, LARGEST_GRADIENT)
+        self.optimizer.step()
+        for layer, (stacked, objective) in self.layers.items():
+            objective.after_step(stacked, active[layer], self.settings.l0)
+        l0 = torch.stack([share.sum() for share in active.values()])
+        return EndToEndReport(float(kl.detach()), fvu.detach(), l0)
+
+    @contextlib.contextmanager
+    def _counting(self, active: dict[int, Tensor]) -> Iterator[None]:
+        """A block that counts how often features are active while the model runs as it is.
+
+        L0 is that of the model's own stream, on which features are traced; the replaced model's is lower.
+        """
+
+        def count(layer: int) -> Callable[..., None]:
+            stacked, objective = self.layers[layer]
+
+            def hook(module: Any, inputs: tuple, output: Any) -> None:
+                x = inputs[0][:, 1:].flatten(0, 1)[None]
+                as_saved = with_rounding(stacked, self.settings.bits)
+                pre_activation = as_saved.pre_activations(x.to(torch.bfloat16 if x.is_cuda else x.dtype))
+                activation = objective.activate(stacked, pre_activation, self.settings.l0)
+                active[layer] = (activation > 0).float().mean(1)
+
+            return hook
+
+        with installed([(self.model.layers[layer].mlp, count(layer)) for layer in self.layers]):
+            yield
+
+    def state(self) -> dict[str, Any]:
+        """All that a later process needs to go on."""
+        return {
+            "arrays": {layer: dict(stacked.arrays()) for layer, (stacked, _) in self.layers.items()},
+            "objectives": {layer: vars(objective) for layer, (_, objective) in self.layers.items()},
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        with torch.no_grad():
+            for layer, (stacked, objective) in self.layers.items():
+                for name, array in stacked.arrays():
+                    array.copy_(state["arrays"][layer][name])
+                vars(objective).update(on_device(state["objectives"][layer], stacked.encoder.device))
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _replacement(self, layer: int, errors: dict[int, Tensor]) -> Replacement:
+        stacked, objective = self.layers[layer]
+
+        def replacement(read: InSequences, written: InSequences) -> InSequences:
+            guess, _ = transcode(stacked, objective, read, self.settings)
+            target = written.detach().float()
+            variance = (target - target.mean((0, 1))).square().mean()
+            errors[layer] = (guess.float() - target).square().mean() / variance
+            return guess
+
+        return replacement
+
+
+def transcode(
+    stacked: StackedTranscoders, objective: Objective, read: InSequences, settings: TrainSettings
+) -> tuple[InSequences, Float[Tensor, "1 token feature"]]:
+    """Write with one layer's transcoder, as it will be saved, and give its activations too."""
+    as_saved = with_rounding(stacked, settings.bits)
+    dtype = (
+        torch.get_autocast_dtype(read.device.type)
+        if torch.is_autocast_enabled(read.device.type)
+        else read.dtype
+    )
+    x = read.flatten(0, 1)[None].to(dtype)
+    activation = objective.activate(stacked, as_saved.pre_activations(x), settings.l0)
+    return as_saved.reconstruct(activation, x)[0].unflatten(0, read.shape[:2]), activation
+
+
+def with_rounding(stacked: StackedTranscoders, bits: int | None) -> StackedTranscoders:
+    """Transcoders as they will be saved."""
+    return StackedTranscoders(
+        encoder=rounded(stacked.encoder, bits),
+        encoder_bias=stacked.encoder_bias,
+        decoder=rounded(stacked.decoder, bits),
+        decoder_bias=stacked.decoder_bias,
+        threshold=stacked.threshold,
+        skip=None if stacked.skip is None else rounded(stacked.skip, bits),
+    )
+
+
+def log_probabilities(
+    model: LanguageModel, token_ids: Int[Tensor, "sequence position"]
+) -> Float[Tensor, "sequence position vocabulary"]:
+    """The next token after each position but the first one, where nothing is replaced."""
+    return model.run(token_ids).logits[:, 1:].float().log_softmax(-1)

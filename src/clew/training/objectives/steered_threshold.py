@@ -1,0 +1,68 @@
+"""One threshold a layer that is steered to the wanted number of active features.
+
+It ends where BatchTopK ends ("BatchTopK Sparse Autoencoders", Bussmann et al. 2024,
+https://arxiv.org/abs/2412.06410), without a top-k: after each step the threshold is multiplied by
+`exp(rate * log(L0 / target))`. A feature that is active at more than a given share of positions gets a
+threshold of its own, raised by the same rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from clew.dictionary.activation import Activation, JumpReLU, keep_above
+from clew.dictionary.weights import HeldWeights
+from clew.training.transcoders import Features, StackedTranscoders
+
+RATE = 0.01
+"""The power of the ratio of wanted and counted features that a step multiplies thresholds by."""
+
+DENSITY_MEMORY = 0.05
+"""The weight of a step's batch in the moving average of how often a feature is active."""
+
+
+@dataclass
+class SteeredThreshold:
+    """Keeps pre-activations above a threshold; the gradient is that of the kept ones."""
+
+    most_dense: float = 0.1
+    """The largest share of positions at which a feature may be active."""
+    density: Float[Tensor, "layer feature"] | None = None
+    """The share of positions at which each feature was active lately."""
+    raised: Float[Tensor, "layer feature"] | None = None
+    """The factor of each feature's threshold over its layer's."""
+
+    def activate(self, stacked: StackedTranscoders, pre_activation: Features, l0: float) -> Features:
+        return keep_above(pre_activation, stacked.threshold[:, None].to(pre_activation.dtype))
+
+    def penalty(
+        self, stacked: StackedTranscoders, pre_activation: Features, activation: Features, l0: float
+    ) -> Float[Tensor, " layer"]:
+        return activation.new_zeros(len(activation), dtype=torch.float32)
+
+    @torch.no_grad()
+    def after_step(
+        self, stacked: StackedTranscoders, active: Float[Tensor, "layer feature"], l0: float
+    ) -> None:
+        if self.density is None or self.raised is None:
+            self.density, self.raised = active.clone(), torch.ones_like(active)
+        self.density += DENSITY_MEMORY * (active - self.density)
+        stacked.threshold /= self.raised
+        counted = active.sum(1, keepdim=True).clamp_min(l0 / 100)
+        stacked.threshold *= (counted / l0) ** RATE
+        self.raised = (self.raised * (self.density / self.most_dense).clamp_min(0.5) ** RATE).clamp_min(1.0)
+        stacked.threshold *= self.raised
+
+    def of_layer(self, place: int) -> SteeredThreshold:
+        kept = (
+            None if array is None else array[place : place + 1].clone()
+            for array in (self.density, self.raised)
+        )
+        return SteeredThreshold(self.most_dense, *kept)
+
+    def saved_activation(self, stacked: StackedTranscoders, place: int) -> Activation:
+        return JumpReLU(HeldWeights(stacked.threshold[place].detach().float().cpu()))

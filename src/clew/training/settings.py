@@ -1,0 +1,85 @@
+"""Settings of training; nothing here needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from clew.options import Share
+from clew.progress import OnNote, ignore_note
+
+Kind = Literal["plt", "skip-plt", "clt"]
+ActivationKind = Literal["threshold", "batchtopk", "topk", "jumprelu"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """A dictionary to train, its text and its schedule; every default is a recommendation."""
+
+    out: str | Path
+    """The folder to write, new or empty."""
+    data: str | Path | Sequence[str | Path] = "self"
+    """Text, JSONL or parquet files, a folder of them, a dataset's name, or self: the model writes it."""
+    kind: Kind = "plt"
+    """plt writes to its own layer, skip-plt adds a linear map, clt writes to all layers above too."""
+    features: Annotated[int, Ge(1)] | None = None
+    """Features of a layer (by default eight for each dimension of the stream)."""
+    activation: ActivationKind = "threshold"
+    """One threshold a layer steered to the wanted L0, or BatchTopK, TopK or JumpReLU as published."""
+    l0: Annotated[float, Gt(0)] = 40.0
+    """Mean active features of a layer at a position."""
+    layers: str = "all"
+    """Layers to train: all, or from-to such as 0-11."""
+    tokens: Annotated[int, Ge(1)] = 50_000_000
+    """Tokens to train each layer on by itself."""
+    end_to_end: Annotated[int, Ge(0)] = 10_000_000
+    """Tokens of the last stretch, which trains all layers together on the replaced model's answers."""
+    context: Annotated[int, Ge(2)] = 64
+    """Tokens of a sequence, the first one (the sink) included."""
+    batch: Annotated[int, Ge(1)] = 8192
+    """Tokens of a step."""
+    learning_rate: Annotated[float, Gt(0)] = 8e-4
+    """Adam's rate while layers are trained by themselves."""
+    end_to_end_rate: Annotated[float, Gt(0)] = 2e-3
+    """Adam's rate in the last stretch, as a share of each array's root mean square."""
+    local_weight: Annotated[float, Ge(0)] = 0.2
+    """Weight of the layers' own error (FVU) beside the KL (nats) in the last stretch."""
+    most_dense: Share = 0.1
+    """Raise the threshold of features that are active at more than this share of positions."""
+    dead_after: Annotated[int, Ge(1)] = 3_000_000
+    """Tokens without an activation after which a feature begins anew."""
+    bits: Literal[2, 3, 4, 5, 6, 8] | None = None
+    """Save weights in so many bits, and let the last stretch know of it (by default float16)."""
+    sink: str | None = None
+    """Text of the first token (by default the model's measured sink)."""
+    checkpoint: Annotated[float, Gt(0)] = 5.0
+    """Minutes between checkpoints; a killed run loses no more."""
+    resume: bool = False
+    """Go on with the unfinished run in the folder."""
+    init_from: str | Path | None = None
+    """Begin with the transcoders of this folder instead of random samples."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Seed of all that is drawn at random."""
+    memory: Annotated[int, Ge(2**20)] | None = None
+    """Bytes for the activations of a step; layers are trained in groups that fit (by default a quarter of
+    what is free)."""
+
+    @property
+    def name(self) -> str:
+        return Path(self.out).name
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCall(TrainSettings):
+    """Parameters of `Model.train`."""
+
+    on_note: OnNote = ignore_note
+    """Called with a sentence about what was measured or begins."""
+
+
+Progress = Annotated[float, Ge(0), Le(1)]
+"""The share of a stretch that is done."""

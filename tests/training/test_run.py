@@ -1,0 +1,113 @@
+"""A training run on a tiny model: it learns, and it goes on after a stop to the same weights bit for bit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clew.training.activations import mlp_values
+from clew.training.checkpoint import load_checkpoint, save_checkpoint
+from clew.training.evaluation import evaluate
+from clew.training.objectives.steered_threshold import SteeredThreshold
+from clew.training.run import TrainingRun
+from clew.training.settings import TrainSettings
+from clew.training.text.batches import TextBatches
+from clew.training.transcoders import Normalization
+from tests.tiny import VOCABULARY, tiny_model
+
+CONTEXT = 9
+
+
+def settings(**changes):
+    defaults = {
+        "out": "unused",
+        "features": 96,
+        "l0": 6.0,
+        "tokens": 120 * 288,
+        "end_to_end": 60 * 288,
+        "context": CONTEXT,
+        "batch": 288,
+        "learning_rate": 5e-3,
+        "end_to_end_rate": 1e-2,
+    }
+    return TrainSettings(**{**defaults, **changes})
+
+
+def begin(model, options):
+    texts = torch.randint(2, VOCABULARY, (800, CONTEXT), generator=torch.Generator().manual_seed(1))
+    texts[:, 0] = 0
+    batches = TextBatches(texts, options.batch // CONTEXT, seed=0)
+    return TrainingRun(model, range(model.n_layers), batches, options, lambda: SteeredThreshold()), texts[:64]
+
+
+def arrays(run):
+    return {
+        (layer, name): array
+        for layer, (stacked, _) in run.folded().items()
+        for name, array in stacked.arrays()
+    }
+
+
+@pytest.mark.parametrize("kind", ["plt", "skip-plt"])
+def test_training_explains_the_mlps_and_the_last_stretch_the_answers(kind):
+    model = tiny_model("LlamaForCausalLM")
+    options = settings(kind=kind, bits=4)
+    run, texts = begin(model, options)
+    before = evaluate(model, run.folded(), texts, options)
+    while run.step < run.n_local_steps:
+        run.advance()
+    middle = evaluate(model, run.folded(), texts, options)
+    while not run.finished:
+        run.advance()
+    after = evaluate(model, run.folded(), texts, options)
+    assert middle.fvu.mean() < 0.7 * before.fvu.mean()
+    assert after.kl < 0.92 * middle.kl
+    assert after.l0.mean() <= middle.l0.mean()
+    assert after.l0.mean() == pytest.approx(options.l0, rel=0.5)
+
+
+@pytest.mark.parametrize("stop", [50, 150])
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(stop, tmp_path):
+    model = tiny_model("GPT2LMHeadModel")
+    options = settings()
+    whole, _ = begin(model, options)
+    first, _ = begin(model, options)
+    for _ in range(stop):
+        whole.advance()
+        first.advance()
+    save_checkpoint(tmp_path, first.state())
+    second, _ = begin(model, options)
+    second.restore(load_checkpoint(tmp_path))
+    while not whole.finished:
+        whole.advance()
+        second.advance()
+    expected = arrays(whole)
+    assert all(torch.equal(array, expected[name]) for name, array in arrays(second).items())
+
+
+def test_folding_the_normalization_changes_no_reconstruction():
+    model = tiny_model("Gemma2ForCausalLM")
+    run, texts = begin(model, settings(kind="skip-plt"))
+    group = run.groups[0]
+    with torch.no_grad():
+        skip = group.stacked.trained()["skip"]
+        skip.add_(0.1 * torch.randn_like(skip))
+        group.stacked.encoder_bias.add_(0.1)
+        group.stacked.decoder_bias.add_(0.2)
+        reads, _ = mlp_values(model, texts, range(model.n_layers))
+        x = group.normalization.read(reads)
+        activation = group.objective.activate(group.stacked, group.stacked.pre_activations(x), 6)
+        normalized = group.stacked.reconstruct(activation, x)
+        expected = (
+            normalized * group.normalization.write_scale[:, None] + group.normalization.write_mean[:, None]
+        )
+        folded = group.normalization.folded(group.stacked)
+        activation = group.objective.activate(folded, folded.pre_activations(reads), 6)
+        torch.testing.assert_close(folded.reconstruct(activation, reads), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_normalized_values_have_mean_0_and_one_huge_dimension_does_not_rule():
+    values = torch.randn(2, 500, 16) * torch.tensor([1.0] * 15 + [1000.0]) + 3
+    scaled = Normalization.of(values, values).read(values)
+    assert scaled.mean(1).abs().max() < 1e-4
+    assert scaled[:, :, -1].var() < 20 * scaled[:, :, :-1].var()
