@@ -392,8 +392,8 @@ def test_what_the_tokenizer_changes_in_a_prompt_is_said_once(intervene: Run):
     assert outcome.code == 0
     said = outcome.err.splitlines()
     assert [line.partition(" becomes ")[0] for line in said] == [
-        'Warning: The tokenizer of tiny changes the prompt: " Oslo"',
-        'Warning: The tokenizer of tiny changes the other prompt: " Rome"',
+        'Warning: The tokenizer of tiny changes the prompt: "Oslo"',
+        'Warning: The tokenizer of tiny changes the other prompt: "Rome"',
     ]
     assert intervene("w3 w4", "--ablate", "L0/3@1").err == ""
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 
 import pytest
+from transformers import ByT5Tokenizer
 
 from clew.dictionary.neurons import NeuronDictionary
 from clew.errors import ClewError
@@ -131,11 +132,52 @@ def test_a_template_that_rewrites_messages_gives_no_roles_and_says_so(template):
     assert prompt.token_ids.tolist() == own_ids(model, chat_of(["Rome"]))
 
 
+NO_PROMPT = TURNS.partition("{% if")[0]
+INSTRUCTIONS = (
+    "{% for each in messages %}{% if each['role'] == 'user' %}<turn>{{ each['content'] }}</s>"
+    "{% else %} {{ each['content'] }}<s>{% endif %}{% endfor %}"
+)
+THINKS = TURNS.replace("{{ each['content'] }}", "{% if loop.last %}<s>{% endif %}{{ each['content'] }}")
+
+
+@pytest.mark.parametrize("name", ["a question", "three turns", "with a system prompt"])
+def test_a_chat_without_a_generation_prompt_is_said(name):
+    model, chat = with_template(NO_PROMPT), CHATS[name]
+    with pytest.warns(ChangedPrompt, match=r'no generation prompt: it writes "<turn>assistant\\n" in front'):
+        prompt = encode_prompt(model, chat, sink="none")
+    assert prompt.token_ids.tolist() == own_ids(model, chat)
+
+
+@pytest.mark.parametrize("template", [TURNS, INSTRUCTIONS, THINKS, WITHOUT_SYSTEM])
+@pytest.mark.parametrize("name", ["a question", "three turns", "an answer to go on with"])
+def test_a_template_that_needs_no_generation_prompt_or_has_one_says_nothing(template, name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ChangedPrompt)
+        encode_prompt(with_template(template), CHATS[name])
+
+
+def test_a_tokenizer_in_python_gives_no_roles_and_says_so():
+    tokenizer = ByT5Tokenizer(extra_ids=0)
+    tokenizer.chat_template = TURNS.replace("<turn>", "").replace("</s>", "")
+    model = replace(NETWORK, tokenizer=tokenizer)
+    with pytest.warns(ChangedPrompt, match="runs in Python and does not say where its tokens stand, so no"):
+        prompt = encode_prompt(model, CHATS["a question"])
+    assert prompt.roles == ()
+    assert prompt.token_ids.tolist()[-len(own_ids(model, CHATS["a question"])) :] == own_ids(
+        model, CHATS["a question"]
+    )
+
+
 REFUSED = {
     "no template": (
         None,
         CHATS["a question"],
         "tiny has no chat template, as base models",
+    ),
+    "several templates without a default": (
+        {"tool_use": TURNS, "rag": TURNS},
+        CHATS["a question"],
+        "tiny has chat templates named rag, tool_use and none named default; rename",
     ),
     "a role that the template refuses": (
         WITHOUT_SYSTEM,

@@ -59,6 +59,14 @@ def test_what_is_kept_is_not_spoken_of(kind, template):
         assert note_of(model, text) == "", text
 
 
+@pytest.mark.parametrize("kind", ["byte level", "byte fallback", "no space in front"])
+@pytest.mark.parametrize("spaces", range(4))
+def test_spaces_in_front_are_kept_or_said(kind, spaces):
+    text = " " * spaces + "The capital"
+    assert note_of(with_tokenizer(kind), text) == ""
+    assert ("is left out" in note_of(with_tokenizer(kind, normalizers.Strip()), text)) == (spaces > 0)
+
+
 @pytest.mark.parametrize(("kind", "lost"), [("words", "Oslo"), ("unigram", "☃")])
 def test_unknown_words_and_characters_are_said(kind, lost):
     note = note_of(with_tokenizer(kind), f"The capital {lost} is")

@@ -244,9 +244,29 @@ def test_the_tokenizers_own_first_tokens_stand_in_front_of_other_texts():
     model = model_with()
     ids = model.tokenizer("The capital")["input_ids"]
     model.tokenizer._tokenizer.post_processor = TemplateProcessing("<s> $A", special_tokens=[("<s>", 0)])
-    for named, front in ((None, [0]), ("none", [0]), ("<turn>", [3])):
+    for named, front in ((None, [0]), ("none", []), ("<turn>", [3])):
         assert usual_front(model, named) == front
         assert encode_prompt(model, "The capital", trained_behind=named).token_ids.tolist() == [*front, *ids]
+        assert usual_front(model, named, "none") == (front if named == "none" else [0])
+
+
+def test_a_dictionary_trained_behind_nothing_has_no_bos_on_any_prompt(monkeypatch: pytest.MonkeyPatch):
+    """Also where a patch or an index reads another text, and it is said where the answer changes much."""
+    model = model_with()
+    ids = model.tokenizer("The capital")["input_ids"]
+    model.tokenizer._tokenizer.post_processor = TemplateProcessing("<s> $A", special_tokens=[("<s>", 0)])
+    first = encode_prompt(model, "The capital", trained_behind="none")
+    other = encode_prompt(model, "The capital", first.sink_option, "none")
+    usual = usual_sink(model, "none")
+    assert (first.token_ids.tolist(), other.token_ids.tolist(), usual) == (ids, ids, None)
+    assert (first.sink, first.first_position) == (None, 0)
+    typed = encode_prompt(model, "<s>The capital", trained_behind="none")
+    assert typed.token_ids.tolist() == [0, *ids]
+    monkeypatch.setattr("clew.model.prompt.MOST_CHANGE", 0.0)
+    with pytest.warns(
+        DisturbingSink, match=r'behind no first token, so "<s>" is left out, .*pass --sink bos'
+    ):
+        encode_prompt(model, "The capital", trained_behind="none")
 
 
 def test_a_dictionary_of_a_token_that_the_model_lacks_is_refused():

@@ -230,6 +230,10 @@ def test_a_chat_is_looked_at_traced_and_patched(home, chat_folder):
     assert namespace["results"][0].kl == result["results"][0]["kl"]
     asked = [CHAT[0], {"role": "user", "content": "w8 w9"}]
     assert repr(asked) in result["python"]
+    special = {"nodes": [node], "how": "patch", "source": {"prompt": "w8 <b> w9"}, "positions": "onwards"}
+    special["source"]["position"] = -1
+    notes = intervene(home, job["graph"], special)["notes"]
+    assert [note for note in notes if "Message 2 (user) holds <b>, which tiny reads" in note]
 
 
 @pytest.mark.parametrize(
@@ -281,7 +285,7 @@ def test_a_node_that_is_no_feature_cannot_be_changed(home, traced):
 def test_what_the_tokenizer_changes_in_the_prompt_of_a_patch_is_said(home, traced):
     nodes = features_of(stored(home, traced))[:1]
     for prompt, expected in [
-        ("w9 Oslo", ['The tokenizer of tiny changes the other prompt: " Oslo"']),
+        ("w9 Oslo", ['The tokenizer of tiny changes the other prompt: "Oslo"']),
         ("w9", []),
     ]:
         change = {"nodes": nodes, "how": "patch", "source": {"prompt": prompt, "position": -1}}

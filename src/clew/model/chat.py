@@ -11,6 +11,7 @@ from clew.model.language_model import LanguageModel
 from clew.model.messages import ROLES, TEMPLATE, Messages
 from clew.model.sink import special_ids
 from clew.model.template import check_known
+from clew.token_text import quote
 from clew.utf8 import check_text
 
 MARK = "\ue000{}\ue001"
@@ -42,6 +43,7 @@ def encode_chat(model: LanguageModel, messages: Messages) -> EncodedChat:
             f"{model.name} has no chat template, as base models have none; give it plain text, or load its "
             "instruction-tuned model."
         )
+    _check_default_template(model)
     text = _apply(model, chat)
     ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     check_known(model, ids, "The chat")
@@ -49,7 +51,18 @@ def encode_chat(model: LanguageModel, messages: Messages) -> EncodedChat:
         raise ClewError(f"The chat template of {model.name} writes nothing for these messages.")
     spans = _content_spans(model, chat, text)
     roles = () if spans is None else _roles(model, chat, text, ids, spans)
-    return EncodedChat(text, ids, roles, _changes(model, chat, text, spans))
+    changes = [_changes(model, chat, text, spans), _lacking_generation_prompt(model, chat, text)]
+    return EncodedChat(text, ids, roles, " ".join(filter(None, changes)))
+
+
+def _check_default_template(model: LanguageModel) -> None:
+    """Raise `ClewError` for a tokenizer with several templates by name, none of which is the default."""
+    templates = model.tokenizer.chat_template
+    if isinstance(templates, dict) and "default" not in templates:
+        raise ClewError(
+            f"{model.name} has chat templates named {', '.join(sorted(templates))} and none named default; "
+            "rename the one that is meant to default in the tokenizer's files, or give plain text."
+        )
 
 
 def _checked(message: Mapping[str, str]) -> dict[str, str]:
@@ -70,11 +83,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _apply(model: LanguageModel, chat: list[dict[str, str]]) -> str:
+def _apply(model: LanguageModel, chat: list[dict[str, str]], prompted: bool = True) -> str:
     goes_on = chat[-1]["role"] == "assistant"
+    prompted = prompted and not goes_on
     try:
         return model.tokenizer.apply_chat_template(  # type: ignore[return-value]
-            chat, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
+            chat, tokenize=False, add_generation_prompt=prompted, continue_final_message=goes_on
         )
     except Exception as error:  # a template is a program that came with the model, and may raise anything
         reason = _shortened(" ".join(str(error).split())).rstrip(".") or type(error).__name__
@@ -83,6 +97,25 @@ def _apply(model: LanguageModel, chat: list[dict[str, str]]) -> str:
             f"The chat template of {model.name} refuses these messages ({roles}): {reason}; change the roles "
             "or their order, or give plain text."
         ) from error
+
+
+def _lacking_generation_prompt(model: LanguageModel, chat: list[dict[str, str]], text: str) -> str:
+    """A sentence about a template that does not write what stands in front of an answer; mostly empty."""
+    if chat[-1]["role"] == "assistant":
+        return ""
+    answer = MARK.format(len(chat))
+    try:
+        if _apply(model, chat, prompted=False) != text:
+            return ""
+        before, found, _ = _apply(model, [*chat, {"role": "assistant", "content": answer}]).partition(answer)
+    except ClewError:  # the template wants other turns, and the chat's own have passed
+        return ""
+    if not found or not before.startswith(text) or not before.removeprefix(text).strip():
+        return ""
+    return (
+        f"The chat template of {model.name} has no generation prompt: it writes "
+        f"{_shortened(quote(before.removeprefix(text)))} in front of an answer, which this chat ends without."
+    )
 
 
 def _content_spans(
@@ -137,6 +170,11 @@ def _changes(
         if text[begin:end] != message["content"]
     ]:
         sentences.append(f"{begins} leaves out the spaces around message {', '.join(stripped)}.")
+    if spans is not None and not model.tokenizer.is_fast:
+        sentences.append(
+            f"The tokenizer of {model.name} runs in Python and does not say where its tokens stand, so no "
+            "token is told to be of a role."
+        )
     special = [model.token_text(token) for token in special_ids(model)]
     for name, message in zip(names, chat, strict=True):
         if held := [each for each in special if each in message["content"]]:

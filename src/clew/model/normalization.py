@@ -8,7 +8,6 @@ from difflib import SequenceMatcher
 
 from clew.errors import ClewWarning
 from clew.model.language_model import LanguageModel
-from clew.model.template import encode_text
 
 SHOWN = 3
 """Changes that a note lists."""
@@ -26,11 +25,11 @@ def changes_by_tokenizer(
     """A sentence about what the tokens of a text do not spell as the text has it; empty if they spell all.
 
     A normalizer may compose accents, fold case, strip or collapse spaces; a word that the tokenizer does not
-    know becomes its token for such words. One space in front of the text, and one behind a special token, is
-    how many tokenizers mark the beginning of a word, and no change.
+    know becomes its token for such words. One more space in front of the text, and one more or less beside a
+    special token, is how many tokenizers mark the beginning of a word, and no change.
     """
     special = [model.token_text(token) for token in {*token_ids} & {*model.vocabulary.special}]
-    given, read = (_without_marks(each, special) for each in (text, model.vocabulary.text_of(token_ids)))
+    given, read = _without_marks(text, model.vocabulary.text_of(token_ids), special)
     if given == read:
         return ""
     pairs = _changes(given, read)
@@ -41,15 +40,29 @@ def changes_by_tokenizer(
     return f"The tokenizer of {model.name} changes {what}: {', '.join(listed[:SHOWN])}{more}."
 
 
-def changes_of_text(model: LanguageModel, text: str, what: str = "the prompt") -> str:
-    """The sentence of `changes_by_tokenizer` about a text that is not in tokens yet."""
-    return changes_by_tokenizer(model, text, encode_text(model, text).bare, what)
+def _without_marks(text: str, read: str, special: Sequence[str]) -> tuple[str, str]:
+    """A text, and what its tokens spell without the spaces that mark where words begin."""
+    if read.startswith(" ") and len(read) - len(read.lstrip(" ")) == 1 + len(text) - len(text.lstrip(" ")):
+        read = read[1:]
+    names = re.compile("|".join(map(re.escape, special)) or "(?!)")
+    given_parts, read_parts = names.split(text), names.split(read)
+    if names.findall(text) != names.findall(read):
+        given_parts, read_parts = [text], [read]
+    pairs = list(zip(given_parts, read_parts, strict=True))
+    last = len(pairs) - 1
+    kept = [_alike(*pair, first=place == 0, last=place == last) for place, pair in enumerate(pairs)]
+    between = [*(names.findall(text) if last else []), ""]
+    given = "".join(one + name for (one, _), name in zip(pairs, between, strict=True))
+    same = [one if alike else other for (one, other), alike in zip(pairs, kept, strict=True)]
+    return given, "".join(other + name for other, name in zip(same, between, strict=True))
 
 
-def _without_marks(text: str, special: Sequence[str]) -> str:
-    """The text without up to two spaces in front and behind each special token, and one before it."""
-    names = "|".join(map(re.escape, special)) or "(?!)"
-    return re.sub(rf"(^| ?(?:{names})) {{0,2}}", lambda found: found[1].lstrip(), text)
+def _alike(given: str, read: str, first: bool, last: bool) -> bool:
+    """True for parts that differ in one space beside a special token at most, as marks of words do."""
+    one, other = given.strip(" "), read.strip(" ")
+    in_front = len(read) - len(read.lstrip(" ")) - len(given) + len(given.lstrip(" "))
+    behind = len(read.lstrip(" ")) - len(other) - len(given.lstrip(" ")) + len(one)
+    return one == other and abs(in_front) <= (not first) and abs(behind) <= (not last)
 
 
 def _changes(given: str, read: str) -> list[tuple[str, str]]:

@@ -12,13 +12,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from clew.errors import ClewError
-from clew.model.chat import encode_chat
+from clew.model.chat import EncodedChat, encode_chat
 from clew.model.language_model import LanguageModel
 from clew.model.messages import TEMPLATE, Messages, PromptLike, is_chat
 from clew.model.normalization import ChangedPrompt, changes_by_tokenizer
 from clew.model.sink import DisturbingSink, SinkWarning, divergence, measured_sink, named_sink_id, special_ids
 from clew.model.template import EncodedText, encode_text, template_prefix
-from clew.sink import Sink, quoted
+from clew.sink import MOST_CHANGE, Sink, quoted
+from clew.token_text import quote
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,12 @@ def encode_prompt(
 
     `sink` is None (choose one), `"none"` (the first position is an ordinary one), `"bos"` (the tokenizer's
     BOS), or a token's text or id (`"id:7"`). `trained_behind` names the sink of a dictionary in the same way,
-    and counts where `sink` is None. A prompt of ids stays as it is, and its first id is the sink unless
-    `sink="none"`. Messages become what the model's chat template makes of them; a special token that it
-    begins with is the sink. A text becomes the tokenizer's own ids without the special tokens that its
-    template puts at the end; a BOS that the text has already is not doubled. Its sink is the first token that
-    the template puts in front, or a special token that the text begins with. Where there is none of these,
-    the model's sink comes in front.
+    and counts where `sink` is None; a dictionary that was trained behind none has no BOS in front either. A
+    prompt of ids stays as it is, and its first id is the sink unless `sink="none"`. Messages become what the
+    model's chat template makes of them; a special token that it begins with is the sink. A text becomes the
+    tokenizer's own ids without the special tokens that its template puts at the end; a BOS that the text has
+    already is not doubled. Its sink is the first token that the template puts in front, or a special token
+    that the text begins with. Where there is none of these, the model's sink comes in front.
 
     Warns (`SinkWarning`) of a sink that changes the answer much, and of one that the dictionary was not
     trained behind; and (`ChangedPrompt`) of what the tokenizer or the chat template changes in a text, which
@@ -85,6 +86,8 @@ def encode_prompt(
         warnings.warn(encoded.sink.warning, DisturbingSink, stacklevel=3)
     if trained_behind is not None:
         _warn_of_another(model, encoded.sink, trained_behind)
+    if trained_behind == "none" and isinstance(prompt, str):
+        _warn_of_no_bos(model, prompt, encoded.token_ids.tolist())
     return encoded
 
 
@@ -122,13 +125,27 @@ def _from_chat(
     else:
         ids, choice = _with_sink(model, EncodedText(own, own, []), first, sink, trained_behind)
     check_length(model, len(ids))
-    changes = " ".join(filter(None, [chat.changes, changes_by_tokenizer(model, chat.text, own, what)]))
+    changes = _changes_of_chat(model, chat, what)
     in_front = (TEMPLATE,) * (len(ids) - len(own)) if chat.roles else ()
     return replace(
         _prompt(model, chat.text, ids, choice, changes),
         roles=(*in_front, *chat.roles),
         messages=tuple((message["role"], message["content"]) for message in messages),
     )
+
+
+def changes_of_prompt(model: LanguageModel, prompt: PromptLike, what: str) -> str:
+    """Sentences about what the tokenizer or the chat template changes in a prompt, called `what`."""
+    if is_chat(prompt):
+        return _changes_of_chat(model, encode_chat(model, prompt), what)
+    if isinstance(prompt, str):
+        return changes_by_tokenizer(model, prompt, encode_text(model, prompt).bare, what)
+    return ""
+
+
+def _changes_of_chat(model: LanguageModel, chat: EncodedChat, what: str) -> str:
+    by_tokenizer = changes_by_tokenizer(model, chat.text, chat.token_ids, what)
+    return " ".join(filter(None, [chat.changes, by_tokenizer]))
 
 
 def _begins_unknown(model: LanguageModel, text: str, ids: Sequence[int]) -> bool:
@@ -148,7 +165,7 @@ def _with_sink(
     own, bare = encoded.token_ids, encoded.bare
     named, reason = (trained_behind, "named by the dictionary") if sink is None else (sink, "named")
     if named == "none":
-        return own, None
+        return (bare if trained_behind == "none" else own), None
     if named is not None:
         found = Sink("", named_sink_id(model, named, by_dictionary=sink is None), reason=reason)
     elif encoded.prefix:
@@ -186,6 +203,8 @@ def usual_front(
 ) -> list[int]:
     """The token ids that stand in front of a text which begins with no special token, as in a prompt."""
     named = trained_behind if sink is None else sink
+    if named == trained_behind == "none":
+        return []
     if named in (None, "none"):
         found = usual_sink(model, named)
         return template_prefix(model) or ([] if found is None else [found.token_id])
@@ -200,6 +219,23 @@ def _warn_of_another(model: LanguageModel, sink: Sink | None, trained_behind: st
             f"The dictionary was trained behind {quoted(expected and expected.text)}, but this prompt has "
             f"{quoted(sink and sink.text)}; leave out --sink (sink= in Python) to use the dictionary's own.",
             SinkWarning,
+            stacklevel=4,
+        )
+
+
+def _warn_of_no_bos(model: LanguageModel, prompt: str, ids: list[int]) -> None:
+    """Warn where leaving out the tokenizer's own first token for a dictionary changes the answer much."""
+    own = encode_text(model, prompt).token_ids
+    if own[-len(ids) :] != ids or len(own) > model.context_length:
+        return
+    kl = divergence(model, own, ids)
+    if kl > MOST_CHANGE:
+        left_out = quote(model.vocabulary.text_of(own[: -len(ids)]))
+        warnings.warn(
+            f"The dictionary was trained behind no first token, so {left_out} is left out, which changes the "
+            f"answer on this prompt (KL {kl:.3g} nats, above {MOST_CHANGE}); pass --sink bos for it (sink= "
+            "in Python).",
+            DisturbingSink,
             stacklevel=4,
         )
 

@@ -111,12 +111,11 @@ def measure(
 def notes_on(model: Model, changes: Sequence[PlacedChange]) -> list[str]:
     """Sentences about what the tokenizer changes in the prompts that patches take values from."""
     from clew.intervention.patching import OTHER_PROMPT
-    from clew.model.normalization import changes_of_text
+    from clew.model.prompt import changes_of_prompt
 
-    sources = [placed.change.source for placed in changes if placed.change.how == "patch"]
-    prompts = dict.fromkeys(source.prompt for source in sources if source is not None)
-    notes = (changes_of_text(model.language_model, prompt, OTHER_PROMPT) for prompt in prompts)
-    return [note for note in notes if note]
+    sources = [placed.source_prompt for placed in changes if placed.change.how == "patch"]
+    notes = [changes_of_prompt(model.language_model, source, OTHER_PROMPT) for source in sources if source]
+    return list(dict.fromkeys(filter(None, notes)))
 
 
 def _interventions(model: Model, graph: Graph, placed: PlacedChange) -> list[Intervention]:
