@@ -9,15 +9,14 @@ from statistics import median
 import pytest
 import torch
 
+from clew.dictionary.layer_numbers import layers_named, numbers_joined
 from clew.dictionary.misfit import check_quality
 from clew.dictionary.quality import (
     MOST_WINDOWS,
     TEXT,
     LayerQuality,
     Quality,
-    layers_named,
     measure_quality,
-    numbers_joined,
     text_windows,
 )
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, write_values

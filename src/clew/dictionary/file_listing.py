@@ -20,6 +20,9 @@ OFFLINE = "name a local folder of weights"
 SETTINGS = ("config.yaml", "config.json", "cfg.json", "activation_scaler.json")
 """Files of settings that may lie beside a weight file."""
 
+WEIGHTS = (".safetensors", ".npz")
+"""Endings of weight files."""
+
 
 @dataclass(frozen=True)
 class FileListing:
@@ -141,6 +144,8 @@ def _walk(root: Path) -> list[str]:
     paths = []
     for folder, folders, files in os.walk(root, onerror=_refuse):
         relative = Path(folder).relative_to(root)
+        if name := next((name for name in folders if name in SETTINGS or name.endswith(WEIGHTS)), None):
+            raise ClewError(f"{Path(folder) / name} is a folder, but its name is that of a file; rename it.")
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if len(relative.parts) >= DEPTH:
             folders.clear()

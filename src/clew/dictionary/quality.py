@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from statistics import fmean, median
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.layer_numbers import layers_named
 from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
@@ -123,21 +123,6 @@ def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT, sink: st
     """
     windows = text_windows(dictionary, text, sink)
     return quality_on(dictionary, (record(dictionary.model, window) for window in windows))
-
-
-def layers_named(layers: Iterable[int]) -> str:
-    """`layer 3`, or `layers 0-4, 7`."""
-    numbers = list(layers)
-    return f"layer{'s' * (len(numbers) > 1)} {numbers_joined(numbers)}"
-
-
-def numbers_joined(numbers: Iterable[int]) -> str:
-    """`0-4, 7`: sorted whole numbers, with runs as ranges."""
-    runs = []
-    for _, run in groupby(enumerate(numbers), key=lambda entry: entry[1] - entry[0]):
-        first, *rest = [number for _, number in run]
-        runs.append(f"{first}-{rest[-1]}" if rest else str(first))
-    return ", ".join(runs)
 
 
 def text_windows(

@@ -29,6 +29,7 @@ BITS = range(2, 9)
 GROUP = SaveSettings.group
 """The default number of weights that share a scale."""
 LARGEST = torch.finfo(torch.float16).max
+SMALLEST_NORMAL = torch.finfo(torch.float16).smallest_normal
 
 
 def quantise_rows(
@@ -61,6 +62,20 @@ def round_rows(
     ```
     """
     return _times_scale(*_levels(weights, bits, group), group)
+
+
+def groups_are_full(
+    weights: Float[Tensor, "row width"], scale: Float[Tensor, "row group"], bits: int, group: int
+) -> bool:
+    """True if every group of expanded rows reaches `m`, as those of `quantise_rows` do.
+
+    With another number of neighbours than the rows were packed with, some groups do not. Scales too small
+    for half precision do not count.
+    """
+    missing = -weights.shape[-1] % group
+    padded = torch.nn.functional.pad(weights, (0, missing)).unflatten(-1, (-1, group))
+    most = padded.abs().amax(-1) > (2 ** (bits - 1) - 1.5) * scale
+    return bool((most | (scale < SMALLEST_NORMAL)).all())
 
 
 def bytes_per_row(width: int, bits: int) -> int:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+import torch
+
 from clew.dictionary.activation import TopK
 from clew.dictionary.file_listing import (
     SETTINGS,
@@ -20,11 +22,13 @@ from clew.dictionary.file_listing import (
 )
 from clew.dictionary.formats import config_yaml
 from clew.dictionary.formats.array_file import SUFFIXES
+from clew.dictionary.formats.config_keys import shown
 from clew.dictionary.formats.registry import choose_weights, layouts, load
 from clew.dictionary.formats.transcoder_files import Overrides, TranscoderFiles
-from clew.dictionary.quality import layers_named
+from clew.dictionary.layer_numbers import layers_named
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
-from clew.dictionary.transcoder_set import TranscoderSet
+from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
+from clew.dictionary.weights import QuantisedWeights
 from clew.errors import ClewError
 from clew.files import cannot_read
 from clew.options import option_name
@@ -32,6 +36,8 @@ from clew.progress import OnNote, ignore_note
 
 ACCEPTED = "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
 """The kinds of reference, for the end of a message."""
+ROWS_COMPARED = 8
+"""Decoder rows by which two layers' arrays are compared, besides their biases."""
 PICKLED = (".pt", ".bin", ".pth", ".ckpt", ".pkl")
 MODEL_WEIGHTS = re.compile(r"(model|pytorch_model|consolidated)[\w.-]*\.(safetensors|bin)|[\w.-]+\.gguf")
 
@@ -103,7 +109,15 @@ def _oddities(transcoders: TranscoderSet) -> Iterator[str]:
     """Sentences about layers that are missing in between, or differ in width or activation."""
     layers = transcoders.layers
     if missing := sorted(set(range(min(layers), max(layers))) - set(layers)):
-        yield (f"There are no transcoders for {layers_named(missing)}, so these layers have no features.")
+        yield f"There are no transcoders for {layers_named(missing)}, so there are no features."
+    packed = [each.encoder for each in layers.values() if isinstance(each.encoder, QuantisedWeights)]
+    if not all(each.fits_its_groups(torch.arange(min(ROWS_COMPARED, each.shape[0]))) for each in packed):
+        yield (
+            f"Some groups of {packed[0].group} packed integers do not reach the largest one, as if they were "
+            f"packed in groups of another size; check {config_yaml.GROUP}."
+        )
+    for one, other in _twins(layers):
+        yield f"Layers {one} and {other} hold the same arrays, as two copies of one file; fetch one again."
     for fact, values in (
         ("numbers of features", {layer: f"{part.n_features:,}" for layer, part in layers.items()}),
         ("activations", {layer: part.activation.kind for layer, part in layers.items()}),
@@ -114,6 +128,18 @@ def _oddities(transcoders: TranscoderSet) -> Iterator[str]:
                 for value in dict.fromkeys(values.values())
             ]
             yield (f"The layers have different {fact}: {', '.join(groups)}.")
+
+
+def _twins(layers: Mapping[int, LayerTranscoder]) -> Iterator[tuple[int, int]]:
+    """Pairs of layers with the same arrays, as two copies of one file give them."""
+    seen: dict[tuple[int, bytes], int] = {}
+    for layer, part in layers.items():
+        some = torch.arange(min(ROWS_COMPARED, part.n_features))
+        vectors = [part.encoder_bias.read(), part.decoder.rows(some, 0)]
+        key = part.n_features, b"".join(vector.numpy().tobytes() for vector in vectors)
+        if key in seen and any(bool(vector.any()) for vector in vectors):  # untrained ones may be all zeros
+            yield seen[key], layer
+        seen.setdefault(key, layer)
 
 
 def short_name(reference: str | Path) -> str:
@@ -194,7 +220,7 @@ def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mappin
             files[link] = listing.fetch([link])[link]
         else:
             raise ClewError(
-                f"{config.path} lists {link}, which is neither a file beside it nor a link such as "
+                f"{config.path} lists {shown(link)}, which is neither a file beside it nor a link such as "
                 "hf://org/repo/path; correct it."
             )
     return files

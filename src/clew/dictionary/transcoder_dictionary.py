@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from clew.dictionary.formats.hook_names import NORM_OF_LLAMA
+from clew.dictionary.layer_numbers import layers_named
 from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
@@ -86,14 +87,25 @@ class TranscoderDictionary:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Sentences about what is odd in the files, and about another model that they name."""
-        if not names_another_model(self.transcoders, self.model):
-            return self.transcoders.remarks
-        trained_on = self.transcoders.trained_on
-        another = (
-            f"The files of {self.name} say that they were trained on {trained_on}; this model is "
-            f"{self.model.name}."
-        )
-        return (*self.transcoders.remarks, another)
+        return (*self.transcoders.remarks, *self._remarks_on_model())
+
+    def _remarks_on_model(self) -> Iterator[str]:
+        own = self.transcoders
+        if names_another_model(own, self.model):
+            yield (
+                f"The files of {self.name} say that they were trained on {own.trained_on}; this model is "
+                f"{self.model.name}."
+            )
+        elif (revision := own.trained_on.partition("@")[2]) not in ("", "main"):
+            yield (
+                f"The files of {self.name} say that they were trained on the model's version {revision}; "
+                "load that one."
+            )
+        between = range(
+            min(own.layers), max(own.layers)
+        )  # layers that are missing there have a remark already
+        if missing := sorted(set(range(self.model.n_layers)) - set(own.layers) - set(between)):
+            yield f"There are no transcoders for {layers_named(missing)}, so there are no features."
 
     @torch.no_grad()
     def encode(self, recording: Recording) -> TranscoderEncoding:

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.dictionary.quantised_rows import expand_rows
+from clew.dictionary.quantised_rows import expand_rows, groups_are_full
 from clew.errors import ClewError
 
 ROWS = 512
@@ -164,6 +164,10 @@ class QuantisedWeights:
 
     def rows(self, index: Int[Tensor, " row"]) -> Float[Tensor, "row width"]:
         return self._expand(self.packed.stored_rows(index), self.scale.rows(index))
+
+    def fits_its_groups(self, index: Int[Tensor, " row"]) -> bool:
+        """False if some rows look as if they were packed with another number of neighbours."""
+        return groups_are_full(self.rows(index), self.scale.rows(index), self.bits, self.group)
 
     def _expand(self, packed: Tensor, scale: Tensor) -> Tensor:
         return expand_rows(packed, scale, self.bits, self.width, self.group)

@@ -279,7 +279,9 @@ def write_sparsify(
             arrays["W_skip"] = layer.skip
         place = folder / f"{prefix}.{number}.mlp"
         save(place / "sae.safetensors", arrays)
-        (place / "cfg.json").write_text(json.dumps(SPARSIFY | {"skip_connection": skip} | settings))
+        (place / "cfg.json").write_text(
+            json.dumps(SPARSIFY | {"skip_connection": skip, "num_latents": len(layer.encoder)} | settings)
+        )
     return folder
 
 
@@ -302,7 +304,11 @@ def write_sparsify_clt(
     for number, layer in enumerate(layers):
         place = folder / f"layers.{number}.mlp"
         save(place / "sae.safetensors", sparsify_clt_arrays(layer, biases[number]) | (extra or {}))
-        targets = {"n_targets": layer.decoder.shape[1], "coalesce_topk": "none"}
+        targets = {
+            "n_targets": layer.decoder.shape[1],
+            "coalesce_topk": "none",
+            "num_latents": len(layer.encoder),
+        }
         (place / "cfg.json").write_text(json.dumps(SPARSIFY | targets | settings))
     return folder
 

@@ -77,7 +77,7 @@ MEANT: dict[str, tuple[Any, ...]] = {
     "apply_b_dec_to_input": (True,),
     "normalize_io": (False,),
     "divide_cross_layer": (False,),
-    "feature_input_hook": ("hook_resid_mid", "blocks.7.mlp.hook_in"),
+    "feature_input_hook": ("hook_resid_mid",),
     "clew_write_point": ("mlp_output",),
 }
 """Values with which a key means other features, and so may give other ones."""

@@ -27,14 +27,16 @@ def test_options_in_place_of_the_files_are_said(tmp_path: Path) -> None:
 
 
 def test_layers_that_are_missing_or_differ_are_said(tmp_path: Path) -> None:
-    layers = [random_layers(1)[0], random_layers(1)[0], random_layers(1, n_features=12)[0]]
+    layers = [*random_layers(2), random_layers(1, n_features=12)[0]]
     published.write_saelens(tmp_path, layers)
-    published.write_saelens_layer(tmp_path / "blocks.6.mlp", layers[0], 6, architecture="jumprelu_transcoder")
+    published.write_saelens_layer(
+        tmp_path / "blocks.6.mlp", random_layers(4)[3], 6, architecture="jumprelu_transcoder"
+    )
     (tmp_path / "blocks.2.mlp" / "cfg.json").write_text(
         (tmp_path / "blocks.2.mlp" / "cfg.json").read_text().replace('"d_sae": 10', '"d_sae": 12')
     )
     assert load_transcoders(tmp_path).remarks == (
-        "There are no transcoders for layers 3-5, so these layers have no features.",
+        "There are no transcoders for layers 3-5, so there are no features.",
         "The layers have different numbers of features: 10 in layers 0-1, 6, 12 in layer 2.",
         "The layers have different activations: ReLU in layers 0-2, JumpReLU in layer 6.",
     )
@@ -102,7 +104,8 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
     folder = published.write_circuit_tracer(tmp_path, random_layers(2))
     (folder / "layer_0.safetensors").unlink()
     (folder / "layer_0.safetensors").mkdir()
-    assert "up to layer 1 but not for layer 0" in refusal(load_transcoders, folder)
+    message = "layer_0.safetensors is a folder, but its name is that of a file; rename it."
+    assert message in refusal(load_transcoders, folder)
 
 
 def test_a_file_that_changes_while_it_is_read_from(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from clew.attribution.dictionary_scores import DictionaryScores
 from clew.cli.terminal import percent, readable, size, table
-from clew.dictionary.quality import LayerQuality, Quality, layers_named, numbers_joined
+from clew.dictionary.layer_numbers import layers_named, numbers_joined
+from clew.dictionary.quality import LayerQuality, Quality
 from clew.dictionary.replaced_model import ReplacedModel
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 

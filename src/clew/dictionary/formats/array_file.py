@@ -22,13 +22,14 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from clew.dictionary.file_listing import WEIGHTS
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights, file_stamp
 from clew.errors import ClewError
 from clew.files import cannot_read, write_file
 from clew.model.cache import checked_folder, content_key
 from clew.progress import OnNote
 
-SUFFIXES = (".safetensors", ".npz")
+SUFFIXES = WEIGHTS
 FLOATS = {
     "F32": torch.float32,
     "F16": torch.float16,

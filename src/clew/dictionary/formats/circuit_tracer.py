@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 
 from clew.dictionary.activation import Activation, JumpReLU, ReLU, TopK
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.config_keys import shown
+from clew.dictionary.formats.config_yaml import check_layers
 from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
 from clew.dictionary.formats.quantised_arrays import bits_in, is_packed, row_format, scale_of
@@ -68,6 +70,8 @@ def configured_set(
     """A set whose points and facts config.yaml states."""
     _refuse_lacking_arrays(files, layers)
     config = files.config
+    if config:
+        check_layers(config, sorted(layers), whole=files.whole)
     by_name = config is None and all(map(bits_in, files.weights))
     return TranscoderSet(
         layers,
@@ -108,7 +112,7 @@ def stated_activation(
     if not stated and files.overrides.k and threshold not in file:
         stated = "topk"
     if stated not in ("", "relu", "topk", "jump_relu", "jumprelu"):
-        raise ClewError(f"{where} says activation: {stated}; clew supports relu, topk and jump_relu.")
+        raise ClewError(f"{where} says activation: {shown(stated)}; clew supports relu, topk and jump_relu.")
     if stated and stated.startswith("jump") != (threshold in file):
         has = "has" if threshold in file else "lacks"
         raise ClewError(
@@ -135,10 +139,16 @@ def _k(files: TranscoderFiles, layer: int, file: ArrayFile) -> int:
         by_layer = dict(zip(numbers, config.k_by_layer, strict=False))
         if layer in by_layer:
             return by_layer[layer]
+    held = file.integer("k") if "k" in file else 0
     if config and config.k:
+        if held not in (0, config.k):
+            raise ClewError(
+                f"{config.path} says k: {config.k}, but {file.path} holds k = {held}; fetch both from the "
+                f"same set, or pass the right one with {option_name('k')}."
+            )
         return config.k
-    if "k" in file and (k := file.integer("k")) > 0:
-        return k
+    if held > 0:
+        return held
     raise ClewError(
         f"{config.path if config else files.name} says activation: topk without k; pass the number of "
         f"active features with {option_name('k')}. The authors' page says it."

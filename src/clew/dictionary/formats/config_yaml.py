@@ -93,7 +93,7 @@ def read_config(path: Path) -> SetConfig:
     KEYS.check(path, content)
     links = content.get("transcoders") or ()
     if twice := next((link for link in links if links.count(link) > 1), None):
-        raise ClewError(f"{path} lists {twice} for two layers; list one file for each layer.")
+        raise ClewError(f"{path} lists {shown(twice)} for two layers; list one file for each layer.")
     sink, of_others = content.get(SINK), content.get("sink")
     if sink and of_others and sink != of_others:
         raise ClewError(
@@ -130,7 +130,7 @@ def _check_together(config: SetConfig) -> None:
         )
     if config.activation != "topk" and (config.k or config.k_by_layer):
         key, value = ("k", config.k) if config.k else (K_BY_LAYER, list(config.k_by_layer or ()))
-        stated = f"activation: {config.activation}" if config.activation else "no activation"
+        stated = f"activation: {shown(config.activation)}" if config.activation else "no activation"
         raise ClewError(
             f"{config.path} says {stated}, but {key}: {shown(value)}, which only a TopK has; write "
             "activation: topk, or delete the number."
@@ -138,9 +138,34 @@ def _check_together(config: SetConfig) -> None:
     reads, writes = layer_of_hook(config.read_hook), layer_of_hook(config.write_hook)
     if reads is not None and writes is not None and reads != writes:
         raise ClewError(
-            f"{config.path} says that features read at {config.read_hook} and write at {config.write_hook}, "
+            f"{config.path} says that features read at {shown(config.read_hook)} and write at "
+            f"{shown(config.write_hook)}, "
             "in another layer, which clew does not support; correct the two."
         )
+
+
+def check_layers(config: SetConfig, found: list[int], *, whole: bool) -> None:
+    """Raise `ClewError` for layers that the files lack, and for the hook of one layer in a set of others.
+
+    `whole` is False for one file of a set, which need not hold all layers.
+    """
+    held = f"but the files hold layers {', '.join(map(str, found))}"
+    if whole and config.layers is not None and sorted(config.layers) != found:
+        raise ClewError(
+            f"{config.path} says {LAYERS}: {shown(list(config.layers))}, {held}; fetch the missing files, or "
+            "correct it."
+        )
+    if whole and config.k_by_layer is not None and len(config.k_by_layer) != len(found):
+        raise ClewError(
+            f"{config.path} says {K_BY_LAYER}: {shown(list(config.k_by_layer))}, {held}; correct it to one "
+            "number for each layer."
+        )
+    for hook in (config.read_hook, config.write_hook):
+        if (layer := layer_of_hook(hook)) is not None and layer not in found:
+            raise ClewError(
+                f"{config.path} names the hook {shown(hook)} of layer {layer}, {held}; name the hook "
+                "without its layer."
+            )
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -162,5 +187,5 @@ class _WithoutRepetition(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise yaml.YAMLError(f"it says {twice} twice")
+            raise yaml.YAMLError(f"it says {shown(twice)} twice")
         return super().construct_mapping(node, deep)

@@ -48,7 +48,7 @@ class FileSettings:
             if (self.get(key) or size) != size:
                 raise ClewError(
                     f"{file.path} has d_model {d_model} and {n_features} features, but its {self.path.name} "
-                    f"says {key}: {self.get(key)}; fetch both from the same set."
+                    f"says {key}: {shown(self.get(key))}; fetch both from the same set."
                 )
 
     def layer(self, hooks: Sequence[str], numbers: Sequence[str] = ()) -> int | None:

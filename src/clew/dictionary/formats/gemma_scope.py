@@ -22,7 +22,8 @@ from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.progress import OnNote
 
-NAMES = ArrayNames(encoder_by_column=True, rectified=True)
+NAMES = ArrayNames(encoder_by_column=True, rectified=True, skip="")
+"""This format has no skip connections."""
 USUAL_L0 = 100
 """The L0 to choose for a layer with several sparsities: the nearest to this one."""
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clew.dictionary.formats.array_file import ArrayFile
-from clew.dictionary.formats.config_keys import COUNT, FLAG, WORD, ConfigKeys
+from clew.dictionary.formats.config_keys import COUNT, FLAG, WORD, ConfigKeys, shown
 from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.known_arrays import refuse_unread
 from clew.dictionary.formats.layer_arrays import ArrayNames, read_layer
@@ -75,6 +75,12 @@ def load(files: TranscoderFiles) -> TranscoderSet:
     crosses_layers = any(_is_clt(files, name) for name in settings)
     if crosses_layers and not all(_is_clt(files, name) for name in settings):
         raise ClewError(f"{files.name} mixes per-layer and cross-layer files; name the files of one of them.")
+    for each in () if crosses_layers else settings.values():
+        if each.get("type", TYPES[0]) != TYPES[0]:
+            raise ClewError(
+                f"{each.path} says type: {each.get('type')}, but its arrays are those of a per-layer "
+                "transcoder; fetch both from the same set."
+            )
     names = files.layers({name: each.layer((READ_HOOK,)) for name, each in settings.items()})
     for each in settings.values():
         each.layer((READ_HOOK, WRITE_HOOK))
@@ -102,13 +108,14 @@ def _settings(files: TranscoderFiles, name: str) -> FileSettings:
     settings.check(KEYS)
     if (architecture := settings.get("architecture", "jump_relu")) != "jump_relu":
         raise ClewError(
-            f"{settings.path} says architecture: {architecture}, but clew supports only jump_relu in this "
-            "format; name transcoders with this architecture."
+            f"{settings.path} says architecture: {shown(architecture)}, but clew supports only jump_relu in "
+            "this format; name transcoders with this architecture."
         )
     if (kind := settings.get("type", "transcoder")) not in TYPES:
         reason = "an autoencoder, which reconstructs what it reads" if kind == "sae" else "no transcoder"
         raise ClewError(
-            f"{settings.path} says type: {kind}, which is {reason} and replaces no MLP; name transcoders."
+            f"{settings.path} says type: {shown(kind)}, which is {reason} and replaces no MLP; name "
+            "transcoders."
         )
     return settings
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clew.dictionary.formats.config_keys import shown
 from clew.dictionary.read_write_points import Point, ReadPoint, WritePoint
 from clew.errors import ClewError
 from clew.options import option_name
@@ -57,7 +58,8 @@ def point_of(kind: type[Point], hook: str, path: Path) -> Point:
     points, verb, name = HOOKS[kind], kind.verb(), name_in_layer(hook)
     if name not in points:
         raise ClewError(
-            f"{path} says that features {verb} at {hook!r}, but clew supports only {', '.join(points)}; if "
-            f"it is another name of one of these, pass {option_name(f'{verb}_point')}."
+            f"{path} says that features {verb} at '{shown(hook)}', but clew supports only "
+            f"{', '.join(points)}; if it is another name of one of these, pass "
+            f"{option_name(f'{verb}_point')}."
         )
     return points[name]

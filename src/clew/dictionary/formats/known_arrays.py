@@ -20,7 +20,7 @@ MEANINGS = {
     r"b_dec_out": "a second output bias, of a format that takes b_dec off the input",
     r"b_pre|pre_bias|b_in|input_bias": "a bias that is taken off the input",
     r"(finetuning_)?scaling_factor|activation_scale|.*_scale": "a scale of activations",
-    r"log_threshold": "logarithms of thresholds, as a checkpoint of training holds them",
+    r"(.*\.)?log_threshold(_\d+)?": "logarithms of thresholds, as a checkpoint of training holds them",
     r"(.*\.)?(topk_)?threshold(_\d+)?": "thresholds, though its settings name another activation",
     r"W_skips?([._]\d+)?|affine_skip_connection": "a skip connection, though its settings name none",
     r"W_gate|b_gate|r_mag|b_mag|gate.*": "a part of a gated architecture",

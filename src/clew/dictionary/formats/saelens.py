@@ -70,10 +70,19 @@ def load(files: TranscoderFiles) -> TranscoderSet:
         layers,
         *points,
         FORMAT.name,
-        trained_on=only(each.text("model_name") for each in settings.values()),
+        trained_on=only(map(_trained_on, settings.values())),
         trained_with_bos=with_bos.pop() if len(with_bos) == 1 else None,
         hooks=tuple(each.text(*keys) for each in settings.values() for keys in (READ_HOOKS, WRITE_HOOKS)),
     )
+
+
+def _trained_on(settings: FileSettings) -> str:
+    """The model that a file names, with its revision behind an @."""
+    name, revision = (
+        settings.text("model_name"),
+        settings.get("model_from_pretrained_kwargs", {}).get("revision"),
+    )
+    return f"{name}@{revision}" if name and revision else name
 
 
 def _input_scale(files: TranscoderFiles, name: str, settings: FileSettings) -> float:

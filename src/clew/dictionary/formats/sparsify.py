@@ -26,10 +26,16 @@ import torch
 
 from clew.dictionary.activation import TopK
 from clew.dictionary.formats.array_file import ArrayFile
+from clew.dictionary.formats.config_keys import shown
 from clew.dictionary.formats.file_settings import FileSettings
 from clew.dictionary.formats.folding import scaled, taken_off_input
 from clew.dictionary.formats.known_arrays import refuse_unread
-from clew.dictionary.formats.sparsify_keys import KEYS, RUN_KEYS, is_old_transcoder
+from clew.dictionary.formats.sparsify_keys import (
+    KEYS,
+    RUN_KEYS,
+    check_layers_of_run,
+    is_old_transcoder,
+)
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet
@@ -56,6 +62,8 @@ def load(files: TranscoderFiles) -> TranscoderSet:
     represented exactly."""
     names = files.layers({name: _hookpoint_layer(files, name) for name in files.weights})
     run = _run_settings(files)
+    if run:
+        check_layers_of_run(run, list(names))
     coders = {layer: open_coder(files, name, run) for layer, name in names.items()}
     layers = {layer: _layer(coder, layer, coders) for layer, coder in coders.items()}
     crosses_layers = any(coder.n_targets > 1 for coder in coders.values())
@@ -64,8 +72,14 @@ def load(files: TranscoderFiles) -> TranscoderSet:
         files.read_point(default=_read_point(files, run)),
         files.write_point(default=WritePoint.MLP_OUTPUT),
         f"{FORMAT.name} {'CLT' if crosses_layers else 'PLT'}",
-        trained_on=run.text("model") if run else "",
+        trained_on=_trained_on(run) if run else "",
     )
+
+
+def _trained_on(run: FileSettings) -> str:
+    """The model of a run, with its revision behind an @."""
+    model, revision = run.text("model"), run.text("revision")
+    return f"{model}@{revision}" if model and revision else model
 
 
 @dataclass(frozen=True)
@@ -132,6 +146,12 @@ def open_coder(files: TranscoderFiles, name: str, run: FileSettings | None) -> S
         raise ClewError(f"{settings.path} says k: None; correct it to a whole number from 1 on.")
     n_features, d_model = file.weights("encoder.weight", None, None).shape
     settings.check_sizes(file, n_features, d_model, {"d_in": d_model, "num_latents": n_features})
+    factor = settings.get("expansion_factor")
+    if factor and not settings.get("num_latents") and factor * d_model != n_features:
+        files.on_remark(
+            f"{settings.path} says expansion_factor: {factor}, which makes {factor * d_model:,} features; "
+            f"its weights hold {n_features:,}, which count."
+        )
     coder = SparseCoder(file, settings, n_features, d_model, takes_bias_off=old)
     _refuse_post_encoder(coder)
     refuse_unread(file, coder.used)
@@ -182,8 +202,8 @@ def _read_point(files: TranscoderFiles, run: FileSettings | None) -> ReadPoint:
     if files.overrides.read_point:
         return files.overrides.read_point
     raise ClewError(
-        f"{run.path} says hookpoints_in: {modules[0]}, which clew does not support; if it is a read point of "
-        f"clew, pass {option_name('read_point')}."
+        f"{run.path} says hookpoints_in: {shown(modules[0])}, which clew does not support; if it is a read "
+        f"point of clew, pass {option_name('read_point')}."
     )
 
 

@@ -5,6 +5,8 @@ https://github.com/EleutherAI/sparsify, and https://github.com/EleutherAI/clt-tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clew.dictionary.formats.config_keys import (
     COUNT,
     FLAG,
@@ -14,8 +16,10 @@ from clew.dictionary.formats.config_keys import (
     either,
     list_of,
     one_of,
+    shown,
 )
 from clew.dictionary.formats.file_settings import FileSettings
+from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.errors import ClewError
 
 TRAINING = """
@@ -36,6 +40,7 @@ KEYS = ConfigKeys(
         "k": COUNT,
         "d_in": COUNT,
         "num_latents": INDEX,
+        "expansion_factor": COUNT,
         "n_targets": INDEX,
         "normalize_io": FLAG,
         "divide_cross_layer": FLAG,
@@ -53,21 +58,42 @@ KEYS = ConfigKeys(
         "training; the weights are saved as they are used": "normalize_decoder multi_topk train_post_encoder",
         "arrays whose values are checked": "post_encoder_scale",
         "memory and machines": "dtype use_fp8 tp_output",
-        "counted from the arrays and files": "expansion_factor n_sources",
+        "counted from the files": "n_sources",
     },
 )
 RUN_KEYS = ConfigKeys(
     used={
         "model": WORD,
         "transcode": FLAG,
+        "hookpoints": list_of(WORD, "a list of modules"),
         "hookpoints_in": either(list_of(WORD, "a list of modules"), WORD),
+        "revision": WORD,
     },
     harmless={
         "training, and the texts of it": TRAINING,
-        "what each hookpoint's cfg.json and folder say again": "sae hookpoints per_layer_k",
-        "the version of the model": "revision",
+        "what each hookpoint's cfg.json says again": "sae per_layer_k",
     },
 )
+
+
+def check_layers_of_run(run: FileSettings, layers: Sequence[int]) -> None:
+    """Raise `ClewError` for layers that a run did not train, or whose coders read in another layer."""
+    at, read_at = (run.get(key) or [] for key in ("hookpoints", "hookpoints_in"))
+    if isinstance(read_at, str) or any("*" in module for module in at):
+        return
+    trained = [layer_of_hook(module) for module in at] or sorted(layers)
+    if missing := [layer for layer in layers if layer not in trained]:
+        raise ClewError(
+            f"{run.path} says hookpoints: {shown(at)}, which is not layer {missing[0]}; fetch both from the "
+            "same run."
+        )
+    reads = [layer_of_hook(module) for module in read_at]
+    for writes_at, reads_at in zip(trained, reads if len(reads) == len(trained) else (), strict=False):
+        if reads_at not in (None, writes_at):
+            raise ClewError(
+                f"{run.path} says hookpoints_in: {shown(read_at)}, so the coder of layer {writes_at} reads "
+                f"in layer {reads_at}, which clew does not support; name a set that reads where it writes."
+            )
 
 
 def is_old_transcoder(settings: FileSettings, run: FileSettings | None) -> bool:
@@ -83,7 +109,13 @@ def is_old_transcoder(settings: FileSettings, run: FileSettings | None) -> bool:
             f"{path} says activation: {activation} and not topk: clew cannot represent it exactly; name "
             "transcoders with a TopK."
         )
+    in_run = run.get("transcode") if run else None
     if transcode is not None:
+        if run and in_run not in (None, transcode):
+            raise ClewError(
+                f"{path} says transcode: {transcode}, but {run.path} says transcode: {in_run}; fetch both "
+                "from the same run."
+            )
         if transcode:
             return False
         raise ClewError(
@@ -95,7 +127,6 @@ def is_old_transcoder(settings: FileSettings, run: FileSettings | None) -> bool:
             f"{path} says activation: {activation}, as sparsify does since February 2025, but not transcode; "
             "add transcode: true for a transcoder, or name another set for an autoencoder."
         )
-    in_run = run.get("transcode") if run else None
     if in_run or (in_run is None and settings.get("skip_connection")):
         return True
     if run and in_run is False:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from clew.dictionary.file_listing import some_of
 from clew.dictionary.formats.array_file import SUFFIXES, ArrayFile, open_arrays
+from clew.dictionary.formats.config_keys import shown
 from clew.dictionary.formats.config_yaml import SetConfig
 from clew.dictionary.formats.file_settings import FileSettings, read_settings
 from clew.dictionary.formats.hook_names import HOOKS, name_in_layer, point_of
@@ -166,7 +167,7 @@ class TranscoderFiles:
             for name, place in stated:
                 if HOOKS[kind].get(name_in_layer(name)) is not override:
                     self.on_remark(
-                        f"{place} says that features {kind.verb()} at {name}; they {kind.verb()} at "
+                        f"{place} says that features {kind.verb()} at {shown(name)}; they {kind.verb()} at "
                         f"{override.option} instead, as {option_name(f'{kind.verb()}_point')} says."
                     )
             return override
@@ -174,8 +175,8 @@ class TranscoderFiles:
         if len(set(points)) > 1:
             (first, first_path), (second, second_path) = stated
             raise ClewError(
-                f"{first_path} says that features {kind.verb()} at {first!r}, but {second_path} says at "
-                f"{second!r}; pass the right one with {option_name(f'{kind.verb()}_point')}."
+                f"{first_path} says that features {kind.verb()} at '{shown(first)}', but {second_path} says "
+                f"at '{shown(second)}'; pass the right one with {option_name(f'{kind.verb()}_point')}."
             )
         point = points[0] if points else default
         if point is not None:

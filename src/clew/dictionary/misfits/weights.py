@@ -13,8 +13,8 @@ from torch import Tensor
 
 from clew.dictionary.activation import JumpReLU, ReLU, TopK
 from clew.dictionary.formats.folding import scale_rows, scaled, taken_off_input
+from clew.dictionary.layer_numbers import numbers_joined
 from clew.dictionary.misfits.misfit import Cause, Change, Misfit, every_feature, own_first
-from clew.dictionary.quality import numbers_joined
 from clew.dictionary.read_write_points import read_values
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder
 from clew.dictionary.weights import HeldWeights, transpose
