@@ -32,6 +32,7 @@ KINDS = {
     "Starcoder2ForCausalLM": "starcoder2",
     "GPT2LMHeadModel": "gpt2",
     "Phi3ForCausalLM": "phi3",
+    "GptOssForCausalLM": "gpt-oss",
 }
 """Architectures of GGUF by class."""
 TIED = ("GemmaForCausalLM", "Gemma2ForCausalLM", "Starcoder2ForCausalLM")
@@ -133,6 +134,8 @@ def _settings(config: Any, kind: str) -> dict[str, Any]:
     for cap in ("attn_logit_softcapping", "final_logit_softcapping"):
         if getattr(config, cap, None):
             entries[cap] = getattr(config, cap)
+    if kind == "gpt-oss":
+        entries["expert_feed_forward_length"] = SHAPE.d_mlp
     if experts := getattr(config, "num_local_experts", getattr(config, "num_experts", None)):
         entries |= {"expert_count": experts, "expert_used_count": config.num_experts_per_tok}
         if kind == "qwen3moe":
@@ -206,6 +209,9 @@ def tokenizer_entries(kind: str) -> dict[str, Any]:
 
 def _add_tensor(file: TinyGguf, names: Any, name: str, values: np.ndarray, config: Any) -> None:
     stem, _, suffix = name.rpartition(".")
+    if file.kind == "gpt-oss" and suffix.startswith(("gate_up_proj", "down_proj", "sinks")):
+        _add_of_gpt_oss(file, f"blk.{name.split('.')[2]}", suffix, values)
+        return
     if suffix == "gate_up_proj":
         layer = name.split(".")[2]
         for part, half in zip(("gate", "up"), np.split(values, 2, axis=1), strict=True):
@@ -216,6 +222,20 @@ def _add_tensor(file: TinyGguf, names: Any, name: str, values: np.ndarray, confi
         return
     changed = _as_stored(file.kind, name, values, config)
     file.tensors[f"{names.get_name(stem)}.{suffix}"] = changed
+
+
+def _add_of_gpt_oss(file: TinyGguf, layer: str, name: str, values: np.ndarray) -> None:
+    """Experts with outputs first and gates apart; sinks, which have no suffix of their own."""
+    if name == "sinks":
+        file.tensors[f"{layer}.attn_sinks.weight"] = values
+        return
+    suffix = "bias" if name.endswith("_bias") else "weight"
+    values = values.swapaxes(1, -1) if suffix == "weight" else values
+    if name.startswith("down_proj"):
+        file.tensors[f"{layer}.ffn_down_exps.{suffix}"] = values
+        return
+    for first, part in enumerate(("gate", "up")):
+        file.tensors[f"{layer}.ffn_{part}_exps.{suffix}"] = values[:, first::2]
 
 
 def _as_stored(kind: str, name: str, values: np.ndarray, config: Any) -> np.ndarray:

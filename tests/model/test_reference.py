@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -177,14 +178,40 @@ def test_the_same_bytes_are_converted_once(monkeypatch: pytest.MonkeyPatch, tmp_
     assert len(calls) == 2
 
 
-def test_a_change_far_from_head_and_tail_changes_the_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settled", [-1, 2])
+def test_a_change_of_one_byte_in_place_changes_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settled: float
+) -> None:
+    """Also where size and time of the last change are as before, and the digest was kept."""
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("clew.model.cache.SETTLED_SECONDS", settled)
     source = tmp_path / "large.gguf"
-    content = bytearray(40_000_000)
-    source.write_bytes(content)
-    before = content_key([source])
-    content[15_000_000:17_000_000] = b"x" * 2_000_000
-    source.write_bytes(content)
-    assert content_key([source]) != before
+    source.write_bytes(bytes(9_000_000))
+    changed, keys = source.stat(), {content_key([source])}
+    for place in (0, 70_001, 4_400_123, 8_999_999):
+        with source.open("r+b") as file:
+            file.seek(place)
+            file.write(b"x")
+        before = source.stat().st_ctime_ns
+        while source.stat().st_ctime_ns == before:  # the clock of a file's times goes in steps
+            os.utime(source, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+        keys.add(content_key([source]))
+    assert len(keys) == 5
+    assert len(list((tmp_path / "cache").rglob("digests/*"))) == (5 if settled < 0 else 0)
+
+
+def test_a_file_that_does_not_change_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("clew.model.cache.SETTLED_SECONDS", -1)
+    source = tmp_path / "a.gguf"
+    source.write_bytes(b"GGUF")
+    key = content_key([source])
+    (kept,) = (tmp_path / "cache" / "digests").iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("hashlib.file_digest", None)
+        assert content_key([source]) == key
+    kept.write_text("damaged")
+    assert content_key([source]) == key
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, ClewError])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,14 @@ from typing import Any, BinaryIO
 
 import platformdirs
 
-from clew.files import cannot_read
+from clew.errors import ClewError
+from clew.files import cannot_read, write_file
 
-CONVERSION_VERSION = 2
+CONVERSION_VERSION = 3
 """The version of a conversion's output; raise it when that changes, so that older folders are not used."""
 
+SETTLED_SECONDS = 2
+"""The age from which a change of a file shows in its times, which go in steps of 2 seconds on some disks."""
 SAMPLES = 64
 SAMPLE_BYTES = 64 * 1024
 TENSOR_SAMPLE_BYTES = 4 * 1024
@@ -87,23 +92,55 @@ def is_complete(folder: Path) -> bool:
 
 
 def content_key(parts: Sequence[Path]) -> str:
-    """Twelve hex digits that identify a GGUF (in one or more parts) without reading all of it.
+    """Twelve hex digits of all bytes of a GGUF (in one or more parts).
 
-    They hash the size and 64 blocks spread evenly over each part. The time stamp does not count, because a
-    wheel that is installed again has the same bytes. Head and tail alone would not do, because a fine-tune
-    of a few matrices changes neither.
+    The time stamp does not count, because a wheel that is installed again has the same bytes.
+    """
+    return hashlib.sha256(";".join(map(_digest, parts)).encode()).hexdigest()[:12]
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file, kept in clew's cache for as long as the file does not change.
+
+    A program may set the time of the last change back, but not that of the last change of the status. A file
+    that changed a moment ago may change again without either time moving on, so its digest is not kept.
+    """
+    try:
+        before = path.stat()
+        times = f"{before.st_mtime_ns};{before.st_ctime_ns};{before.st_ino};{before.st_size}"
+        identity = hashlib.sha256(f"{path.resolve()};{times}".encode()).hexdigest()
+        kept = _cache_root() / "digests" / identity[:32]
+        with contextlib.suppress(OSError, ValueError):
+            if len(digest := bytes.fromhex(kept.read_text())) == hashlib.sha256().digest_size:
+                return digest.hex()
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        after = path.stat()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    unchanged = (before.st_mtime_ns, before.st_ctime_ns) == (after.st_mtime_ns, after.st_ctime_ns)
+    if unchanged and time.time() - max(after.st_mtime, after.st_ctime) > SETTLED_SECONDS:
+        with contextlib.suppress(OSError, ClewError):  # without a cache, the next start reads it again
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_file(kept, found.encode())
+    return found
+
+
+def sampled_key(path: Path) -> str:
+    """Twelve hex digits of a file's size and of 64 blocks spread evenly over it.
+
+    Head and tail alone would not do, because a fine-tune of a few matrices changes neither.
     """
     digest = hashlib.sha256()
-    for part in parts:
-        try:
-            with part.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                digest.update(f"{size};".encode())
-                for start in _sample_starts(size):
-                    file.seek(start)
-                    digest.update(file.read(SAMPLE_BYTES))
-        except OSError as error:
-            raise cannot_read(part, error) from error
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest.update(f"{size};".encode())
+            for start in _sample_starts(size):
+                file.seek(start)
+                digest.update(file.read(SAMPLE_BYTES))
+    except OSError as error:
+        raise cannot_read(path, error) from error
     return digest.hexdigest()[:12]
 
 

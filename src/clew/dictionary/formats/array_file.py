@@ -26,7 +26,7 @@ from clew.dictionary.file_listing import WEIGHTS
 from clew.dictionary.weights import HeldWeights, StoredWeights, Weights, file_stamp
 from clew.errors import ClewError
 from clew.files import cannot_read, write_file
-from clew.model.cache import checked_folder, content_key
+from clew.model.cache import checked_folder, sampled_key
 from clew.progress import OnNote
 
 SUFFIXES = WEIGHTS
@@ -272,7 +272,7 @@ def _key(path: Path) -> str:
     """
     status = path.stat()
     times = f"{status.st_mtime_ns};{status.st_ctime_ns};{status.st_ino}"
-    identity = f"{path.resolve()};{status.st_size};{times};{content_key([path])}"
+    identity = f"{path.resolve()};{status.st_size};{times};{sampled_key(path)}"
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

@@ -39,6 +39,8 @@ class GgufArchitecture:
     """True if queries and keys are stored with the two halves of each rotation side by side."""
     transposed: tuple[str, ...] = ()
     """Names in a layer whose weights transformers stores with inputs first."""
+    interleaved_experts: bool = False
+    """True if transformers stores experts with inputs first, and each gate beside what it gates."""
     norm_offset: float = 0.0
     """The number that a file adds to the weights of norms."""
     rotates: bool = True
@@ -117,6 +119,23 @@ def _qwen3_moe(metadata: Metadata, header: GgufHeader, settings: Settings) -> Se
         "norm_topk_prob": metadata.flag("expert_weights_norm", True),
         "intermediate_size": metadata.whole("feed_forward_length", settings["moe_intermediate_size"]),
     }
+
+
+def _gpt_oss(metadata: Metadata, header: GgufHeader, settings: Settings) -> Settings:
+    """Experts are weighted by a softmax over those that were chosen, which is number 3 in llama.cpp.
+
+    The ramp of its YaRN begins and ends between dimensions; llama.cpp rounds both, and the original does not.
+    """
+    _check_experts(metadata)
+    width = settings["intermediate_size"]
+    if metadata.whole("feed_forward_length", width) != width:
+        raise metadata.refusal("feed_forward_length", f"{width}, the width of its experts")
+    if metadata.whole("expert_gating_func", 3) != 3:
+        raise metadata.refusal("expert_gating_func", "3, as this architecture has it")
+    rotation = settings["rope_parameters"]
+    if rotation["rope_type"] == "yarn":
+        rotation = {**rotation, "truncate": False}
+    return {**settings, "rope_parameters": rotation, **_windows(metadata, settings, 2)}
 
 
 def _starcoder2(metadata: Metadata, header: GgufHeader, settings: Settings) -> Settings:
@@ -223,6 +242,26 @@ ARCHITECTURES: dict[str, GgufArchitecture] = {
             "decoder_sparse_step": 1,
         },
         more=_qwen3_moe,
+    ),
+    "gpt-oss": GgufArchitecture(
+        "gpt_oss",
+        {
+            **SIZES,
+            **RMS,
+            **SOME_EXPERTS,
+            "expert_count": "num_local_experts",
+            "expert_feed_forward_length": "intermediate_size",
+        },
+        {
+            **ATTENTION,
+            **EXPERTS,
+            "attn_sinks": "self_attn.sinks",
+            "post_attention_norm": "post_attention_layernorm",
+            "ffn_gate_inp": "mlp.router",
+        },
+        fixed={"hidden_act": "silu", "attention_bias": True, "swiglu_alpha": 1.702, "swiglu_limit": 7.0},
+        more=_gpt_oss,
+        interleaved_experts=True,
     ),
     "gemma": GgufArchitecture(
         "gemma", DECODER, LLAMA, fixed={"hidden_act": "gelu_pytorch_tanh"}, norm_offset=1.0

@@ -14,7 +14,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import _type_traits as UNPACKED
 from gguf.quants import dequantize
 
-from clew.model.gguf.architectures import EXPERTS, GgufArchitecture
+from clew.model.gguf.architectures import GgufArchitecture
 from clew.model.gguf.header import Damaged, GgufError, GgufHeader, GgufTensor
 from clew.model.gguf.rope import ROPE_TENSORS
 
@@ -30,6 +30,8 @@ class Placement:
     shape: tuple[int, ...]
     sources: tuple[GgufTensor, ...]
     change: Change
+    interleaved: bool = False
+    """True where the rows of two tensors take turns."""
 
 
 def rope_tensors(header: GgufHeader) -> dict[str, np.ndarray]:
@@ -58,7 +60,10 @@ def placements(header: GgufHeader, row: GgufArchitecture, network: Any) -> list[
         shapes.pop("lm_head.weight", None)
     if missing := sorted(shapes.keys() - sources.keys()):
         raise GgufError(f"{len(missing)} weights are missing, such as {missing[0]}", "fetch it again")
-    found = [Placement(name, shapes[name], _in_order(sources[name]), changes[name]) for name in shapes]
+    found = [
+        Placement(name, shapes[name], _in_order(sources[name]), changes[name], row.interleaved_experts)
+        for name in shapes
+    ]
     for placement in found:
         _check_shape(placement)
     return found
@@ -71,10 +76,10 @@ def _place(name: str, row: GgufArchitecture, shapes: dict[str, tuple[int, ...]])
         layer, stem, suffix = match.groups()
         place = (row.top if layer is None else row.layer).get(stem)
         path = place if layer is None else f"{row.layers}.{layer}.{place}"
-        if place is not None and f"{path}.{suffix}" in shapes:
-            return stem, f"{path}.{suffix}"
-        if stem in EXPERTS and suffix == "weight" and path in shapes:
-            return stem, path
+        bare = path if suffix == "weight" else f"{path}_{suffix}"  # experts and sinks are no modules
+        for parameter in (f"{path}.{suffix}", bare):
+            if place is not None and parameter in shapes:
+                return stem, parameter
     raise GgufError(f"nothing in a network of its architecture reads the tensor {name}")
 
 
@@ -84,6 +89,8 @@ def _change(stem: str, name: str, row: GgufArchitecture, config: Any) -> Change:
         return lambda values: _halves_apart(values, heads)
     if stem in row.transposed and name.endswith(".weight"):
         return np.transpose
+    if row.interleaved_experts and stem.endswith("_exps") and name.endswith(".weight"):
+        return _inputs_first
     if row.norm_offset and name.endswith("norm.weight"):
         return lambda values: values - np.float32(row.norm_offset)
     return lambda values: values
@@ -93,6 +100,10 @@ def _halves_apart(values: np.ndarray, heads: int) -> np.ndarray:
     """Rows of queries or keys, with the first halves of a head's rotations in front of the second ones."""
     pairs = values.reshape(heads, -1, 2, *values.shape[1:])
     return pairs.swapaxes(1, 2).reshape(values.shape)
+
+
+def _inputs_first(experts: np.ndarray) -> np.ndarray:
+    return experts.swapaxes(1, 2)
 
 
 def _in_order(sources: list[GgufTensor]) -> tuple[GgufTensor, ...]:
@@ -113,9 +124,9 @@ def _check_shape(placement: Placement) -> None:
     if len(held) > 1:
         joined[1] = sum(shape[1] for shape in held)
     turned = tuple(joined[::-1]) if placement.change is np.transpose else tuple(joined)
-    if turned != placement.shape or (len(held) == 1) != (
-        "gate_up_proj" not in placement.name or len(joined) == 2
-    ):
+    if placement.change is _inputs_first:
+        turned = (joined[0], *joined[:0:-1])
+    if turned != placement.shape or len(held) != (2 if "experts.gate_up_proj" in placement.name else 1):
         raise Damaged(
             f"the tensor {placement.sources[0].name} has the shape {shown_shape(turned)}, and its metadata "
             f"asks for {shown_shape(placement.shape)}"
@@ -161,5 +172,14 @@ def write_weights(path: Path, header: GgufHeader, found: list[Placement]) -> Non
 def _in_layout(header: GgufHeader, found: list[Placement]) -> Iterator[np.ndarray]:
     for placement in found:
         parts = [unpack(header, tensor) for tensor in placement.sources]
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-        yield np.ascontiguousarray(placement.change(values))
+        yield np.ascontiguousarray(placement.change(_joined(parts, placement.interleaved)))
+
+
+def _joined(parts: list[np.ndarray], interleaved: bool) -> np.ndarray:
+    """Rows of experts `[expert, row, ...]`: one tensor's behind the other's, or taking turns."""
+    if len(parts) == 1:
+        return parts[0]
+    if not interleaved:
+        return np.concatenate(parts, axis=1)
+    experts, rows, *rest = parts[0].shape
+    return np.stack(parts, axis=2).reshape(experts, len(parts) * rows, *rest)
