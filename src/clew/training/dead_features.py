@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.training.activations import ByLayer
+from clew.training.settings import Kind
 from clew.training.transcoders import StackedTranscoders
 
 BEGIN_NORM = 0.25
@@ -32,21 +33,22 @@ def begin_features(
     with torch.no_grad():
         for place in range(len(dead)):
             index = dead[place].nonzero().squeeze(1)
-            worst = (
-                residual[place].float().square().sum(1).topk(min(len(index), len(residual[place]))).indices
-            )
+            lacking = residual[stacked.written(place)].float()
+            worst = lacking.square().sum((0, 2)).topk(min(len(index), lacking.shape[1])).indices
             index = index[: len(worst)]
             stacked.encoder[place, index] = BEGIN_NORM * unit(reads[place][worst].float())
             stacked.encoder_bias[place, index] = 0
-            stacked.decoder[place, index] = unit(residual[place][worst].float())
+            stacked.decoder[stacked.pairs(place), index] = lacking[:, worst]
             stacked.threshold[place, index] = stacked.threshold[place].median()
-            for array in (stacked.encoder, stacked.encoder_bias, stacked.decoder):
-                for moment in ("exp_avg", "exp_avg_sq"):
-                    optimizer.state[array][moment][place, index] = 0
+            for moment in ("exp_avg", "exp_avg_sq"):
+                optimizer.state[stacked.encoder][moment][place, index] = 0
+                optimizer.state[stacked.encoder_bias][moment][place, index] = 0
+                optimizer.state[stacked.decoder][moment][stacked.pairs(place), index] = 0
+        stacked.normalize_decoders()
 
 
 def begin_from_samples(
-    reads: ByLayer, writes: ByLayer, n_features: int, l0: float, generator: torch.Generator, skip: bool
+    reads: ByLayer, writes: ByLayer, n_features: int, l0: float, generator: torch.Generator, kind: Kind
 ) -> StackedTranscoders:
     """Transcoders whose features read and write in the directions of random tokens' inputs and outputs.
 
@@ -59,14 +61,21 @@ def begin_from_samples(
     pre_activation = (some @ encoder.transpose(1, 2)).flatten(1)
     above = max(1, min(pre_activation.shape[1], round(l0 * some.shape[1])))
     threshold = pre_activation.topk(above, dim=1).values[:, -1:].clamp_min(1e-3)
-    return StackedTranscoders(
+    decoder, reach = writes[:, chosen].float(), (1,) * n_layers
+    if kind == "clt":
+        decoder = torch.cat([decoder[place:] for place in range(n_layers)])
+        reach = tuple(range(n_layers, 0, -1))
+    stacked = StackedTranscoders(
         encoder=encoder,
         encoder_bias=encoder.new_zeros(n_layers, n_features),
-        decoder=unit(writes[:, chosen].float()),
+        decoder=decoder,
         decoder_bias=encoder.new_zeros(n_layers, d_model),
         threshold=threshold.repeat(1, n_features),
-        skip=encoder.new_zeros(n_layers, d_model, d_model) if skip else None,
+        skip=encoder.new_zeros(n_layers, d_model, d_model) if kind == "skip-plt" else None,
+        reach=reach,
     )
+    stacked.normalize_decoders()
+    return stacked
 
 
 def unit(rows: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:

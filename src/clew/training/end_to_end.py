@@ -68,7 +68,8 @@ class EndToEnd:
         with torch.no_grad(), products_in(self.model.device), self._counting(active):
             truth = log_probabilities(self.model, token_ids)
         errors: dict[int, Tensor] = {}
-        replacements = {layer: self._replacement(layer, errors) for layer in self.layers}
+        sums = WrittenSums()
+        replacements = {layer: self._replacement(layer, sums, errors) for layer in self.layers}
         with replaced(self.model, replacements), products_in(self.model.device):
             guess = log_probabilities(self.model, token_ids)
         kl = (truth.exp() * (truth - guess)).sum(-1).mean()
@@ -124,11 +125,11 @@ class EndToEnd:
                 vars(objective).update(on_device(state["objectives"][layer], stacked.encoder.device))
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _replacement(self, layer: int, errors: dict[int, Tensor]) -> Replacement:
+    def _replacement(self, layer: int, sums: WrittenSums, errors: dict[int, Tensor]) -> Replacement:
         stacked, objective = self.layers[layer]
 
         def replacement(read: InSequences, written: InSequences) -> InSequences:
-            guess, _ = transcode(stacked, objective, read, self.settings)
+            guess = sums.take(layer, transcode(stacked, objective, read, self.settings)[0])
             target = written.detach().float()
             variance = (target - target.mean((0, 1))).square().mean()
             errors[layer] = (guess.float() - target).square().mean() / variance
@@ -137,10 +138,23 @@ class EndToEnd:
         return replacement
 
 
+class WrittenSums:
+    """Sums of what features have written so far to layers that a pass of the model has not come to."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, Tensor] = {}
+
+    def take(self, layer: int, outputs: Float[Tensor, "written ..."]) -> Float[Tensor, "..."]:
+        """Add what a layer's features write, from this layer up, and give the whole of what it gets."""
+        for ahead, output in enumerate(outputs.unbind(), start=layer):
+            self._sums[ahead] = self._sums[ahead] + output if ahead in self._sums else output
+        return self._sums.pop(layer)
+
+
 def transcode(
     stacked: StackedTranscoders, objective: Objective, read: InSequences, settings: TrainSettings
-) -> tuple[InSequences, Float[Tensor, "1 token feature"]]:
-    """Write with one layer's transcoder, as it will be saved, and give its activations too."""
+) -> tuple[Float[Tensor, "written sequence position d_model"], Float[Tensor, "1 token feature"]]:
+    """Outputs of one layer's transcoder, as it will be saved, and its activations."""
     as_saved = with_rounding(stacked, settings.bits)
     dtype = (
         torch.get_autocast_dtype(read.device.type)
@@ -149,7 +163,7 @@ def transcode(
     )
     x = read.flatten(0, 1)[None].to(dtype)
     activation = objective.activate(stacked, as_saved.pre_activations(x), settings.l0)
-    return as_saved.reconstruct(activation, x)[0].unflatten(0, read.shape[:2]), activation
+    return as_saved.reconstruct(activation, x).unflatten(1, read.shape[:2]), activation
 
 
 def with_rounding(stacked: StackedTranscoders, bits: int | None) -> StackedTranscoders:
@@ -161,6 +175,7 @@ def with_rounding(stacked: StackedTranscoders, bits: int | None) -> StackedTrans
         decoder_bias=stacked.decoder_bias,
         threshold=stacked.threshold,
         skip=None if stacked.skip is None else rounded(stacked.skip, bits),
+        reach=stacked.reach,
     )
 
 

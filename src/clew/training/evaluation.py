@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clew.model.language_model import LanguageModel
 from clew.training.activations import mlp_values, products_in
-from clew.training.end_to_end import log_probabilities, transcode
+from clew.training.end_to_end import WrittenSums, log_probabilities, transcode
 from clew.training.objectives.objective import Objective
 from clew.training.replaced_model import InSequences, Replacement, replaced
 from clew.training.settings import TrainSettings
@@ -73,16 +73,17 @@ def evaluate(
     for rows in texts.to(model.device).split(SEQUENCES_AT_ONCE):
         with products_in(model.device):
             reads, writes = mlp_values(model, rows, numbers)
+            sums = WrittenSums()
             for place, (read, written) in enumerate(zip(reads, writes, strict=True)):
-                guess, activation = transcode(*layers[numbers[place]], read[None], settings)
-                written = written.float()
-                error[place] += (guess[0].float() - written).square().sum().cpu()
+                outputs, activation = transcode(*layers[numbers[place]], read[None], settings)
+                guess, written = sums.take(numbers[place], outputs)[0], written.float()
+                error[place] += (guess.float() - written).square().sum().cpu()
                 square[place] += written.square().sum().cpu()
                 total[place] += written.sum(0).cpu()
                 active[place] += (activation[0] > 0).sum(0).cpu()
             n_positions += reads.shape[1]
             truth = log_probabilities(model, rows)
-            with replaced(model, {layer: _replacement(layers, layer, settings) for layer in numbers}):
+            with replaced(model, _replacements(layers, settings)):
                 guess = log_probabilities(model, rows)
         kl += float((truth.exp() * (truth - guess)).sum(-1).sum())
         agreed += float((truth.argmax(-1) == guess.argmax(-1)).sum())
@@ -129,7 +130,7 @@ def answers(
     for prompt, ids in prompts.items():
         row = torch.tensor([list(ids)], device=model.device)
         truth = log_probabilities(model, row)[0, -1]
-        with replaced(model, {layer: _replacement(layers, layer, settings) for layer in layers}):
+        with replaced(model, _replacements(layers, settings)):
             guess = log_probabilities(model, row)[0, -1]
         token = int(truth.argmax())
         found.append(
@@ -145,8 +146,13 @@ def answers(
     return found
 
 
-def _replacement(layers: Layers, layer: int, settings: TrainSettings) -> Replacement:
-    def replacement(read: InSequences, written: InSequences) -> InSequences:
-        return transcode(*layers[layer], read, settings)[0]
+def _replacements(layers: Layers, settings: TrainSettings) -> dict[int, Replacement]:
+    sums = WrittenSums()
 
-    return replacement
+    def of(layer: int) -> Replacement:
+        def replacement(read: InSequences, written: InSequences) -> InSequences:
+            return sums.take(layer, transcode(*layers[layer], read, settings)[0])
+
+        return replacement
+
+    return {layer: of(layer) for layer in layers}

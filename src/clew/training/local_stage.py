@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from clew.training.activations import ByLayer
-from clew.training.dead_features import Since, begin_features, unit
+from clew.training.dead_features import Since, begin_features
 from clew.training.objectives.objective import Objective
 from clew.training.schedule import local_rate, wanted_l0
 from clew.training.settings import TrainSettings
@@ -33,7 +33,7 @@ class StepReport:
 
 
 class LayerGroup:
-    """Some layers, their objective and their optimiser."""
+    """Some layers, their objective and their optimiser; for a CLT, all layers."""
 
     def __init__(
         self, stacked: StackedTranscoders, objective: Objective, normalization: Normalization
@@ -81,7 +81,7 @@ class LayerGroup:
         step: int,
         n_steps: int,
     ) -> StepReport:
-        self.stacked.decoder.copy_(unit(self.stacked.decoder))
+        self.stacked.normalize_decoders()
         n_active = (activation > 0).sum(1)
         self.objective.after_step(self.stacked, n_active / activation.shape[1], l0)
         self.since = torch.where(n_active > 0, 0, self.since + activation.shape[1])

@@ -121,15 +121,14 @@ class TrainingRun:
         for group in self.groups:
             whole = group.normalization.folded(group.stacked)
             for place in range(len(whole.encoder)):
-                one = {name: array[place : place + 1].detach().clone() for name, array in whole.arrays()}
-                found[self.layers[len(found)]] = StackedTranscoders(**one), group.objective.of_layer(place)
+                found[self.layers[len(found)]] = whole.of_layer(place), group.objective.of_layer(place)
         return found
 
     def transcoders(self, trained_on: str, sink: str | None) -> TranscoderSet:
         """The transcoders as they are now, to save or to trace with."""
         dtype = torch.float32 if self.settings.bits else torch.float16
         layers = {
-            layer: layer_transcoder(stacked, 0, objective.saved_activation(stacked, 0), dtype)
+            layer: layer_transcoder(stacked, objective.saved_activation(stacked, 0), dtype)
             for layer, (stacked, objective) in self.folded().items()
         }
         return TranscoderSet(
@@ -172,7 +171,6 @@ class TrainingRun:
             raise ClewError(
                 f"The MLPs of {self.model.name} give values that are not finite; load it in float32."
             )
-        generator = torch.Generator().manual_seed(self.settings.seed)
         groups, at_once = [], self._layers_at_once()
         for begin in range(0, len(self.layers), at_once):
             some = slice(begin, begin + at_once)
@@ -182,14 +180,16 @@ class TrainingRun:
                 normalization.write(writes[some]),
                 self.n_features,
                 wanted_l0(self.settings.l0, 0.0, self.n_features),
-                generator,
-                skip=self.settings.kind == "skip-plt",
+                torch.Generator().manual_seed(self.settings.seed),
+                kind=self.settings.kind,
             )
             groups.append(LayerGroup(stacked, objective(), normalization))
         return groups
 
     def _layers_at_once(self) -> int:
-        """The number of layers whose activations fit into the memory of a step."""
+        """The number of layers whose activations fit into the memory of a step; all of them for a CLT."""
+        if self.settings.kind == "clt":
+            return len(self.layers)
         free = self.settings.memory or _free_memory(self.model.device) // 4
         size = 2 if self.model.device.type == "cuda" else 4
         return max(1, free // (self.settings.batch * self.n_features * size * BYTES_OF_FEATURE))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.dictionary.activation import Activation
@@ -19,31 +21,63 @@ Features = Float[Tensor, "layer token feature"]
 
 @dataclass
 class StackedTranscoders:
-    """Per-layer transcoders of some layers, in float32."""
+    """Transcoders of some layers, in float32; the features of a CLT write to layers above their own too.
+
+    Decoders stand in pairs of a layer that is read and one that is written: first those of the first layer's
+    features, from their own layer up, then those of the next one. A PLT has one pair a layer.
+    """
 
     encoder: Float[Tensor, "layer feature d_model"]
     encoder_bias: Float[Tensor, "layer feature"]
-    decoder: Float[Tensor, "layer feature d_model"]
+    decoder: Float[Tensor, "pair feature d_model"]
     decoder_bias: Float[Tensor, "layer d_model"]
     threshold: Float[Tensor, "layer feature"]
     """The pre-activation above which a feature is active."""
     skip: Float[Tensor, "layer d_model d_model"] | None = None
     """Rows are dimensions written, columns dimensions read."""
+    reach: tuple[int, ...] = ()
+    """The number of layers that each layer's features write to, with their own; 1 by default."""
+
+    def __post_init__(self) -> None:
+        self.reach = self.reach or (1,) * len(self.encoder)
 
     @property
     def n_features(self) -> int:
         return self.encoder.shape[1]
 
+    @property
+    def crosses_layers(self) -> bool:
+        """True if some features write to layers above their own."""
+        return max(self.reach) > 1
+
     def arrays(self) -> Iterator[tuple[str, Tensor]]:
         """Names and arrays, without those that are missing."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None:
+            if isinstance(value, Tensor):
                 yield field.name, value
 
     def trained(self) -> dict[str, Tensor]:
         """The arrays that a gradient changes."""
         return {name: array for name, array in self.arrays() if name != "threshold"}
+
+    def pairs(self, place: int) -> slice:
+        """The decoders of a layer's features."""
+        begin = sum(self.reach[:place])
+        return slice(begin, begin + self.reach[place])
+
+    def written(self, place: int) -> slice:
+        """The layers that a layer's features write to, counted as `place` is."""
+        return slice(place, place + self.reach[place])
+
+    def of_layer(self, place: int) -> StackedTranscoders:
+        """Copies of one layer's arrays."""
+        one = {
+            name: array[self.pairs(place) if name == "decoder" else slice(place, place + 1)]
+            for name, array in self.arrays()
+        }
+        copies: dict[str, Any] = {name: array.detach().clone() for name, array in one.items()}
+        return StackedTranscoders(**copies, reach=(self.reach[place],))
 
     def pre_activations(self, x: ByLayer) -> Features:
         """`encoder @ x + encoder_bias`, in the element type of `x`."""
@@ -51,12 +85,59 @@ class StackedTranscoders:
             self.encoder_bias[:, None].to(x.dtype), x, self.encoder.to(x.dtype).transpose(1, 2)
         )
 
-    def reconstruct(self, activation: Features, x: ByLayer) -> ByLayer:
-        """The transcoders' outputs for these activations and inputs, in the element type of `x`."""
+    def reconstruct(self, activation: Features, x: ByLayer) -> Float[Tensor, "written token d_model"]:
+        """Outputs for these activations and inputs, in the element type of `x`.
+
+        Each layer's output is the sum over the features of that layer and of those below.
+        """
+        if self.crosses_layers:
+            return self._reconstruct_across(activation)
         output = torch.baddbmm(self.decoder_bias[:, None].to(x.dtype), activation, self.decoder.to(x.dtype))
         if self.skip is not None:
             output = output + x @ self.skip.to(x.dtype).transpose(1, 2)
         return output
+
+    def _reconstruct_across(self, activation: Features) -> Float[Tensor, "written token d_model"]:
+        """A product for each pair; no larger one would do without a copy of activations or decoders."""
+        dtype, shape = activation.dtype, (activation.shape[1], self.decoder.shape[2])
+        by_layer, decoders = activation.unbind(), self.decoder.to(dtype).unbind()
+        outputs = [bias.expand(shape) for bias in self.decoder_bias.to(dtype)]
+        outputs += [activation.new_zeros(shape)] * (self._n_written - len(outputs))
+        begins = accumulate(self.reach, initial=0)
+        for place, (begin, reach) in enumerate(zip(begins, self.reach, strict=False)):
+            for ahead in range(reach):
+                outputs[place + ahead] = torch.addmm(
+                    outputs[place + ahead], by_layer[place], decoders[begin + ahead]
+                )
+        return torch.stack(outputs)
+
+    @property
+    def _n_written(self) -> int:
+        return max(place + reach for place, reach in enumerate(self.reach))
+
+    def decoder_norms(self) -> Float[Tensor, "layer feature"]:
+        """The norm of all that a feature writes, its layers side by side."""
+        return self._by_layer(self.decoder.square().sum(-1)).sqrt()
+
+    def _by_layer(self, by_pair: Float[Tensor, "pair feature"]) -> Float[Tensor, "layer feature"]:
+        if not self.crosses_layers:
+            return by_pair
+        return torch.stack([some.sum(0) for some in by_pair.split(self.reach)])
+
+    @torch.no_grad()
+    def normalize_decoders(self) -> None:
+        """Scale each feature's decoder to norm 1, in place; one of zeros stays."""
+        norms = self.decoder_norms().clamp_min(1e-12)
+        self.decoder /= norms.repeat_interleave(self.per_layer(self.reach), dim=0)[..., None]
+
+    def per_layer(self, numbers: Sequence[int]) -> Int[Tensor, " layer"]:
+        """Numbers as a tensor beside the arrays."""
+        return torch.tensor(numbers, device=self.encoder.device)
+
+    @property
+    def targets(self) -> Int[Tensor, " pair"]:
+        """The layer that each decoder writes to."""
+        return self.per_layer([place + ahead for place, n in enumerate(self.reach) for ahead in range(n)])
 
 
 @dataclass(frozen=True)
@@ -82,7 +163,7 @@ class Normalization:
     def folded(self, stacked: StackedTranscoders) -> StackedTranscoders:
         """Transcoders of normalized values as transcoders of the model's own values."""
         encoder = stacked.encoder / self.read_scale[:, None]
-        decoder = stacked.decoder * self.write_scale[:, None]
+        decoder = stacked.decoder * self.write_scale[stacked.targets][:, None]
         skip, bias = None, stacked.decoder_bias * self.write_scale + self.write_mean
         if stacked.skip is not None:
             skip = stacked.skip * self.write_scale[:, :, None] / self.read_scale[:, None]
@@ -94,6 +175,7 @@ class Normalization:
             decoder_bias=bias,
             threshold=stacked.threshold.clone(),
             skip=skip,
+            reach=stacked.reach,
         )
 
 
@@ -110,18 +192,19 @@ def _scale(values: ByLayer) -> Float[Tensor, "layer d_model"]:
 
 
 def layer_transcoder(
-    stacked: StackedTranscoders, place: int, activation: Activation, dtype: torch.dtype
+    stacked: StackedTranscoders, activation: Activation, dtype: torch.dtype
 ) -> LayerTranscoder:
-    """One layer of stacked transcoders as a dictionary holds it; biases stay in float32."""
+    """The transcoder of a single layer as a dictionary holds it; biases stay in float32."""
 
     def held(array: Tensor, dtype: torch.dtype = torch.float32) -> HeldWeights:
-        return HeldWeights(array.detach()[place].to("cpu", dtype).contiguous())
+        return HeldWeights(array.detach().to("cpu", dtype).contiguous())
 
+    decoder = stacked.decoder.transpose(0, 1) if stacked.crosses_layers else stacked.decoder[0]
     return LayerTranscoder(
-        encoder=held(stacked.encoder, dtype),
-        encoder_bias=held(stacked.encoder_bias),
-        decoder=Decoder(held(stacked.decoder, dtype)),
-        decoder_bias=held(stacked.decoder_bias),
+        encoder=held(stacked.encoder[0], dtype),
+        encoder_bias=held(stacked.encoder_bias[0]),
+        decoder=Decoder(held(decoder, dtype)),
+        decoder_bias=held(stacked.decoder_bias[0]),
         activation=activation,
-        skip=None if stacked.skip is None else held(stacked.skip, dtype),
+        skip=None if stacked.skip is None else held(stacked.skip[0], dtype),
     )
