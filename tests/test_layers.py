@@ -29,7 +29,7 @@ ALLOWED = {
     "load_settings": GROUND | {"dictionary"},
     "facade": GROUND
     | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"}
-    | {"model_check"},
+    | {"model_check", "training"},
     "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
     "server": GROUND
@@ -37,7 +37,7 @@ ALLOWED = {
     | {"load_settings"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
-    | {"server", "load_settings", "model_check", "__init__"},
+    | {"server", "load_settings", "model_check", "training", "__init__"},
 }
 
 

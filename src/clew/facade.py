@@ -45,6 +45,8 @@ from clew.model_check.findings import ModelCheck
 from clew.model_check.first_look import first_look
 from clew.options import check_options, takes_options_of
 from clew.progress import OnNote, OnProgress, ignore_note, ignore_progress
+from clew.training.session import Trained, train
+from clew.training.settings import TrainCall
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,19 @@ class Model:
         paths = [data] if isinstance(data, str | Path) else data
         made = make_index(self.language_model, self.dictionary, paths, call, on_progress=call.on_progress)
         return open_index(made.path)
+
+    @takes_options_of(TrainCall)
+    def train(self, call: TrainCall) -> Trained:
+        """Train transcoders that replace the model's MLPs, and save them in a folder.
+
+        Returns:
+            The folder, the dictionary in it, and its figures on held-out text.
+
+        Raises:
+            ClewError: The text, the model or the machine does not fit the settings, the folder is not empty,
+                or the disk is full.
+        """
+        return train(self.language_model, call, on_note=call.on_note, on_figures=call.on_figures)
 
     def check(self, *, on_progress: OnProgress = ignore_progress) -> ModelCheck:
         """Check the model and its dictionary, from the files to generated tokens, as `clew check` does.

@@ -136,12 +136,17 @@ def check_options(settings: Any) -> None:
 
 
 class TakesOptions(Protocol[Keywords, Settings]):
-    """A decorator of functions (`load(settings)`) and of methods (`trace(self, prompt, settings)`)."""
+    """A decorator of functions (`load(settings)`) and methods (`trace(self, prompt, settings)`)."""
 
     @overload
     def __call__(
         self, function: Callable[[Owner, First, Settings], Result], /
     ) -> Callable[Concatenate[Owner, First, Keywords], Result]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[Owner, Settings], Result], /
+    ) -> Callable[Concatenate[Owner, Keywords], Result]: ...
 
     @overload
     def __call__(self, function: Callable[[Settings], Result], /) -> Callable[Keywords, Result]: ...

@@ -24,6 +24,7 @@ from clew.cli.commands import (
     serve,
     show,
     trace,
+    train,
     validate,
 )
 from clew.errors import ClewError
@@ -86,6 +87,7 @@ example:
         },
         default="make",
     ),
+    "train": train,
     "label": label,
     "show": show,
     "annotate": annotate,

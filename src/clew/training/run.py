@@ -21,7 +21,7 @@ from clew.training.evaluation import Layers
 from clew.training.local_stage import LayerGroup, step_all
 from clew.training.objectives.objective import Objective
 from clew.training.schedule import wanted_l0
-from clew.training.settings import TrainSettings
+from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
 from clew.training.text.batches import TokenBatches
 from clew.training.transcoders import Normalization, StackedTranscoders, layer_transcoder
 
@@ -64,21 +64,28 @@ class TrainingRun:
     ) -> None:
         self.model, self.layers, self.batches, self.settings = model, tuple(layers), batches, settings
         self.n_features = settings.features or 8 * model.d_model
+        self.batch = settings.batch or BATCH
         self.step = 0
         self.end_to_end: EndToEnd | None = None
         self.groups = self._begin(objective)
 
     @property
     def n_local_steps(self) -> int:
-        return max(1, self.settings.tokens // self.settings.batch)
+        return max(1, (self.settings.tokens or MOST_TOKENS) // self.batch)
 
     @property
     def n_end_to_end_steps(self) -> int:
-        return self.settings.end_to_end // self.settings.batch
+        tokens = self.settings.end_to_end
+        return (MOST_END_TO_END if tokens is None else tokens) // self.batch
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of both stretches."""
+        return self.n_local_steps + self.n_end_to_end_steps
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.n_local_steps + self.n_end_to_end_steps
+        return self.step >= self.n_steps
 
     def advance(self) -> StepFigures:
         """Take one step."""
@@ -192,7 +199,7 @@ class TrainingRun:
             return len(self.layers)
         free = self.settings.memory or _free_memory(self.model.device) // 4
         size = 2 if self.model.device.type == "cuda" else 4
-        return max(1, free // (self.settings.batch * self.n_features * size * BYTES_OF_FEATURE))
+        return max(1, free // (self.batch * self.n_features * size * BYTES_OF_FEATURE))
 
 
 def shorter(token_ids: Int[Tensor, "sequence position"], step: int) -> Int[Tensor, "piece position"]:

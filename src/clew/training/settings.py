@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Le
 
@@ -15,15 +15,29 @@ from clew.progress import OnNote, ignore_note
 Kind = Literal["plt", "skip-plt", "clt"]
 ActivationKind = Literal["threshold", "batchtopk", "topk", "jumprelu"]
 
+MOST_TOKENS, MOST_END_TO_END = 50_000_000, 10_000_000
+"""Tokens of the two stretches where there is time enough."""
+BATCH = 8192
 
-@dataclass(frozen=True, kw_only=True)
+OnFigures: TypeAlias = Callable[[Any], None]
+"""Called with the `StepFigures` of each step."""
+
+
+def ignore_figures(figures: Any) -> None:
+    """An `OnFigures` that does nothing."""
+
+
+@dataclass(frozen=True)
 class TrainSettings:
     """A dictionary to train, its text and its schedule; every default is a recommendation."""
 
     out: str | Path
     """The folder to write, new or empty."""
+    _: KW_ONLY
     data: str | Path | Sequence[str | Path] = "self"
-    """Text, JSONL or parquet files, a folder of them, a dataset's name, or self: the model writes it."""
+    """Text, JSONL or parquet files, folders, names of datasets, or self: the model writes the text."""
+    field: str = "text"
+    """The field or column that holds the text, where there are several."""
     kind: Kind = "plt"
     """plt writes to its own layer, skip-plt adds a linear map, clt writes to all layers above too."""
     features: Annotated[int, Ge(1)] | None = None
@@ -34,14 +48,17 @@ class TrainSettings:
     """Mean active features of a layer at a position."""
     layers: str = "all"
     """Layers to train: all, or from-to such as 0-11."""
-    tokens: Annotated[int, Ge(1)] = 50_000_000
-    """Tokens to train each layer on by itself."""
-    end_to_end: Annotated[int, Ge(0)] = 10_000_000
-    """Tokens of the last stretch, which trains all layers together on the replaced model's answers."""
+    minutes: Annotated[float, Gt(0)] = 60.0
+    """Minutes that a run may take, by measured speed, where tokens are not named."""
+    tokens: Annotated[int, Ge(1)] | None = None
+    """Tokens to train each layer on by itself (by default 50 million, or what the minutes allow)."""
+    end_to_end: Annotated[int, Ge(0)] | None = None
+    """Tokens of the last stretch, which trains all layers together on the replaced model's answers (by
+    default 10 million, or what the minutes allow)."""
     context: Annotated[int, Ge(2)] = 64
     """Tokens of a sequence, the first one (the sink) included."""
-    batch: Annotated[int, Ge(1)] = 8192
-    """Tokens of a step."""
+    batch: Annotated[int, Ge(1)] | None = None
+    """Tokens of a step (by default 8192, or fewer for a run of few tokens)."""
     learning_rate: Annotated[float, Gt(0)] = 8e-4
     """Adam's rate while layers are trained by themselves."""
     end_to_end_rate: Annotated[float, Gt(0)] = 2e-3
@@ -55,9 +72,13 @@ class TrainSettings:
     bits: Literal[2, 3, 4, 5, 6, 8] | None = None
     """Save weights in so many bits, and let the last stretch know of it (by default float16)."""
     sink: str | None = None
-    """Text of the first token (by default the model's measured sink)."""
+    """Text of the first token (by default that of the model's tokenizer, or the model's measured sink)."""
+    leave_out: Sequence[str] = ()
+    """Tokens whose positions count as little as the sink's, by their text or as id:7."""
     checkpoint: Annotated[float, Gt(0)] = 5.0
     """Minutes between checkpoints; a killed run loses no more."""
+    tensorboard: bool = False
+    """Write TensorBoard's event files too, beside log.jsonl."""
     resume: bool = False
     """Go on with the unfinished run in the folder."""
     init_from: str | Path | None = None
@@ -73,12 +94,15 @@ class TrainSettings:
         return Path(self.out).name
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainCall(TrainSettings):
     """Parameters of `Model.train`."""
 
+    _: KW_ONLY
     on_note: OnNote = ignore_note
     """Called with a sentence about what was measured or begins."""
+    on_figures: OnFigures = ignore_figures
+    """Called with the figures of each step: loss, active and dead features by layer."""
 
 
 Progress = Annotated[float, Ge(0), Le(1)]

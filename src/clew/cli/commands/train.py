@@ -1,0 +1,73 @@
+"""`clew train`: train transcoders of a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
+from clew.load_settings import LoadSettings
+from clew.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from clew.training.session import Trained
+
+SUMMARY = "train transcoders that replace a model's MLPs"
+USAGE = "--out DIR [options]"
+EXAMPLE = """\
+example:
+  clew train --model smollm2 --out my-transcoders
+  clew train --data texts --features 4096 --l0 40 --minutes 600 --out better
+  clew train --out better --resume"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what to train")
+    add_option(what, LoadSettings, "reference", flag="--model", metavar="NAME")
+    add_options(what, TrainSettings, kind="KIND", layers="WHICH", features="N", activation="HOW", l0="K")
+    text = parser.add_argument_group("text")
+    add_option(text, TrainSettings, "data", nargs="+", metavar="WHERE")
+    add_options(text, TrainSettings, field="NAME", context="N", sink="TOKEN")
+    length = parser.add_argument_group("length")
+    add_options(length, TrainSettings, minutes="M", tokens="T", end_to_end="T", batch="T")
+    learning = parser.add_argument_group("learning")
+    add_options(learning, TrainSettings, learning_rate="R", end_to_end_rate="R", local_weight="W")
+    add_options(learning, TrainSettings, most_dense="P", dead_after="T", init_from="DIR", seed="N")
+    output = parser.add_argument_group("output")
+    add_option(output, TrainSettings, "out", metavar="DIR", type=Path, required=True)
+    add_options(output, TrainSettings, bits="N", checkpoint="M", resume="", tensorboard="")
+    machine = parser.add_argument_group("computation")
+    add_options(machine, LoadSettings, device="D", dtype="T")
+    add_option(machine, TrainSettings, "memory", unit=MEBIBYTE, metavar="MIB")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check all that needs no model before one is loaded."""
+    from clew.cli.progress import Progress
+    from clew.facade import load_model
+    from clew.training.session import check_before_loading, train
+
+    settings = settings_of(arguments, TrainSettings)
+    loading = settings_of(arguments, LoadSettings)
+    check_before_loading(settings)
+    with Progress() as progress:
+        progress.stage(f"Loading {loading.reference}")
+        model = load_model(
+            loading.reference, device=loading.device, dtype=loading.dtype, on_note=progress.note
+        )
+        trained = train(
+            model,
+            settings,
+            on_note=progress.note,
+            on_text=lambda done, total: progress.work("Writing text", done, total),
+        )
+    _print_done(trained)
+
+
+def _print_done(trained: Trained) -> None:
+    from clew.cli.terminal import size
+
+    n_bytes = sum(path.stat().st_size for path in trained.folder.glob("layer_*"))
+    print(f"Saved  {trained.folder} ({trained.dictionary.kind}, {size(n_bytes)})")
+    print(f"       {trained.figures}")

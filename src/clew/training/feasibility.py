@@ -1,0 +1,109 @@
+"""Settings that a model or a machine cannot fulfil are refused in a sentence, before any work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import torch
+
+from clew.errors import ClewError
+from clew.model.language_model import LanguageModel
+from clew.model.prompt import usual_sink
+from clew.model.sink import named_sink_id
+from clew.options import check_options
+from clew.training.objectives.objective import Objective
+from clew.training.objectives.steered_threshold import SteeredThreshold
+from clew.training.settings import TrainSettings
+
+BYTES_OF_WEIGHT = 16
+"""A weight in float32, its gradient and two moments of the optimiser."""
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Raise `ClewError` for values out of bounds, and for options that exclude each other."""
+    check_options(settings)
+    if settings.kind == "clt":
+        raise ClewError("clew does not train cross-layer transcoders yet; choose the kind plt or skip-plt.")
+    if settings.activation != "threshold":
+        raise ClewError(
+            f"clew does not train with the activation {settings.activation} yet; choose threshold."
+        )
+    if not re.fullmatch(r"all|\d+|\d+-\d+", settings.layers):
+        raise ClewError(f"layers must be all, one number, or from-to such as 0-11, not {settings.layers!r}.")
+    batch = settings.batch
+    if batch is not None and batch < settings.context:
+        raise ClewError(
+            f"A step of {batch:,} tokens holds no sequence of {settings.context:,}; raise batch or "
+            "lower context."
+        )
+    if settings.sink == "none":
+        raise ClewError(
+            "Training needs a first token, whose position is left out; name one as the sink, or leave sink "
+            "out."
+        )
+
+
+def layers_of(model: LanguageModel, settings: TrainSettings) -> range:
+    """The layers to train; raises `ClewError` for those that the model lacks."""
+    if settings.layers == "all":
+        return range(model.n_layers)
+    first, _, last = settings.layers.partition("-")
+    chosen = range(int(first), int(last or first) + 1)
+    if not chosen or chosen[-1] >= model.n_layers:
+        raise ClewError(
+            f"{model.name} has the layers 0 to {model.n_layers - 1}, not {settings.layers}; name some "
+            "of these."
+        )
+    return chosen
+
+
+def sink_of(model: LanguageModel, settings: TrainSettings) -> int:
+    """The first token of every sequence, as in tracing; raises `ClewError` for a model that has none."""
+    if settings.sink is not None:
+        return named_sink_id(model, settings.sink)
+    found = usual_sink(model)
+    if found is None:
+        raise ClewError(f"{model.name} has no special token to begin texts with; name a token as the sink.")
+    return found.token_id
+
+
+def n_features_of(model: LanguageModel, settings: TrainSettings) -> int:
+    return settings.features or 8 * model.d_model
+
+
+def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSettings, free: int) -> None:
+    """Raise `ClewError` for what does not fit the model, or `free` bytes of memory."""
+    features = n_features_of(model, settings)
+    if settings.l0 >= features:
+        raise ClewError(
+            f"{settings.l0:g} of {features:,} features cannot be active at a position; lower l0 or "
+            "raise features."
+        )
+    if settings.context > model.context_length:
+        raise ClewError(
+            f"Sequences of {settings.context:,} tokens exceed the {model.context_length:,} that {model.name} "
+            "reads; lower context."
+        )
+    needed = BYTES_OF_WEIGHT * 2 * features * model.d_model * len(layers)
+    if needed > free:
+        fit = free // (needed // features)
+        raise ClewError(
+            f"{features:,} features for each of {len(layers)} layers need about {needed / 1e9:,.1f} GB to "
+            f"train, and {free / 1e9:,.1f} GB are free; take at most {fit:,} features, or train fewer layers "
+            "at a time."
+        )
+
+
+def objective_of(settings: TrainSettings) -> Callable[[], Objective]:
+    """A maker of the objective that the settings name."""
+    return lambda: SteeredThreshold(settings.most_dense)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return psutil.virtual_memory().available

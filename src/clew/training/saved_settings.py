@@ -1,0 +1,97 @@
+"""The settings of a run beside its weights: `training.yaml`, which a run that goes on reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clew.errors import ClewError
+from clew.files import cannot_read, write_file
+from clew.options import check_options
+from clew.training.settings import TrainSettings
+from clew.version import __version__
+
+FILE = "training.yaml"
+HEAD = "# How clew trained these transcoders; clew train --resume goes on from here.\n"
+
+FREE = ("out", "resume", "checkpoint")
+"""Options that a run may go on with another value of, to the same weights."""
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as its folder tells it."""
+
+    model: str
+    weights: str
+    """The key of the model's weights; empty for a model made in memory."""
+    settings: TrainSettings
+
+
+def save_settings(folder: Path, model: str, weights: str, settings: TrainSettings) -> None:
+    """Write the settings of a run, with its model."""
+    options = {
+        field.name: _plain(getattr(settings, field.name))
+        for field in fields(TrainSettings)
+        if field.name not in FREE
+    }
+    facts = {"model": model, "weights": weights, "clew": __version__, "settings": options}
+    write_file(folder / FILE, (HEAD + yaml.safe_dump(facts, sort_keys=False)).encode())
+
+
+def read_settings(folder: Path) -> SavedRun:
+    """The run that a folder holds.
+
+    Raises `ClewError` for a folder without one, and for a file that clew did not write.
+    """
+    path = folder / FILE
+    try:
+        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ClewError(
+            f"{folder} holds no run to go on with ({FILE} is missing); leave out resume."
+        ) from error
+    except (OSError, UnicodeError) as error:
+        raise cannot_read(path, error) from error
+    except yaml.YAMLError as error:
+        raise _damaged(path, "it is no YAML") from error
+    if not isinstance(facts, Mapping) or not isinstance(facts.get("settings"), Mapping):
+        raise _damaged(path, "it has no settings")
+    options = {str(name): value for name, value in facts["settings"].items()}
+    known = {field.name for field in fields(TrainSettings)}
+    if unknown := sorted(options.keys() - known):
+        raise _damaged(path, f"clew has no option {unknown[0]}")
+    settings = TrainSettings(out=folder, **options)
+    check_options(settings)
+    return SavedRun(str(facts.get("model", "")), str(facts.get("weights", "")), settings)
+
+
+def settings_to_go_on(saved: SavedRun, given: TrainSettings) -> TrainSettings:
+    """The saved settings, with the given values of what may change.
+
+    An option at its default counts as not given. Raises `ClewError` for one that is given and differs.
+    """
+    for field in fields(TrainSettings):
+        value, before = getattr(given, field.name), getattr(saved.settings, field.name)
+        if field.name in FREE or value == field.default or _plain(value) == _plain(before):
+            continue
+        raise ClewError(
+            f"The run in {given.out} was begun with {field.name} {_plain(before)}, not {_plain(value)}; "
+            "leave it out to go on, or begin anew in another folder."
+        )
+    return replace(saved.settings, out=given.out, resume=True, checkpoint=given.checkpoint)
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML holds it."""
+    if isinstance(value, Path):
+        return str(value)
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _damaged(path: Path, reason: str) -> ClewError:
+    return ClewError(f"{path} does not tell how the run was begun: {reason}; begin anew in another folder.")
