@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from dataclasses import MISSING
 from typing import Any, TypeVar
 
 from clew.options import Option, options_of
@@ -35,12 +36,15 @@ def add_option(
     """Add `--max-nodes`, or another `flag`, for the option `max_nodes` of a settings class.
 
     Type, default and help come from the class; `details` of argparse go before. A bool becomes a flag, such
-    as `--no-check` for one that is on by default. With `unit` `MEBIBYTE` the command line counts in MiB what
+    as `--no-check` for one that is on by default. An option without a default is required. With `unit` `MEBIBYTE` the command line counts in MiB what
     the class counts in bytes. With the default `argparse.SUPPRESS` only what is given becomes an argument.
     """
     option = options_of(settings)[name]
     prefix = "--no-" if option.default is True else "--"
     given: dict[str, Any] = {"default": option.default, "dest": name, "help": _help(option, unit, details)}
+    if option.default is MISSING:
+        del given["default"]
+        given["required"] = True
     if option.type is bool:
         given["action"] = "store_false" if option.default else "store_true"
     else:
@@ -65,7 +69,7 @@ def _help(option: Option, unit: int, details: dict[str, Any]) -> str:
     default = details.get("default", option.default)
     if default is argparse.SUPPRESS:
         default = option.default
-    if default is None or isinstance(default, tuple):
+    if default in (None, MISSING) or isinstance(default, tuple):
         return sentence
     return f"{sentence} (default: {default // unit if unit > 1 else default})"
 

@@ -89,10 +89,6 @@ class TrainSettings:
     """Bytes for the activations of a step; layers are trained in groups that fit (by default a quarter of
     what is free)."""
 
-    @property
-    def name(self) -> str:
-        return Path(self.out).name
-
 
 @dataclass(frozen=True)
 class TrainCall(TrainSettings):

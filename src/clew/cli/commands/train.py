@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(learning, TrainSettings, learning_rate="R", end_to_end_rate="R", local_weight="W")
     add_options(learning, TrainSettings, most_dense="P", dead_after="T", init_from="DIR", seed="N")
     output = parser.add_argument_group("output")
-    add_option(output, TrainSettings, "out", metavar="DIR", type=Path, required=True)
+    add_option(output, TrainSettings, "out", metavar="DIR", type=Path)
     add_options(output, TrainSettings, bits="N", checkpoint="M", resume="", tensorboard="")
     machine = parser.add_argument_group("computation")
     add_options(machine, LoadSettings, device="D", dtype="T")
