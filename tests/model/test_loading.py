@@ -132,16 +132,39 @@ def test_the_old_layout_of_gpt_2_loads(folders, tmp_path):
     """The hub's files have no `transformer.` in front, and hold each layer's causal mask."""
     folder = Path(shutil.copytree(folders("GPT2LMHeadModel"), tmp_path / "gpt2"))
     expected = load_language_model(folder, name="new").next_token_logits(random_ids(5)[None])
-    masks = {f"h.{layer}.attn.bias": torch.ones(1, 1, 4, 4) for layer in range(3)}
+    masks = {f"h.{layer}.attn.bias": torch.ones(1, 1, 4, 4).tril() for layer in range(3)}
     masks |= {f"h.{layer}.attn.masked_bias": torch.tensor(-1e4) for layer in range(3)}
     rewrite(folder, lambda tensors: {k.removeprefix("transformer."): v for k, v in tensors.items()} | masks)
     loaded = load_language_model(folder, name="old")
     torch.testing.assert_close(loaded.next_token_logits(random_ids(5)[None]), expected)
 
 
-def test_frequencies_of_the_rotation_may_be_left_over(llama):
-    rewrite(llama, lambda tensors: tensors | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)})
+CONSTANTS = {
+    "model.layers.0.self_attn.rotary_emb.inv_freq": 10_000 ** -(torch.arange(4) / 4),
+    "model.layers.1.self_attn.rotary_emb.inv_freq": (10_000 ** -(torch.arange(4) / 4)).half(),
+    "model.embeddings.position_ids": torch.arange(8)[None],
+    "model.layers.0.attn.bias": torch.ones(1, 1, 4, 4, dtype=torch.uint8).tril(),
+    "model.layers.0.attn.masked_bias": torch.tensor(-1e9),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constants_may_be_left_over_if_they_follow_from_the_config(llama, name):
+    rewrite(llama, lambda tensors: tensors | {name: CONSTANTS[name]})
     load_language_model(llama, name="old")
+    if name.endswith("inv_freq"):  # scaled, and saved before its scaling
+        other = 500_000 ** -(torch.arange(4) / 4)
+        settings = {"rope_type": "linear", "factor": 4.0}
+        for theta, saved, refused in ((1e4, CONSTANTS[name], False), (5e5, other, False), (1e4, other, True)):
+            reconfigure(llama, rope_parameters={**settings, "rope_theta": theta})
+            rewrite(llama, lambda tensors, saved=saved: tensors | {name: saved})
+            if refused:
+                assert f"other than those that follow from config.json: {name}" in refusal_of(llama)
+            else:
+                load_language_model(llama, name="old")
+    wrong = CONSTANTS[name].float() * 0 + 0.5
+    rewrite(llama, lambda tensors: tensors | {name: wrong})
+    assert f"other than those that follow from config.json: {name}; correct" in refusal_of(llama)
 
 
 def test_a_multimodal_folder_needs_no_vision_tower(folders, tmp_path):

@@ -13,6 +13,7 @@ from clew.model.anatomy import require_neurons
 from clew.model.architecture import anatomy_of, network_class
 from clew.model.cache import weights_key
 from clew.model.config_file import read_config
+from clew.model.constants import check_constants
 from clew.model.language_model import LanguageModel
 from clew.model.library_calls import library_call
 from clew.model.loading_checks import check_loaded, check_plan
@@ -47,6 +48,7 @@ def load_language_model(
     tensors = read_headers(folder, on_note)
     check_plan(folder, config, tensors)
     network = _load_network(folder, config, DTYPES[dtype])
+    check_constants(folder, network, tensors)
     check_loaded(folder, network, dtype)
     tokenizer = load_tokenizer(folder, network.get_input_embeddings().weight.shape[0], on_note)
     with library_call(lambda reason: f"{name} cannot be moved to {device}: {reason}; choose another device."):

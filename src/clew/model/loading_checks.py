@@ -11,16 +11,18 @@ import torch
 
 from clew.errors import ClewError
 from clew.model.architecture import network_class
+from clew.model.constants import FREQUENCIES, MASKS, POSITIONS
 from clew.model.library_calls import library_call
 from clew.model.transformers_logging import quiet_transformers
 from clew.model.weight_files import FLOATS, StoredTensor, check_experts, listed
 
 HARMLESS = {
-    r"(^|\.)rotary_emb\.inv_freq$": "the rotation's frequencies, which follow from config.json",
-    r"(^|\.)(attn|attention)\.(masked_)?bias$": "causal masks that GPT-2 and GPT-NeoX saved",
-    r"(^|\.)position_ids$": "the numbers 0, 1, 2 ...",
+    FREQUENCIES: "the rotation's frequencies, which follow from config.json",
+    MASKS: "causal masks that GPT-2 and GPT-NeoX saved",
+    POSITIONS: "the numbers 0, 1, 2 ...",
 }
-"""Patterns of tensors that files may hold although no network reads them, with the reason.
+"""Patterns of tensors that files may hold although no network reads them, with the reason; `check_constants`
+looks whether that is true of their numbers.
 
 transformers leaves out a few others by itself: layers that predict further tokens, for example. It also
 gives a tied head that is absent the embedding's weights.

@@ -111,7 +111,7 @@ def _tensors_of(folder: Path, files: Iterable[str]) -> dict[str, StoredTensor]:
                 + (f", which {INDEX} names" if (folder / INDEX).exists() else f" and {INDEX}")
                 + f" (it holds {', '.join(found[:3]) or 'no safetensors files'}); fetch all files."
             )
-        with library_call(partial(_damaged, path)), safe_open(path, framework="pt") as file:
+        with library_call(partial(damaged, path)), safe_open(path, framework="pt") as file:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
             found = {key: (each.get_dtype(), tuple(each.get_shape())) for key, each in slices.items()}
         for key, (kind, shape) in found.items():
@@ -124,7 +124,8 @@ def _tensors_of(folder: Path, files: Iterable[str]) -> dict[str, StoredTensor]:
     return tensors
 
 
-def _damaged(path: Path, reason: str) -> str:
+def damaged(path: Path, reason: str) -> str:
+    """The sentence about a file that is no safetensors file."""
     return f"{path} is damaged or not a safetensors file: {reason}; fetch it again."
 
 
