@@ -10,6 +10,8 @@ import pytest
 
 import clew
 from clew.graph.graph import NodeKind
+from tests.tiny import Shape, tiny_model
+from tests.tokenizers import KINDS, finished
 
 from .conftest import Run
 
@@ -165,3 +167,20 @@ def test_the_capital_of_france(run: Run, tmp_path: Path):
         assert outcome.out.startswith('"The capital of France is" → " Paris"\n')
         answer = outcome.out.split("Next token")[1].splitlines()[1]
         assert re.match(r'  ●  " Paris" +77\.8%  █{15,}', answer)
+
+
+def test_outputs_that_are_spelled_alike_have_their_ids(run: Run, tmp_path: Path):
+    model, folder = tiny_model("LlamaForCausalLM", Shape(n_layers=1, vocabulary=400)), tmp_path / "model"
+    tokenizer = finished(KINDS["byte fallback"]())
+    model.network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    byte, piece = (tokenizer.convert_tokens_to_ids(name) for name in ("<0x54>", "T"))
+    targets = f"id:{byte}", f"id:{piece}", f"id:{byte} minus id:{piece}"
+    outcome = run("trace", "Paris", "--model", folder, "--targets", *targets, "--out", tmp_path / "a.clew")
+    assert {f'"T" id:{byte}', f'"T" id:{piece}'} <= set(re.findall(r'●  ("T" id:\d+) ', outcome.out))
+    assert f'●  "T" minus "T" id:{byte} minus id:{piece}' in outcome.out
+    feature = clew.open(tmp_path / "a.clew").of_kind(NodeKind.FEATURE)[0]
+    name = clew.open(tmp_path / "a.clew").node_name(int(feature))
+    changed = run("intervene", "Paris", "--graph", tmp_path / "a.clew", "--model", folder, "--ablate", name)
+    assert changed.code == 0, changed.err
+    assert {f'"T" id:{byte}', f'"T" id:{piece}'} <= set(re.findall(r'"T" id:\d+', changed.out))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.cells import cell_len
@@ -100,7 +100,19 @@ def token(text: str) -> str:
 
 def target_name(target: Target) -> str:
     """`" Paris"`, or `" cold" minus " warm"` for a difference."""
-    return target_text(target.text, is_difference=target.probability is None)
+    name = target_text(target.text, is_difference=target.probability is None)
+    return told_apart([name], [target.identity])[0]
+
+
+def told_apart(names: Sequence[str], ids: Sequence[tuple[int, int | None]]) -> list[str]:
+    """Names of outputs, with their token ids behind those that are spelled alike, or whose two tokens are."""
+    words = [f" id:{one}" + ("" if other is None else f" minus id:{other}") for one, other in ids]
+    return [
+        name + own
+        if not name.endswith(own) and (names.count(name) > 1 or re.fullmatch(r"(.+) minus \1", name))
+        else name
+        for name, own in zip(names, words, strict=True)
+    ]
 
 
 def main_target(graph: Graph) -> str:

@@ -53,6 +53,8 @@ class TargetChange:
     measured: float
     is_difference: bool = False
     """True for a target such as `" Paris minus Rome"`."""
+    identity: tuple[int, int | None] = (-1, None)
+    """The ids of its token and of the one that is subtracted, because tokens may be spelled alike."""
 
 
 @dataclass(frozen=True)

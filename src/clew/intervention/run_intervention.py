@@ -247,7 +247,9 @@ def _targets(
     for node, target in zip(graph.of_kind(NodeKind.TARGET).tolist(), graph.info.targets, strict=True):
         other = moved.mean() if target.minus_id is None else moved[target.minus_id]
         measured = float(moved[target.token_id] - other)
-        change = TargetChange(target.text, float(predicted[node]), measured, target.minus_id is not None)
+        change = TargetChange(
+            target.text, float(predicted[node]), measured, target.minus_id is not None, target.identity
+        )
         changes.append((target.weight, change))
     return tuple(change for _, change in sorted(changes, key=lambda pair: -pair[0]))
 

@@ -37,15 +37,10 @@ def check_constants(folder: Path, network: Any, tensors: Mapping[str, StoredTens
     frequencies = list(_frequencies(network))
     wrong = []
     for file in sorted({tensors[name].file for name in names}):
-        with (
-            library_call(partial(damaged, folder / file)),
-            safe_open(folder / file, framework="pt") as opened,
-        ):
-            wrong += [
-                name
-                for name in names
-                if tensors[name].file == file and not _follows(name, opened.get_tensor(name), frequencies)
-            ]
+        path, held = folder / file, [name for name in names if tensors[name].file == file]
+        with library_call(partial(damaged, path)), safe_open(path, framework="pt") as opened:
+            found = {name: opened.get_tensor(name) for name in held}
+        wrong += [name for name, values in found.items() if not _follows(name, values, frequencies)]
     if wrong:
         raise ClewError(
             f"The files in {folder} hold numbers other than those that follow from config.json: "

@@ -29,6 +29,7 @@ from clew.cli.terminal import (
     table,
     target_name,
     token,
+    told_apart,
 )
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Size
@@ -130,18 +131,24 @@ def _print_answer(console: Console, info: GraphInfo) -> None:
     likely: Sequence[str | int] = info.prediction_ids or [text for text, _ in info.predictions]
     named = [target.token_id if info.prediction_ids else target.text for target in targets]
     explained = {name for name, target in zip(named, targets, strict=True) if target.probability is not None}
+    ids = info.prediction_ids or [-1] * len(info.predictions)
+    shown: list[tuple[bool, str, tuple[int, int | None], float | None]] = [
+        (name in explained, token(text), (own, None), probability)
+        for name, own, (text, probability) in zip(likely, ids, info.predictions, strict=True)
+    ]
+    shown += [
+        (True, target_name(target), target.identity, target.probability)
+        for name, target in zip(named, targets, strict=True)
+        if target.probability is None or name not in likely
+    ]
     rows = table("", "", "", "", right=(2,))
-    for name, (text, probability) in zip(likely, info.predictions, strict=True):
-        is_target = name in explained
+    names = [name for _, name, _, _ in shown]
+    if info.prediction_ids:
+        names = told_apart(names, [identity for _, _, identity, _ in shown])
+    for name, (is_target, _, _, probability) in zip(names, shown, strict=True):
+        amount = "" if probability is None else percent(probability)
         style = "" if is_target else "dim"
-        rows.add_row(
-            "●" if is_target else "", token(text), percent(probability), bar(probability), style=style
-        )
-    for name, target in zip(named, targets, strict=True):
-        if target.probability is None or name not in likely:
-            probability = target.probability
-            amount = "" if probability is None else percent(probability)
-            rows.add_row("●", target_name(target), amount, bar(probability or 0))
+        rows.add_row("●" if is_target else "", name, amount, bar(probability or 0), style=style)
     if rows.row_count:
         print_title(console, "Next token", "● explained here")
         print_indented(console, rows)

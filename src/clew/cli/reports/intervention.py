@@ -18,6 +18,7 @@ from clew.cli.terminal import (
     table,
     target_text,
     token,
+    told_apart,
 )
 from clew.intervention.generation import Generation
 from clew.intervention.result import FeatureChange, InterventionResult, TokenChange, spell_layers
@@ -118,10 +119,12 @@ def _feature_rows(result: InterventionResult, features: Sequence[FeatureChange])
 
 def _print_next_token(console: Console, result: InterventionResult) -> None:
     rows = table("", "before", "after", "", "logit", right=(1, 2, 4))
-    for change in result.top:
+    names = [token(change.text) for change in result.top]
+    names = told_apart(names, [(change.token_id, None) for change in result.top])
+    for name, change in zip(names, result.top, strict=True):
         before, after = change.probability_before, change.probability_after
         rows.add_row(
-            token(change.text),
+            name,
             percent(before),
             percent(after),
             _two_bars(change),
@@ -185,10 +188,12 @@ def _print_targets(console: Console, results: Sequence[InterventionResult]) -> N
     several, count = len(results) > 1, len(results[0].targets)
     headers = *["strength"] * several, "target", "predicted", "measured"
     rows = table(*headers, right=(0, 2, 3) if several else (1, 2))
+    names = [target_text(each.text, is_difference=each.is_difference) for each in results[0].targets]
+    names = told_apart(names, [each.identity for each in results[0].targets])
     for result in results:
         for number, target in enumerate(result.targets[: MOST_OF_SEVERAL if several else None]):
             strength = [f"{result.strength:g}" if number == 0 else ""] if several else []
-            name = target_text(target.text, is_difference=target.is_difference)
+            name = names[number]
             rows.add_row(*strength, name, _signed(target.predicted), _signed(target.measured))
     remark = "change of the centred logit"
     if any(target.is_difference for target in results[0].targets):
