@@ -16,7 +16,6 @@ from time import perf_counter
 import torch
 
 from benchmarks.support.markdown import table
-from clew.attribution.dictionary_scores import DictionaryScores, score_dictionary
 from clew.dictionary.activation import Activation, JumpReLU
 from clew.dictionary.quantised_rows import round_rows
 from clew.dictionary.reference import load_transcoders, short_name
@@ -24,6 +23,7 @@ from clew.dictionary.replaced_model import PROMPTS
 from clew.dictionary.transcoder_dictionary import bind
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder
 from clew.dictionary.weights import HeldWeights
+from clew.inspection.inspection import Inspection, inspect_dictionary
 from tests.real import real_model
 
 TRIAL = Path(__file__).resolve().parents[1].parent / "shared" / "dictionaries" / "smollm2-plt"
@@ -57,7 +57,7 @@ class Score:
     """A column: its figure, its format, and the direction that is better."""
 
     name: str
-    figure: Callable[[DictionaryScores], float]
+    figure: Callable[[Inspection], float]
     form: str
     higher_is_better: bool | None
     """None for a figure that judges nothing."""
@@ -130,7 +130,7 @@ def main() -> None:
     for name, damage in DAMAGES.items():
         layers = {layer: damage(part) for layer, part in whole.layers.items()}
         dictionary = bind(model, replace(whole, layers=layers), name)
-        found[name] = score_dictionary(dictionary, graphs=len(PROMPTS), max_nodes=NODES, sink=sink)
+        found[name] = inspect_dictionary(dictionary, graphs=len(PROMPTS), max_nodes=NODES, sink=sink)
         print(
             name, *(f"{score.name} {score.figure(found[name]):{score.form}}" for score in SCORES), flush=True
         )
@@ -149,7 +149,7 @@ def main() -> None:
     PAGE.write_text("\n\n".join([HEAD.rstrip(), tables[0], model_alone, *tables[1:], machine]) + "\n")
 
 
-def verdicts(found: dict[str, DictionaryScores]) -> str:
+def verdicts(found: dict[str, Inspection]) -> str:
     """A table of the scores: the damages that each one notices, hardly notices, and takes for better."""
     (_, sound), *damaged = found.items()
     rows = []
@@ -166,12 +166,12 @@ def verdicts(found: dict[str, DictionaryScores]) -> str:
     return table(header, rows, n_texts=4)
 
 
-def rises(found: dict[str, DictionaryScores]) -> str:
+def rises(found: dict[str, Inspection]) -> str:
     """A table of the graphs whose scores rise with each damage."""
     (_, sound), *damaged = found.items()
     rows = []
     for name, each in damaged:
-        pairs = list(zip(sound.graphs, each.graphs, strict=True))
+        pairs = [(one.scores, two.scores) for one, two in zip(sound.traced, each.traced, strict=True)]
         replacement = sum(after.replacement > before.replacement for before, after in pairs)
         completeness = sum(after.completeness > before.completeness for before, after in pairs)
         rows.append([name, f"{replacement} of {len(pairs)}", f"{completeness} of {len(pairs)}"])

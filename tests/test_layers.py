@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "clew"
 
 GROUND = {"errors", "version", "feature", "files", "options", "progress"}
-GROUND |= {"sink", "sqlite", "system_errors", "token_text", "utf8"}
+GROUND |= {"quantities", "sink", "sqlite", "system_errors", "token_text", "utf8"}
 """Modules that every room may use; they know only each other."""
 
 ALLOWED = {
@@ -25,7 +25,8 @@ ALLOWED = {
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
     "model_check": GROUND | {"model", "dictionary", "graph", "attribution", "intervention", "version"},
-    "training": GROUND | {"model", "dictionary", "attribution", "index"},
+    "inspection": GROUND | {"model", "dictionary", "graph", "attribution", "version"},
+    "training": GROUND | {"model", "dictionary", "attribution", "index", "inspection"},
     "load_settings": GROUND | {"dictionary"},
     "facade": GROUND
     | {"model", "dictionary", "graph", "attribution", "intervention", "index", "load_settings"}
@@ -37,7 +38,7 @@ ALLOWED = {
     | {"load_settings"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
-    | {"server", "load_settings", "model_check", "training", "__init__"},
+    | {"server", "load_settings", "model_check", "inspection", "training", "__init__"},
 }
 
 

@@ -206,7 +206,7 @@ def test_save_writes_what_can_be_read_again(run: Run, model: LanguageModel, tmp_
 def test_save_with_fewer_bits_says_what_they_cost(
     run: Run, model_folder: Path, good_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("clew.attribution.dictionary_scores.PROMPTS", ("w30 w41 w35", "w52 w33"))
+    monkeypatch.setattr("clew.inspection.inspection.PROMPTS", ("w30 w41 w35", "w52 w33"))
     four = "dictionary", "save", good_folder, tmp_path / "four", "--bits", "4", "--group", "5"
     outcome = run(*four, "--model", model_folder, "--sink", "none")
     assert outcome.code == 0, outcome.err

@@ -13,10 +13,10 @@ from clew.dictionary.quality import TEXT, text_windows
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.replaced_model import (
+    ReplacedModel,
     compare_next_token,
     measure_agreement,
     measure_answers,
-    measure_replaced_model,
 )
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.dictionary.weights import HeldWeights
@@ -146,6 +146,13 @@ def prompts_of(model: LanguageModel) -> tuple[str, ...]:
     return ("w30 w41 w35", "w52 w33", "w44 w31 w31 w60 w38", "unknown words")
 
 
+def measured(
+    dictionary: TranscoderDictionary, prompts: tuple[str, ...], sink: str | None = None
+) -> ReplacedModel:
+    windows = text_windows(dictionary, TEXT, sink)
+    return ReplacedModel(measure_agreement(dictionary, windows), measure_answers(dictionary, prompts, sink))
+
+
 def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
     model = tiny_model("LlamaForCausalLM")
     with torch.no_grad():
@@ -154,8 +161,8 @@ def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
     front = usual_front(model)
     windows += [torch.tensor([*front, *model.tokenizer(text)["input_ids"]]) for text in prompts_of(model)]
     good = fitted_transcoders(model, windows, n_features=400)
-    found = measure_replaced_model(good, TEXT, prompts_of(model))
-    bad = measure_replaced_model(replace(good, transcoders=as_if(good, factor=-3)), TEXT, prompts_of(model))
+    found = measured(good, prompts_of(model))
+    bad = measured(replace(good, transcoders=as_if(good, factor=-3)), prompts_of(model))
     assert len(found.answers) == 3  # of the unknown words the tokenizer makes the same token
     assert found.agreement.kl < bad.agreement.kl / 3
     assert found.answer_kl < bad.answer_kl / 3
@@ -164,7 +171,7 @@ def test_a_good_dictionary_keeps_answers_and_a_damaged_one_does_not():
         assert answer.kept == (answer.answer == answer.replaced_answer)
     assert f"keeps {found.n_kept} of 3 answers" in str(found)
     assert found.facts["kept"] == found.n_kept
-    none = measure_replaced_model(good, TEXT, ())
+    none = measured(good, ())
     assert none.facts["answer_kl"] is None
     assert "answers" not in str(none)
 
@@ -178,11 +185,11 @@ def test_the_sink_is_the_dictionarys_own_or_the_one_asked_for():
     assert window.tolist() == [7, 30, 41, 35]
     trained = replace(dictionary, transcoders=replace(dictionary.transcoders, sink="w7"))
     prompts = ("w30 w41 w35",)
-    named = measure_replaced_model(dictionary, TEXT, prompts, sink="w7")
-    assert measure_replaced_model(trained, TEXT, prompts) == named
-    assert measure_replaced_model(trained, TEXT, prompts, sink="none") != named
+    named = measured(dictionary, prompts, sink="w7")
+    assert measured(trained, prompts) == named
+    assert measured(trained, prompts, sink="none") != named
     with pytest.raises(ClewError, match="is not one token"):
-        measure_replaced_model(dictionary, TEXT, prompts, sink="w7 w8")
+        measured(dictionary, prompts, sink="w7 w8")
 
 
 def test_one_prompt_is_compared_as_several_are():

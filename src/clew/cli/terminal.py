@@ -17,6 +17,9 @@ from rich.text import Text
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.graph.influence import output_shares
 from clew.graph.info import Target
+from clew.quantities import percent as percent
+from clew.quantities import size as size
+from clew.token_text import readable as readable
 
 BAR = 24
 """Cells of the bar that stands for certainty."""
@@ -88,11 +91,6 @@ def print_indented(console: Console, content: Table | str, style: str = "") -> N
     console.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
 
-def readable(text: str) -> str:
-    """The text with escapes in place of control characters and others that do not print."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def token(text: str) -> str:
     """A token in quotes, so that its spaces show."""
     return readable(quote(text))
@@ -139,22 +137,6 @@ def promoted(graph: Graph, node: int) -> list[str]:
     texts = graph.promoted(node)
     words = (token(text) if text.strip() in ("", ",") else readable(text.strip()) for text in texts)
     return list(dict.fromkeys(words))
-
-
-def percent(share: float, decimals: int = 1) -> str:
-    """`80.6%`; a share too small for its decimals becomes `<0.1%`."""
-    least = 10.0**-decimals
-    return f"<{least:g}%" if 0 < 100 * share < least / 2 else f"{100 * share:.{decimals}f}%"
-
-
-def size(n_bytes: int) -> str:
-    """`93 MB`, `1.2 GB`."""
-    number, unit = float(n_bytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if number < 999.5:
-            break
-        number, unit = number / 1000, larger
-    return f"{number:.0f} {unit}" if number >= 9.95 or unit == "B" else f"{number:.1f} {unit}"
 
 
 def influence(graph: Graph, node: int) -> str:

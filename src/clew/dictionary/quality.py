@@ -7,7 +7,7 @@ fraction of variance unexplained (FVU).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
@@ -52,6 +52,8 @@ class LayerQuality:
     """The mean number of active features at a position."""
     dead: float
     """The share of the layer's features that are never active in the text."""
+    counts: Int[Tensor, " feature"] = field(default_factory=lambda: torch.zeros(0), repr=False, compare=False)
+    """Positions at which each feature is active."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def measure_quality(dictionary: TranscoderDictionary, text: str = TEXT, sink: st
 
 
 def text_windows(
-    dictionary: TranscoderDictionary, text: str, sink: str | None = None
+    dictionary: TranscoderDictionary, text: str = TEXT, sink: str | None = None
 ) -> list[Int[Tensor, " position"]]:
     """The token ids of a text in windows of at most `WINDOW` tokens and the context, each behind the sink."""
     model = dictionary.model
@@ -164,7 +166,9 @@ def quality_on(dictionary: TranscoderDictionary, recordings: Iterable[Recording]
                 )
             layer_sums.add(recording.mlp_write[layer, 1:], guess[1:], encoding.active(layer))
     layers = [
-        LayerQuality(layer, each.fvu, each.n_active / each.count, 1 - float(each.seen.float().mean()))
+        LayerQuality(
+            layer, each.fvu, each.n_active / each.count, float((each.counts == 0).float().mean()), each.counts
+        )
         for layer, each in sums.items()
     ]
     return Quality(
@@ -186,7 +190,7 @@ class _Sums:
 
     def __init__(self, n_features: int, d_model: int) -> None:
         self.count, self.n_active = 0, 0
-        self.seen = torch.zeros(n_features, dtype=torch.bool)
+        self.counts = torch.zeros(n_features, dtype=torch.int64)
         self.truth, self.guess = torch.zeros(2, d_model, dtype=torch.float64)
         self.truth_square = self.guess_square = self.product = 0.0
 
@@ -199,7 +203,7 @@ class _Sums:
         index = features.index[features.position > 0].cpu()
         self.count += len(truth)
         self.n_active += len(index)
-        self.seen[index] = True
+        self.counts += torch.bincount(index, minlength=len(self.counts))
         truth, guess = truth.double().cpu(), guess.double().cpu()
         self.truth += truth.sum(dim=0)
         self.guess += guess.sum(dim=0)

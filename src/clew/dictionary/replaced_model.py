@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -17,10 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clew.dictionary.quality import TEXT, text_windows
+from clew.dictionary.next_token import Answer, Extremes, compared, divergence
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
-from clew.model.language_model import LanguageModel
 from clew.model.prompt import check_length, usual_front
 from clew.model.template import encode_text
 
@@ -41,30 +39,6 @@ TOKENS_AT_ONCE = 512
 """The largest batch, in tokens."""
 POSITIONS_AT_ONCE = 128
 """Positions whose probabilities of all tokens are in memory together."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The next token of a prompt, by the model and by the replaced model."""
-
-    prompt: str
-    answer: str
-    """The model's likeliest token."""
-    probability: float
-    replaced_answer: str
-    replaced_probability: float
-    """The replaced model's probability of the model's answer."""
-    kl: float
-    """KL divergence of the replaced model from the model, in nats."""
-    kept: bool
-    """True if both have the same likeliest token."""
-
-    @property
-    def facts(self) -> dict[str, Any] | None:
-        """The figures that a graph stores, ready for JSON; None where the replaced model's are not finite."""
-        if not isfinite(self.kl + self.replaced_probability):
-            return None
-        return {name: value for name, value in vars(self).items() if name != "prompt"}
 
 
 @dataclass(frozen=True)
@@ -124,39 +98,24 @@ class ReplacedModel:
 
 
 @torch.no_grad()
-def measure_replaced_model(
-    dictionary: TranscoderDictionary,
-    text: str = TEXT,
-    prompts: Sequence[str] = PROMPTS,
-    sink: str | None = None,
-) -> ReplacedModel:
-    """Replace every MLP by the dictionary, and compare next tokens on a text and on prompts.
-
-    Args:
-        dictionary: The transcoders, bound to a model.
-        text: The text, as for `measure_quality`.
-        prompts: The prompts.
-        sink: The token in front of windows and prompts, as for `measure_quality`.
-
-    Raises:
-        ClewError: The text has fewer than three different tokens, a prompt is longer than the context, or
-            the sink is not one token.
-    """
-    windows = text_windows(dictionary, text, sink)
-    return ReplacedModel(measure_agreement(dictionary, windows), measure_answers(dictionary, prompts, sink))
-
-
-@torch.no_grad()
 def measure_agreement(
-    dictionary: TranscoderDictionary, windows: Iterable[Int[Tensor, " position"]]
+    dictionary: TranscoderDictionary,
+    windows: Iterable[Int[Tensor, " position"]],
+    extremes: Extremes | None = None,
 ) -> Agreement:
-    """Compare next tokens at all positions of some texts (token ids) but the first, which is a sink."""
+    """Compare next tokens at all positions of some texts (token ids) but the first, which is a sink.
+
+    `extremes` keeps the positions where both models are nearest and furthest.
+    """
     kl, same, entropy, replaced_entropy, n_positions, n_targets = 0.0, 0, 0.0, 0.0, 0, 0
     for ids, own, replaced in _outputs(dictionary, windows):
         for begin in range(1, len(ids), POSITIONS_AT_ONCE):
             some = slice(begin, begin + POSITIONS_AT_ONCE)
             one, other = own[some].log_softmax(-1), replaced[some].log_softmax(-1)
-            kl += float(_kl(one, other).sum())
+            apart = divergence(one, other)
+            kl += float(apart.sum())
+            if extremes is not None:
+                extremes.add(ids, begin, apart, one, other)
             same += int((one.argmax(-1) == other.argmax(-1)).sum())
             targets = ids[begin + 1 : begin + 1 + POSITIONS_AT_ONCE].to(one.device)[:, None]
             entropy -= float(one[: len(targets)].gather(1, targets).sum())
@@ -181,7 +140,7 @@ def measure_answers(
             check_length(model, len(front) + len(bare))
             known[prompt] = torch.tensor([*front, *bare])
     return tuple(
-        _answer(model, prompt, own[-1], replaced[-1])
+        compared(model, prompt, own[-1], replaced[-1])
         for prompt, (_, own, replaced) in zip(known, _outputs(dictionary, known.values()), strict=True)
     )
 
@@ -193,31 +152,7 @@ def compare_next_token(dictionary: TranscoderDictionary, token_ids: Sequence[int
     own = model.next_token_logits(ids)[0]
     with replaced_mlps(dictionary):
         replaced = model.run(ids, logits_to_keep=1).logits[0, -1].float()
-    return _answer(model, model.vocabulary.text_of(token_ids), own, replaced)
-
-
-def _answer(
-    model: LanguageModel,
-    prompt: str,
-    own: Float[Tensor, " vocabulary"],
-    replaced: Float[Tensor, " vocabulary"],
-) -> Answer:
-    one, other = own.log_softmax(-1), replaced.log_softmax(-1)
-    answer, replaced_answer = int(one.argmax()), int(other.argmax())
-    return Answer(
-        prompt=prompt,
-        answer=model.token_text(answer),
-        probability=float(one[answer].exp()),
-        replaced_answer=model.token_text(replaced_answer),
-        replaced_probability=float(other[answer].exp()),
-        kl=float(_kl(one, other)),
-        kept=answer == replaced_answer,
-    )
-
-
-def _kl(one: Float[Tensor, "... vocabulary"], other: Float[Tensor, "... vocabulary"]) -> Float[Tensor, "..."]:
-    """The divergence of one distribution from another, both in logarithms."""
-    return (one.exp() * (one - other)).sum(-1)
+    return compared(model, model.vocabulary.text_of(token_ids), own, replaced)
 
 
 def _outputs(

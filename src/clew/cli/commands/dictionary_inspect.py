@@ -7,16 +7,18 @@ from pathlib import Path
 
 from clew.attribution.settings import PromptSettings
 from clew.cli.model_options import add_overrides, read_transcoders
-from clew.cli.options import add_option, add_options
+from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
+from clew.files import check_writable
+from clew.inspection.settings import InspectSettings
 from clew.load_settings import LoadSettings
 
-SUMMARY = "measure transcoders on a text, layer by layer"
+SUMMARY = "measure transcoders on a text, and write a report"
 USAGE = "REF [options]"
 EXAMPLE = """\
 example:
   clew dictionary inspect my-transcoders --model smollm2
-  clew dictionary inspect org/name --model org/model --text novel.txt"""
+  clew dictionary inspect org/name --model org/model --text novel.txt --report report.html"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", metavar="FILE", type=Path, help="text to measure on (default: a built-in one)"
     )
+    parser.add_argument(
+        "--report", metavar="FILE", type=Path, help="write all figures with plots to a page (HTML)"
+    )
+    add_options(parser, InspectSettings, graphs="N", max_nodes="N")
     add_options(parser, PromptSettings, sink="TOKEN")
     add_overrides(parser.add_argument_group("corrections of the files"))
 
@@ -35,32 +41,45 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.reports.dictionary import print_dictionary
     from clew.cli.terminal import page
     from clew.dictionary.misfit import misfit, suspicion
-    from clew.dictionary.quality import TEXT, measure_quality
+    from clew.dictionary.quality import TEXT, text_windows
     from clew.dictionary.reference import short_name
-    from clew.dictionary.replaced_model import measure_replaced_model
     from clew.dictionary.transcoder_dictionary import bind
     from clew.facade import load_model
+    from clew.inspection.html_report import write_html_report
+    from clew.inspection.inspection import inspect_dictionary
 
     if arguments.dictionary == "neurons":
         raise ClewError("Neurons are the model's own MLPs, so there is nothing to measure; name transcoders.")
     text = TEXT if arguments.text is None else _text(arguments.text)
+    if arguments.report is not None:
+        check_writable(arguments.report)
+    settings = settings_of(arguments, InspectSettings)
     with Progress() as progress:
         transcoders = read_transcoders(arguments, progress)
         progress.stage(f"Loading {arguments.reference}")
         model = load_model(arguments.reference, on_note=progress.note)
-        name = short_name(arguments.dictionary)
-        dictionary = bind(model, transcoders, name, low_memory=True)
-        progress.stage("Measuring")
-        quality = measure_quality(dictionary, text, arguments.sink)
+        dictionary = bind(model, transcoders, short_name(arguments.dictionary), low_memory=True)
+        inspection = inspect_dictionary(
+            dictionary,
+            text_windows(dictionary, text, arguments.sink),
+            graphs=settings.graphs,
+            neurons=True,
+            max_nodes=settings.max_nodes,
+            sink=arguments.sink,
+            on_stage=progress.stage,
+        )
         progress.stage("Trying other read points")
-        doubt = suspicion if quality.fvu <= 1 else misfit
-        warning = doubt(dictionary, quality, text)
-        progress.stage("Replacing every MLP")
-        replaced = measure_replaced_model(dictionary, text, sink=arguments.sink)
+        quality = inspection.quality
+        warning = (suspicion if quality.fvu <= 1 else misfit)(dictionary, quality, text)
         for remark in dictionary.remarks:
             progress.note(remark)
+    if arguments.report is not None:
+        name = "the built-in text" if arguments.text is None else arguments.text.name
+        write_html_report(inspection, arguments.report, text=name, warning=warning)
     with page() as console:
-        print_dictionary(console, arguments.dictionary, dictionary, quality, replaced, warning)
+        print_dictionary(console, arguments.dictionary, dictionary, inspection, warning)
+    if arguments.report is not None:
+        print(f"Saved  {arguments.report}")
 
 
 def _text(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +15,9 @@ from clew.files import check_new_folder
 from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
-    from clew.attribution.dictionary_scores import DictionaryScores
     from clew.cli.progress import Progress
     from clew.dictionary.transcoder_set import TranscoderSet
+    from clew.inspection.inspection import Inspection
     from clew.model.language_model import LanguageModel
 
 SUMMARY = "write transcoders as a circuit-tracer folder"
@@ -84,13 +83,10 @@ def _model(arguments: argparse.Namespace, progress: Progress) -> LanguageModel:
 
 def _scores(
     arguments: argparse.Namespace, progress: Progress, model: LanguageModel, transcoders: TranscoderSet
-) -> DictionaryScores:
-    from clew.attribution.dictionary_scores import score_dictionary
+) -> Inspection:
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoder_dictionary import bind
-    from clew.model.sink import DisturbingSink
+    from clew.inspection.inspection import inspect_dictionary
 
-    warnings.simplefilter("ignore", DisturbingSink)  # it is of the graph, which nobody reads
     dictionary = bind(model, transcoders, short_name(arguments.dictionary), low_memory=True)
-    progress.stage("Measuring")
-    return score_dictionary(dictionary)
+    return inspect_dictionary(dictionary, on_stage=progress.stage)

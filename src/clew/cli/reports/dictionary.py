@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clew.attribution.dictionary_scores import DictionaryScores
-from clew.cli.terminal import percent, readable, size, table
-from clew.dictionary.layer_numbers import layers_named, numbers_joined
+from clew.cli.terminal import percent, readable, shortened, size, table
+from clew.dictionary.layer_numbers import numbers_joined
+from clew.dictionary.next_token import Answer
 from clew.dictionary.quality import LayerQuality, Quality
 from clew.dictionary.replaced_model import ReplacedModel
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
+from clew.inspection.inspection import Inspection
 
 
 def print_dictionary(
     console: Console,
     reference: str,
     dictionary: TranscoderDictionary,
-    quality: Quality,
-    replaced: ReplacedModel,
+    inspection: Inspection,
     warning: str,
 ) -> None:
-    """Print facts, tables of layers and answers, a warning unless it is empty, and the whole quality."""
-    _print_facts(console, reference, dictionary)
+    """Print facts, tables of layers, answers, positions and graphs, a warning if there is one, and sums."""
+    quality, replaced = inspection.quality, inspection.replaced
+    _print_facts(console, reference, inspection.facts)
+    tables = [
+        _layer_table(dictionary, quality),
+        _answer_table("prompt", replaced.answers) if replaced.answers else None,
+        _answer_table("furthest at", _ends(inspection.furthest)),
+        _answer_table("nearest at", _ends(inspection.nearest)),
+        _graph_table(inspection) if inspection.traced else None,
+    ]
+    for each in tables:
+        if each is not None:
+            console.print()
+            console.print(each)
     console.print()
-    console.print(_layer_table(dictionary, quality))
-    console.print()
-    if replaced.answers:
-        console.print(_answer_table(replaced))
-        console.print()
+    if inspection.traced:
+        seconds = f"Graphs were traced in {inspection.seconds:.0f} s; --graphs says how many, 0 none."
+        console.print(seconds, style="dim")
     if warning:
         console.print(f"Warning: {warning}\n", style="bold red")
     console.print(
@@ -44,13 +55,19 @@ def print_dictionary(
     console.print(f"Replaced: {replaced}", style="bold")
 
 
-def _answer_table(replaced: ReplacedModel) -> Table:
+MOST_CELLS = 36
+"""Cells of a text; its end is shown."""
+POSITIONS = 3
+"""Positions of the text that are shown where the replaced model is furthest, and where it is nearest."""
+
+
+def _answer_table(name: str, shown: Sequence[Answer]) -> Table:
     """The answers of the replaced model beside the model's."""
-    answers = table("", "prompt", "answer", "p", "replaced", "p", "KL", right=(3, 5, 6))
-    for each in replaced.answers:
+    answers = table("", name, "answer", "p", "replaced", "p", "KL", right=(3, 5, 6))
+    for each in shown:
         answers.add_row(
             "",
-            each.prompt,
+            readable(each.prompt),
             readable(each.answer),
             f"{each.probability:.2f}",
             "the same" if each.kept else readable(each.replaced_answer),
@@ -61,7 +78,30 @@ def _answer_table(replaced: ReplacedModel) -> Table:
     return answers
 
 
-def print_costs(console: Console, before: DictionaryScores, after: DictionaryScores) -> None:
+def _ends(positions: Sequence[Answer]) -> list[Answer]:
+    """The first positions, with the ends of their texts."""
+    return [
+        replace(each, prompt=shortened(readable(each.prompt), MOST_CELLS)) for each in positions[:POSITIONS]
+    ]
+
+
+def _graph_table(inspection: Inspection) -> Table:
+    """The scores of graphs beside those of the model's neurons."""
+    names = "replacement", "neurons'", "completeness", "neurons'"
+    graphs = table("", "graph of", *names, right=range(2, 6))
+    for each in inspection.traced:
+        graphs.add_row(
+            "",
+            each.prompt,
+            f"{each.scores.replacement:.2f}",
+            f"{each.neurons.replacement:.2f}" if each.neurons else "-",
+            f"{each.scores.completeness:.2f}",
+            f"{each.neurons.completeness:.2f}" if each.neurons else "-",
+        )
+    return graphs
+
+
+def print_costs(console: Console, before: Inspection, after: Inspection) -> None:
     """Print what a dictionary loses by its saving: sizes and scores side by side."""
     rows = table("", "", "before", "after", right=(2, 3))
     for name, measure in COSTS.items():
@@ -72,7 +112,7 @@ def print_costs(console: Console, before: DictionaryScores, after: DictionarySco
     console.print(rows)
 
 
-COSTS: dict[str, Callable[[DictionaryScores], str | None]] = {
+COSTS: dict[str, Callable[[Inspection], str | None]] = {
     "size": lambda scores: size(scores.n_bytes),
     "FVU": lambda scores: f"{scores.quality.fvu:.3f}",
     "L0": lambda scores: f"{scores.quality.l0:.1f}",
@@ -90,26 +130,10 @@ def _kept(replaced: ReplacedModel) -> str | None:
     return f"{replaced.n_kept} of {len(replaced.answers)}" if replaced.answers else None
 
 
-def _print_facts(console: Console, reference: str, dictionary: TranscoderDictionary) -> None:
+def _print_facts(console: Console, reference: str, facts: dict[str, str]) -> None:
     """Print the reference alone on its line, so that it can be copied, then the facts."""
-    transcoders, model = dictionary.transcoders, dictionary.model
-    activations = list(dict.fromkeys(part.activation.name for part in transcoders.layers.values()))
-    reach = max(part.decoder.n_written for part in transcoders.layers.values())
-    missing = [layer for layer in range(model.n_layers) if layer not in transcoders.layers]
-    facts = {
-        "kind": transcoders.kind,
-        "format": transcoders.format
-        + (f", made for {transcoders.trained_on}" if transcoders.trained_on else ""),
-        "reads": f"{transcoders.read_point.option}: {transcoders.read_point.value}",
-        "writes": f"{transcoders.write_point.option}: {transcoders.write_point.value}",
-        "reach": f"a feature's own layer and up to {reach - 1} above" if reach > 1 else "",
-        "activation": activations[0] if len(activations) == 1 else "by layer",
-        "model": f"{model.name}, {model.n_layers} layers"
-        + (f"; none for {layers_named(missing)}" if missing else ""),
-        "size": size(sum(part.n_bytes for part in transcoders.layers.values())),
-    }
     console.print(Text(reference, style="bold"), soft_wrap=True)
-    for name, fact in ((name, fact) for name, fact in facts.items() if fact):
+    for name, fact in facts.items():
         console.print(Text.assemble((f"  {name:10}  ", "dim"), fact), soft_wrap=True)
 
 

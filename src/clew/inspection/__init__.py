@@ -1,0 +1,1 @@
+"""Reports of dictionaries: figures, a page with plots, and a model card."""
