@@ -8,7 +8,6 @@ import torch
 from clew.training.activations import mlp_values
 from clew.training.checkpoint import load_checkpoint, save_checkpoint
 from clew.training.evaluation import evaluate
-from clew.training.objectives.steered_threshold import SteeredThreshold
 from clew.training.run import TrainingRun
 from clew.training.settings import TrainSettings
 from clew.training.text.batches import TextBatches
@@ -37,7 +36,7 @@ def begin(model, options):
     texts = torch.randint(2, VOCABULARY, (800, CONTEXT), generator=torch.Generator().manual_seed(1))
     texts[:, 0] = 0
     batches = TextBatches(texts, options.batch // CONTEXT, seed=0)
-    return TrainingRun(model, range(model.n_layers), batches, options, lambda: SteeredThreshold()), texts[:64]
+    return TrainingRun(model, range(model.n_layers), batches, options), texts[:64]
 
 
 def arrays(run):

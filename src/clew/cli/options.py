@@ -36,8 +36,9 @@ def add_option(
     """Add `--max-nodes`, or another `flag`, for the option `max_nodes` of a settings class.
 
     Type, default and help come from the class; `details` of argparse go before. A bool becomes a flag, such
-    as `--no-check` for one that is on by default. An option without a default is required. With `unit` `MEBIBYTE` the command line counts in MiB what
-    the class counts in bytes. With the default `argparse.SUPPRESS` only what is given becomes an argument.
+    as `--no-check` for one that is on by default. An option without a default is required. With `unit`
+    `MEBIBYTE` the command line counts in MiB what the class counts in bytes. With the default
+    `argparse.SUPPRESS` only what is given becomes an argument.
     """
     option = options_of(settings)[name]
     prefix = "--no-" if option.default is True else "--"

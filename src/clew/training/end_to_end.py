@@ -82,7 +82,7 @@ class EndToEnd:
         torch.nn.utils.clip_grad_norm_(arrays, LARGEST_GRADIENT)
         self.optimizer.step()
         for layer, (stacked, objective) in self.layers.items():
-            objective.after_step(stacked, active[layer], self.settings.l0)
+            objective.after_step(stacked, active[layer], self.settings.l0, step / n_steps)
         l0 = torch.stack([share.sum() for share in active.values()])
         return EndToEndReport(float(kl.detach()), fvu.detach(), l0)
 

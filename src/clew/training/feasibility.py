@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -12,8 +12,6 @@ from clew.model.language_model import LanguageModel
 from clew.model.prompt import usual_sink
 from clew.model.sink import named_sink_id
 from clew.options import check_options
-from clew.training.objectives.objective import Objective
-from clew.training.objectives.steered_threshold import SteeredThreshold
 from clew.training.settings import TrainSettings
 
 BYTES_OF_WEIGHT = 16
@@ -25,10 +23,6 @@ def check_settings(settings: TrainSettings) -> None:
     check_options(settings)
     if settings.kind == "clt":
         raise ClewError("clew does not train cross-layer transcoders yet; choose the kind plt or skip-plt.")
-    if settings.activation != "threshold":
-        raise ClewError(
-            f"clew does not train with the activation {settings.activation} yet; choose threshold."
-        )
     if not re.fullmatch(r"all|\d+|\d+-\d+", settings.layers):
         raise ClewError(f"layers must be all, one number, or from-to such as 0-11, not {settings.layers!r}.")
     batch = settings.batch
@@ -93,11 +87,6 @@ def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSett
             f"train, and {free / 1e9:,.1f} GB are free; take at most {fit:,} features, or train fewer layers "
             "at a time."
         )
-
-
-def objective_of(settings: TrainSettings) -> Callable[[], Objective]:
-    """A maker of the objective that the settings name."""
-    return lambda: SteeredThreshold(settings.most_dense)
 
 
 def free_memory(device: torch.device) -> int:

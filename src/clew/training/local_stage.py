@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from clew.training.activations import ByLayer
 from clew.training.dead_features import Since, begin_features
-from clew.training.objectives.objective import Objective
+from clew.training.objectives.objective import Attempt, Objective
 from clew.training.schedule import local_rate, wanted_l0
 from clew.training.settings import TrainSettings
 from clew.training.transcoders import Normalization, StackedTranscoders
@@ -39,11 +39,12 @@ class LayerGroup:
         self, stacked: StackedTranscoders, objective: Objective, normalization: Normalization
     ) -> None:
         self.stacked, self.objective, self.normalization = stacked, objective, normalization
-        for array in stacked.trained().values():
+        trained = list(stacked.trained().values())
+        if objective.learns_threshold:
+            trained.append(stacked.threshold)
+        for array in trained:
             array.requires_grad_(True)
-        self.optimizer = torch.optim.Adam(
-            list(stacked.trained().values()), betas=(0.9, 0.99), fused=True, lr=0.0
-        )
+        self.optimizer = torch.optim.Adam(trained, betas=(0.9, 0.99), fused=True, lr=0.0)
         self.since: Since = torch.zeros_like(stacked.threshold, dtype=torch.int64)
 
     def step(
@@ -61,7 +62,9 @@ class LayerGroup:
         activation = self.objective.activate(self.stacked, pre_activation, l0)
         residual = y - self.stacked.reconstruct(activation, x).float()
         fvu = residual.square().mean((1, 2)) / y.square().mean((1, 2))
-        loss = fvu + self.objective.penalty(self.stacked, pre_activation, activation, l0)
+        dead = self._dead(settings, n_steps, len(x[0]))
+        attempt = Attempt(pre_activation, activation, residual, dead)
+        loss = fvu + self.objective.penalty(self.stacked, attempt, l0, done)
         self.optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         self.optimizer.step()
@@ -83,14 +86,18 @@ class LayerGroup:
     ) -> StepReport:
         self.stacked.normalize_decoders()
         n_active = (activation > 0).sum(1)
-        self.objective.after_step(self.stacked, n_active / activation.shape[1], l0)
+        self.objective.after_step(self.stacked, n_active / activation.shape[1], l0, step / n_steps)
         self.since = torch.where(n_active > 0, 0, self.since + activation.shape[1])
-        dead = self.since > min(settings.dead_after, max(1, n_steps // 20) * activation.shape[1])
+        dead = self._dead(settings, n_steps, activation.shape[1])
         renewal = max(1, n_steps // RENEWALS)
-        if step % renewal == renewal - 1 and step < LAST_RENEWAL * n_steps:
+        due = step % renewal == renewal - 1 and step < LAST_RENEWAL * n_steps
+        if due and self.objective.renews_dead:
             begin_features(self.stacked, self.optimizer, dead, x, residual)
             self.since[dead] = 0
         return StepReport(fvu, n_active.sum(1) / activation.shape[1], dead.float().mean(1))
+
+    def _dead(self, settings: TrainSettings, n_steps: int, n_tokens: int) -> Bool[Tensor, "layer feature"]:
+        return self.since > min(settings.dead_after, max(1, n_steps // RENEWALS) * n_tokens)
 
     def state(self) -> dict[str, Any]:
         """All that a later process needs to go on."""

@@ -19,6 +19,7 @@ from clew.training.dead_features import begin_from_samples
 from clew.training.end_to_end import EndToEnd
 from clew.training.evaluation import Layers
 from clew.training.local_stage import LayerGroup, step_all
+from clew.training.objectives.choose import choose_objective
 from clew.training.objectives.objective import Objective
 from clew.training.schedule import wanted_l0
 from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
@@ -60,14 +61,13 @@ class TrainingRun:
         layers: Sequence[int],
         batches: TokenBatches,
         settings: TrainSettings,
-        objective: Callable[[], Objective],
     ) -> None:
         self.model, self.layers, self.batches, self.settings = model, tuple(layers), batches, settings
         self.n_features = settings.features or 8 * model.d_model
         self.batch = settings.batch or BATCH
         self.step = 0
         self.end_to_end: EndToEnd | None = None
-        self.groups = self._begin(objective)
+        self.groups = self._begin()
 
     @property
     def n_local_steps(self) -> int:
@@ -166,7 +166,7 @@ class TrainingRun:
             self.end_to_end = EndToEnd(self.model, self.folded(), self.settings)
             self.end_to_end.restore(state["end_to_end"])
 
-    def _begin(self, objective: Callable[[], Objective]) -> list[LayerGroup]:
+    def _begin(self) -> list[LayerGroup]:
         """Groups of layers that begin from samples of the first batches."""
         with products_in(self.model.device):
             pairs = [
@@ -190,7 +190,7 @@ class TrainingRun:
                 torch.Generator().manual_seed(self.settings.seed),
                 kind=self.settings.kind,
             )
-            groups.append(LayerGroup(stacked, objective(), normalization))
+            groups.append(LayerGroup(stacked, choose_objective(self.settings), normalization))
         return groups
 
     def _layers_at_once(self) -> int:

@@ -26,7 +26,6 @@ from clew.training.feasibility import (
     free_memory,
     layers_of,
     n_features_of,
-    objective_of,
     sink_of,
 )
 from clew.training.log import Log, check_tensorboard
@@ -175,7 +174,7 @@ class _Session:
             on_step=on_text,
         )
         self.scratch.mkdir(exist_ok=True)
-        training = TrainingRun(self.model, self.layers, batches, settings, objective_of(settings))
+        training = TrainingRun(self.model, self.layers, batches, settings)
         if state is not None:
             training.restore(state["run"])
             self.on_note(f"Goes on after step {training.step:,} of {training.n_steps:,}.")

@@ -69,6 +69,12 @@ class TrainSettings:
     """Raise the threshold of features that are active at more than this share of positions."""
     dead_after: Annotated[int, Ge(1)] = 3_000_000
     """Tokens without an activation after which a feature begins anew."""
+    auxiliary: Annotated[float, Ge(0)] = 1 / 32
+    """Weight of BatchTopK's and TopK's loss on dead features; with 0 these begin anew."""
+    bandwidth: Annotated[float, Gt(0)] = 0.1
+    """Width of pre-activations around a threshold that give JumpReLU's thresholds a gradient."""
+    penalty_warm_up: Share = 0.3
+    """Share of the layers' own training over which JumpReLU's penalty rises."""
     bits: Literal[2, 3, 4, 5, 6, 8] | None = None
     """Save weights in so many bits, and let the last stretch know of it (by default float16)."""
     sink: str | None = None

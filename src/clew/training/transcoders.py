@@ -58,7 +58,7 @@ class StackedTranscoders:
                 yield field.name, value
 
     def trained(self) -> dict[str, Tensor]:
-        """The arrays that a gradient changes."""
+        """The arrays that a gradient changes, but for thresholds."""
         return {name: array for name, array in self.arrays() if name != "threshold"}
 
     def pairs(self, place: int) -> slice:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from clew.dictionary.activation import Activation, JumpReLU, keep_above
 from clew.dictionary.weights import HeldWeights
+from clew.training.objectives.objective import Attempt, no_penalty
 from clew.training.transcoders import Features, StackedTranscoders
 
 RATE = 0.01
@@ -36,17 +37,25 @@ class SteeredThreshold:
     raised: Float[Tensor, "layer feature"] | None = None
     """The factor of each feature's threshold over its layer's."""
 
+    @property
+    def learns_threshold(self) -> bool:
+        return False
+
+    @property
+    def renews_dead(self) -> bool:
+        return True
+
     def activate(self, stacked: StackedTranscoders, pre_activation: Features, l0: float) -> Features:
         return keep_above(pre_activation, stacked.threshold[:, None].to(pre_activation.dtype))
 
     def penalty(
-        self, stacked: StackedTranscoders, pre_activation: Features, activation: Features, l0: float
+        self, stacked: StackedTranscoders, attempt: Attempt, l0: float, done: float
     ) -> Float[Tensor, " layer"]:
-        return activation.new_zeros(len(activation), dtype=torch.float32)
+        return no_penalty(attempt)
 
     @torch.no_grad()
     def after_step(
-        self, stacked: StackedTranscoders, active: Float[Tensor, "layer feature"], l0: float
+        self, stacked: StackedTranscoders, active: Float[Tensor, "layer feature"], l0: float, done: float
     ) -> None:
         if self.density is None or self.raised is None:
             self.density, self.raised = active.clone(), torch.ones_like(active)
