@@ -97,8 +97,8 @@ def trace(
         graph = describe(graph, survivors, model, decoder, partial(on_progress, "output tokens"))
     _check_finite(graph, model)
     stored = _stored_settings(settings)
-    if model.weights_key:
-        stored["weights"] = model.weights_key
+    keys = {"weights": model.weights_key, "dictionary_weights": dictionary.weights_key}
+    stored |= {name: key for name, key in keys.items() if key}
     return graph.with_info(timing=watch.seconds, settings=stored)
 
 

@@ -61,7 +61,7 @@ def _opened(path: Path, graph: Graph) -> Index:
 
     index = open_index(path)
     try:
-        check_weights(index.metadata, graph.info.settings.get("weights"), path)
+        check_weights(index.metadata, graph.info.settings, path)
     except ClewError:
         index.close()
         raise
@@ -78,7 +78,7 @@ def open_graph_of_index(index: Index, file: str) -> Graph:
     from clew.index.storage.metadata import check_weights
 
     graph = open_graph(file)
-    check_weights(index.metadata, graph.info.settings.get("weights"), index.path)
+    check_weights(index.metadata, graph.info.settings, index.path)
     features = features_of(graph)
     if features and not any(feature in index for feature in features):
         raise ClewError(f"{index.path} has no feature of {file}; it is of another dictionary.")

@@ -53,6 +53,10 @@ class NeuronDictionary:
                 f"name transcoders that were trained for it with {option_name('dictionary', 'REF')}."
             )
 
+    def changed_on_disk(self) -> bool:
+        """False: its weights are the model's."""
+        return False
+
     def encode(self, recording: Recording) -> NeuronEncoding:
         """The neurons on one recording."""
         return NeuronEncoding(self.model, recording)
@@ -60,6 +64,7 @@ class NeuronDictionary:
     read_point = ReadPoint.MLP_INPUT
     write_point = WritePoint.MLP_OUTPUT
     sink = None
+    weights_key = ""
 
     @property
     def n_features(self) -> tuple[int, ...]:

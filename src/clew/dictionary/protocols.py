@@ -124,6 +124,15 @@ class Dictionary(Protocol):
         ...
 
     @property
+    def weights_key(self) -> str:
+        """Twelve hex digits of the content of its files; empty where it has none of its own."""
+        ...
+
+    def changed_on_disk(self) -> bool:
+        """True if a file of its own is gone, or another one now than when it was read."""
+        ...
+
+    @property
     def n_features(self) -> tuple[int, ...]:
         """Features of each layer of the model."""
         ...

@@ -125,6 +125,13 @@ class TranscoderDictionary:
         return self.transcoders.write_point
 
     @property
+    def weights_key(self) -> str:
+        return self.transcoders.weights_key
+
+    def changed_on_disk(self) -> bool:
+        return self.transcoders.changed_on_disk()
+
+    @property
     def sink(self) -> str | None:
         own = self.transcoders
         if own.sink is not None or own.trained_with_bos is None:

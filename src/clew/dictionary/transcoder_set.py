@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from clew.dictionary.activation import Activation
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
-from clew.dictionary.weights import Weights
+from clew.dictionary.weights import Weights, file_stamp
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ class TranscoderSet:
     remarks: tuple[str, ...] = ()
     """Sentences about what is odd in the files, and about settings of theirs that the caller's replace."""
 
+    weights_key: str = ""
+    """Twelve hex digits of the content of the files; empty for a set that was made in memory."""
+    stamps: tuple[tuple[Path, tuple[int, int] | None], ...] = ()
+    """The weight files with their sizes and time stamps when they were read."""
+
     @property
     def crosses_layers(self) -> bool:
         """True for a CLT: some feature writes to other layers than its own."""
@@ -128,5 +134,16 @@ class TranscoderSet:
         widths = sorted({part.n_features for part in self.layers.values()})
         return " to ".join(f"{width:,}" for width in dict.fromkeys((widths[0], widths[-1])))
 
+    def changed_on_disk(self) -> bool:
+        """True if a file is gone, or another one now than when it was read."""
+        return any(_stamp_now(path) != stamp for path, stamp in self.stamps)
+
     def __repr__(self) -> str:
         return f"TranscoderSet({self.kind}, {len(self.layers)} layers of {self.width} features)"
+
+
+def _stamp_now(path: Path) -> tuple[int, int] | None:
+    try:
+        return file_stamp(path.stat())
+    except OSError:
+        return None

@@ -70,7 +70,7 @@ class Comparison:
     positions: Pairs
     """Aligned positions of the two prompts, ascending."""
     same_features: bool
-    """True if model and dictionary are the same; otherwise no feature corresponds."""
+    """True if model and dictionary are the same, with the same weights; otherwise no feature corresponds."""
     nodes: tuple[NodePair, ...]
     """Nodes in both, the strongest change of influence first."""
     only_left: tuple[int, ...]
@@ -134,7 +134,7 @@ def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> 
     in_both = _edges_in_both(left, right, left_of, right_of)
     return Comparison(
         positions=positions,
-        same_features=(left.info.model, left.info.dictionary) == (right.info.model, right.info.dictionary),
+        same_features=_same_features(left, right),
         nodes=_node_pairs(left, right, matched),
         only_left=_others(left, left_of),
         only_right=_others(right, right_of),
@@ -144,8 +144,33 @@ def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> 
         edges_only_right=_n_between(right, right_of) - len(in_both[0]),
         difference=_difference(left, right),
         node_ids=(tuple(left.node_ids), tuple(right.node_ids)),
-        note=_sink_note(left, right),
+        note=" ".join(filter(None, [_weights_note(left, right), _sink_note(left, right)])),
     )
+
+
+def _same_features(left: GraphArrays, right: GraphArrays) -> bool:
+    """True for one model and one dictionary, with the same weights as far as the graphs say them."""
+    one, other = left.info, right.info
+    same = (one.model, one.dictionary) == (other.model, other.dictionary)
+    return same and not _other_weights(left, right)
+
+
+def _other_weights(left: GraphArrays, right: GraphArrays) -> str:
+    """The name of the model or the dictionary that had other weights; empty for neither, or unknown ones."""
+    one, other = left.info.settings, right.info.settings
+    for name, what in (("weights", left.info.model), ("dictionary_weights", left.info.dictionary)):
+        if one.get(name) and other.get(name) and one[name] != other[name]:
+            return what
+    return ""
+
+
+def _weights_note(left: GraphArrays, right: GraphArrays) -> str:
+    """A sentence about graphs of one model and dictionary with different weights."""
+    one, other = left.info, right.info
+    what = _other_weights(left, right)
+    if not what or (one.model, one.dictionary) != (other.model, other.dictionary):
+        return ""
+    return f"The graphs were traced with different weights of {what}, so their features do not correspond."
 
 
 def _sink_note(left: GraphArrays, right: GraphArrays) -> str:
@@ -294,7 +319,7 @@ def matched_nodes(left: GraphArrays, right: GraphArrays, positions: Pairs) -> Pa
     keys = _keys(right, {position: position for position in range(len(right.info.tokens))}, by_id)
     node_of = {key: node for node, key in enumerate(keys) if key is not None}
     same_model = left.info.model == right.info.model and left.n_layers == right.n_layers
-    same_features = same_model and left.info.dictionary == right.info.dictionary
+    same_features = same_model and _same_features(left, right)
     matches = {NodeKind.FEATURE: same_features, NodeKind.ERROR: same_model}
     pairs = []
     for node, key in enumerate(_keys(left, dict(positions), by_id)):

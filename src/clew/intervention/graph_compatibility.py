@@ -27,12 +27,7 @@ LARGEST_DIFFERENCE = 0.2
 def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
     """Raise `ClewError` for a graph of other weights, or of layers, tokens or features that are not here."""
     check_is_graph(graph)
-    traced_with = graph.info.settings.get("weights") if graph.foreign is None else None
-    if traced_with and model.weights_key and traced_with != model.weights_key:
-        raise ClewError(
-            f"This graph was traced with other weights of {graph.info.model} than those of {model.name} here "
-            "(their files have changed since, or are of another version); trace its prompt again."
-        )
+    _check_weights(model, dictionary, graph)
     vocabulary = len(model.unembedding_weight)
     if len(graph.of_kind(NodeKind.TARGET)) and graph.n_layers != model.n_layers:
         raise ClewError(
@@ -52,6 +47,22 @@ def check_graph_fits(model: LanguageModel, dictionary: Dictionary, graph: Graph)
             f"{dictionary.name} has no feature {name}; load the dictionary that the graph was traced with "
             f"({graph.info.dictionary or 'its name is not in the graph'})."
         )
+
+
+def _check_weights(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:
+    """Raise `ClewError` for a graph whose model or dictionary had other weights, as far as it says so."""
+    settings = graph.info.settings if graph.foreign is None else {}
+    for name, own, here, what in (
+        ("weights", model.weights_key, model.name, graph.info.model),
+        ("dictionary_weights", dictionary.weights_key, dictionary.name, graph.info.dictionary),
+    ):
+        if own and settings.get(name, own) != own:
+            if what != here:
+                raise ClewError(f"This graph was traced with {what}, not with {here}; load {what}.")
+            raise ClewError(
+                f"This graph was traced with other weights of {what} than those of {here} here (their files "
+                "have changed since, or are of another version); trace its prompt again."
+            )
 
 
 def warn_of_another_sink(model: LanguageModel, dictionary: Dictionary, graph: Graph) -> None:

@@ -45,7 +45,7 @@ class Indexes:
             opened = self._open.get(path)
             if opened is None or opened[0] != file_id or not opened[1].metadata.complete:
                 opened = self._open[path] = file_id, open_index(path)
-        check_weights(opened[1].metadata, graph.info.settings.get("weights"), path)
+        check_weights(opened[1].metadata, graph.info.settings, path)
         return opened[1]
 
     def required(self, graph: Graph) -> Index:

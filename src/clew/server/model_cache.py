@@ -141,8 +141,11 @@ def weight_bytes(folder: Path, dtype: str) -> int:
 
 
 def _changed_on_disk(model: Model) -> bool:
-    """True where a model's folder holds other weights now than when it was loaded."""
+    """True where a model's folder, or its dictionary, holds other weights now than when it was loaded."""
     from clew.model.cache import weights_key
+
+    if model.dictionary.changed_on_disk():
+        return True
 
     folder, loaded = Path(str(model.settings["model"])).expanduser(), model.language_model.weights_key
     return bool(loaded) and folder.is_dir() and weights_key(folder) != loaded

@@ -75,7 +75,11 @@ class ArrayEntry:
 
     @property
     def n_bytes(self) -> int:
-        return prod(self.shape) * FLOATS[self.kind].itemsize
+        return prod(self.shape) * (1 if self.kind == "U8" else FLOATS[self.kind].itemsize)
+
+    @property
+    def has_floats_or_bytes(self) -> bool:
+        return self.kind in FLOATS or self.kind == "U8"
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class ArrayFile:
             return struct.unpack(sizes[entry.kind], file.read(struct.calcsize(sizes[entry.kind])))[0]
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """The bytes of an array of floats, no more than `size` at a time."""
+        """The bytes of an array of floats or bytes, no more than `size` at a time."""
         entry = self._entry(name)
         with contextlib.ExitStack() as opened:
             opened.enter_context(_damage_as_error(self.path))
@@ -149,6 +153,12 @@ class ArrayFile:
             while left > 0 and (piece := file.read(min(size, left))):
                 left -= len(piece)
                 yield piece
+
+    def piece(self, name: str, start: int, size: int) -> bytes:
+        """Some bytes of an array that is not compressed."""
+        with _damage_as_error(self.path), self.path.open("rb") as file:
+            file.seek(self._entry(name).offset + start)
+            return file.read(size)
 
     def _entry(self, name: str) -> ArrayEntry:
         if name not in self.entries:

@@ -15,6 +15,7 @@ from clew.dictionary.formats import (
     sparsify,
 )
 from clew.dictionary.formats.array_file import SUFFIXES, check_finite
+from clew.dictionary.formats.content import weights_key
 from clew.dictionary.formats.known_arrays import is_harmless
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.transcoder_set import TranscoderSet
@@ -68,9 +69,11 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     names = " and ".join(part.format for part in parts)
     transcoders = replace(parts[0], layers=dict(sorted(layers.items())), format=names)
     _check_kind(files, transcoders)
-    for name in files.weights:
-        check_finite(files.open(name), note, passed_over=is_harmless)
-    return transcoders
+    opened = {name: files.open(name) for name in files.weights}
+    for file in opened.values():
+        check_finite(file, note, passed_over=is_harmless)
+    stamps = tuple((file.path.absolute(), file.stamp) for file in opened.values())
+    return replace(transcoders, weights_key=weights_key(opened), stamps=stamps)
 
 
 def layouts() -> str:

@@ -58,7 +58,8 @@ def make_index(
         with closing(connect(final)) as connection:
             old = read_metadata(connection, final)
     if old and settings.resume and not settings.replace:
-        check_weights(old, model.weights_key, final)
+        keys = {"weights": model.weights_key, "dictionary_weights": dictionary.weights_key}
+        check_weights(old, keys, final)
     if old and old.complete and not old.partial and settings.resume and not settings.replace:
         return NewIndex(final, old, read=False)
     replaces = old is not None and (settings.replace or old.bundled)

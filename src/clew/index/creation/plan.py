@@ -75,6 +75,7 @@ def plan_index(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         generator=f"clew {__version__}",
         weights=model.weights_key,
+        dictionary_weights=dictionary.weights_key,
     )
 
 
@@ -82,7 +83,7 @@ def check_resumable(unfinished: IndexMetadata, planned: IndexMetadata, out: Path
     """Raise `ClewError` where an unfinished index was begun with other settings or other texts."""
     if unfinished.partial:
         raise ClewError(f"{out} holds only some of the features; add --replace to make a whole one.")
-    check_weights(unfinished, planned.weights, out)
+    check_weights(unfinished, vars(planned), out)
     for name, words in MUST_AGREE.items():
         before, now = getattr(unfinished, name), getattr(planned, name)
         if before != now:

@@ -74,5 +74,5 @@ def with_index_labels(graph: Graph, index: Index | None = None) -> Graph:
     if location is None:
         return graph
     with open_index(location) as usual:
-        check_weights(usual.metadata, graph.info.settings.get("weights"), location)
+        check_weights(usual.metadata, graph.info.settings, location)
         return with_index_labels(graph, usual)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -62,6 +63,8 @@ class IndexMetadata:
     generator: str = ""
     weights: str = ""
     """Twelve hex digits of the model's weights; empty where they are not known."""
+    dictionary_weights: str = ""
+    """Twelve hex digits of the dictionary's weights; empty for neurons, and where they are not known."""
 
     @property
     def n_features(self) -> int:
@@ -89,13 +92,18 @@ class IndexMetadata:
         return Feature(layer, feature_id - self.offsets[layer])
 
 
-def check_weights(metadata: IndexMetadata, weights: object, path: object) -> None:
-    """Raise `ClewError` where an index was made with other weights than these; unknown ones may be any."""
-    if weights and metadata.weights and weights != metadata.weights:
-        raise ClewError(
-            f"{path} was made with other weights of {metadata.model} (their files have changed since, or are "
-            "of another version); make it again with clew index --replace."
-        )
+def check_weights(metadata: IndexMetadata, keys: Mapping[str, object], path: object) -> None:
+    """Raise `ClewError` where an index was made with other weights than these; unknown ones may be any.
+
+    `keys` holds `weights` and `dictionary_weights`, as the settings of a graph do.
+    """
+    for name, of in (("weights", metadata.model), ("dictionary_weights", metadata.dictionary)):
+        own, other = getattr(metadata, name), keys.get(name)
+        if own and other and own != other:
+            raise ClewError(
+                f"{path} was made with other weights of {of} (their files have changed since, or are of "
+                "another version); make it again with clew index --replace."
+            )
 
 
 def sink_named(metadata: IndexMetadata) -> str:
