@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import AddedToken
+from tokenizers import Tokenizer
+from transformers import AddedToken, AutoTokenizer
 
 from clew.model.loading import load_language_model
+from clew.model.prompt import encode_prompt
 from tests.model.refusals import refusal_of
-from tests.tiny import VOCABULARY, tiny_model, word_tokenizer
+from tests.tiny import VOCABULARY, Shape, tiny_model, word_tokenizer
+from tests.tokenizers import KINDS, TEMPLATES, finished
 
 
 @pytest.fixture
@@ -84,6 +87,45 @@ def test_a_class_that_splits_otherwise_than_the_file_is_noted(tmp_path):
     model.network.save_pretrained(tmp_path)
     model.tokenizer.save_pretrained(tmp_path)
     assert any("as Qwen2Tokenizer, which splits texts otherwise" in note for note in notes_of(tmp_path))
+
+
+CLASSES = {
+    "PreTrainedTokenizerFast": "byte level",
+    "GPT2Tokenizer": "byte level",
+    "Qwen2Tokenizer": "byte level",
+    "GPTNeoXTokenizer": "byte level",
+    "CohereTokenizer": "byte level",
+    "LlamaTokenizer": "byte fallback",
+    "CodeLlamaTokenizer": "byte fallback",
+    "GemmaTokenizer": "no space in front",
+}
+"""Kinds of tokenizer by a class that reads them."""
+
+
+@pytest.mark.parametrize("flags", [{}, {"add_bos_token": True, "add_eos_token": True}])
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("name", CLASSES)
+def test_ids_are_those_of_the_class_and_another_template_than_the_files_is_noted(
+    tmp_path, name, template, flags
+):
+    network = tiny_model("LlamaForCausalLM", Shape(n_layers=1, vocabulary=400)).network
+    network.save_pretrained(tmp_path)
+    finished(KINDS[CLASSES[name]](), template).save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"tokenizer_class": name} | flags))
+    notes: list[str] = []
+    model = load_language_model(tmp_path, name="tiny", on_note=notes.append)
+    own, text = AutoTokenizer.from_pretrained(tmp_path), "The capital of France is"
+    ids = own(text)["input_ids"]
+    stored = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(text).ids
+    assert (notes == []) == (ids == stored), notes
+    assert all("which puts other special tokens around a text" in note for note in notes)
+    bare = own(text, add_special_tokens=False)["input_ids"]
+    for typed in (text, f"<s>{text}", f"<turn>{text}"):
+        ids = own(typed)["input_ids"]
+        ids = ids[:-1] if ids[-1] != bare[-1] else ids
+        prompt = encode_prompt(model, typed, "none").token_ids.tolist()
+        assert prompt == (ids[1:] if ids[:2] == [0, 0] else ids)
 
 
 @pytest.mark.parametrize("package", ["sentencepiece", "protobuf", "tiktoken"])

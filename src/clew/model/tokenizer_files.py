@@ -40,13 +40,49 @@ def load_tokenizer(folder: Path, n_rows: int, on_note: OnNote = ignore_note) -> 
         ids = tokenizer.encode(SAMPLE, add_special_tokens=False)
         tokenizer.decode(ids)
         as_stored = _ids_as_stored(folder / "tokenizer.json", tokenizer)
+        around = tokenizer.encode(SAMPLE)
+        around_as_stored = _around_as_stored(folder / "tokenizer.json", tokenizer)
     _check_vocabulary(folder, vocabulary, added, n_rows, on_note)
     if as_stored not in (None, ids):
         on_note(
             f"transformers reads this tokenizer as {type(tokenizer).__name__}, which splits texts otherwise "
             "than tokenizer.json alone; check the tokens of your prompt."
         )
+    if around_as_stored not in (None, around):
+        on_note(
+            f"transformers reads this tokenizer as {type(tokenizer).__name__}, which puts other special "
+            f"tokens around a text than tokenizer.json alone ({_named(tokenizer, around, ids)} instead of "
+            f"{_named(tokenizer, around_as_stored, ids)}); check the tokens of your prompt."
+        )
     return tokenizer
+
+
+def _around_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
+    """The sample's ids with the special tokens of tokenizer.json's own template, split as they are here.
+
+    None where there is no tokenizer.json, or transformers took the template as it is.
+    """
+    from tokenizers import Tokenizer
+
+    if not (path.is_file() and tokenizer.is_fast):
+        return None
+    backend, stored = (
+        tokenizer.backend_tokenizer,
+        _value_of(path.read_text(encoding="utf-8"), "post_processor"),
+    )
+    own = backend.post_processor
+    if stored == (None if own is None else json.loads(own.__getstate__())):
+        return None
+    model = {"type": "WordLevel", "vocab": {"": 0}, "unk_token": ""}
+    template = Tokenizer.from_str(json.dumps({"model": model, "added_tokens": [], "post_processor": stored}))
+    return template.post_process(backend.encode(SAMPLE, add_special_tokens=False)).ids
+
+
+def _named(tokenizer: Any, whole: list[int], bare: list[int]) -> str:
+    """The tokens in front of a text's and behind them: `<s> ... </s>`."""
+    front = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
+    names = tokenizer.convert_ids_to_tokens([*whole[:front], *whole[front + len(bare) :]])
+    return " ".join([*names[:front], "...", *names[front:]])
 
 
 def _ids_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
@@ -54,19 +90,25 @@ def _ids_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    if not path.is_file() or type(tokenizer) is PreTrainedTokenizerFast:
+    if not (path.is_file() and tokenizer.is_fast) or type(tokenizer) is PreTrainedTokenizerFast:
         return None
     backend, text = tokenizer.backend_tokenizer, path.read_text(encoding="utf-8")
     parts = {"normalizer": backend.normalizer, "pre_tokenizer": backend.pre_tokenizer}
     made = [(name, None if part is None else json.loads(part.__getstate__())) for name, part in parts.items()]
     if all(_value_of(text, name) == part for name, part in made):
         return None
-    return Tokenizer.from_file(str(path)).encode(SAMPLE, add_special_tokens=False).ids
+    stored = Tokenizer.from_file(str(path))
+    stored.no_truncation()
+    stored.no_padding()
+    return stored.encode(SAMPLE, add_special_tokens=False).ids
 
 
 def _value_of(text: str, key: str) -> Any:
     """One value of a JSON object whose whole takes seconds to read (a vocabulary of 262,144 tokens)."""
-    start = text.find(f'"{key}":') + len(f'"{key}":')
+    place = text.find(f'"{key}":')
+    if place < 0:
+        return None
+    start = place + len(f'"{key}":')
     return json.JSONDecoder().raw_decode(text[start : start + 100_000].lstrip())[0]
 
 
