@@ -79,7 +79,7 @@ def _reader(option: Option, unit: int) -> Callable[[str], Any]:
     """A function that reads an option's text, or says what was expected."""
 
     def read(text: str) -> Any:
-        value: Any = text
+        value: Any = {str(choice): choice for choice in option.choices}.get(text, text)
         if option.type in (int, float):
             try:
                 value = option.type(text) * unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from clew.model.language_model import LanguageModel
 from clew.training.activations import mlp_values, products_in
 from clew.training.dead_features import begin_from_samples
 from clew.training.end_to_end import EndToEnd
-from clew.training.evaluation import Layers
 from clew.training.local_stage import LayerGroup, step_all
 from clew.training.objectives.choose import choose_objective
 from clew.training.objectives.objective import Objective
@@ -25,6 +24,9 @@ from clew.training.schedule import wanted_l0
 from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
 from clew.training.text.batches import TokenBatches
 from clew.training.transcoders import Normalization, StackedTranscoders, layer_transcoder
+
+Layers = Mapping[int, tuple[StackedTranscoders, Objective]]
+"""By layer, a transcoder of the model's own values, and its objective."""
 
 FIRST_BATCHES = 4
 """Batches that the normalization is measured on."""

@@ -14,12 +14,12 @@ from clew.dictionary.reference import load_transcoders
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
 from clew.files import check_new_folder
+from clew.inspection.inspection import Inspection
 from clew.model.language_model import LanguageModel
 from clew.progress import OnNote, OnStep, ignore_note, ignore_step
 from clew.training.activations import fast_attention
 from clew.training.checkpoint import FILE as CHECKPOINT
 from clew.training.checkpoint import load_checkpoint, save_checkpoint
-from clew.training.evaluation import Evaluation, evaluate
 from clew.training.feasibility import (
     check_model,
     check_settings,
@@ -29,6 +29,7 @@ from clew.training.feasibility import (
     sink_of,
 )
 from clew.training.log import Log, check_tensorboard
+from clew.training.report import write_report
 from clew.training.run import StepFigures, TrainingRun
 from clew.training.saved_settings import SavedRun, read_settings, save_settings, settings_to_go_on
 from clew.training.settings import BATCH, OnFigures, TrainSettings, ignore_figures
@@ -49,7 +50,7 @@ class Trained:
     settings: TrainSettings
     """The settings as they were used: sizes that were left open are chosen."""
     dictionary: TranscoderSet
-    figures: Evaluation | None
+    figures: Inspection | None
     """Measured on held-out text; None for a run that was stopped."""
     step: int
     n_steps: int
@@ -178,16 +179,15 @@ class _Session:
         if state is not None:
             training.restore(state["run"])
             self.on_note(f"Goes on after step {training.step:,} of {training.n_steps:,}.")
-        with fast_attention(self.model, batches.held_out[:2]):
-            with Log(self.folder, training.step, tensorboard=settings.tensorboard) as log:
-                self._steps(training, log, should_stop)
-            self._save(training)
-            figures = None
-            if training.finished:
-                self.on_note("Measuring on held-out text ...")
-                held_out = batches.held_out[: HELD_OUT.get(self.model.device.type, 64)]
-                figures = evaluate(self.model, training.folded(), held_out, settings)
-                (self.scratch / CHECKPOINT).unlink(missing_ok=True)
+        log = Log(self.folder, training.step, tensorboard=settings.tensorboard)
+        with fast_attention(self.model, batches.held_out[:2]), log:
+            self._steps(training, log, should_stop)
+        self._save(training)
+        figures = None
+        if training.finished:
+            held_out = batches.held_out[: HELD_OUT.get(self.model.device.type, 64)]
+            figures = write_report(self.model, settings, held_out, on_note=self.on_note)
+            (self.scratch / CHECKPOINT).unlink(missing_ok=True)
         return Trained(
             self.folder,
             settings,
