@@ -67,7 +67,7 @@ def check_writable(path: str | Path) -> None:
 
 def check_new_folder(folder: str | Path) -> Path:
     """The path of a folder to write; raises `ClewError` if it is a file or a folder that is not empty."""
-    target = Path(folder).expanduser()
+    target = named_path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ClewError(f"{target} already holds something; name a folder that is new or empty.")
     return target
@@ -97,7 +97,18 @@ def as_path(path: object) -> Path:
     """The path of a file that a caller names, with `~` as the home; `ClewError` for what is no path."""
     if not isinstance(path, str | os.PathLike):
         raise ClewError(f"{path!r} is not the name of a file; pass a text or a Path.")
-    return Path(path).expanduser()
+    return named_path(path)
+
+
+def named_path(name: str | os.PathLike[str]) -> Path:
+    """A path with `~` as the home; `ClewError` for a name that no file can have."""
+    if "\0" in str(name):
+        raise ClewError(f"{str(name)!r} holds a zero byte, which no file's name can hold; correct it.")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        user = str(name).split("/")[0]
+        raise ClewError(f"{name} cannot be found: no user here has the home {user}; correct it.") from error
 
 
 def kind_of_file(path: Path) -> str:

@@ -197,3 +197,28 @@ def test_a_job_of_version_0_1_that_swapped_is_read_as_a_patch(tmp_path, events):
     assert isinstance(job.request, InterveneRequest)
     (patch,) = job.request.changes
     assert (patch.how, patch.source) == ("patch", PatchSource(prompt='say "how": "swap"'))
+
+
+def test_a_job_that_ends_while_the_folder_is_read_only_has_ended(database, events):
+    """It is told from memory, and recorded when that is possible again."""
+    begun, end = threading.Event(), threading.Event()
+
+    def run(request, progress):
+        begun.set()
+        end.wait(10)
+        return RESULT
+
+    jobs = Jobs(database, events, run)
+    running, waiting = jobs.add(LOAD), jobs.add(LOAD)
+    assert begun.wait(10)
+    database._connection.execute("PRAGMA query_only = ON")  # what SQLite does in such a folder
+    end.set()
+    events.wait_for(running, "done")
+    events.wait_for(waiting, "failed")
+    assert (jobs.get(running.id).state, jobs.get(running.id).result) == ("done", RESULT)
+    assert "is read-only" in (jobs.get(waiting.id).error or "")
+    assert [job.state for job in jobs.list()] == ["failed", "done"]
+    database._connection.execute("PRAGMA query_only = OFF")
+    events.wait_for(jobs.add(LOAD), "done")
+    assert [job.state for job in Jobs(database, events, run).list()] == ["done", "failed", "done"]
+    jobs.stop()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clew.feature import Feature, FeatureAt, suggestion
+from clew.files import named_path
 
 
 def feature(text: str) -> Feature:
@@ -58,7 +59,7 @@ def file_ending_in(suffix: str) -> Callable[[str], Path]:
     """A reader of file names; it names the right option for a graph in the other format."""
 
     def read(text: str) -> Path:
-        path = Path(text).expanduser()
+        path = named_path(text)
         if path.suffix.lower() != suffix:
             other = {".json": " (--json writes JSON)", ".clew": " (--out writes .clew files)"}
             hint = other.get(path.suffix.lower(), "") if suffix in other else ""

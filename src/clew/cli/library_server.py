@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clew.files import named_path
+
 if TYPE_CHECKING:
     from clew.facade import Model
     from clew.server.http_server import Address
@@ -47,7 +49,7 @@ def serve_until_stopped(
     from clew.server.indexes import Indexes
     from clew.server.model_cache import ModelCache
 
-    index_files = Indexes([path.expanduser() for path in indexes])
+    index_files = Indexes([named_path(path) for path in indexes])
     count = len(library.entries())
     link = address.link(f"/g/{graph}" if graph else "")
     with page() as console:

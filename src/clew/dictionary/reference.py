@@ -30,7 +30,7 @@ from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import QuantisedWeights
 from clew.errors import ClewError
-from clew.files import cannot_read
+from clew.files import cannot_read, named_path
 from clew.options import option_name
 from clew.progress import OnNote, ignore_note
 
@@ -152,7 +152,7 @@ def short_name(reference: str | Path) -> str:
     ```
     """
     text = str(reference).strip()
-    path = Path(text).expanduser()
+    path = named_path(text)
     if not text.startswith("hf://"):
         if path.is_dir():
             parts = path.resolve().parts
@@ -168,7 +168,7 @@ def _listing(reference: str | Path, note: OnNote) -> FileListing:
     text = str(reference).strip().removeprefix("https://huggingface.co/").replace("/tree/main", "")
     if not text:
         raise ClewError(f"The reference to transcoders is empty; pass {ACCEPTED}.")
-    path = Path(text).expanduser()
+    path = named_path(text)
     if not text.startswith("hf://") and (local := list_local(path)):
         if not local.whole:
             refuse_other_files(path)

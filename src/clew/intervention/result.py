@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.feature import FeatureAt
-from clew.files import write_file
+from clew.files import named_path, write_file
 from clew.graph.frames import import_pandas
 from clew.graph.graph import quote
 from clew.intervention.intervention import Intervention, as_source
@@ -235,7 +235,7 @@ def save_results(results: Sequence[InterventionResult], path: str | Path) -> Pat
     """
     from safetensors.torch import save
 
-    path, first, several = Path(path).expanduser(), results[0], len(results) > 1
+    path, first, several = named_path(path), results[0], len(results) > 1
     after = [result.logits_after for result in results]
     arrays = {
         "logits_before": first.logits_before,

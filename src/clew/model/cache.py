@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import platformdirs
 
 from clew.errors import ClewError
-from clew.files import cannot_read, write_file
+from clew.files import cannot_read, named_path, write_file
 
 CONVERSION_VERSION = 3
 """The version of a conversion's output; raise it when that changes, so that older folders are not used."""
@@ -59,7 +59,7 @@ def sinks_folder() -> Path:
 
 def _cache_root() -> Path:
     root = os.environ.get("CLEW_CACHE")
-    return Path(root).expanduser() if root else platformdirs.user_cache_path("clew")
+    return named_path(root) if root else platformdirs.user_cache_path("clew")
 
 
 def conversion_folder(name: str, parts: Sequence[Path]) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clew.errors import ClewError
-from clew.files import cannot_read
+from clew.files import cannot_read, named_path
 from clew.model.cache import conversion_at, conversions
 from clew.model.gguf.conversion import GgufFile, convert
 from clew.model.hub import fetch, is_hub_id
@@ -60,7 +60,7 @@ def resolve(reference: str | Path, *, on_note: OnNote | None = None) -> ModelFil
         if not reference:
             raise ClewError(f"The reference to a model is empty; pass {ACCEPTED}.")
     try:
-        if local := _local(Path(reference).expanduser(), note):
+        if local := _local(named_path(reference), note):
             return local
     except (OSError, RuntimeError) as error:
         raise cannot_read(reference, error) from error

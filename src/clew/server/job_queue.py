@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -78,6 +77,8 @@ class Jobs:
         self._database, self._events, self._run = database, events, run
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._running: dict[str, JobProgress] = {}
+        self._unrecorded: dict[str, dict[str, Any]] = {}
+        """Ends of jobs that the database could not take: its folder turned read-only, or the disk is full."""
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
         self._fail_active()
@@ -123,6 +124,7 @@ class Jobs:
         else:
             with self._database.changing() as connection:
                 connection.execute("DELETE FROM jobs WHERE id = ?", [job])
+            self._unrecorded.pop(job, None)
         if progress := self._running.get(job):
             progress.cancel()
 
@@ -134,6 +136,7 @@ class Jobs:
         if self._worker is not None:
             self._worker.join(timeout=2)
         with suppress(RequestError):  # a folder that turned read-only; the next start does it
+            self._record_ends()
             self._fail_active()
 
     def _fail_active(self) -> None:
@@ -157,12 +160,26 @@ class Jobs:
     def _do(self, job: str) -> None:
         progress = self._running[job] = JobProgress(self._publisher(job))
         try:
+            self._record_ends()
             if not self._change(job, "waiting", state="running", started=now()):
                 return  # cancelled meanwhile
             outcome = self._outcome(self.get(job).request, progress)
-            self._change(job, "running", **progress.facts, **outcome, finished=now())
+            self._unrecorded[job] = {**progress.facts, **outcome, "finished": now()}
+            self._record_ends()
+        except RequestError as error:  # the database cannot be written
+            end = {"state": "failed", "error": str(error), "finished": now()}
+            self._unrecorded.setdefault(job, end)
         finally:
             del self._running[job]
+            if job in self._unrecorded:
+                self._publish(job)
+
+    def _record_ends(self) -> None:
+        """Write the ends of jobs that are not recorded yet; `RequestError` where that is impossible."""
+        for job, end in list(self._unrecorded.items()):
+            for before in ACTIVE:
+                self._change(job, before, **end)
+            del self._unrecorded[job]
 
     def _outcome(self, request: JobRequest, progress: JobProgress) -> dict[str, Any]:
         """The columns of a job that say how it ended."""
@@ -209,7 +226,8 @@ class Jobs:
 
         return publish_sometimes
 
-    def _job(self, row: sqlite3.Row) -> Job:
+    def _job(self, row: Mapping[str, Any]) -> Job:
+        row = {**row, **(self._unrecorded.get(row["id"], {}) if row["state"] in ACTIVE else {})}
         facts = {
             **row,
             "request": REQUEST.validate_json(row["request"]),

@@ -18,6 +18,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from clew.errors import ClewError
+from clew.files import named_path
 from clew.graph.graph import Graph
 from clew.graph.reader import open_graph
 from clew.server.annotation_rows import AnnotationRows, annotations_of, values_of
@@ -47,7 +48,7 @@ class Library:
     """
 
     def __init__(self, folder: Path, limits: FileLimits = DEFAULT_LIMITS) -> None:
-        self.folder, self.limits = folder.expanduser().absolute(), limits
+        self.folder, self.limits = named_path(folder).absolute(), limits
         self._lock = _locked(self.folder)
         try:
             self.database = Database(self.folder / "library.sqlite3")

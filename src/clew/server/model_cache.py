@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError
+from clew.files import named_path
 from clew.graph.graph import Graph
 from clew.load_settings import LoadSettings
 from clew.options import options_of
@@ -147,13 +148,13 @@ def _changed_on_disk(model: Model) -> bool:
     if model.dictionary.changed_on_disk():
         return True
 
-    folder, loaded = Path(str(model.settings["model"])).expanduser(), model.language_model.weights_key
+    folder, loaded = named_path(str(model.settings["model"])), model.language_model.weights_key
     return bool(loaded) and folder.is_dir() and weights_key(folder) != loaded
 
 
 def _dictionary_bytes(wanted: LoadSettings) -> int:
     """Bytes of the dictionary's files where they lie on this machine."""
-    path = Path(str(wanted.dictionary)).expanduser()
+    path = named_path(str(wanted.dictionary))
     if path.is_file():
         return path.stat().st_size
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file()) if path.is_dir() else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from clew.cli.arguments import file_ending_in
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.files import check_writable
+from clew.files import check_writable, named_path
 
 SUMMARY = "label, pin and group nodes of a graph"
 USAGE = "FILE [options]"
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if not (arguments.label or arguments.group or arguments.pin):
         raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
-    destination: Path = arguments.out or Path(arguments.file).expanduser()
+    destination: Path = arguments.out or named_path(arguments.file)
     from clew.graph.reader import open_graph
 
     graph = open_graph(arguments.file)

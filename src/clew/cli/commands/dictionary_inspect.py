@@ -9,7 +9,7 @@ from clew.attribution.settings import PromptSettings
 from clew.cli.model_options import add_overrides, read_transcoders
 from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
-from clew.files import check_writable
+from clew.files import check_writable, named_path
 from clew.inspection.settings import InspectSettings
 from clew.load_settings import LoadSettings
 
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _text(path: Path) -> str:
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
+        text = named_path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ClewError(f"{path} is not text in UTF-8; name a plain text file.") from error
     except OSError as error:

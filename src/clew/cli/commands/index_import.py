@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from clew.files import named_path
+
 SUMMARY = "make an index of detail files that other tools wrote"
 USAGE = "DIR|FILE --out INDEX [options]"
 EXAMPLE = """\
@@ -51,7 +53,7 @@ def _print_location(out: Path) -> None:
         metadata = index.metadata
     if not metadata.model:
         print("       The files do not name a model; pass --model NAME.")
-    elif (
-        location := default_location(metadata.model, metadata.dictionary)
-    ).resolve() != out.expanduser().resolve():
+    elif (location := default_location(metadata.model, metadata.dictionary)).resolve() != named_path(
+        out
+    ).resolve():
         print(f"       Other commands look for it at {location}.")

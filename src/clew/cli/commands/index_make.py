@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from clew.cli.model_options import add_machine, add_model, load_model
 from clew.cli.options import add_option, add_options, settings_of
+from clew.files import named_path
 from clew.index.settings import IndexSettings
 from clew.load_settings import LoadSettings
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     find_files(arguments.data)
     if arguments.out is not None and not arguments.replace:
-        check_location(arguments.out.expanduser(), resume=arguments.resume)
+        check_location(named_path(arguments.out), resume=arguments.resume)
     skipped: dict[str, list[Path]] = {}
 
     with Progress() as progress, _stop_after_batch(progress) as should_stop:

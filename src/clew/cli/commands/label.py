@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clew.cli.arguments import features
 from clew.cli.options import add_option, add_options, settings_of
 from clew.errors import ClewError
+from clew.files import named_path
 from clew.index.settings import EndpointSettings, LabelLimits, LabelSettings
 from clew.load_settings import LoadSettings
 
@@ -116,7 +117,7 @@ def _index_file(arguments: argparse.Namespace) -> Path:
     from clew.index.storage.locations import find_index
 
     if arguments.file is not None:
-        return Path(arguments.file).expanduser()
+        return named_path(arguments.file)
     file = find_index(arguments.reference, arguments.dictionary, to_change=True)
     if file is None:
         raise ClewError(

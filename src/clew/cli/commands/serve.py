@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clew.cli.library_server import add_library, open_library, serve_until_stopped
 from clew.cli.options import GIBIBYTE, add_option, add_options
+from clew.files import named_path
 from clew.server.settings import ServeSettings
 
 SUMMARY = "open a page to explore, make and test graphs"
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     address = listen(arguments.host, arguments.port)
     library = open_library(arguments.library)
     try:
-        entries = [library.import_file_once(path.expanduser()) for path in arguments.files]
+        entries = [library.import_file_once(named_path(path)) for path in arguments.files]
     except BaseException:
         library.close()
         raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clew.cli.arguments import feature_maybe_at
 from clew.cli.options import add_option, add_options, settings_of
 from clew.cli.settings import FeatureReportSettings, ReportSettings
+from clew.files import named_path
 
 if TYPE_CHECKING:
     from clew.graph.graph import Graph
@@ -73,7 +74,7 @@ def _print_graph(arguments: argparse.Namespace, whole: Graph, index: Index | Non
             features = influential_features(graph, index, settings.top) if settings.examples else []
     with page() as console:
         print_report(console, graph, settings, features)
-        print_file(console, "File", Path(arguments.file).expanduser(), whole)
+        print_file(console, "File", named_path(arguments.file), whole)
 
 
 def _print_feature(arguments: argparse.Namespace, graph: Graph, index: Index | None) -> None:

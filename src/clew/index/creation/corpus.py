@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from clew.errors import ClewError
+from clew.files import named_path
 
 PIECE = 16_384
 """Characters after which a long text is cut, at the end of a line or word."""
@@ -50,7 +51,7 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
     Raises `ClewError` for a path that does not exist, a folder without texts, and Parquet without pyarrow.
     """
     files: list[Path] = []
-    for path in (Path(name).expanduser() for name in paths):
+    for path in (named_path(name) for name in paths):
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.is_file() and _kind(each) in SUFFIXES)
             if not inside:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
+from clew.files import named_path
 from clew.index.creation.corpus import OnSkip
 from clew.index.creation.indexing import index_texts
 from clew.index.settings import IndexSettings
@@ -52,7 +53,7 @@ def make_index(
     `index_texts` does, and where the old index is of another model or dictionary.
     """
     usual = _usual_location(model, dictionary, settings.shard)
-    final = usual if settings.out is None else Path(settings.out).expanduser()
+    final = usual if settings.out is None else named_path(settings.out)
     old = None
     if final.is_file():
         with closing(connect(final)) as connection:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.files import named_path
 from clew.index.exchange.feature_file import FeatureFile, details_from_json
 from clew.index.exchange.folder import write_details
 from clew.index.storage.index import Index
@@ -77,7 +78,7 @@ def cut_index(
     At most `examples` of each kind are copied, the strongest (None: all). Raises `ClewError` where `out`
     exists already, and where the source is unfinished or has none of the features.
     """
-    source, out = Path(source).expanduser(), Path(out).expanduser()
+    source, out = named_path(source), named_path(out)
     with closing(connect(source)) as whole:
         metadata = read_metadata(whole, source)
     if not metadata.complete:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clew.errors import ClewError
 from clew.feature import Feature
-from clew.files import cannot_read, check_new_folder, new_folder
+from clew.files import cannot_read, check_new_folder, named_path, new_folder
 from clew.graph.neuronpedia.format import pair, unpair
 from clew.index.exchange.feature_file import FeatureFile, decode, encode
 from clew.index.exchange.packed import INDEX, read_packed, read_packed_index, write_packed
@@ -43,7 +43,7 @@ def read_details(path: str | Path) -> Iterator[FeatureFile]:
     The folder may be the one that holds `features`. Raises `ClewError` at once where nothing is found, and
     for damaged details when it comes to them.
     """
-    form, location = _find(Path(path).expanduser())
+    form, location = _find(named_path(path))
     match form:
         case "file":
             return iter([_read_json_file(location)])
@@ -54,7 +54,7 @@ def read_details(path: str | Path) -> Iterator[FeatureFile]:
 
 def widths_of(path: str | Path) -> tuple[int, ...]:
     """The number of features that each layer has at least; raises `ClewError` as `read_details` does."""
-    form, location = _find(Path(path).expanduser())
+    form, location = _find(named_path(path))
     highest: dict[int, int] = {}
     if form == "packed":
         highest = {layer.layer: len(layer.offsets) - 2 for layer in read_packed_index(location)}

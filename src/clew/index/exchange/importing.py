@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clew.files import named_path
 from clew.index.exchange.extra_fields import (
     distribution_of,
     frequent_tokens,
@@ -52,7 +53,7 @@ def import_details(
     `read_details` does for damaged details.
     """
     widths, details = widths_of(source), read_details(source)
-    with new_database(Path(out).expanduser()) as connection:
+    with new_database(named_path(out)) as connection:
         rows = _Rows(connection, widths, on_progress)
         with transaction(connection):
             rows.write(details)

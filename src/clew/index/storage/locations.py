@@ -14,7 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from clew.errors import ClewError
-from clew.files import replacing, write_file
+from clew.files import named_path, replacing, write_file
 from clew.index.storage.metadata import read_metadata, write_metadata
 from clew.index.storage.schema import connect
 from clew.sqlite import transaction
@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).parents[1] / "shipped"
 def indexes_folder() -> Path:
     """The folder of all indexes, which need not exist; the variable CLEW_INDEXES moves it."""
     named = os.environ.get("CLEW_INDEXES")
-    return Path(named).expanduser() if named else platformdirs.user_data_path("clew") / "indexes"
+    return named_path(named) if named else platformdirs.user_data_path("clew") / "indexes"
 
 
 def default_location(model: str, dictionary: str) -> Path:
