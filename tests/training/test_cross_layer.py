@@ -19,6 +19,12 @@ from tests.training.saved_figures import saved_figures
 from tests.training.test_run import arrays, begin, settings
 
 
+def finished(run):
+    while not run.finished:
+        run.advance()
+    return run
+
+
 def random_stack(n_layers=3, n_features=5, d_model=4):
     torch.manual_seed(0)
     return StackedTranscoders(
@@ -97,16 +103,14 @@ def test_it_is_read_back_with_its_outputs_and_traced_with_conservation(bits, tmp
     assert set(graph.node_layer[graph.node_feature >= 0].tolist()) >= {0, 1, 2}
 
 
-@pytest.mark.parametrize("stop", [3, 12])
-def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(stop, tmp_path):
+@pytest.mark.parametrize(("stop", "activation"), [(3, "jumprelu"), (12, "threshold")])
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(stop, activation, tmp_path):
     model = tiny_model("GPT2LMHeadModel")
-    options = settings(kind="clt", tokens=8 * 288, end_to_end=8 * 288)
+    options = settings(kind="clt", tokens=8 * 288, end_to_end=8 * 288, activation=activation)
     whole, _ = begin(model, options)
-    first, _ = begin(model, options)
-    for _ in range(stop):
+    while whole.step < stop:
         whole.advance()
-        first.advance()
-    save_checkpoint(tmp_path, first.state())
+    save_checkpoint(tmp_path, whole.state())
     second, _ = begin(model, options)
     second.restore(load_checkpoint(tmp_path))
     while not whole.finished:
@@ -116,15 +120,23 @@ def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(stop, tmp_path):
     assert all(torch.equal(array, expected[name]) for name, array in arrays(second).items())
 
 
+def test_tokens_in_pieces_give_the_weights_of_tokens_all_at_once():
+    model = tiny_model("GPT2LMHeadModel")
+    runs = [
+        begin(model, settings(kind="clt", tokens=8 * 288, end_to_end=0, memory=m))[0] for m in (2**30, 2**19)
+    ]
+    assert [run.groups[0].n_pieces for run in runs] == [1, 4]
+    expected, found = (arrays(finished(run)) for run in runs)
+    for name, array in found.items():
+        torch.testing.assert_close(array, expected[name], atol=1e-5, rtol=1e-3)
+
+
 def test_layers_in_groups_get_the_weights_of_layers_all_at_once():
     model = tiny_model("GPT2LMHeadModel")
     options = settings(tokens=40 * 288, end_to_end=0)
     together, _ = begin(model, options)
     apart, _ = begin(model, settings(tokens=40 * 288, end_to_end=0, memory=2**20))
     assert (len(together.groups), len(apart.groups)) == (1, 3)
-    while not together.finished:
-        together.advance()
-        apart.advance()
-    expected = arrays(together)
-    for name, array in arrays(apart).items():
+    expected = arrays(finished(together))
+    for name, array in arrays(finished(apart)).items():
         torch.testing.assert_close(array, expected[name], atol=1e-5, rtol=1e-4)

@@ -38,9 +38,10 @@ def weights(folder):
     }
 
 
-def test_a_run_leaves_transcoders_that_trace_and_a_log(tmp_path):
+@pytest.mark.parametrize("kind", ["plt", "clt"])
+def test_a_run_leaves_transcoders_that_trace_and_a_log(kind, tmp_path):
     seen = []
-    trained = model().train(tmp_path / "out", **SMALL, bits=4, on_figures=seen.append)
+    trained = model().train(tmp_path / "out", **SMALL, kind=kind, bits=4, on_figures=seen.append)
     assert trained.complete
     assert trained.figures is not None
     assert all(isfinite(layer.fvu) for layer in trained.figures.quality.layers)
@@ -69,7 +70,8 @@ def test_a_run_leaves_transcoders_that_trace_and_a_log(tmp_path):
         ({"batch": 8}, "A step of 8 tokens holds no sequence of 9"),
         ({"sink": "none"}, "Training needs a first token"),
         ({"sink": "w3 w4"}, "is not one token"),
-        ({"kind": "clt"}, "does not train cross-layer transcoders"),
+        ({"kind": "clt", "layers": "1-2"}, "all layers from 0 on"),
+        ({"kind": "clt", "features": 10**9}, "take at most"),
         ({"data": "no-such-file.txt"}, "no-such-file.txt"),
         ({"resume": True}, "holds no run to go on with"),
         ({"l0": -1.0}, "l0 must be"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -48,11 +50,18 @@ def begin_features(
 
 
 def begin_from_samples(
-    reads: ByLayer, writes: ByLayer, n_features: int, l0: float, generator: torch.Generator, kind: Kind
+    reads: ByLayer,
+    writes: ByLayer,
+    n_features: int,
+    l0: float,
+    generator: torch.Generator,
+    kind: Kind,
+    places: Sequence[int],
 ) -> StackedTranscoders:
     """Transcoders whose features read and write in the directions of random tokens' inputs and outputs.
 
-    `reads` and `writes` are normalized. Thresholds are such that about `l0` features are active.
+    `reads` and `writes` are normalized; `places` says which of the layers that are written are those that are
+    read. Thresholds are such that about `l0` features are active.
     """
     n_layers, n_tokens, d_model = reads.shape
     chosen = torch.randint(n_tokens, (n_features,), generator=generator).to(reads.device)
@@ -61,10 +70,10 @@ def begin_from_samples(
     pre_activation = (some @ encoder.transpose(1, 2)).flatten(1)
     above = max(1, min(pre_activation.shape[1], round(l0 * some.shape[1])))
     threshold = pre_activation.topk(above, dim=1).values[:, -1:].clamp_min(1e-3)
-    decoder, reach = writes[:, chosen].float(), (1,) * n_layers
-    if kind == "clt":
-        decoder = torch.cat([decoder[place:] for place in range(n_layers)])
-        reach = tuple(range(n_layers, 0, -1))
+    reach = tuple(len(writes) - place if kind == "clt" else 1 for place in places)
+    decoder = torch.cat(
+        [writes[place : place + n, chosen].float() for place, n in zip(places, reach, strict=True)]
+    )
     stacked = StackedTranscoders(
         encoder=encoder,
         encoder_bias=encoder.new_zeros(n_layers, n_features),
@@ -73,6 +82,7 @@ def begin_from_samples(
         threshold=threshold.repeat(1, n_features),
         skip=encoder.new_zeros(n_layers, d_model, d_model) if kind == "skip-plt" else None,
         reach=reach,
+        places=tuple(places),
     )
     stacked.normalize_decoders()
     return stacked

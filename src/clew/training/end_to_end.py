@@ -20,10 +20,12 @@ from clew.model.recording import installed
 from clew.training.activations import products_in
 from clew.training.local_stage import on_device
 from clew.training.objectives.objective import Objective
+from clew.training.ranks import ALONE, Ranks
 from clew.training.replaced_model import InSequences, Replacement, replaced
 from clew.training.rounding import rounded
 from clew.training.schedule import end_to_end_rate
 from clew.training.settings import TrainSettings
+from clew.training.shared_pass import own_rows
 from clew.training.transcoders import StackedTranscoders
 
 LARGEST_ERROR = 4.0
@@ -50,8 +52,10 @@ class EndToEnd:
         model: LanguageModel,
         layers: Mapping[int, tuple[StackedTranscoders, Objective]],
         settings: TrainSettings,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.layers, self.settings = model, dict(layers), settings
+        """Begin with all layers, the same in each process."""
+        self.model, self.layers, self.settings, self.ranks = model, dict(layers), settings, ranks
         groups: list[dict[str, Any]] = []
         for stacked, _ in self.layers.values():
             for array in stacked.trained().values():
@@ -61,7 +65,10 @@ class EndToEnd:
         self.optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
 
     def step(self, token_ids: Int[Tensor, "sequence position"], step: int, n_steps: int) -> EndToEndReport:
-        """Learn from one batch of texts."""
+        """Learn from one batch of texts, of which each process takes a part."""
+        rows = own_rows(token_ids, self.ranks)
+        share = len(rows) / len(token_ids)
+        token_ids = rows if len(rows) else token_ids[:1]
         for group in self.optimizer.param_groups:
             group["lr"] = group["size"] * end_to_end_rate(self.settings.end_to_end_rate, step, n_steps)
         active: dict[int, Tensor] = {}
@@ -69,7 +76,7 @@ class EndToEnd:
             truth = log_probabilities(self.model, token_ids)
         errors: dict[int, Tensor] = {}
         sums = WrittenSums()
-        replacements = {layer: self._replacement(layer, sums, errors) for layer in self.layers}
+        replacements = {layer: self._replacement(layer, sums, errors, share) for layer in self.layers}
         with replaced(self.model, replacements), products_in(self.model.device):
             guess = log_probabilities(self.model, token_ids)
         kl = (truth.exp() * (truth - guess)).sum(-1).mean()
@@ -77,14 +84,19 @@ class EndToEnd:
         fvu = torch.stack(list(errors.values()))
         loss = kl + self.settings.local_weight * fvu.clamp(max=LARGEST_ERROR).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (share * loss).backward()
         arrays = [array for group in self.optimizer.param_groups for array in group["params"]]
+        for array in arrays:
+            array.grad = self.ranks.sum(array.grad)
         torch.nn.utils.clip_grad_norm_(arrays, LARGEST_GRADIENT)
         self.optimizer.step()
         for layer, (stacked, objective) in self.layers.items():
+            active[layer] = self.ranks.sum(share * active[layer])
             objective.after_step(stacked, active[layer], self.settings.l0, step / n_steps)
-        l0 = torch.stack([share.sum() for share in active.values()])
-        return EndToEndReport(float(kl.detach()), fvu.detach(), l0)
+        l0 = torch.stack([each.sum() for each in active.values()])
+        return EndToEndReport(
+            float(self.ranks.sum(share * kl.detach())), self.ranks.sum(share * fvu.detach()), l0
+        )
 
     @contextlib.contextmanager
     def _counting(self, active: dict[int, Tensor]) -> Iterator[None]:
@@ -125,13 +137,16 @@ class EndToEnd:
                 vars(objective).update(on_device(state["objectives"][layer], stacked.encoder.device))
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _replacement(self, layer: int, sums: WrittenSums, errors: dict[int, Tensor]) -> Replacement:
+    def _replacement(
+        self, layer: int, sums: WrittenSums, errors: dict[int, Tensor], share: float
+    ) -> Replacement:
         stacked, objective = self.layers[layer]
 
         def replacement(read: InSequences, written: InSequences) -> InSequences:
             guess = sums.take(layer, transcode(stacked, objective, read, self.settings)[0])
             target = written.detach().float()
-            variance = (target - target.mean((0, 1))).square().mean()
+            mean = self.ranks.sum(share * target.mean((0, 1)))
+            variance = self.ranks.sum(share * (target - mean).square().mean())
             errors[layer] = (guess.float() - target).square().mean() / variance
             return guess
 

@@ -21,8 +21,6 @@ BYTES_OF_WEIGHT = 16
 def check_settings(settings: TrainSettings) -> None:
     """Raise `ClewError` for values out of bounds, and for options that exclude each other."""
     check_options(settings)
-    if settings.kind == "clt":
-        raise ClewError("clew does not train cross-layer transcoders yet; choose the kind plt or skip-plt.")
     if not re.fullmatch(r"all|\d+|\d+-\d+", settings.layers):
         raise ClewError(f"layers must be all, one number, or from-to such as 0-11, not {settings.layers!r}.")
     batch = settings.batch
@@ -79,7 +77,15 @@ def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSett
             f"Sequences of {settings.context:,} tokens exceed the {model.context_length:,} that {model.name} "
             "reads; lower context."
         )
-    needed = BYTES_OF_WEIGHT * 2 * features * model.d_model * len(layers)
+    n_matrices = 2 * len(layers)
+    if settings.kind == "clt":
+        if layers[0] != 0:
+            raise ClewError(
+                "A cross-layer transcoder is trained for all layers from 0 on, such as 0-11; name these, or "
+                "choose the kind plt."
+            )
+        n_matrices = sum(1 + len(layers) - layer for layer in layers)
+    needed = BYTES_OF_WEIGHT * n_matrices * features * model.d_model
     if needed > free:
         fit = free // (needed // features)
         raise ClewError(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.training.activations import ByLayer
 from clew.training.dead_features import Since, begin_features
 from clew.training.objectives.objective import Attempt, Objective
+from clew.training.ranks import ALONE, Ranks
 from clew.training.schedule import local_rate, wanted_l0
 from clew.training.settings import TrainSettings
-from clew.training.transcoders import Normalization, StackedTranscoders
+from clew.training.transcoders import Features, Normalization, StackedTranscoders
 
 RENEWALS, LAST_RENEWAL = 20, 0.7
 """Dead features begin anew so many times in a run, and never after this share of it."""
@@ -33,93 +34,108 @@ class StepReport:
 
 
 class LayerGroup:
-    """Some layers, their objective and their optimiser; for a CLT, all layers."""
+    """Layers that learn in one product, their objective and their optimiser.
+
+    The layers of a CLT that belong to this process are one group: what the other processes' layers write is
+    added to what they write themselves.
+    """
 
     def __init__(
-        self, stacked: StackedTranscoders, objective: Objective, normalization: Normalization
+        self,
+        layers: Sequence[int],
+        stacked: StackedTranscoders,
+        objective: Objective,
+        normalization: Normalization,
+        ranks: Ranks = ALONE,
+        n_pieces: int = 1,
     ) -> None:
+        """Begin with transcoders of normalized values.
+
+        Args:
+            layers: The numbers of the layers among all that are trained.
+            stacked: Their transcoders, which are changed in place.
+            objective: How features become active.
+            normalization: The normalization of the MLPs' inputs and outputs.
+            ranks: The processes that hold the other layers of a CLT.
+            n_pieces: The parts of a batch whose activations are in memory one after the other.
+        """
+        self.layers, self.ranks, self.n_pieces = tuple(layers), ranks, n_pieces
         self.stacked, self.objective, self.normalization = stacked, objective, normalization
-        trained = list(stacked.trained().values())
+        self.trained = stacked.trained()
         if objective.learns_threshold:
-            trained.append(stacked.threshold)
-        for array in trained:
+            self.trained["threshold"] = stacked.threshold
+        for array in self.trained.values():
             array.requires_grad_(True)
-        self.optimizer = torch.optim.Adam(trained, betas=(0.9, 0.99), fused=True, lr=0.0)
+        self.optimizer = torch.optim.Adam(list(self.trained.values()), betas=(0.9, 0.99), fused=True, lr=0.0)
         self.since: Since = torch.zeros_like(stacked.threshold, dtype=torch.int64)
 
     def step(
         self, reads: ByLayer, writes: ByLayer, settings: TrainSettings, step: int, n_steps: int
     ) -> StepReport:
         """Learn from one batch of values at the MLPs' inputs and outputs."""
-        done = step / n_steps
-        l0 = wanted_l0(settings.l0, done, self.stacked.n_features)
+        l0 = wanted_l0(settings.l0, step / n_steps, self.stacked.n_features)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = local_rate(settings.learning_rate, step, n_steps)
         dtype = torch.bfloat16 if reads.device.type == "cuda" else torch.float32
         x = self.normalization.read(reads.float()).to(dtype)
         y = self.normalization.write(writes.float())
-        pre_activation = self.stacked.pre_activations(x)
-        activation = self.objective.activate(self.stacked, pre_activation, l0)
-        residual = y - self.stacked.reconstruct(activation, x).float()
-        fvu = residual.square().mean((1, 2)) / y.square().mean((1, 2))
-        dead = self._dead(settings, n_steps, len(x[0]))
-        attempt = Attempt(pre_activation, activation, residual, dead)
-        loss = fvu + self.objective.penalty(self.stacked, attempt, l0, done)
+        n_tokens, square = x.shape[1], y.square().sum((1, 2))
+        dead = self._dead(settings, n_steps, n_tokens)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()
+        residuals, fvu, n_active = [], torch.zeros_like(square), torch.zeros_like(self.since)
+        for some in torch.arange(n_tokens).chunk(self.n_pieces):
+            piece = slice(int(some[0]), int(some[-1]) + 1)
+            pre_activation = self.stacked.pre_activations(x[:, piece])
+            activation = self.objective.activate(self.stacked, pre_activation, l0)
+            residual = y[:, piece] - self._output(activation, x[:, piece])
+            error = residual.square().sum((1, 2)) / square
+            penalty = self.objective.penalty(
+                self.stacked, Attempt(pre_activation, activation, residual, dead), l0, step / n_steps
+            )
+            (error.sum() + len(some) / n_tokens * penalty.sum()).backward()
+            n_active += (activation > 0).sum(1)
+            fvu += error.detach()
+            residuals.append(residual.detach())
         self.optimizer.step()
-        return self._after(
-            activation.detach(), x, residual.detach(), fvu.detach(), l0, settings, step, n_steps
+        self._after(n_active, x, torch.cat(residuals, dim=1), l0, settings, step, n_steps)
+        return StepReport(
+            fvu[self.stacked.own],
+            n_active.sum(1) / n_tokens,
+            self._dead(settings, n_steps, n_tokens).float().mean(1),
         )
+
+    def _output(self, activation: Features, x: ByLayer) -> ByLayer:
+        """The reconstruction, with what other processes add to a CLT's."""
+        own = self.stacked.reconstruct(activation, x).float()
+        if not self.stacked.crosses_layers or self.ranks.count == 1:
+            return own
+        return own + (self.ranks.sum(own.detach()) - own.detach())
 
     @torch.no_grad()
     def _after(
         self,
-        activation: Tensor,
+        n_active: Int[Tensor, "layer feature"],
         x: ByLayer,
         residual: ByLayer,
-        fvu: Float[Tensor, " layer"],
         l0: float,
         settings: TrainSettings,
         step: int,
         n_steps: int,
-    ) -> StepReport:
+    ) -> None:
+        """Steer thresholds, and begin dead features anew where that is due."""
         self.stacked.normalize_decoders()
-        n_active = (activation > 0).sum(1)
-        self.objective.after_step(self.stacked, n_active / activation.shape[1], l0, step / n_steps)
-        self.since = torch.where(n_active > 0, 0, self.since + activation.shape[1])
-        dead = self._dead(settings, n_steps, activation.shape[1])
+        n_tokens = x.shape[1]
+        self.objective.after_step(self.stacked, n_active / n_tokens, l0, step / n_steps)
+        self.since = torch.where(n_active > 0, 0, self.since + n_tokens)
         renewal = max(1, n_steps // RENEWALS)
         due = step % renewal == renewal - 1 and step < LAST_RENEWAL * n_steps
         if due and self.objective.renews_dead:
+            dead = self._dead(settings, n_steps, n_tokens)
             begin_features(self.stacked, self.optimizer, dead, x, residual)
             self.since[dead] = 0
-        return StepReport(fvu, n_active.sum(1) / activation.shape[1], dead.float().mean(1))
 
     def _dead(self, settings: TrainSettings, n_steps: int, n_tokens: int) -> Bool[Tensor, "layer feature"]:
         return self.since > min(settings.dead_after, max(1, n_steps // RENEWALS) * n_tokens)
-
-    def state(self) -> dict[str, Any]:
-        """All that a later process needs to go on."""
-        return {
-            "arrays": dict(self.stacked.arrays()),
-            "optimizer": self.optimizer.state_dict(),
-            "since": self.since,
-            "normalization": vars(self.normalization),
-            "objective": vars(self.objective),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
-        with torch.no_grad():
-            for name, array in self.stacked.arrays():
-                array.copy_(state["arrays"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.since.copy_(state["since"])
-        device = self.since.device
-        arrays = {name: array.to(device) for name, array in state["normalization"].items()}
-        self.normalization = Normalization(**arrays)
-        vars(self.objective).update(on_device(state["objective"], self.since.device))
 
 
 def step_all(
@@ -128,16 +144,16 @@ def step_all(
     settings: TrainSettings,
     step: int,
     n_steps: int,
-) -> StepReport:
-    """One step of every group on a batch of values of all layers."""
+) -> Float[Tensor, "figure layer"]:
+    """One step of every group on a batch of values; FVU, L0 and dead share of the groups' layers in order."""
     reports, begin = [], 0
     for group in groups:
-        some = slice(begin, begin + len(group.stacked.encoder))
-        reports.append(group.step(values[0][some], values[1][some], settings, step, n_steps))
+        some = slice(begin, begin + len(group.layers))
+        writes = values[1] if group.stacked.crosses_layers else values[1][some]
+        report = group.step(values[0][some], writes, settings, step, n_steps)
+        reports.append(torch.stack([report.fvu, report.l0, report.dead]))
         begin = some.stop
-    return StepReport(
-        *(torch.cat([getattr(report, name) for report in reports]) for name in ("fvu", "l0", "dead"))
-    )
+    return torch.cat(reports, dim=1)
 
 
 def on_device(values: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -12,27 +12,18 @@ from torch import Tensor
 
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
-from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
-from clew.training.activations import mlp_values, products_in
-from clew.training.dead_features import begin_from_samples
 from clew.training.end_to_end import EndToEnd
-from clew.training.local_stage import LayerGroup, step_all
-from clew.training.objectives.choose import choose_objective
+from clew.training.local_stage import LayerGroup
 from clew.training.objectives.objective import Objective
-from clew.training.schedule import wanted_l0
+from clew.training.own_layers import OwnLayers
+from clew.training.ranks import ALONE, Ranks
 from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
 from clew.training.text.batches import TokenBatches
-from clew.training.transcoders import Normalization, StackedTranscoders, layer_transcoder
+from clew.training.transcoders import StackedTranscoders, layer_transcoder
 
 Layers = Mapping[int, tuple[StackedTranscoders, Objective]]
 """By layer, a transcoder of the model's own values, and its objective."""
-
-FIRST_BATCHES = 4
-"""Batches that the normalization is measured on."""
-
-BYTES_OF_FEATURE = 6
-"""Values in memory for each feature and token while a group learns."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +54,20 @@ class TrainingRun:
         layers: Sequence[int],
         batches: TokenBatches,
         settings: TrainSettings,
+        ranks: Ranks = ALONE,
     ) -> None:
+        """Begin, in each of a run's processes with the same batches; all must call each method."""
         self.model, self.layers, self.batches, self.settings = model, tuple(layers), batches, settings
-        self.n_features = settings.features or 8 * model.d_model
+        self.ranks = ranks
         self.batch = settings.batch or BATCH
         self.step = 0
         self.end_to_end: EndToEnd | None = None
-        self.groups = self._begin()
+        self.own_layers: OwnLayers | None = OwnLayers(model, layers, batches, settings, ranks)
+
+    @property
+    def groups(self) -> list[LayerGroup]:
+        """Groups of this process's layers while they are trained by themselves."""
+        return self.own_layers.groups if self.own_layers else []
 
     @property
     def n_local_steps(self) -> int:
@@ -94,9 +92,8 @@ class TrainingRun:
         token_ids = shorter(self.batches.next(), self.step).to(self.model.device)
         place, self.step = self.step, self.step + 1
         if place < self.n_local_steps:
-            with products_in(self.model.device):
-                values = mlp_values(self.model, token_ids, self.layers)
-            report = step_all(self.groups, values, self.settings, place, self.n_local_steps)
+            assert self.own_layers is not None
+            report = self.own_layers.step(token_ids, place, self.n_local_steps)
             figures = StepFigures(
                 "local",
                 place + 1,
@@ -108,9 +105,7 @@ class TrainingRun:
             )
         else:
             place -= self.n_local_steps
-            if self.end_to_end is None:
-                self.end_to_end = EndToEnd(self.model, self.folded(), self.settings)
-            whole = self.end_to_end.step(token_ids, place, self.n_end_to_end_steps)
+            whole = self._last_stretch().step(token_ids, place, self.n_end_to_end_steps)
             figures = StepFigures(
                 "end-to-end",
                 place + 1,
@@ -126,12 +121,8 @@ class TrainingRun:
         """Each layer's transcoder as it is now, reading and writing the model's own values."""
         if self.end_to_end is not None:
             return self.end_to_end.layers
-        found: dict[int, tuple[StackedTranscoders, Objective]] = {}
-        for group in self.groups:
-            whole = group.normalization.folded(group.stacked)
-            for place in range(len(whole.encoder)):
-                found[self.layers[len(found)]] = whole.of_layer(place), group.objective.of_layer(place)
-        return found
+        assert self.own_layers is not None
+        return self.own_layers.folded()
 
     def transcoders(self, trained_on: str, sink: str | None) -> TranscoderSet:
         """The transcoders as they are now, to save or to trace with."""
@@ -150,58 +141,34 @@ class TrainingRun:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, in tensors and plain values."""
+        """All that `restore` needs, in tensors and plain values; empty but in the first process."""
+        layers = self.own_layers.states() if self.own_layers else []
+        if not self.ranks.is_first:
+            return {}
         return {
             "step": self.step,
             "batches": self.batches.state(),
-            "groups": [group.state() for group in self.groups] if self.end_to_end is None else [],
+            "layers": layers,
             "end_to_end": None if self.end_to_end is None else self.end_to_end.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken, to the same weights bit for bit on the CPU."""
+        """Go on where `state` was taken, to the same weights bit for bit on the CPU.
+
+        There may be more or fewer processes than there were.
+        """
         self.step = state["step"]
         self.batches.restore(state["batches"])
-        for group, saved in zip(self.groups, state["groups"], strict=False):
-            group.restore(saved)
         if state["end_to_end"] is not None:
-            self.end_to_end = EndToEnd(self.model, self.folded(), self.settings)
-            self.end_to_end.restore(state["end_to_end"])
+            self._last_stretch().restore(state["end_to_end"])
+        elif self.own_layers is not None:
+            self.own_layers.restore(state["layers"])
 
-    def _begin(self) -> list[LayerGroup]:
-        """Groups of layers that begin from samples of the first batches."""
-        with products_in(self.model.device):
-            pairs = [
-                mlp_values(self.model, self.batches.next().to(self.model.device), self.layers)
-                for _ in range(FIRST_BATCHES)
-            ]
-        reads, writes = (torch.cat(values, dim=1).float() for values in zip(*pairs, strict=True))
-        if not bool(reads.isfinite().all() and writes.isfinite().all()):
-            raise ClewError(
-                f"The MLPs of {self.model.name} give values that are not finite; load it in float32."
-            )
-        groups, at_once = [], self._layers_at_once()
-        for begin in range(0, len(self.layers), at_once):
-            some = slice(begin, begin + at_once)
-            normalization = Normalization.of(reads[some], writes[some])
-            stacked = begin_from_samples(
-                normalization.read(reads[some]),
-                normalization.write(writes[some]),
-                self.n_features,
-                wanted_l0(self.settings.l0, 0.0, self.n_features),
-                torch.Generator().manual_seed(self.settings.seed),
-                kind=self.settings.kind,
-            )
-            groups.append(LayerGroup(stacked, choose_objective(self.settings), normalization))
-        return groups
-
-    def _layers_at_once(self) -> int:
-        """The number of layers whose activations fit into the memory of a step; all of them for a CLT."""
-        if self.settings.kind == "clt":
-            return len(self.layers)
-        free = self.settings.memory or _free_memory(self.model.device) // 4
-        size = 2 if self.model.device.type == "cuda" else 4
-        return max(1, free // (self.batch * self.n_features * size * BYTES_OF_FEATURE))
+    def _last_stretch(self) -> EndToEnd:
+        if self.end_to_end is None:
+            self.end_to_end = EndToEnd(self.model, self.folded(), self.settings, self.ranks)
+            self.own_layers = None
+        return self.end_to_end
 
 
 def shorter(token_ids: Int[Tensor, "sequence position"], step: int) -> Int[Tensor, "piece position"]:
@@ -215,11 +182,3 @@ def shorter(token_ids: Int[Tensor, "sequence position"], step: int) -> Int[Tenso
         return token_ids
     pieces = token_ids[:, 1 : 1 + n_pieces * length].reshape(-1, length)
     return torch.cat([token_ids[:1, :1].expand(len(pieces), 1), pieces], dim=1)
-
-
-def _free_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    import psutil
-
-    return psutil.virtual_memory().available

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -37,9 +36,12 @@ class StackedTranscoders:
     """Rows are dimensions written, columns dimensions read."""
     reach: tuple[int, ...] = ()
     """The number of layers that each layer's features write to, with their own; 1 by default."""
+    places: tuple[int, ...] = ()
+    """Each layer's own place among the layers that are written; by default they are the same layers."""
 
     def __post_init__(self) -> None:
         self.reach = self.reach or (1,) * len(self.encoder)
+        self.places = self.places or tuple(range(len(self.encoder)))
 
     @property
     def n_features(self) -> int:
@@ -47,8 +49,12 @@ class StackedTranscoders:
 
     @property
     def crosses_layers(self) -> bool:
-        """True if some features write to layers above their own."""
-        return max(self.reach) > 1
+        """True if some features write to layers above their own, or layers are written that are not here."""
+        return max(self.reach) > 1 or self.n_written > len(self.encoder)
+
+    @property
+    def n_written(self) -> int:
+        return max(place + reach for place, reach in zip(self.places, self.reach, strict=True))
 
     def arrays(self) -> Iterator[tuple[str, Tensor]]:
         """Names and arrays, without those that are missing."""
@@ -67,8 +73,8 @@ class StackedTranscoders:
         return slice(begin, begin + self.reach[place])
 
     def written(self, place: int) -> slice:
-        """The layers that a layer's features write to, counted as `place` is."""
-        return slice(place, place + self.reach[place])
+        """The layers that a layer's features write to, among those that are written."""
+        return slice(self.places[place], self.places[place] + self.reach[place])
 
     def of_layer(self, place: int) -> StackedTranscoders:
         """Copies of one layer's arrays."""
@@ -101,19 +107,15 @@ class StackedTranscoders:
         """A product for each pair; no larger one would do without a copy of activations or decoders."""
         dtype, shape = activation.dtype, (activation.shape[1], self.decoder.shape[2])
         by_layer, decoders = activation.unbind(), self.decoder.to(dtype).unbind()
-        outputs = [bias.expand(shape) for bias in self.decoder_bias.to(dtype)]
-        outputs += [activation.new_zeros(shape)] * (self._n_written - len(outputs))
-        begins = accumulate(self.reach, initial=0)
-        for place, (begin, reach) in enumerate(zip(begins, self.reach, strict=False)):
-            for ahead in range(reach):
-                outputs[place + ahead] = torch.addmm(
-                    outputs[place + ahead], by_layer[place], decoders[begin + ahead]
-                )
+        outputs = [activation.new_zeros(shape)] * self.n_written
+        for place, bias in zip(self.places, self.decoder_bias.to(dtype), strict=True):
+            outputs[place] = bias.expand(shape)
+        pair = 0
+        for layer, (place, reach) in enumerate(zip(self.places, self.reach, strict=True)):
+            for target in range(place, place + reach):
+                outputs[target] = torch.addmm(outputs[target], by_layer[layer], decoders[pair])
+                pair += 1
         return torch.stack(outputs)
-
-    @property
-    def _n_written(self) -> int:
-        return max(place + reach for place, reach in enumerate(self.reach))
 
     def decoder_norms(self) -> Float[Tensor, "layer feature"]:
         """The norm of all that a feature writes, its layers side by side."""
@@ -128,16 +130,21 @@ class StackedTranscoders:
     def normalize_decoders(self) -> None:
         """Scale each feature's decoder to norm 1, in place; one of zeros stays."""
         norms = self.decoder_norms().clamp_min(1e-12)
-        self.decoder /= norms.repeat_interleave(self.per_layer(self.reach), dim=0)[..., None]
+        self.decoder /= norms.repeat_interleave(self._tensor(self.reach), dim=0)[..., None]
 
-    def per_layer(self, numbers: Sequence[int]) -> Int[Tensor, " layer"]:
-        """Numbers as a tensor beside the arrays."""
-        return torch.tensor(numbers, device=self.encoder.device)
+    @property
+    def own(self) -> Int[Tensor, " layer"]:
+        """Each layer's own place among the layers that are written."""
+        return self._tensor(self.places)
 
     @property
     def targets(self) -> Int[Tensor, " pair"]:
-        """The layer that each decoder writes to."""
-        return self.per_layer([place + ahead for place, n in enumerate(self.reach) for ahead in range(n)])
+        """The place of the layer that each decoder writes to."""
+        both = zip(self.places, self.reach, strict=True)
+        return self._tensor([place + ahead for place, reach in both for ahead in range(reach)])
+
+    def _tensor(self, numbers: Sequence[int]) -> Int[Tensor, " number"]:
+        return torch.tensor(numbers, device=self.encoder.device)
 
 
 @dataclass(frozen=True)
@@ -146,8 +153,8 @@ class Normalization:
 
     read_mean: Float[Tensor, "layer d_model"]
     read_scale: Float[Tensor, "layer d_model"]
-    write_mean: Float[Tensor, "layer d_model"]
-    write_scale: Float[Tensor, "layer d_model"]
+    write_mean: Float[Tensor, "written d_model"]
+    write_scale: Float[Tensor, "written d_model"]
 
     @classmethod
     def of(cls, reads: ByLayer, writes: ByLayer) -> Normalization:
@@ -160,13 +167,22 @@ class Normalization:
     def write(self, values: ByLayer) -> ByLayer:
         return (values - self.write_mean[:, None]) / self.write_scale[:, None]
 
+    def of_layer(self, read: int, written: int) -> dict[str, Tensor]:
+        """The means and scales of one layer, from its places among those that are read and written."""
+        places = {"read_mean": read, "read_scale": read, "write_mean": written, "write_scale": written}
+        return {
+            name: getattr(self, name)[place : place + 1].to("cpu", copy=True)
+            for name, place in places.items()
+        }
+
     def folded(self, stacked: StackedTranscoders) -> StackedTranscoders:
         """Transcoders of normalized values as transcoders of the model's own values."""
         encoder = stacked.encoder / self.read_scale[:, None]
         decoder = stacked.decoder * self.write_scale[stacked.targets][:, None]
-        skip, bias = None, stacked.decoder_bias * self.write_scale + self.write_mean
+        own_scale, own_mean = self.write_scale[stacked.own], self.write_mean[stacked.own]
+        skip, bias = None, stacked.decoder_bias * own_scale + own_mean
         if stacked.skip is not None:
-            skip = stacked.skip * self.write_scale[:, :, None] / self.read_scale[:, None]
+            skip = stacked.skip * own_scale[:, :, None] / self.read_scale[:, None]
             bias = bias - torch.einsum("lwr,lr->lw", skip, self.read_mean)
         return StackedTranscoders(
             encoder=encoder,
@@ -176,6 +192,7 @@ class Normalization:
             threshold=stacked.threshold.clone(),
             skip=skip,
             reach=stacked.reach,
+            places=stacked.places,
         )
 
 

@@ -68,6 +68,6 @@ def run(arguments: argparse.Namespace) -> None:
 def _print_done(trained: Trained) -> None:
     from clew.cli.terminal import size
 
-    n_bytes = sum(path.stat().st_size for path in trained.folder.glob("layer_*"))
+    n_bytes = sum(path.stat().st_size for path in trained.folder.glob("*.safetensors"))
     print(f"Saved  {trained.folder} ({trained.dictionary.kind}, {size(n_bytes)})")
     print(f"       {trained.figures}")
