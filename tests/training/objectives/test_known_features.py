@@ -51,8 +51,9 @@ def begin(data, **changes):
         wanted_l0(L0, 0, FEATURES),
         torch.Generator().manual_seed(0),
         settings.kind,
+        places=[0],
     )
-    return LayerGroup(stacked, choose_objective(settings), normalization), settings
+    return LayerGroup([0], stacked, choose_objective(settings), normalization), settings
 
 
 def learn(data, group, settings):
