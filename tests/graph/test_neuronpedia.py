@@ -346,6 +346,8 @@ REFUSED = {
         put("metadata", "replacement_score", value="x"),
         "\"replacement_score\" is 'x'; expected",
     ),
+    "score above one": (put("metadata", "replacement_score", value=5), "expected a number from 0 to 1"),
+    "probability below zero": (put("nodes", 5, "token_prob", value=-1), "expected a number from 0 to 1"),
     "node no object": (put("nodes", 2, value=3), "node 2 is 3; expected a JSON object"),
     "no clerp": (drop("nodes", 2, "clerp"), 'node 2 lacks the field "clerp"'),
     "feature text": (put("nodes", 2, "feature", value="5"), "node 2: \"feature\" is '5'; expected a whole"),

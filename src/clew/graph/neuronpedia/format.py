@@ -109,6 +109,8 @@ class Field(NamedTuple):
 
     types: tuple[type, ...]
     required: bool = False
+    is_share: bool = False
+    """True for a number from 0 to 1."""
 
 
 TEXT, NUMBER = (str,), (int, float)
@@ -129,8 +131,8 @@ METADATA_FIELDS = {
     "pruning_settings": Field((dict,)),
     "feature_details": Field((dict,)),
     "node_threshold": Field(NUMBER),
-    "replacement_score": Field(NUMBER),
-    "completeness_score": Field(NUMBER),
+    "replacement_score": Field(NUMBER, is_share=True),
+    "completeness_score": Field(NUMBER, is_share=True),
 }
 NODE_FIELDS = {
     "node_id": Field(TEXT, True),
@@ -142,7 +144,7 @@ NODE_FIELDS = {
     "clerp": Field((str, type(None)), True),
     "influence": Field(NUMBER),
     "activation": Field(NUMBER),
-    "token_prob": Field(NUMBER),
+    "token_prob": Field(NUMBER, is_share=True),
 }
 LINK_FIELDS = {
     "source": Field(TEXT, True),
@@ -151,6 +153,8 @@ LINK_FIELDS = {
 }
 
 LARGEST_FLOAT32 = 3.4028234663852886e38
+
+ROUNDING = 1e-3
 
 JSON_NAME = {dict: "an object", list: "a list", str: "a string", int: "a whole number", float: "a number"}
 
@@ -172,6 +176,8 @@ def check_fields(where: str, item: Any, fields: dict[str, Field]) -> None:
             raise ClewError(f'{where}: "{name}" is {shown(value)}; expected {_expected(field)}.')
         if field.types == NUMBER and isinstance(value, int | float) and not abs(value) <= LARGEST_FLOAT32:
             raise ClewError(f'{where}: "{name}" is {shown(value)}; expected a finite number.')
+        if field.is_share and not -ROUNDING <= float(value or 0) <= 1 + ROUNDING:
+            raise ClewError(f'{where}: "{name}" is {shown(value)}; expected a number from 0 to 1.')
 
 
 def _expected(field: Field) -> str:
