@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -16,6 +17,7 @@ import torch
 from clew.errors import ClewError
 from clew.model.config_file import read_config
 from clew.model.loading import load_language_model
+from tests.model.configurations import kind_of
 from tests.model.refusals import reconfigure, refusal_of
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
@@ -199,3 +201,70 @@ def test_a_changed_file_is_read_right_or_refused(architecture, folders, tmp_path
             assert torch.isfinite(logits).all(), (place, settings)
         else:
             torch.testing.assert_close(logits, expected, msg=f"{how} {place}")
+
+
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize("architecture", sorted(CONFIG_BY_ARCHITECTURE))
+def test_a_part_of_each_head_turns_or_the_setting_is_refused(architecture, nested, folders, tmp_path):
+    """Most classes of transformers turn whole heads, whatever the configuration says."""
+    folder = Path(shutil.copytree(folders(architecture), tmp_path / "part"))
+    whole = load_language_model(folder, name="tiny").next_token_logits(IDS)
+    config = json.loads((folder / "config.json").read_text())
+    decoder = config.get("text_config", config)
+    rotation = decoder.get("rope_parameters") or {}
+    if nested and rotation:
+        for each in [each for each in rotation.values() if isinstance(each, dict)] or [rotation]:
+            each["partial_rotary_factor"] = 0.5
+    else:
+        decoder["partial_rotary_factor"] = 0.5
+        rotation.pop("partial_rotary_factor", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    if kind_of(architecture) in ("phi3", "gpt_neox", "gpt2"):
+        part = load_language_model(folder, name="tiny").next_token_logits(IDS)
+        assert torch.allclose(part, whole, atol=1e-3) == (architecture == "GPT2LMHeadModel")
+    else:
+        assert re.search(r"partial_rotary_factor to 0\.5, which|does not run", refusal_of(folder))
+
+
+TURNS = {"rope_theta": 1e4, "factor": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"rope_parameters": TURNS}, "sets factor of a rotation, which its type default does not read"),
+        (
+            {"rope_parameters": {**TURNS, "rope_type": "linear", "long_factor": [1.0, 2.0, 3.0, 4.0]}},
+            "sets long_factor of a rotation, which its type linear does not read",
+        ),
+        (
+            {"rope_parameters": {**TURNS, "rope_type": "linear", "attention_factor": 2.0}},
+            "sets attention_factor of a rotation",
+        ),
+        (
+            {"rope_parameters": {**TURNS, "rope_type": "linear", "type": "dynamic"}},
+            "says two things: rope_type is 'linear', and type is 'dynamic'",
+        ),
+        ({"rope_parameters": {**TURNS, "rope_type": "ntk"}}, "gives rope_type as 'ntk', and transformers"),
+        ({"rope_parameters": {**TURNS, "type": "su"}}, "gives type as 'su', and transformers computes"),
+        ({"rope_parameters": {**TURNS, "rope_type": ["linear"]}}, "gives rope_type as ['linear'], and"),
+        ({"rope_scaling": {"type": "linear", "factor": 4.0}}, "in two places, rope_parameters and rope_scal"),
+    ],
+)
+def test_a_rotation_that_would_be_passed_over_is_refused(llama, settings, sentence):
+    reconfigure(llama, transformers_version="4.30.0", **settings)
+    assert sentence in refusal_of(llama)
+
+
+def test_older_spellings_of_a_rotation_are_read(llama):
+    turning = {"rope_type": "linear", "rope_theta": 1e4, "factor": 4.0}
+    reconfigure(llama, rope_parameters=turning)
+    expected = load_language_model(llama, name="tiny").next_token_logits(IDS)
+    for scaling in (
+        {"type": "linear", "factor": 4.0},
+        {"type": "linear", "rope_type": "linear", "factor": 4},
+    ):
+        reconfigure(llama, rope_parameters=None, rope_scaling=scaling, rope_theta=1e4)
+        reconfigure(llama, transformers_version="4.30.0")
+        read = load_language_model(llama, name="tiny").next_token_logits(IDS)
+        torch.testing.assert_close(read, expected)

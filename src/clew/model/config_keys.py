@@ -186,7 +186,12 @@ def _check_refused(part: Mapping[str, Any], path: Path) -> None:
 def _check_contradictions(part: Mapping[str, Any], owner: Any, path: Path) -> None:
     """Raise `ClewError` where a number stands under two names and they differ."""
     pairs = [(part, alias, part, name) for alias, name in getattr(owner, "attribute_map", {}).items()]
-    rotation = part.get("rope_parameters")
+    rotation, scaling = part.get("rope_parameters"), part.get("rope_scaling")
+    if rotation and scaling and rotation != scaling:
+        raise ClewError(
+            f"{path} says how positions turn in two places, rope_parameters and rope_scaling; remove the "
+            "wrong one."
+        )
     if isinstance(rotation, dict):
         pairs += [(part, name, rotation, name) for name in ("rope_theta", "partial_rotary_factor")]
     for left, one, right, other in pairs:

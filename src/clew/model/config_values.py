@@ -49,6 +49,21 @@ PLAUSIBLE = {
 transformers does not check the settings of the rotation, and computes with a negative epsilon.
 """
 
+OF_ROPE_TYPE = {
+    "factor": ("linear", "dynamic", "yarn", "longrope", "llama3", "proportional"),
+    "attention_factor": ("yarn", "longrope"),
+    "beta_fast": ("yarn",),
+    "beta_slow": ("yarn",),
+    "mscale": ("yarn",),
+    "mscale_all_dim": ("yarn",),
+    "low_freq_factor": ("llama3",),
+    "high_freq_factor": ("llama3",),
+    "short_factor": ("longrope",),
+    "long_factor": ("longrope",),
+}
+"""Settings of a rotation that change its frequencies, by the types that read them; others pass over them."""
+OLD_LONGROPE = "su"
+
 WRITTEN_SINCE = 5
 """The major version of transformers from which each of `CHANGES_NUMBERS` stands in every file it writes."""
 CHANGES_NUMBERS = frozenset(
@@ -107,6 +122,7 @@ OFTEN_LEFT_OUT = frozenset(
 def check_values(part: Mapping[str, Any], path: Path) -> None:
     """Raise `ClewError` for a number that no model has."""
     for rotation in rotations(part):
+        _check_rope_type(rotation, path)
         if not isinstance(rotation.get("truncate", False), bool):
             raise ClewError(
                 f"{path} gives truncate as {rotation['truncate']!r}, not true or false; correct it."
@@ -121,6 +137,31 @@ def check_values(part: Mapping[str, Any], path: Path) -> None:
                     f"{path} gives {key} as {shortened(repr(value), 40)}, but a number above {low:g} and up "
                     f"to {high:g} was expected; correct it, or fetch the file again."
                 )
+
+
+def _check_rope_type(rotation: Mapping[str, Any], path: Path) -> None:
+    """Raise `ClewError` for a rotation of an unknown type or of two, and for settings of another type."""
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    types = [rotation[name] for name in ("rope_type", "type") if rotation.get(name) is not None]
+    kind, known = types[0] if types else "default", ["default", *ROPE_INIT_FUNCTIONS]
+    if len(types) == 2 and types[0] != types[1]:
+        raise ClewError(
+            f"{path} says two things: rope_type is {shortened(repr(types[0]), 40)}, and type is "
+            f"{shortened(repr(types[1]), 40)}; remove the wrong one."
+        )
+    if kind not in known:
+        advice = "its new name is 'longrope'" if kind == OLD_LONGROPE else "correct it"
+        raise ClewError(
+            f"{path} gives {'rope_type' if 'rope_type' in rotation else 'type'} as "
+            f"{shortened(repr(kind), 40)}, and transformers computes {', '.join(known)}; {advice}."
+        )
+    for name, readers in OF_ROPE_TYPE.items():
+        if kind not in readers and rotation.get(name) not in (None, 1):
+            raise ClewError(
+                f"{path} sets {name} of a rotation, which its type {kind} does not read; correct the type, "
+                "or remove the key."
+            )
 
 
 def missing_settings(part: Mapping[str, Any], owner: type, version: object, path: Path) -> list[str]:

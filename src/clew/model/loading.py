@@ -17,6 +17,7 @@ from clew.model.constants import check_constants
 from clew.model.language_model import LanguageModel
 from clew.model.library_calls import library_call
 from clew.model.loading_checks import check_loaded, check_plan
+from clew.model.rotation import check_share
 from clew.model.tokenizer_files import load_tokenizer
 from clew.model.transformers_logging import quiet_transformers
 from clew.model.weight_files import read_headers
@@ -48,6 +49,7 @@ def load_language_model(
     tensors = read_headers(folder, on_note)
     check_plan(folder, config, tensors)
     network = _load_network(folder, config, DTYPES[dtype])
+    check_share(network, folder)
     check_constants(folder, network, tensors)
     check_loaded(folder, network, dtype)
     tokenizer = load_tokenizer(folder, network.get_input_embeddings().weight.shape[0], on_note)

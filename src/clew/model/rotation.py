@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
+
+from clew.errors import ClewError
 
 
 def rope_settings(config: Any) -> Iterator[Mapping[str, Any]]:
@@ -62,3 +66,23 @@ def dynamic_rotations(network: nn.Module) -> list[nn.Module]:
         if "dynamic" in (kinds.values() if isinstance(kinds, dict) else [kinds]):
             found.append(part)
     return found
+
+
+def check_share(network: Any, folder: Path) -> None:
+    """Raise `ClewError` where config.json lets a part of each head turn and the network turns another one."""
+    config = network.config.get_text_config()
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    found = {
+        len(buffer)
+        for name, buffer in network.named_buffers()
+        if name.endswith("inv_freq") and not re.search(r"vision|audio", name)
+    }
+    for settings in rope_settings(config):
+        share = settings.get("partial_rotary_factor") or getattr(config, "partial_rotary_factor", None) or 1.0
+        turning = (int(width * share) + 1) // 2
+        if found and settings.get("rope_type") != "proportional" and turning not in found:
+            raise ClewError(
+                f"{folder / 'config.json'} sets partial_rotary_factor to {share:g}, which "
+                f"{type(network).__name__} does not read, so the numbers would not be those of the model "
+                "that was trained; correct model_type, or remove the key."
+            )
