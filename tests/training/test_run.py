@@ -110,3 +110,17 @@ def test_normalized_values_have_mean_0_and_one_huge_dimension_does_not_rule():
     scaled = Normalization.of(values, values).read(values)
     assert scaled.mean(1).abs().max() < 1e-4
     assert scaled[:, :, -1].var() < 20 * scaled[:, :, :-1].var()
+
+
+@pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPTNeoXForCausalLM"])
+def test_the_models_pass_ends_with_the_last_layer_that_is_trained(architecture):
+    model = tiny_model(architecture)
+    token_ids = torch.arange(2, 2 + 3 * CONTEXT).view(3, CONTEXT)
+    reads, writes = mlp_values(model, token_ids, range(model.n_layers))
+    above = []
+    handle = model.layers[2].mlp.register_forward_hook(lambda *_: above.append(True))
+    some_reads, some_writes = mlp_values(model, token_ids, [1])
+    handle.remove()
+    assert torch.equal(some_reads[0], reads[1])
+    assert torch.equal(some_writes[0], writes[1])
+    assert not above

@@ -25,6 +25,7 @@ def mlp_values(
 ) -> tuple[ByLayer, ByLayer]:
     """The values at the input and the output of some layers' MLPs, without the first position.
 
+    The model's pass ends with the last of these layers.
     Returns two `[layer, token, d_model]`, tokens of all sequences one after the other, on the model's
     device: what the MLP reads after its norm's gain, and what it returns before a norm behind it.
     """
@@ -34,13 +35,20 @@ def mlp_values(
         def hook(module: nn.Module, inputs: tuple, output: Any) -> None:
             read, written = inputs[0], mlp_output(inputs, output)
             values[layer] = read[:, 1:].flatten(0, 1), written[:, 1:].flatten(0, 1)
+            if len(values) == len(layers):
+                raise _AllSeen
 
         return hook
 
-    with model.exclusive, installed([(model.layers[layer].mlp, keep(layer)) for layer in layers]):
+    hooks = [(model.layers[layer].mlp, keep(layer)) for layer in layers]
+    with model.exclusive, installed(hooks), contextlib.suppress(_AllSeen):
         model.run(token_ids, logits_to_keep=1)
     reads, writes = zip(*(values[layer] for layer in layers), strict=True)
     return torch.stack(reads), torch.stack(writes)
+
+
+class _AllSeen(Exception):
+    """The end of a pass of the model above whose layers nothing is wanted."""
 
 
 def products_in(device: torch.device) -> contextlib.AbstractContextManager:
