@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
+from dataclasses import replace
 from math import isfinite
 
 import pytest
+import torch
 
 from clew.dictionary.neurons import NeuronDictionary
 from clew.dictionary.reference import load_transcoders
 from clew.dictionary.transcoder_dictionary import bind
 from clew.errors import ClewError
 from clew.facade import Model
+from clew.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.tiny import tiny_model
 
 SMALL = {
@@ -87,3 +93,88 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ClewError, match="already holds something"):
         model().train(tmp_path, **SMALL)
+
+
+def test_a_run_that_is_stopped_is_saved_and_ends_with_the_same_weights(tmp_path):
+    model().train(tmp_path / "whole", **SMALL)
+
+    def stop(figures):
+        if figures.stage == "local" and figures.step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    first = model().train(tmp_path / "out", **SMALL, on_figures=stop)
+    assert (first.complete, first.step, first.n_steps) == (False, 7, 12)
+    assert len(first.dictionary.layers) == 3
+    second = model().train(tmp_path / "out", resume=True)
+    assert second.complete
+    expected = weights(tmp_path / "whole")
+    assert all(torch.equal(array, expected[name]) for name, array in weights(tmp_path / "out").items())
+    log = [json.loads(line)["step"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert log == list(range(1, 13))
+    with pytest.raises(ClewError, match="is complete"):
+        model().train(tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"l0": 7.0}, "begun with l0 6.0, not 7.0"), ({"seed": 1}, "begun with seed 0, not 1")],
+)
+def test_a_run_goes_on_with_its_own_settings_only(changes, sentence, begun):
+    with pytest.raises(ClewError, match=sentence):
+        model().train(begun, resume=True, **changes)
+
+
+def test_a_run_goes_on_with_its_own_model_only(begun):
+    language_model = replace(tiny_model("LlamaForCausalLM"), name="other")
+    other = Model(language_model, NeuronDictionary(language_model))
+    with pytest.raises(ClewError, match="load the same one"):
+        other.train(begun, resume=True)
+
+
+def test_a_torn_checkpoint_is_said_to_be_damaged(begun):
+    path = begun / "run" / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ClewError, match="is damaged"):
+        model().train(begun, resume=True)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """The folder of a run that was stopped after its second step."""
+
+    def stop(figures):
+        if figures.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model().train(tmp_path / "begun", **SMALL, on_figures=stop)
+    return tmp_path / "begun"
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
+    save_checkpoint(tmp_path, {"step": 1})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ClewError, match="cannot be written: File too large"):
+            save_checkpoint(tmp_path, {"step": 2, "array": torch.ones(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert load_checkpoint(tmp_path) == {"step": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("stage", "step"), [("local", 4), ("end-to-end", 1)])
+def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_good_weights(stage, step, tmp_path):
+    owner = model()
+    layer = owner.language_model.layers[1]
+
+    def poison(figures):
+        if (figures.stage, figures.step) == (stage, step):
+            layer.mlp.register_forward_hook(lambda module, inputs, output: inputs[0] * torch.nan)
+
+    number = step + (0 if stage == "local" else 10)
+    with pytest.raises(
+        ClewError, match=f"layer 1 is not finite at step {number + 1} of 12; the weights of step {number}"
+    ):
+        owner.train(tmp_path / "out", **SMALL, on_figures=poison)
+    assert all(array.isfinite().all() for array in weights(tmp_path / "out").values())

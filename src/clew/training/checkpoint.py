@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,38 @@ FILE = "checkpoint.pt"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write a run's state; the last one stays until this one is whole."""
-    with replacing(folder / FILE) as partial:
-        torch.save(state, partial)
+    """Write a run's state; the last one stays until this one is whole.
+
+    Raises `ClewError` for a disk that is full or cannot be written.
+    """
+    with replacing(folder / FILE) as partial, partial.open("wb") as file:
+        writing = _Writing(file)
+        try:
+            torch.save(state, writing)  # type: ignore[arg-type]
+        except RuntimeError:
+            if writing.error is not None:  # torch hides it
+                raise writing.error from None
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Writing:
+    """A file that remembers why it could not be written."""
+
+    def __init__(self, file: BufferedWriter) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any]:
@@ -28,5 +59,5 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.exists():
         raise ClewError(f"{folder} holds no unfinished run; start it without resuming.")
-    with library_call(lambda reason: f"{path} cannot be read: {reason}; start the run again."):
+    with library_call(lambda reason: f"{path} is damaged: {reason}; begin the run anew in another folder."):
         return torch.load(path, map_location="cpu", weights_only=True)

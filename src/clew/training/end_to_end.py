@@ -18,6 +18,7 @@ from torch import Tensor
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 from clew.training.activations import products_in
+from clew.training.finite_loss import NotFiniteLoss, refuse_not_finite
 from clew.training.local_stage import on_device
 from clew.training.objectives.objective import Objective
 from clew.training.ranks import ALONE, Ranks
@@ -83,6 +84,9 @@ class EndToEnd:
         del truth, guess
         fvu = torch.stack(list(errors.values()))
         loss = kl + self.settings.local_weight * fvu.clamp(max=LARGEST_ERROR).mean()
+        refuse_not_finite(fvu, range(len(fvu)))
+        if not kl.is_cuda and not bool(kl.isfinite()):
+            raise NotFiniteLoss(None)
         self.optimizer.zero_grad(set_to_none=True)
         (share * loss).backward()
         arrays = [array for group in self.optimizer.param_groups for array in group["params"]]

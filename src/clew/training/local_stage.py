@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clew.training.activations import ByLayer
 from clew.training.dead_features import Since, begin_features
+from clew.training.finite_loss import refuse_not_finite
 from clew.training.objectives.objective import Attempt, Objective
 from clew.training.ranks import ALONE, Ranks
 from clew.training.schedule import local_rate, wanted_l0
@@ -96,6 +97,7 @@ class LayerGroup:
             n_active += (activation > 0).sum(1)
             fvu += error.detach()
             residuals.append(residual.detach())
+        refuse_not_finite(fvu[self.stacked.own], self.layers)
         self.optimizer.step()
         self._after(n_active, x, torch.cat(residuals, dim=1), l0, settings, step, n_steps)
         return StepReport(

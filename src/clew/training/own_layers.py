@@ -27,8 +27,10 @@ from clew.training.shared_pass import own_values
 from clew.training.text.batches import TokenBatches
 from clew.training.transcoders import Normalization, StackedTranscoders
 
+FIRST_TOKENS = 8192
+"""Tokens that the normalization is measured on, and features begin from, at least."""
 FIRST_BATCHES = 4
-"""Batches that the normalization is measured on."""
+"""Batches of them, at least."""
 
 BYTES_OF_FEATURE = 6
 """Values in memory for each feature and token while a group learns."""
@@ -44,6 +46,7 @@ class OwnLayers:
         batches: TokenBatches,
         settings: TrainSettings,
         ranks: Ranks = ALONE,
+        first_tokens: int = FIRST_TOKENS,
     ) -> None:
         """Begin from samples of the first batches.
 
@@ -54,7 +57,7 @@ class OwnLayers:
         self.n_features = settings.features or 8 * model.d_model
         self.owners = owners([self._reach(place) for place in range(len(layers))], ranks.count)
         self.own = [place for place, owner in enumerate(self.owners) if owner == ranks.number]
-        self.groups = self._begin(batches)
+        self.groups = self._begin(batches, first_tokens)
 
     def step(self, token_ids: Int[Tensor, "sequence position"], step: int, n_steps: int) -> StepReport:
         """Learn from one batch, the same in each process; the report is on all layers."""
@@ -105,8 +108,9 @@ class OwnLayers:
             all_writes=self.settings.kind == "clt",
         )
 
-    def _begin(self, batches: TokenBatches) -> list[LayerGroup]:
-        first = [self._values(batches.next().to(self.model.device)) for _ in range(FIRST_BATCHES)]
+    def _begin(self, batches: TokenBatches, first_tokens: int) -> list[LayerGroup]:
+        n_batches = max(FIRST_BATCHES, first_tokens // (self.settings.batch or BATCH))
+        first = [self._values(batches.next().to(self.model.device)) for _ in range(n_batches)]
         reads, writes = (torch.cat(values, dim=1).float() for values in zip(*first, strict=True))
         if self.ranks.largest(float(not (reads.isfinite().all() and writes.isfinite().all())))[0]:
             raise ClewError(

@@ -14,9 +14,10 @@ from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.model.language_model import LanguageModel
 from clew.training.end_to_end import EndToEnd
+from clew.training.finite_loss import all_finite
 from clew.training.local_stage import LayerGroup
 from clew.training.objectives.objective import Objective
-from clew.training.own_layers import OwnLayers
+from clew.training.own_layers import FIRST_TOKENS, OwnLayers
 from clew.training.ranks import ALONE, Ranks
 from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
 from clew.training.text.batches import TokenBatches
@@ -55,14 +56,18 @@ class TrainingRun:
         batches: TokenBatches,
         settings: TrainSettings,
         ranks: Ranks = ALONE,
+        first_tokens: int = FIRST_TOKENS,
     ) -> None:
         """Begin, in each of a run's processes with the same batches; all must call each method."""
         self.model, self.layers, self.batches, self.settings = model, tuple(layers), batches, settings
         self.ranks = ranks
         self.batch = settings.batch or BATCH
+        self.local_rows = max(1, self.batch // settings.context)
+        self.end_to_end_batch = settings.end_to_end_batch or self.batch
         self.step = 0
+        batches.batch = self.local_rows
         self.end_to_end: EndToEnd | None = None
-        self.own_layers: OwnLayers | None = OwnLayers(model, layers, batches, settings, ranks)
+        self.own_layers: OwnLayers | None = OwnLayers(model, layers, batches, settings, ranks, first_tokens)
 
     @property
     def groups(self) -> list[LayerGroup]:
@@ -76,7 +81,7 @@ class TrainingRun:
     @property
     def n_end_to_end_steps(self) -> int:
         tokens = self.settings.end_to_end
-        return (MOST_END_TO_END if tokens is None else tokens) // self.batch
+        return (MOST_END_TO_END if tokens is None else tokens) // self.end_to_end_batch
 
     @property
     def n_steps(self) -> int:
@@ -89,6 +94,10 @@ class TrainingRun:
 
     def advance(self) -> StepFigures:
         """Take one step."""
+        rows = self.local_rows
+        if self.step >= self.n_local_steps:
+            rows = max(1, self.end_to_end_batch // self.settings.context)
+        self.batches.batch = rows
         token_ids = shorter(self.batches.next(), self.step).to(self.model.device)
         place, self.step = self.step, self.step + 1
         if place < self.n_local_steps:
@@ -139,6 +148,14 @@ class TrainingRun:
             trained_on=trained_on,
             sink=sink,
         )
+
+    @property
+    def is_finite(self) -> bool:
+        """False if a weight is infinite or no number."""
+        parts = [group.stacked for group in self.groups]
+        if self.end_to_end is not None:
+            parts = [stacked for stacked, _ in self.end_to_end.layers.values()]
+        return all(all_finite(array for _, array in part.arrays()) for part in parts)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, in tensors and plain values; empty but in the first process."""

@@ -18,8 +18,8 @@ from clew.version import __version__
 FILE = "training.yaml"
 HEAD = "# How clew trained these transcoders; clew train --resume goes on from here.\n"
 
-FREE = ("out", "resume", "checkpoint")
-"""Options that a run may go on with another value of, to the same weights."""
+FREE = ("out", "resume", "checkpoint", "tensorboard", "learning_rate", "end_to_end_rate")
+"""Options that a run may go on with another value of; rates alone change its weights."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def save_settings(folder: Path, model: str, weights: str, settings: TrainSetting
     options = {
         field.name: _plain(getattr(settings, field.name))
         for field in fields(TrainSettings)
-        if field.name not in FREE
+        if field.name not in ("out", "resume")
     }
     facts = {"model": model, "weights": weights, "clew": __version__, "settings": options}
     write_file(folder / FILE, (HEAD + yaml.safe_dump(facts, sort_keys=False)).encode())
@@ -75,15 +75,29 @@ def settings_to_go_on(saved: SavedRun, given: TrainSettings) -> TrainSettings:
 
     An option at its default counts as not given. Raises `ClewError` for one that is given and differs.
     """
+    changed: dict[str, Any] = {}
     for field in fields(TrainSettings):
         value, before = getattr(given, field.name), getattr(saved.settings, field.name)
-        if field.name in FREE or value == field.default or _plain(value) == _plain(before):
+        if value == field.default or _plain(value) == _plain(before):
+            continue
+        if field.name in FREE:
+            changed[field.name] = value
             continue
         raise ClewError(
             f"The run in {given.out} was begun with {field.name} {_plain(before)}, not {_plain(value)}; "
             "leave it out to go on, or begin anew in another folder."
         )
-    return replace(saved.settings, out=given.out, resume=True, checkpoint=given.checkpoint)
+    return replace(saved.settings, **(changed | {"out": given.out, "resume": True}))
+
+
+def check_same_model(saved: SavedRun, model: str, weights: str) -> None:
+    """Raise `ClewError` for another model than that of a saved run."""
+    if (saved.model, saved.weights) != (model, weights):
+        raise ClewError(
+            f"The run in {saved.settings.out} trains transcoders of {saved.model} (weights "
+            f"{saved.weights or 'in memory'}), and the model is {model} (weights {weights or 'in memory'}); "
+            "load the same one."
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -54,11 +54,13 @@ class TrainSettings:
     """Tokens to train each layer on by itself (by default 50 million, or what the minutes allow)."""
     end_to_end: Annotated[int, Ge(0)] | None = None
     """Tokens of the last stretch, which trains all layers together on the replaced model's answers (by
-    default 10 million, or what the minutes allow)."""
+    default 10 million, a fifth of the tokens named, or what the minutes allow)."""
     context: Annotated[int, Ge(2)] = 64
     """Tokens of a sequence, the first one (the sink) included."""
     batch: Annotated[int, Ge(1)] | None = None
     """Tokens of a step (by default 8192, or fewer for a run of few tokens)."""
+    end_to_end_batch: Annotated[int, Ge(1)] | None = None
+    """Tokens of a step of the last stretch (by default 8192, or fewer for a run of few tokens)."""
     learning_rate: Annotated[float, Gt(0)] = 8e-4
     """Adam's rate while layers are trained by themselves."""
     end_to_end_rate: Annotated[float, Gt(0)] = 2e-3

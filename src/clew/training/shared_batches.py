@@ -21,6 +21,16 @@ class SharedBatches:
         self._opened = open_batches() if ranks.is_first else None
         self.held_out = ranks.share(self._opened.held_out if self._opened else None, 0)
 
+    @property
+    def batch(self) -> int:
+        """Sequences of the next batch, in the first process."""
+        return self._opened.batch if self._opened else 0
+
+    @batch.setter
+    def batch(self, sequences: int) -> None:
+        if self._opened:
+            self._opened.batch = sequences
+
     def next(self) -> Int[Tensor, "sequence position"]:
         """Give the next batch."""
         return self._ranks.share(self._opened.next() if self._opened else None, 0)

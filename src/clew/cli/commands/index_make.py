@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from clew.cli.model_options import add_machine, add_model, load_model
 from clew.cli.options import add_option, add_options, settings_of
 from clew.files import named_path
 from clew.index.settings import IndexSettings
+from clew.interruption import ending_softly
 from clew.load_settings import LoadSettings
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ EXAMPLE = """\
 example:
   clew index --data texts --tokens 1000000
   clew index --data more.jsonl.gz --shard 1/2 --out part1.sqlite3"""
+
+STOPPING = "Stopping after this batch; press Ctrl-C again to stop at once."
+AT_CHECKPOINT = "the index is at its last checkpoint; --resume continues"
 
 SECONDS_BETWEEN_LINES = 30.0
 """Seconds between lines in a log, which shows no bars."""
@@ -71,7 +73,10 @@ def run(arguments: argparse.Namespace) -> None:
         check_location(named_path(arguments.out), resume=arguments.resume)
     skipped: dict[str, list[Path]] = {}
 
-    with Progress() as progress, _stop_after_batch(progress) as should_stop:
+    with (
+        Progress() as progress,
+        ending_softly(lambda: progress.note(STOPPING), AT_CHECKPOINT) as should_stop,
+    ):
         model = load_model(settings_of(arguments, LoadSettings), progress)
         made = make_index(
             model.language_model,
@@ -89,29 +94,6 @@ def run(arguments: argparse.Namespace) -> None:
             "the same command with --resume continues"
         )
     _print_done(made)
-
-
-@contextmanager
-def _stop_after_batch(progress: Progress) -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C ask for a checkpoint and an end; the second one ends at once."""
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt("the index is at its last checkpoint; --resume continues")
-        asked = True
-        progress.note("Stopping after this batch; press Ctrl-C again to stop at once.")
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # only a program's first thread hears signals
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _reporter(progress: Progress) -> Callable[[str, int, int], None]:

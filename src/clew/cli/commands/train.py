@@ -18,7 +18,6 @@ USAGE = "--out DIR [options]"
 EXAMPLE = """\
 example:
   clew train --model smollm2 --out my-transcoders
-  clew train --data texts --features 4096 --l0 40 --minutes 600 --out better
   clew train --out better --resume"""
 
 
@@ -30,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(text, TrainSettings, "data", nargs="+", metavar="WHERE")
     add_options(text, TrainSettings, field="NAME", context="N", sink="TOKEN")
     length = parser.add_argument_group("length")
-    add_options(length, TrainSettings, minutes="M", tokens="T", end_to_end="T", batch="T")
+    add_options(length, TrainSettings, minutes="M", tokens="T", end_to_end="T")
+    add_options(length, TrainSettings, batch="T", end_to_end_batch="T")
     learning = parser.add_argument_group("learning")
     add_options(learning, TrainSettings, learning_rate="R", end_to_end_rate="R", local_weight="W")
     add_options(learning, TrainSettings, most_dense="P", dead_after="T", init_from="DIR", seed="N")
@@ -61,6 +61,11 @@ def run(arguments: argparse.Namespace) -> None:
             settings,
             on_note=progress.note,
             on_text=lambda done, total: progress.work("Writing text", done, total),
+        )
+    if not trained.complete:
+        raise KeyboardInterrupt(
+            f"{trained.folder} holds the transcoders after step {trained.step:,} of {trained.n_steps:,}; the "
+            "same command with --resume continues"
         )
     _print_done(trained)
 

@@ -15,6 +15,9 @@ from clew.errors import ClewError
 class TokenBatches(Protocol):
     """An endless stream of batches; the first column is the sink."""
 
+    batch: int
+    """Sequences of the next batch; may change between batches."""
+
     held_out: Int[Tensor, "sequence position"]
     """Sequences that no batch holds."""
 
