@@ -20,6 +20,7 @@ def test_a_sound_model_is_one_screen(run: Run, model_folder: Path):
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
     assert lines[0] == "tiny with neurons"
+    assert str(model_folder) in "".join(outcome.out.split())
     assert "All 10 checks are ok" in lines[-1]
     for name in ("tensors", "tokenizer", "sink", "logits", "conservation", "rows by autograd", "versions"):
         assert any(line.startswith(f"  {name} ") for line in lines), name

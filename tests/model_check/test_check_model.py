@@ -21,9 +21,11 @@ from clew.dictionary.transcoder_set import Decoder
 from clew.dictionary.weights import HeldWeights
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
+from clew.model_check import autograd_rows
 from clew.model_check.check_model import CHECKS, check_model
 from clew.model_check.findings import ModelCheck
 from clew.model_check.first_look import first_look
+from clew.model_check.numbers import probe_ids
 from tests.fitted_transcoders import fitted_transcoders
 from tests.random_transcoders import random_transcoders
 from tests.tiny import CONFIG_BY_ARCHITECTURE, MIXTURES, tiny_model
@@ -48,6 +50,27 @@ def test_a_sound_model_passes(architecture: str):
     assert len(result.findings) == CHECKS
     assert all(finding.measured is None or finding.measured < 1e-4 for finding in result.findings[7:12])
     first_look(model)
+
+
+@pytest.mark.parametrize("kind", ["neurons", "transcoders"])
+def test_a_first_token_without_an_embedding_passes(kind: str):
+    """As padding tokens have in many models; the frozen network once made NaN of it, which no line showed."""
+    model = tiny_model("LlamaForCausalLM")
+    with torch.no_grad():
+        model.network.get_input_embeddings().weight[probe_ids(model)[0]] = 0
+    dictionary = NeuronDictionary(model) if kind == "neurons" else fitted(model)
+    result = check_model(model, dictionary)
+    assert result.failures == ()
+    (rows,) = [finding for finding in result.findings if finding.name == "rows by autograd"]
+    assert rows.measured is not None
+    assert 0 < rows.measured < 1e-4
+
+
+def test_an_effect_that_is_no_number_fails(monkeypatch: pytest.MonkeyPatch):
+    model = tiny_model("LlamaForCausalLM")
+    of_neurons = autograd_rows._of_neurons
+    monkeypatch.setattr(autograd_rows, "_of_neurons", lambda *given: of_neurons(*given) * float("nan"))
+    assert failed(check_model(model, NeuronDictionary(model))) == {"rows by autograd"}
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

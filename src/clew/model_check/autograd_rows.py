@@ -105,5 +105,7 @@ def _difference(graph: Graph, row: int, of_features: Tensor, of_tokens: Tensor) 
     edges = slice(graph.edge_offset[row], graph.edge_offset[row + 1])
     found[graph.edge_source[edges]] = graph.edge_weight[edges]
     found[graph.of_kind(NodeKind.ERROR)] = 0
+    if not (np.isfinite(expected).all() and np.isfinite(found).all()):
+        return float("inf")
     largest = max(np.abs(expected).max(), np.abs(found).max())
     return float(np.abs(found - expected).max() / largest) if largest > 0 else 0.0

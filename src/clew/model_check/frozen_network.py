@@ -114,7 +114,8 @@ def _freeze_norm(module: nn.Module, inputs: tuple, output: Tensor) -> Tensor:
         return centred / deviation * module.weight + module.bias
     with torch.no_grad():
         gain = module.forward(torch.full_like(x, 1e4))  # a norm of equal numbers gives its gain
-        scale = output.norm(dim=-1, keepdim=True) / (x * gain).norm(dim=-1, keepdim=True)
+        # A stream of zeros (the embedding of a padding token) stays one, whatever its scale.
+        scale = (output.norm(dim=-1, keepdim=True) / (x * gain).norm(dim=-1, keepdim=True)).nan_to_num(0)
     return x * (gain * scale)
 
 
@@ -132,7 +133,7 @@ def _cut_neurons(layer: Layer, run: FrozenRun) -> Iterator[RemovableHandle]:
     def cut(module: nn.Module, inputs: tuple) -> tuple:
         u = values["up"]
         z = values.get("gate", u)
-        slope = (parts.activation(z) / z).detach()
+        slope = (parts.activation(z) / z).detach().nan_to_num(0)  # 0 / 0 for a stream of zeros
         run.reads.append(slope * (u if z is u else (u.detach() * z + z.detach() * u) / 2))
         return (_leaf(run.leaves, inputs[0][0])[None],)
 

@@ -17,6 +17,7 @@ def print_check(console: Console, result: ModelCheck, seconds: float) -> None:
     console.width = min(console.width, WIDEST)
     console.print(Text(f"{readable(result.model)} with {readable(result.dictionary)}", style="bold"))
     rows = table("", "", "", "", no_wrap=(0, 3))
+    rows.columns[1].overflow = "fold"  # a path is of use only as a whole
     for finding in result.findings:
         style = "bold red" if finding.ok is False else ""
         rows.add_row(
