@@ -72,6 +72,11 @@ def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSett
             f"{settings.l0:g} of {features:,} features cannot be active at a position; lower l0 or "
             "raise features."
         )
+    if settings.begin == "neurons" and model.anatomy.neurons is None:
+        raise ClewError(
+            f"{model.name} is a mixture of experts, whose neurons no transcoder can begin from; begin from "
+            "samples."
+        )
     if settings.context > model.context_length:
         raise ClewError(
             f"Sequences of {settings.context:,} tokens exceed the {model.context_length:,} that {model.name} "

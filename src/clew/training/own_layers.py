@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from clew.dictionary.neurons import parts_of
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.training.activations import ByLayer
-from clew.training.dead_features import begin_from_samples
 from clew.training.feasibility import free_memory
+from clew.training.first_weights import begin_from_neurons, begin_from_samples
 from clew.training.layer_state import LayerState, layer_states, restore_layers
 from clew.training.local_stage import LayerGroup, StepReport, on_device, step_all
 from clew.training.objectives.choose import choose_objective
@@ -117,6 +118,7 @@ class OwnLayers:
                 f"The MLPs of {self.model.name} give values that are not finite; load it in float32."
             )
         groups, crosses = [], self.settings.kind == "clt"
+        first_l0 = wanted_l0(self.settings.l0, 0.0, self.n_features)
         at_once = len(self.own) if crosses else max(1, int(self._memory() // self._bytes(1)))
         for begin in range(0, len(self.own), at_once):
             some = slice(begin, begin + at_once)
@@ -126,11 +128,14 @@ class OwnLayers:
                 normalization.read(reads[some]),
                 normalization.write(written),
                 self.n_features,
-                wanted_l0(self.settings.l0, 0.0, self.n_features),
+                first_l0,
                 torch.Generator().manual_seed(self.settings.seed),
                 kind=self.settings.kind,
                 places=layers if crosses else range(len(layers)),
             )
+            if self.settings.begin == "neurons":
+                neurons = [parts_of(self.model.layers[self.layers[place]]) for place in layers]
+                begin_from_neurons(stacked, neurons, normalization, normalization.read(reads[some]), first_l0)
             groups.append(
                 LayerGroup(
                     layers,

@@ -13,6 +13,7 @@ from clew.options import Share
 from clew.progress import OnNote, ignore_note
 
 Kind = Literal["plt", "skip-plt", "clt"]
+Beginning = Literal["samples", "neurons"]
 ActivationKind = Literal["threshold", "batchtopk", "topk", "jumprelu"]
 
 MOST_TOKENS, MOST_END_TO_END = 50_000_000, 10_000_000
@@ -89,6 +90,8 @@ class TrainSettings:
     """Write TensorBoard's event files too, beside log.jsonl."""
     resume: bool = False
     """Go on with the unfinished run in the folder."""
+    begin: Beginning = "samples"
+    """Let features begin as inputs and outputs of random tokens (samples), or as the MLP's own neurons."""
     init_from: str | Path | None = None
     """Begin with the transcoders of this folder instead of random samples."""
     seed: Annotated[int, Ge(0)] = 0

@@ -7,13 +7,15 @@ from typing import get_args
 import pytest
 import torch
 
-from clew.training.dead_features import begin_from_samples, unit
+from clew.training.dead_features import unit
+from clew.training.first_weights import begin_from_samples
 from clew.training.local_stage import LayerGroup
 from clew.training.objectives.choose import choose_objective
 from clew.training.schedule import wanted_l0
 from clew.training.settings import ActivationKind, TrainSettings
 from clew.training.transcoders import Normalization
 
+NAMES = get_args(ActivationKind)
 D_MODEL, TRUE, FEATURES, L0, STEPS, TOKENS = 32, 64, 96, 3.0, 300, 512
 
 
@@ -57,7 +59,7 @@ def begin(data, **changes):
 
 
 def learn(data, group, settings):
-    return [group.step(*data.batch(), settings, step, STEPS) for step in range(STEPS)][-1]
+    return [group.step(*data.batch(), settings, step, STEPS) for step in range(STEPS)]
 
 
 def found(data, group):
@@ -66,12 +68,12 @@ def found(data, group):
     return float((data.write @ unit(decoder).transpose(1, 2)).amax(2).mean())
 
 
-@pytest.mark.parametrize("name", get_args(ActivationKind))
+@pytest.mark.parametrize("name", NAMES)
 def test_superposed_features_are_found(name):
     data = SparseData()
     group, settings = begin(data, activation=name)
     before = found(data, group)
-    report = learn(data, group, settings)
+    report = learn(data, group, settings)[-1]
     assert before < 0.75
     assert found(data, group) > 0.95
     assert float(report.l0) == pytest.approx(L0, rel=0.2)
@@ -93,9 +95,24 @@ def test_a_skip_connection_finds_the_linear_part():
     data, unexplained = SparseData(2, linear=1.0), {}
     for kind in ("plt", "skip-plt"):
         group, settings = begin(data, kind=kind)
-        unexplained[kind] = float(learn(data, group, settings).fvu)
+        unexplained[kind] = float(learn(data, group, settings)[-1].fvu)
         skip = group.normalization.folded(group.stacked.of_layer(0)).skip
     assert skip is not None
     cosine = torch.nn.functional.cosine_similarity(skip.flatten(), data.linear.flatten(), dim=0)
     assert float(cosine) > 0.9
     assert unexplained["skip-plt"] < 0.5 * unexplained["plt"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dead_features_come_alive(name):
+    """Half of them begin dead: the others are too few to find all."""
+    data = SparseData(3)
+    group, settings = begin(data, activation=name, dead_after=2 * TOKENS)
+    half = slice(FEATURES // 2, FEATURES)
+    with torch.no_grad():
+        group.stacked.encoder[:, half] *= 0.01
+        group.stacked.threshold[:, half] += 0.3
+    dead = [float(report.dead) for report in learn(data, group, settings)]
+    assert max(dead[:20]) > 0.4
+    assert dead[-1] < 0.4
+    assert found(data, group) > 0.9

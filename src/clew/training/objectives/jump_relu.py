@@ -63,7 +63,7 @@ class JumpReLUObjective:
 
     @property
     def renews_dead(self) -> bool:
-        return False
+        return True
 
     def activate(self, stacked: StackedTranscoders, pre_activation: Features, l0: float) -> Features:
         threshold = stacked.threshold[:, None].to(pre_activation.dtype)

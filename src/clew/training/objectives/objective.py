@@ -35,7 +35,7 @@ class Objective(Protocol):
 
     @property
     def renews_dead(self) -> bool:
-        """True if dead features begin anew; otherwise a term of the loss helps them."""
+        """True if dead features begin anew; otherwise a term of the loss alone helps them."""
         ...
 
     def activate(self, stacked: StackedTranscoders, pre_activation: Features, l0: float) -> Features:
