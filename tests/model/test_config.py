@@ -226,6 +226,13 @@ def test_a_part_of_each_head_turns_or_the_setting_is_refused(architecture, neste
         assert re.search(r"partial_rotary_factor to 0\.5, which|does not run", refusal_of(folder))
 
 
+@pytest.mark.parametrize("wanted", ["flash_attention_2", "flex_attention", "sdpa", "paged|eager"])
+def test_the_implementation_of_attention_that_a_file_asks_for_does_not_matter(llama, wanted):
+    expected = load_language_model(llama, name="tiny").next_token_logits(IDS)
+    reconfigure(llama, _attn_implementation=wanted)
+    torch.testing.assert_close(load_language_model(llama, name="tiny").next_token_logits(IDS), expected)
+
+
 TURNS = {"rope_theta": 1e4, "factor": 4.0}
 
 

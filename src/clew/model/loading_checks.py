@@ -85,6 +85,7 @@ def _plan(folder: Path, config: Any, tensors: Mapping[str, StoredTensor]) -> Pla
     kind, config = network_class(config)
     hollow = {name: torch.empty(each.shape, device="meta") for name, each in tensors.items()}
     options: dict[str, Any] = {"config": config, "state_dict": hollow, "device_map": {"": "meta"}}
+    options["attn_implementation"] = "eager"  # as it is loaded, whatever the configuration asks for
 
     def sentence(reason: str) -> str:
         return f"The weights in {folder} do not fit its config.json: {reason}; fetch both again."
