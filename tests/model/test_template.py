@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -48,6 +49,26 @@ def test_every_prompt_is_the_tokenizers_own_ids(architecture):
                 ids = prompt.token_ids.tolist()
                 assert ids[0] == prompt.sink.token_id
                 assert ids == own if own[0] in (BOS, TURN) else ids[1:] == own
+
+
+PARTS = (" ", "<s>", "</s>", "<turn>", "The", "\n", "<unk>", "é", " is")
+
+
+@pytest.mark.filterwarnings("ignore::clew.model.normalization.ChangedPrompt")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_specials_and_spaces_in_any_order_are_the_tokenizers_own_ids(kind, template):
+    model = with_tokenizer(tiny_model("LlamaForCausalLM", SHAPE), kind, template)
+    for text in ("".join(parts) for parts in product(PARTS, repeat=2)):
+        own = model.tokenizer(text)["input_ids"]
+        own = own[:-1] if "eos" in template else own
+        if "bos" in template and own[1:2] == [BOS]:  # typed, too
+            own = own[1:]
+        if model.tokenizer(text, add_special_tokens=False)["input_ids"]:
+            assert encode_prompt(model, text, "none").token_ids.tolist() == own, text
+        else:
+            with pytest.raises(ClewError, match="has no tokens"):
+                encode_prompt(model, text)
 
 
 @pytest.mark.parametrize("kind", KINDS)
