@@ -45,6 +45,7 @@ from clew.model_check.findings import ModelCheck
 from clew.model_check.first_look import first_look
 from clew.options import check_options, takes_options_of
 from clew.progress import OnNote, OnProgress, ignore_note, ignore_progress
+from clew.training.ranks import join_ranks
 from clew.training.session import Trained, train
 from clew.training.settings import TrainCall
 
@@ -246,6 +247,8 @@ class Model:
     def train(self, call: TrainCall) -> Trained:
         """Train transcoders that replace the model's MLPs, and save them in a folder.
 
+        In processes that `torchrun` started all train together, and the first one writes.
+
         Returns:
             The folder, the dictionary in it, and its figures on held-out text.
 
@@ -253,7 +256,9 @@ class Model:
             ClewError: The text, the model or the machine does not fit the settings, the folder is not empty,
                 or the disk is full.
         """
-        return train(self.language_model, call, on_note=call.on_note, on_figures=call.on_figures)
+        return train(
+            self.language_model, call, on_note=call.on_note, on_figures=call.on_figures, ranks=join_ranks()
+        )
 
     def check(self, *, on_progress: OnProgress = ignore_progress) -> ModelCheck:
         """Check the model and its dictionary, from the files to generated tokens, as `clew check` does.

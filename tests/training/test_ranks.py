@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import pytest
 import torch
 
+from clew.cli.main import main
+from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from clew.training.checkpoint import load_checkpoint
 from clew.training.ranks import ALONE, owners
@@ -79,6 +82,39 @@ def test_one_process_goes_on_where_two_were_stopped(name, by_two):
     expected = torch.load(by_two / f"{name}.pt")
     for array, found in finished(run).items():
         torch.testing.assert_close(found, expected[array], atol=2e-4, rtol=2e-3, msg=array)
+
+
+def test_torchrun_trains_as_one_process_does_and_speaks_once(tmp_path):
+    model = tiny_model("LlamaForCausalLM")
+    model.network.save_pretrained(tmp_path / "model")
+    model.tokenizer.save_pretrained(tmp_path / "model")
+    words = torch.randint(2, VOCABULARY, (6000,), generator=torch.Generator().manual_seed(0))
+    (tmp_path / "text.txt").write_text(" ".join(f"w{word}" for word in words))
+    command = ["train", "--model", str(tmp_path / "model"), "--data", str(tmp_path / "text.txt")]
+    command += ["--kind", "clt", "--features", "48", "--l0", "6", "--tokens", "1440", "--end-to-end", "288"]
+    command += ["--context", "9", "--batch", "144", "--sink", "<a>"]
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "clew",
+    ]
+    done = subprocess.run(
+        [*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Saved") == 1
+    assert done.stderr.count("The run takes about") == 1
+    log = (tmp_path / "two" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == list(range(1, 13))
+    assert main([*command, "--out", str(tmp_path / "one")]) == 0
+    two, one = (load_transcoders(tmp_path / name).layers for name in ("two", "one"))
+    for layer, part in one.items():
+        torch.testing.assert_close(part.encoder.read(), two[layer].encoder.read(), atol=2e-3, rtol=1e-2)
 
 
 def test_layers_of_a_cross_layer_transcoder_are_shared_out_by_what_they_write():

@@ -21,11 +21,12 @@ HUB = "on the Hugging Face hub ..."
 class Progress:
     """The current stage on a terminal; elsewhere only notes, as plain lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool = False) -> None:
+        """Show all, or with `silent` nothing at all."""
         console = Console(stderr=True, highlight=False)
         self._bars: Bars | None = None
-        self._phase = ""
-        if sys.stderr.isatty() and not console.is_dumb_terminal:
+        self._phase, self._silent = "", silent
+        if not silent and sys.stderr.isatty() and not console.is_dumb_terminal:
             columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), Bar(), TimeLeft()
             self._bars = Bars(*columns, console=console, transient=True, redirect_stdout=False)
             self._task = self._bars.add_task("", total=None)
@@ -64,7 +65,7 @@ class Progress:
             self.stage(text.removesuffix("...").rstrip())
         elif self._bars:
             self._bars.console.print(text, markup=False, soft_wrap=True)
-        else:
+        elif not self._silent:
             print(text, file=sys.stderr, flush=True)
 
     def work(self, phase: str, done: int, total: int) -> None:

@@ -12,6 +12,7 @@ from clew.model.language_model import LanguageModel
 from clew.model.prompt import usual_sink
 from clew.model.sink import named_sink_id
 from clew.options import check_options
+from clew.training.ranks import owners
 from clew.training.settings import TrainSettings
 
 BYTES_OF_WEIGHT = 16
@@ -64,8 +65,10 @@ def n_features_of(model: LanguageModel, settings: TrainSettings) -> int:
     return settings.features or 8 * model.d_model
 
 
-def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSettings, free: int) -> None:
-    """Raise `ClewError` for what does not fit the model, or `free` bytes of memory."""
+def check_model(
+    model: LanguageModel, layers: Sequence[int], settings: TrainSettings, free: int, n_ranks: int = 1
+) -> None:
+    """Raise `ClewError` for what does not fit the model, or `free` bytes of memory in each process."""
     features = n_features_of(model, settings)
     if settings.l0 >= features:
         raise ClewError(
@@ -82,6 +85,7 @@ def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSett
             f"Sequences of {settings.context:,} tokens exceed the {model.context_length:,} that {model.name} "
             "reads; lower context."
         )
+    owners([1] * len(layers), n_ranks)
     n_matrices = 2 * len(layers)
     if settings.kind == "clt":
         if layers[0] != 0:
@@ -91,6 +95,8 @@ def check_model(model: LanguageModel, layers: Sequence[int], settings: TrainSett
             )
         n_matrices = sum(1 + len(layers) - layer for layer in layers)
     needed = BYTES_OF_WEIGHT * n_matrices * features * model.d_model
+    if settings.end_to_end == 0:  # the last stretch has all layers in each process
+        needed //= n_ranks
     if needed > free:
         fit = free // (needed // features)
         raise ClewError(

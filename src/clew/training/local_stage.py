@@ -97,7 +97,8 @@ class LayerGroup:
             n_active += (activation > 0).sum(1)
             fvu += error.detach()
             residuals.append(residual.detach())
-        refuse_not_finite(fvu[self.stacked.own], self.layers)
+        if self.ranks.count == 1:  # several learn of it together, from the report
+            refuse_not_finite(fvu[self.stacked.own], self.layers)
         self.optimizer.step()
         self._after(n_active, x, torch.cat(residuals, dim=1), l0, settings, step, n_steps)
         return StepReport(

@@ -45,6 +45,10 @@ class Speed:
     written: float = 0.0
     """Each token that the model writes; 0 for text that is given."""
 
+    def shared_by(self, count: int) -> Speed:
+        """The speed of so many processes together, where the first one writes the text."""
+        return replace(self, token=self.token / count, end_to_end=self.end_to_end / count)
+
     def local(self, tokens: int, batch: int) -> float:
         """Seconds of the first stretch."""
         return tokens / batch * self.step + tokens * (self.token + self.written / TIMES_READ)

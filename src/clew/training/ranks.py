@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -48,6 +49,21 @@ class Ranks:
         distributed.all_reduce(found, distributed.ReduceOp.MAX)
         return tuple(found.tolist())
 
+    def by_first(self, work: Callable[[], Value]) -> Value:
+        """The result of some work that only the first process does; its `ClewError` is raised in all."""
+        if self.count == 1:
+            return work()
+        outcome: Value | ClewError | None = None
+        if self.is_first:
+            try:
+                outcome = work()
+            except ClewError as error:
+                outcome = error
+        shared: Any = self.share(outcome, 0)
+        if isinstance(shared, ClewError):
+            raise shared
+        return shared
+
     def share(self, value: Value | None, owner: int) -> Value:
         """The owner's value, tensors in it on the CPU."""
         box: list[Any] = [value]
@@ -87,7 +103,7 @@ def join_ranks() -> Ranks:
 
     Call it before the model is loaded.
     """
-    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return ALONE
     on_gpu = torch.cuda.is_available()
     if on_gpu:
@@ -95,6 +111,15 @@ def join_ranks() -> Ranks:
     if not distributed.is_initialized():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
     return Ranks(distributed.get_rank(), distributed.get_world_size())
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """A block in which this process is one of those that `torchrun` started."""
+    ranks = join_ranks()
+    yield ranks
+    if ranks.count > 1:
+        distributed.destroy_process_group()
 
 
 def owners(costs: Sequence[int], count: int) -> tuple[int, ...]:

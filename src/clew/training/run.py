@@ -151,11 +151,12 @@ class TrainingRun:
 
     @property
     def is_finite(self) -> bool:
-        """False if a weight is infinite or no number."""
+        """False if a weight is infinite or no number, in any process."""
         parts = [group.stacked for group in self.groups]
         if self.end_to_end is not None:
             parts = [stacked for stacked, _ in self.end_to_end.layers.values()]
-        return all(all_finite(array for _, array in part.arrays()) for part in parts)
+        finite = all(all_finite(array for _, array in part.arrays()) for part in parts)
+        return not self.ranks.largest(not finite)[0]
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, in tensors and plain values; empty but in the first process."""

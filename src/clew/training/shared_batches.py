@@ -16,24 +16,24 @@ class SharedBatches:
     """The same batches in every process; all must ask for them together."""
 
     def __init__(self, ranks: Ranks, open_batches: Callable[[], TokenBatches]) -> None:
-        """Open the text in the first process alone."""
-        self._ranks = ranks
-        self._opened = open_batches() if ranks.is_first else None
-        self.held_out = ranks.share(self._opened.held_out if self._opened else None, 0)
+        """Open the text in the first process alone; a `ClewError` there is raised in all."""
+        self._ranks, self.batch = ranks, 0
+        self._opened: TokenBatches | None = None
 
-    @property
-    def batch(self) -> int:
-        """Sequences of the next batch, in the first process."""
-        return self._opened.batch if self._opened else 0
+        def opened() -> Int[Tensor, "sequence position"]:
+            self._opened = open_batches()
+            return self._opened.held_out
 
-    @batch.setter
-    def batch(self, sequences: int) -> None:
-        if self._opened:
-            self._opened.batch = sequences
+        self.held_out = ranks.by_first(opened)
 
     def next(self) -> Int[Tensor, "sequence position"]:
         """Give the next batch."""
-        return self._ranks.share(self._opened.next() if self._opened else None, 0)
+        return self._ranks.by_first(self._next)
+
+    def _next(self) -> Int[Tensor, "sequence position"]:
+        assert self._opened is not None
+        self._opened.batch = self.batch
+        return self._opened.next()
 
     def state(self) -> dict[str, Any]:
         """Tell the place in the text; nothing in other processes than the first."""

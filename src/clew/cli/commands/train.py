@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
+from clew.errors import ClewError
 from clew.load_settings import LoadSettings
 from clew.training.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from clew.training.ranks import Ranks
     from clew.training.session import Trained
 
 SUMMARY = "train transcoders that replace a model's MLPs"
@@ -42,16 +44,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(machine, TrainSettings, "memory", unit=MEBIBYTE, metavar="MIB")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
+    """Train, in one of the processes that `torchrun` started or alone; only the first one speaks."""
+    from clew.training.ranks import joined_ranks
+
+    with joined_ranks() as ranks:
+        try:
+            _train(arguments, ranks)
+        except (ClewError, KeyboardInterrupt):
+            if ranks.is_first:
+                raise
+            return 2
+    return 0
+
+
+def _train(arguments: argparse.Namespace, ranks: Ranks) -> None:
     """Check all that needs no model before one is loaded."""
     from clew.cli.progress import Progress
     from clew.facade import load_model
-    from clew.training.session import check_before_loading, train
+    from clew.training.preparation import check_before_loading
+    from clew.training.session import train
 
     settings = settings_of(arguments, TrainSettings)
     loading = settings_of(arguments, LoadSettings)
-    check_before_loading(settings)
-    with Progress() as progress:
+
+    def check() -> None:
+        check_before_loading(settings)
+
+    ranks.by_first(check)
+    with Progress(silent=not ranks.is_first) as progress:
         progress.stage(f"Loading {loading.reference}")
         model = load_model(
             loading.reference, device=loading.device, dtype=loading.dtype, on_note=progress.note
@@ -61,13 +82,15 @@ def run(arguments: argparse.Namespace) -> None:
             settings,
             on_note=progress.note,
             on_text=lambda done, total: progress.work("Writing text", done, total),
+            ranks=ranks,
         )
     if not trained.complete:
         raise KeyboardInterrupt(
             f"{trained.folder} holds the transcoders after step {trained.step:,} of {trained.n_steps:,}; the "
             "same command with --resume continues"
         )
-    _print_done(trained)
+    if ranks.is_first:
+        _print_done(trained)
 
 
 def _print_done(trained: Trained) -> None:
