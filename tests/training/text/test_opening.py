@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -102,11 +103,26 @@ def test_seeds_give_orders(model: LanguageModel, tmp_path: Path):
     assert not torch.equal(first, other)
 
 
-def test_text_that_has_changed_is_refused(model: LanguageModel, tmp_path: Path):
+@pytest.mark.parametrize("same_size", [False, True])
+def test_text_that_has_changed_is_refused(model: LanguageModel, tmp_path: Path, same_size: bool):
     folder = folder_of(tmp_path, 120, 80)
     state = small_buffer(model, folder).state()
-    (folder / "1.txt").write_text("w3 w4\n" * 80)
-    with pytest.raises(ClewError, match=r"trained on has changed \(1.txt \(\d+ bytes\)\); resume with"):
+    path = folder / "1.txt"
+    path.write_text(path.read_text()[::-1] if same_size else "w3 w4\n" * 80)
+    with pytest.raises(
+        ClewError, match=r"trained on has changed \(1.txt \(\d+ bytes, \w{12}\)\); resume with"
+    ):
+        small_buffer(model, folder).restore(state)
+
+
+def test_a_place_that_was_saved_without_keys_of_the_content_continues(model: LanguageModel, tmp_path: Path):
+    folder = folder_of(tmp_path, 120, 80)
+    state = small_buffer(model, folder).state()
+    state["sources"] = [re.sub(r", \w{12}\)$", ")", source) for source in state["sources"]]
+    assert "bytes)" in state["sources"][0]
+    small_buffer(model, folder).restore(state)
+    state["sources"][0] = state["sources"][0].replace(" bytes", "0 bytes")
+    with pytest.raises(ClewError, match="trained on has changed"):
         small_buffer(model, folder).restore(state)
 
 

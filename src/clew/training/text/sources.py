@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from clew.errors import ClewError
 from clew.index.creation.corpus import Piece, find_files, read_pieces
+from clew.model.cache import content_key
 
 HUB = "hub:"
 """The beginning of a dataset's name; a plain `owner/name` that is no file is one too."""
@@ -64,7 +65,7 @@ class FileSource:
 
     @property
     def identity(self) -> str:
-        return f"{self.path.name} ({self.path.stat().st_size} bytes)"
+        return f"{self.path.name} ({self.path.stat().st_size} bytes, {content_key([self.path])})"
 
     def pieces(self, skip: int) -> Iterator[Piece]:
         return islice(read_pieces([self.path], self.skipped.note, self.field), skip, None)
