@@ -14,8 +14,9 @@ import torch
 
 import clew
 from clew.cli.terminal import size
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.formats.circuit_tracer_writer import save_transcoders
-from clew.dictionary.quality import TEXT, text_windows
+from clew.dictionary.quality import text_windows
 from clew.dictionary.read_write_points import ReadPoint
 from clew.dictionary.reference import load_transcoders
 from clew.dictionary.transcoder_set import TranscoderSet

@@ -9,11 +9,11 @@ from statistics import median
 import pytest
 import torch
 
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.layer_numbers import layers_named, numbers_joined
 from clew.dictionary.misfit import check_quality
 from clew.dictionary.quality import (
     MOST_WINDOWS,
-    TEXT,
     LayerQuality,
     Quality,
     measure_quality,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from clew.dictionary.quality import TEXT, text_windows
+from clew.dictionary.built_in_texts import TEXT
+from clew.dictionary.quality import text_windows
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, read_values
 from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.replaced_model import (

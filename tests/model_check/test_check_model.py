@@ -13,9 +13,10 @@ from transformers.models.llama import modeling_llama
 
 import clew
 from clew.attribution.linear_map import LinearMap
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.neurons import NeuronDictionary, NeuronEncoding
 from clew.dictionary.protocols import Dictionary
-from clew.dictionary.quality import TEXT, text_windows
+from clew.dictionary.quality import text_windows
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.dictionary.transcoder_set import Decoder
 from clew.dictionary.weights import HeldWeights

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.misfits.likely_cause import likely_cause
 from clew.dictionary.misfits.misfit import Cause
-from clew.dictionary.quality import TEXT, Quality, measure_quality, text_windows
+from clew.dictionary.quality import Quality, measure_quality, text_windows
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary, names_another_model
 from clew.errors import ClewError

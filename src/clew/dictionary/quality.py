@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from clew.dictionary.built_in_texts import TEXT, longer_text
 from clew.dictionary.layer_numbers import layers_named
 from clew.dictionary.protocols import ActiveFeatures
 from clew.dictionary.read_write_points import write_values
@@ -24,18 +25,6 @@ from clew.model.finite import all_finite
 from clew.model.prompt import usual_front
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
-
-TEXT = """\
-The river rises in the hills above the town, and for most of the year it is shallow enough to cross on \
-foot. In 1887, after three days of rain, it took the old bridge and two mills with it. "We heard it before \
-we saw it," said the miller's wife. A new bridge was finished within eighteen months; it cost $12,400.
-
-Water is made of two parts of hydrogen and one of oxygen. When it freezes it expands, which is why ice \
-floats and pipes burst in winter. def area(radius): return 3.14159 * radius ** 2
-
-Dear Maria, thank you for the books! Could you send me the address of your sister in Madrid? I would like to \
-write to her before the end of June, if that is not too late. With love to all of you, Thomas"""
-"""The text to measure dictionaries on if the user names none."""
 
 WINDOW, MOST_WINDOWS = 256, 16
 """The tokens of a window, and the largest number of windows."""
@@ -133,7 +122,7 @@ def text_windows(
     """The token ids of a text in windows of at most `WINDOW` tokens and the context, each behind the sink."""
     model = dictionary.model
     ids = encode_text(model, text, "The text to measure a dictionary on").bare
-    if len(set(ids)) < 3 and text != TEXT:
+    if len(set(ids)) < 3 and text not in (TEXT, longer_text()):
         raise ClewError(
             f"A dictionary cannot be measured on {len(ids)} tokens with {len(set(ids))} different ones; "
             "pass a text of a few sentences."

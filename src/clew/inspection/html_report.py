@@ -134,7 +134,7 @@ def _layers(inspection: Inspection, text: str) -> str:
             percent,
         ),
         heat_map(
-            "Features by how often they are active",
+            "Features by density",
             rows,
             columns,
             n_layers,

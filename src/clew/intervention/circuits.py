@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.finite_activations import check_activations
 from clew.dictionary.protocols import Dictionary
-from clew.dictionary.quality import TEXT, WINDOW
+from clew.dictionary.quality import WINDOW
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.feature import FeatureAt

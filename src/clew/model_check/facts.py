@@ -8,10 +8,11 @@ import transformers
 from torch import Tensor, nn
 
 from clew.attribution.settings import TraceSettings
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.misfit import misfit
 from clew.dictionary.neurons import NeuronDictionary, NeuronEncoding, parts_of
 from clew.dictionary.protocols import Dictionary
-from clew.dictionary.quality import TEXT, measure_quality
+from clew.dictionary.quality import measure_quality
 from clew.dictionary.read_write_points import write_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.model.language_model import LanguageModel

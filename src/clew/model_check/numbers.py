@@ -14,8 +14,9 @@ from torch import Tensor
 
 from clew.attribution.settings import TraceSettings
 from clew.attribution.trace import GapWarning, trace
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.protocols import Dictionary
-from clew.dictionary.quality import TEXT, WINDOW
+from clew.dictionary.quality import WINDOW
 from clew.graph.conservation import LARGEST_GAP, conservation_gap
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import row_sums

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from clew.dictionary.activation import JumpReLU, TopK
+from clew.dictionary.built_in_texts import TEXT
 from clew.dictionary.misfit import misfit, suspicion
-from clew.dictionary.quality import TEXT, measure_quality, text_windows
+from clew.dictionary.quality import measure_quality, text_windows
 from clew.dictionary.read_write_points import ReadPoint, read_values
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.dictionary.transcoder_set import Decoder, LayerTranscoder, TranscoderSet

@@ -40,8 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     from clew.cli.progress import Progress
     from clew.cli.reports.dictionary import print_dictionary
     from clew.cli.terminal import page
+    from clew.dictionary.built_in_texts import longer_text
     from clew.dictionary.misfit import misfit, suspicion
-    from clew.dictionary.quality import TEXT, text_windows
+    from clew.dictionary.quality import text_windows
     from clew.dictionary.reference import short_name
     from clew.dictionary.transcoder_dictionary import bind
     from clew.facade import load_model
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.dictionary == "neurons":
         raise ClewError("Neurons are the model's own MLPs, so there is nothing to measure; name transcoders.")
-    text = TEXT if arguments.text is None else _text(arguments.text)
+    text = longer_text() if arguments.text is None else _text(arguments.text)
     if arguments.report is not None:
         check_writable(arguments.report)
     settings = settings_of(arguments, InspectSettings)
