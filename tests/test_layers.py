@@ -34,7 +34,7 @@ ALLOWED = {
     "__init__": GROUND | {"facade", "graph", "intervention", "index"},
     "__main__": {"cli"},
     "server": GROUND
-    | {"model", "index", "graph", "facade", "attribution", "intervention", "__init__"}
+    | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention", "__init__"}
     | {"load_settings"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}

@@ -16,6 +16,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import Quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.replaced_model import compare_next_token
+from clew.dictionary.short_names import NEURONS, chosen_dictionary
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
@@ -299,31 +300,35 @@ def load(call: LoadCall) -> Model:
             an option is out of bounds.
     """
     device, on_note = choose_device(call.device), call.on_note or ignore_note
+    points = {"read_point": call.read_point, "write_point": call.write_point}
+    wanted = call.dictionary
+    if not isinstance(wanted, TranscoderSet):
+        wanted = chosen_dictionary(call.reference, wanted)
+        if wanted == NEURONS or wanted != call.dictionary:
+            _refuse_without_transcoders(**points, k=call.k)
     settings: dict[str, object] = {
         "model": str(call.reference),
-        "dictionary": str(call.dictionary or "neurons"),
+        "dictionary": str(wanted),
         "dtype": call.dtype,
     }
-    points = {"read_point": call.read_point, "write_point": call.write_point}
-    if call.dictionary is None or call.dictionary == "neurons":
-        _refuse_for_neurons(**points, k=call.k)
+    if wanted == NEURONS:
         language_model = load_model(
             call.reference, device=device, dtype=call.dtype, with_neurons=True, on_note=on_note
         )
         if call.check:
             first_look(language_model)
         return Model(language_model, NeuronDictionary(language_model), settings=settings)
-    if isinstance(call.dictionary, TranscoderSet):
+    if isinstance(wanted, TranscoderSet):
         if any(value is not None for value in (*points.values(), call.k)):
             raise ClewError(
                 "read_point, write_point and k are options of transcoders in files. Leave them out: a "
                 "TranscoderSet in memory has its own."
             )
-        transcoders, name = call.dictionary, call.dictionary.format
+        transcoders, name = wanted, wanted.format
         settings["dictionary"] = name
     else:
-        transcoders = load_transcoders(call.dictionary, on_note=on_note, **points, k=call.k)
-        name = short_name(call.dictionary)
+        transcoders = load_transcoders(wanted, on_note=on_note, **points, k=call.k)
+        name = short_name(wanted)
     language_model = load_model(call.reference, device=device, dtype=call.dtype, on_note=on_note)
     dictionary = bind(language_model, transcoders, name, low_memory=call.low_memory)
     if call.check:
@@ -359,7 +364,7 @@ def load_model(
     )
 
 
-def _refuse_for_neurons(**given: object) -> None:
+def _refuse_without_transcoders(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise ClewError(

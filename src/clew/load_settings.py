@@ -23,8 +23,9 @@ class LoadSettings:
     reference: str | Path = "smollm2"
     """Short name (see clew models), folder, .gguf file or hub id (`org/name[@revision]`)."""
     _: KW_ONLY
-    dictionary: str | Path | TranscoderSet | None = "neurons"
-    """The features: neurons (the model's own), or transcoders: folder, file or hub reference."""
+    dictionary: str | Path | TranscoderSet | None = "auto"
+    """The features: neurons (the model's own), or transcoders: short name, folder, file or hub reference;
+    auto takes the transcoders that are installed for the model, else its neurons."""
     read_point: Literal["residual", "normalized", "mlp-input"] | None = None
     """Point at which transcoders read the stream (by default as their files say)."""
     write_point: Literal["mlp-output", "stream"] | None = None

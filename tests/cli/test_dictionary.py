@@ -275,7 +275,7 @@ HELP = "see clew dictionary {}--help"
     [
         (
             ["inpsect"],
-            "dictionary has no action 'inpsect'. Did you mean inspect? The actions are inspect, save; "
+            "dictionary has no action 'inpsect'. Did you mean inspect? The actions are list, inspect, save; "
             f"{HELP.format('')}",
         ),
         (["--colour"], f"dictionary does not know '--colour'; {HELP.format('')}"),
@@ -298,7 +298,7 @@ HELP = "see clew dictionary {}--help"
         (
             ["inspect", "nosuch"],
             "nosuch is neither a folder nor a file; pass a folder of weights, a .safetensors or .npz "
-            "file, or a hub path such as org/repo/subfolder.",
+            "file, a short name (see clew dictionary list), or a hub path such as org/repo/subfolder.",
         ),
     ],
 )

@@ -381,7 +381,8 @@ def test_the_whole_model_responds_by_default():
     ],
 )
 def test_the_capital_of_france_without_its_capital(run: Run, sink: list[str], row: str, probability: str):
-    outcome = run("intervene", "The capital of France is", "--scale", "L24/1005@5=-2", *sink)
+    features = ["--dictionary", "neurons", "--scale", "L24/1005@5=-2"]
+    outcome = run("intervene", "The capital of France is", *features, *sink)
     assert outcome.code == 0
     assert re.search(rf'^  L24/1005@5  " is"  {row}$', outcome.out, re.MULTILINE)
     assert re.search(rf'^  " Paris" +{probability}% +\S+%  ░{{10,}}', outcome.out, re.MULTILINE)

@@ -49,7 +49,7 @@ describe("a new graph", () => {
     loaded = false;
     await write("The capital");
     await waitFor(() =>
-      expect(requested()).toEqual([{ kind: "load", model: "smollm2", dictionary: "neurons" }]),
+      expect(requested()).toEqual([{ kind: "load", model: "smollm2", dictionary: "auto" }]),
     );
     const job = server.jobs[0];
     tellEvent("job", { ...job, state: "running", phase: "Loading smollm2", started: job.created });

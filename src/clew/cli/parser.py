@@ -11,6 +11,7 @@ from clew.cli.commands import (
     annotate,
     check,
     dictionary_inspect,
+    dictionary_list,
     dictionary_save,
     index_cut,
     index_export,
@@ -68,7 +69,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
 example:
   clew dictionary inspect my-transcoders --model smollm2
   clew dictionary save org/name/width_16k my-transcoders""",
-        {"inspect": dictionary_inspect, "save": dictionary_save},
+        {"list": dictionary_list, "inspect": dictionary_inspect, "save": dictionary_save},
     ),
     "index": CommandGroup(
         "record on which texts features fire",

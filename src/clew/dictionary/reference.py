@@ -27,6 +27,7 @@ from clew.dictionary.formats.registry import choose_weights, layouts, load
 from clew.dictionary.formats.transcoder_files import Overrides, TranscoderFiles
 from clew.dictionary.layer_numbers import layers_named
 from clew.dictionary.read_write_points import ReadPoint, WritePoint, point_named
+from clew.dictionary.short_names import NAMED_DICTIONARIES, named_folder
 from clew.dictionary.transcoder_set import LayerTranscoder, TranscoderSet
 from clew.dictionary.weights import QuantisedWeights
 from clew.errors import ClewError
@@ -34,7 +35,10 @@ from clew.files import cannot_read, named_path
 from clew.options import option_name
 from clew.progress import OnNote, ignore_note
 
-ACCEPTED = "a folder of weights, a .safetensors or .npz file, or a hub path such as org/repo/subfolder"
+ACCEPTED = (
+    "a folder of weights, a .safetensors or .npz file, a short name (see clew dictionary list), or a hub "
+    "path such as org/repo/subfolder"
+)
 """The kinds of reference, for the end of a message."""
 ROWS_COMPARED = 8
 """Decoder rows by which two layers' arrays are compared, besides their biases."""
@@ -153,6 +157,8 @@ def short_name(reference: str | Path) -> str:
     """
     text = str(reference).strip()
     path = named_path(text)
+    if text in NAMED_DICTIONARIES:
+        return text
     if not text.startswith("hf://"):
         if path.is_dir():
             parts = path.resolve().parts
@@ -168,7 +174,7 @@ def _listing(reference: str | Path, note: OnNote) -> FileListing:
     text = str(reference).strip().removeprefix("https://huggingface.co/").replace("/tree/main", "")
     if not text:
         raise ClewError(f"The reference to transcoders is empty; pass {ACCEPTED}.")
-    path = named_path(text)
+    path = named_folder(text) or named_path(text)
     if not text.startswith("hf://") and (local := list_local(path)):
         if not local.whole:
             refuse_other_files(path)
@@ -178,6 +184,10 @@ def _listing(reference: str | Path, note: OnNote) -> FileListing:
         raise ClewError(
             f"{text} is neither a folder nor a file; for the model's own neurons, name neurons. For "
             f"transcoders, pass {ACCEPTED}."
+        )
+    if meant := get_close_matches(text.lower(), NAMED_DICTIONARIES, 1, cutoff=0.7):
+        raise ClewError(
+            f"{text} is neither a folder nor a file; the dictionary with that name is {meant[0]}."
         )
     if hub_path is None or text.startswith((".", "/", "~")):
         raise ClewError(f"{text} is neither a folder nor a file; pass {ACCEPTED}.")

@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
+from clew.dictionary.short_names import chosen_dictionary
 from clew.load_settings import LoadSettings
 from clew.options import options_of
 from clew.server.database import Database
@@ -85,4 +86,4 @@ def references_used(database: Database) -> set[tuple[str, str]]:
             "SELECT DISTINCT request ->> 'model' AS model, request ->> 'dictionary' AS dictionary "
             "FROM jobs WHERE kind IN ('load', 'trace') AND state = 'done'"
         )
-        return {(row["model"], row["dictionary"]) for row in rows}
+        return {(row["model"], str(chosen_dictionary(row["model"], row["dictionary"]))) for row in rows}

@@ -6,9 +6,11 @@ import gc
 import math
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clew.dictionary.short_names import NAMED_DICTIONARIES, NEURONS, chosen_dictionary, named_folder
 from clew.errors import ClewError
 from clew.files import named_path
 from clew.graph.graph import Graph
@@ -46,7 +48,7 @@ class ModelCache:
 
     def ready(self, wanted: LoadSettings) -> Model | None:
         """The model in memory, if it is the wanted one."""
-        model = self._model
+        wanted, model = _chosen(wanted), self._model
         return model if model is not None and _matches(model.settings, wanted) else None
 
     def get(self, wanted: LoadSettings, on_note: OnNote, check: Callable[[], None]) -> Model:
@@ -54,6 +56,7 @@ class ModelCache:
 
         Raises `ClewError` for a model that cannot be loaded, or that does not fit into memory.
         """
+        wanted = _chosen(wanted)
         with self._lock:
             ready = self.ready(wanted)
             if ready and not _changed_on_disk(ready):
@@ -107,8 +110,8 @@ def settings_of(graph: Graph) -> LoadSettings:
             "model of this machine instead."
         )
     options = {name: settings[name] for name in IDENTITY if isinstance(settings.get(name), str | int)}
-    neurons = options.get("dictionary", "neurons") == "neurons"
-    return LoadSettings(settings["model"], **options, check=neurons)
+    options.setdefault("dictionary", NEURONS)
+    return LoadSettings(settings["model"], **options, check=options["dictionary"] == NEURONS)
 
 
 def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
@@ -119,7 +122,8 @@ def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
     if (model, dictionary) in known:
         return
     ready = {listed.name for listed in ready_models() if listed.ready}
-    if model not in ready or dictionary != "neurons":
+    named = NAMED_DICTIONARIES.get(dictionary)
+    if model not in ready or (dictionary != NEURONS and (named is None or named.model != model)):
         raise RequestError(
             409,
             f"The graph's file names the model {model!r} with {dictionary!r}, which nobody has used here "
@@ -152,9 +156,16 @@ def _changed_on_disk(model: Model) -> bool:
     return bool(loaded) and folder.is_dir() and weights_key(folder) != loaded
 
 
+def _chosen(wanted: LoadSettings) -> LoadSettings:
+    """The settings with the dictionary that they mean."""
+    if isinstance(wanted.dictionary, str | Path | None):
+        return replace(wanted, dictionary=chosen_dictionary(wanted.reference, wanted.dictionary))
+    return wanted
+
+
 def _dictionary_bytes(wanted: LoadSettings) -> int:
     """Bytes of the dictionary's files where they lie on this machine."""
-    path = named_path(str(wanted.dictionary))
+    path = named_folder(str(wanted.dictionary)) or named_path(str(wanted.dictionary))
     if path.is_file():
         return path.stat().st_size
     return sum(each.stat().st_size for each in path.rglob("*") if each.is_file()) if path.is_dir() else 0

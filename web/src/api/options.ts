@@ -2,12 +2,12 @@
 
 export const TRACE_OPTIONS = {
   "dictionary": {
-    "default": "neurons",
+    "default": "auto",
     "minimum": null,
     "above": null,
     "maximum": null,
     "choices": [],
-    "sentence": "`neurons`, or a repository, a folder or a file of transcoders."
+    "sentence": "`auto` (the dictionary installed for the model, else its neurons), `neurons`, or a short name, a\nrepository, a folder or a file of transcoders."
   },
   "node_threshold": {
     "default": 0.8,

@@ -420,14 +420,17 @@ export interface components {
             note: string;
             /** @description Whether it loads without the network. */
             ready: boolean;
+            /** @description Short names of the dictionaries that are installed for it. */
+            dictionaries: string[];
         };
         /** @description Load a model and keep it in memory. */
         LoadRequest: {
             /** @description A short name, a Hugging Face repository or a folder. */
             model: string;
             /**
-             * @description `neurons`, or a repository, a folder or a file of transcoders.
-             * @default neurons
+             * @description `auto` (the dictionary installed for the model, else its neurons), `neurons`, or a short name, a
+             *     repository, a folder or a file of transcoders.
+             * @default auto
              */
             dictionary: string;
             /**
@@ -530,8 +533,9 @@ export interface components {
             /** @description A short name, a Hugging Face repository or a folder. */
             model: string;
             /**
-             * @description `neurons`, or a repository, a folder or a file of transcoders.
-             * @default neurons
+             * @description `auto` (the dictionary installed for the model, else its neurons), `neurons`, or a short name, a
+             *     repository, a folder or a file of transcoders.
+             * @default auto
              */
             dictionary: string;
             /** @description The text, or the messages of a chat, the oldest first, which the model's own chat template writes. */
@@ -721,8 +725,9 @@ export interface components {
             /** @description A short name, a Hugging Face repository or a folder. */
             model: string;
             /**
-             * @description `neurons`, or a repository, a folder or a file of transcoders.
-             * @default neurons
+             * @description `auto` (the dictionary installed for the model, else its neurons), `neurons`, or a short name, a
+             *     repository, a folder or a file of transcoders.
+             * @default auto
              */
             dictionary: string;
             /** @description The text, or the messages of a chat, the oldest first, which the model's own chat template writes. */

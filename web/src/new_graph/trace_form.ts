@@ -76,7 +76,7 @@ export function problemsOf(form: TraceForm): Problems {
     if (empty === 0) problems.turns = "Write a question first.";
   } else if (!form.prompt) problems.prompt = "Write a prompt first.";
   if (!form.model.trim()) problems.model = "Choose a model.";
-  if (!form.dictionary.trim()) problems.dictionary = "Name a dictionary, or write neurons.";
+  if (!form.dictionary.trim()) problems.dictionary = "Name a dictionary, or write auto.";
   for (const field of NUMBER_FIELDS) {
     const problem = numberProblem(field, form[field]);
     if (problem) problems[field] = problem;

@@ -114,14 +114,16 @@ def _service(settings: LabelSettings) -> ChatModel:
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
+    from clew.dictionary.short_names import chosen_dictionary
     from clew.index.storage.locations import find_index
 
     if arguments.file is not None:
         return named_path(arguments.file)
-    file = find_index(arguments.reference, arguments.dictionary, to_change=True)
+    dictionary = str(chosen_dictionary(arguments.reference, arguments.dictionary))
+    file = find_index(arguments.reference, dictionary, to_change=True)
     if file is None:
         raise ClewError(
-            f"There is no index of {arguments.reference} with {arguments.dictionary} yet; "
+            f"There is no index of {arguments.reference} with {dictionary} yet; "
             "make one with clew index --data TEXTS."
         )
     return file

@@ -51,17 +51,20 @@ def _print_model(console: Console, model: ReadyModel) -> None:
     from rich.text import Text
 
     from clew.cli.terminal import size
+    from clew.dictionary.short_names import NAMED_DICTIONARIES
     from clew.model.short_names import NAMED_MODELS
 
     facts = [model.licence, size(model.size) if model.size else ""]
     console.print("  ".join(["", model.name, *(fact for fact in facts if fact)]), soft_wrap=True)
     named = NAMED_MODELS.get(model.name)
+    dictionaries = [each for each in NAMED_DICTIONARIES.values() if each.model == model.name]
     for line in (
         model.description,
         f"in {model.folder}" if model.folder and str(model.folder) != model.name else "",
         "" if model.folder or not model.ready else "installed; the first use converts it once",
         model.command,
         "" if model.ready or named is None else named.terms,
+        *(f"dictionary {each.name}" + ("" if each.folder else f": {each.command}") for each in dictionaries),
     ):
         if line:
             style = "" if line == model.command else "dim"

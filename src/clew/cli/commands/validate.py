@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from clew.cli.arguments import file_ending_in
 from clew.cli.model_options import add_overrides, load_model
 from clew.cli.options import add_option, add_options, settings_of
+from clew.dictionary.short_names import NEURONS
 from clew.errors import ClewError
 from clew.files import check_writable, write_file
 from clew.intervention.settings import CircuitSettings, ValidationSettings
@@ -121,6 +122,8 @@ def load_settings(arguments: argparse.Namespace, graph: Graph) -> LoadSettings:
     if arguments.dictionary is None:  # another dictionary reads and writes elsewhere
         names += ["read_point", "write_point", "k"]
     of_graph = {name: saved[name] for name in names if isinstance(saved.get(name), str | int)}
+    if saved:
+        of_graph.setdefault("dictionary", NEURONS)
     given = {
         name: value for name, value in vars(settings_of(arguments, LoadSettings)).items() if value is not None
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from clew.dictionary.short_names import NAMED_DICTIONARIES
 from clew.load_settings import LoadSettings
 from clew.model.ready_models import ReadyModel, ready_models
 from clew.model.short_names import NAMED_MODELS
@@ -43,6 +44,9 @@ def models() -> list[ListedModel]:
             reference=model.name,
             note=_note(model),
             ready=model.ready,
+            dictionaries=[
+                each.name for each in NAMED_DICTIONARIES.values() if each.model == model.name and each.folder
+            ],
         )
         for model in ready_models()
     ]

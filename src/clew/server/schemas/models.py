@@ -51,6 +51,7 @@ class ListedModel(BaseModel):
     reference: str = Field(description="What a job takes as its `model`.")
     note: str = Field(description="Description and licence, or the command that downloads the model.")
     ready: bool = Field(description="Whether it loads without the network.")
+    dictionaries: list[str] = Field(description="Short names of the dictionaries that are installed for it.")
 
 
 @request
@@ -59,8 +60,9 @@ class ModelChoice(Body):
 
     model: Annotated[str, Len(1, 4096)]
     """A short name, a Hugging Face repository or a folder."""
-    dictionary: Annotated[str, Len(0, 4096)] = "neurons"
-    """`neurons`, or a repository, a folder or a file of transcoders."""
+    dictionary: Annotated[str, Len(0, 4096)] = "auto"
+    """`auto` (the dictionary installed for the model, else its neurons), `neurons`, or a short name, a
+    repository, a folder or a file of transcoders."""
 
 
 @request
