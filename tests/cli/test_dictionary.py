@@ -377,6 +377,7 @@ def test_a_graph_can_be_traced_again_from_its_settings(model_folder: Path, good_
     assert settings.pop("quality") == (first.quality and first.quality.facts)
     assert settings.pop("replaced")["kl"] > 0
     assert settings.pop("weights") == first.language_model.weights_key
+    assert settings.pop("dictionary_weights") == first.dictionary.weights_key
     loading = ("dictionary", "dtype", "read_point", "write_point", "check", "low_memory")
     again = clew.load(settings.pop("model"), **{name: settings.pop(name) for name in loading})
     assert again.trace(graph.info.prompt, **settings).node_feature.tolist() == graph.node_feature.tolist()

@@ -360,7 +360,7 @@ def test_what_the_model_does_not_have(intervene: Run, graph_file: Path):
     assert refused(intervene(PROMPT, "--ablate", "Dallas", "--graph", graph_file)) == (
         "The graph has no supernode and no label 'Dallas'; it has 'Texas'."
     )
-    assert refused(intervene("w9 w9", "--ablate", "Texas", "--graph", graph_file)) == (
+    assert refused(intervene("w40 w41", "--ablate", "Texas", "--graph", graph_file)) == (
         "The graph is of another prompt than the one that is changed; trace this one."
     )
 

@@ -68,4 +68,5 @@ def test_the_small_model_is_traced_with_its_own_dictionary_behind_the_models_sin
     graph = model.trace("The capital of France is", max_nodes=1000)
     assert graph.info.sink is not None
     assert graph.info.sink.text == "<filename>"
-    assert graph.info.conservation_gap < 1e-4
+    assert graph.info.conservation is not None
+    assert graph.info.conservation < 1e-4

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clew.dictionary.formats import array_file
+from clew.dictionary.formats import array_file, content
 from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from tests.dictionary.formats import published
@@ -146,7 +146,8 @@ def test_a_file_is_read_once_and_its_verdict_remembered(
     pieces = array_file.ArrayFile.pieces
 
     def counting(self: array_file.ArrayFile, name: str, size: int):
-        read.append(f"{self.path.name}/{name}")
+        if size != content.PIECE:  # a sample for the key of the weights
+            read.append(f"{self.path.name}/{name}")
         return pieces(self, name, size)
 
     monkeypatch.setattr(array_file.ArrayFile, "pieces", counting)
