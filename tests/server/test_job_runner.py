@@ -290,7 +290,19 @@ def test_what_the_tokenizer_changes_in_the_prompt_of_a_patch_is_said(home, trace
     ]:
         change = {"nodes": nodes, "how": "patch", "source": {"prompt": prompt, "position": -1}}
         notes = intervene(home, traced, change)["notes"]
-        assert [note.partition(" becomes ")[0] for note in notes] == expected
+        changes = [note for note in notes if note.startswith("The tokenizer")]
+        assert [note.partition(" becomes ")[0] for note in changes] == expected
+        assert any(note.startswith('The sink "<b>" changes the answer on this prompt') for note in notes)
+
+
+def test_another_sink_than_the_graphs_is_said(home, traced, monkeypatch):
+    change = {"nodes": features_of(stored(home, traced))[:1], "how": "ablate"}
+    assert intervene(home, traced, change)["notes"] == []
+    monkeypatch.setattr("clew.intervention.graph_compatibility.MEASURED", "")
+    monkeypatch.setattr("clew.intervention.graph_compatibility.usual_sink", lambda *given: None)
+    (note,) = intervene(home, traced, change)["notes"]
+    assert note.startswith("The graph was traced behind ")
+    assert "its own first token is used here" in note
 
 
 @pytest.mark.parametrize(

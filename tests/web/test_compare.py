@@ -139,3 +139,19 @@ def test_real_graphs_are_compared(page, server, shared_file, tmp_path, names):
     left, right = (server.graph(id, tmp_path) for id in ids)
     assert count_in(page, "In both") == len(compare(left, right).nodes)
     assert features_of(left)
+
+
+def test_the_roles_of_chats_are_told_apart(page: Page, server, tmp_path):
+    roles = ("user", "user", "template", "assistant")
+    chat = (("user", "The river"), ("assistant", "into"))
+    left = with_true_influence(worded_graph(0, density=1.0)).with_info(roles=roles, messages=chat)
+    ids = [server.add(each, tmp_path, "a chat") for each in (left, relative(left))]
+    page.goto(f"{server.url}/#/compare/{ids[0]}/{ids[1]}")
+    tokens = page.get_by_role("list", name=re.compile("^Tokens of both prompts"))
+    for role in set(roles):
+        expect(tokens.get_by_title(role, exact=True)).to_have_count(2 * roles.count(role))
+    colors = {
+        tokens.get_by_title(role, exact=True).first.evaluate("each => getComputedStyle(each).boxShadow")
+        for role in roles
+    }
+    assert len(colors) == 3

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
 from clew.dictionary.short_names import chosen_dictionary
+from clew.errors import ClewWarning
 from clew.load_settings import LoadSettings
 from clew.options import options_of
 from clew.server.database import Database
@@ -74,9 +75,13 @@ class JobRunner:
             progress.note(f"Loading {wanted.reference}")
         model = self._models.get(wanted, progress.note, progress.check)
         changes = place_changes(request.changes, opened)
-        results, text = measure(model, opened, changes, request, progress)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            results, text = measure(model, opened, changes, request, progress)
         python = python_for(wanted, self._library.path_of(request.graph), changes, request)
-        return InterventionOutcome(results=results, text=text, python=python, notes=notes_on(model, changes))
+        said = [str(each.message) for each in heard if issubclass(each.category, ClewWarning)]
+        notes = list(dict.fromkeys([*notes_on(model, changes), *said]))
+        return InterventionOutcome(results=results, text=text, python=python, notes=notes)
 
 
 def references_used(database: Database) -> set[tuple[str, str]]:

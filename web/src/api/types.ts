@@ -356,7 +356,7 @@ export interface components {
             /** @description Python that does the same. */
             python: string;
             /**
-             * @description What the tokenizer changes in a prompt.
+             * @description What the tokenizer changes in a prompt, and warnings.
              * @default []
              */
             notes: string[];

@@ -2,6 +2,7 @@
 
 import { probability } from "../format/numbers.ts";
 import { FEATURE, targetOf, targetsByWeight } from "../graph/graph.ts";
+import { colorOfRole, roleOfColumn } from "../graph/roles.ts";
 import { visible } from "../graph/token_text.ts";
 import { radiusOf, toX, toY, type Scene } from "./link_scene.ts";
 
@@ -16,7 +17,7 @@ const MOST_HINTS = 90;
 /** Names of the most influential nodes that may lie on other nodes. */
 const MOST_OVER_NODES = 10;
 
-/** Tokens of the prompt along the bottom. */
+/** Tokens of the prompt along the bottom, under a line in the colour of their role in a chat. */
 export function paintTokens(context: CanvasRenderingContext2D, scene: Scene): void {
   const { graph, layout, palette } = scene;
   const y = toY(scene, layout.height) + 6;
@@ -41,6 +42,11 @@ export function paintTokens(context: CanvasRenderingContext2D, scene: Scene): vo
     context.fillRect(x - wide / 2 - 2, place - 2, wide + 4, 17);
     context.restore();
     context.fillText(fitted, x, place);
+    const role = roleOfColumn(graph.info.roles, column.positions);
+    if (role !== null) {
+      context.fillStyle = palette[colorOfRole(role)];
+      context.fillRect(x - room / 2, place - 4, Math.max(room, 2), 2);
+    }
   }
   context.letterSpacing = "0px";
 }

@@ -9,6 +9,20 @@ export interface RoleRun {
   texts: string[];
 }
 
+/** The colour of the style sheet for a role. */
+export function colorOfRole(role: string): "lowers" | "raises" | "accent" | "feature" | "faint" {
+  if (role === "user") return "lowers";
+  if (role === "assistant") return "raises";
+  if (role === "system" || role === "developer") return "accent";
+  return role === "tool" ? "feature" : "faint";
+}
+
+/** The one role of tokens that are drawn together; null for several, and where the prompt is no chat. */
+export function roleOfColumn(roles: readonly string[], positions: readonly number[]): string | null {
+  const own = new Set(positions.map((position) => roles[position]));
+  return own.size === 1 ? ([...own][0] ?? null) : null;
+}
+
 /** Tokens that follow each other and have one role. */
 export function runsOfRoles(tokens: readonly string[], roles: readonly string[]): RoleRun[] {
   const runs: RoleRun[] = [];

@@ -171,7 +171,7 @@ class InterventionOutcome(BaseModel):
     results: list[Effect] = Field(description="One effect for each strength.")
     text: Continuation | None = Field(description="Generated text; null where none was asked for.")
     python: str = Field(description="Python that does the same.")
-    notes: list[str] = Field(default=[], description="What the tokenizer changes in a prompt.")
+    notes: list[str] = Field(default=[], description="What the tokenizer changes in a prompt, and warnings.")
 
 
 JobResult = TracedGraph | InterventionOutcome | None
