@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +41,16 @@ def load_tokenizer(folder: Path, n_rows: int, on_note: OnNote = ignore_note) -> 
         added = {token: bool(each.special) for token, each in tokenizer.added_tokens_decoder.items()}
         ids = tokenizer.encode(SAMPLE, add_special_tokens=False)
         tokenizer.decode(ids)
-        as_stored = _ids_as_stored(folder / "tokenizer.json", tokenizer)
+        texts = _samples(tokenizer)
+        split = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        as_stored = _ids_as_stored(folder / "tokenizer.json", tokenizer, texts)
         around = tokenizer.encode(SAMPLE)
         around_as_stored = _around_as_stored(folder / "tokenizer.json", tokenizer)
     _check_vocabulary(folder, vocabulary, added, n_rows, on_note)
-    if as_stored not in (None, ids):
+    if as_stored not in (None, split):
+        what = "texts" if as_stored[0] != split[0] else "a text behind a space or a special token"
         on_note(
-            f"transformers reads this tokenizer as {type(tokenizer).__name__}, which splits texts otherwise "
+            f"transformers reads this tokenizer as {type(tokenizer).__name__}, which splits {what} otherwise "
             "than tokenizer.json alone; check the tokens of your prompt."
         )
     if around_as_stored not in (None, around):
@@ -85,8 +90,14 @@ def _named(tokenizer: Any, whole: list[int], bare: list[int]) -> str:
     return " ".join([*names[:front], "...", *names[front:]])
 
 
-def _ids_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
-    """The sample's ids by tokenizer.json alone; None where transformers took its parts as they are."""
+def _samples(tokenizer: Any) -> list[str]:
+    """The sample alone, behind a space, and behind a special token, where tokenizers differ."""
+    special = (each for each in tokenizer.added_tokens_decoder.values() if each.special)
+    return [SAMPLE, f" {SAMPLE}", *(f"{each.content}{SAMPLE}" for each in islice(special, 1))]
+
+
+def _ids_as_stored(path: Path, tokenizer: Any, texts: Sequence[str]) -> list[list[int]] | None:
+    """The ids of some texts by tokenizer.json alone; None where transformers took its parts as they are."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
@@ -100,7 +111,7 @@ def _ids_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
     stored = Tokenizer.from_file(str(path))
     stored.no_truncation()
     stored.no_padding()
-    return stored.encode(SAMPLE, add_special_tokens=False).ids
+    return [stored.encode(text, add_special_tokens=False).ids for text in texts]
 
 
 def _value_of(text: str, key: str) -> Any:
