@@ -176,7 +176,7 @@ def test_curves_of_a_log_that_a_kill_has_cut(inspection: Inspection, tmp_path: P
     log.write_text("\n".join(lines) + '\n{"stage": "local", "tok', encoding="utf-8")
     curves = read_curves(log)
     assert [(curve.figure.split(",")[0], curve.stage.split()[0]) for curve in curves] == [
-        ("FVU", "each"), ("L0", "each"), ("Dead features", "each"), ("FVU", "all"), ("KL", "all"),
+        ("FVU", "Each"), ("L0", "Each"), ("Dead features", "Each"), ("FVU", "All"), ("KL", "All"),
     ]  # fmt: skip
     assert all(len(curve.tokens) == len(curve.values) <= MOST_POINTS for curve in curves)
     assert curves[0].tokens[-1] == 10_000
@@ -185,7 +185,7 @@ def test_curves_of_a_log_that_a_kill_has_cut(inspection: Inspection, tmp_path: P
     write_html_report(inspection, tmp_path / "report.html", text="held-out text", log=log)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert sum(tag == "polyline" for tag, _ in page.tags) == 5
-    assert "at the end 1.7" in page.text
+    assert "KL, nats: 1.7 at the end" in page.text
 
 
 def test_no_log_no_curves(inspection: Inspection, tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from math import ceil, isfinite, log10
 from pathlib import Path
 
@@ -229,11 +230,13 @@ def _graphs(inspection: Inspection) -> str:
 def _curves(curves: Sequence[Curve]) -> str:
     if not curves:
         return ""
-    plots = (
-        line(f"{curve.figure} ({curve.stage})", curve.tokens, curve.values, "tokens", _form(curve.figure))
-        for curve in curves
-    )
-    return f'<h2>Training</h2><div class="plots">{"".join(plots)}</div>'
+    parts = ["<h2>Training</h2><p>Means over layers, on the batches that were learned from.</p>"]
+    for stage, some in groupby(curves, key=lambda curve: curve.stage):
+        plots = (
+            line(curve.figure, curve.tokens, curve.values, "tokens", _form(curve.figure)) for curve in some
+        )
+        parts.append(f'<h3>{_text(stage)}</h3><div class="plots">{"".join(plots)}</div>')
+    return "".join(parts)
 
 
 def _form(figure: str) -> Callable[[float], str]:

@@ -81,7 +81,7 @@ def line(
     """One curve; an early outlier far above the rest leaves the field."""
     ranked = sorted(y)
     low, high = ranked[0], ranked[min(len(ranked) - 1, floor(0.97 * len(ranked)))]
-    low = 0.0 if 0 <= low < 0.5 * high else low
+    low = 0.0 if 0 <= low < 0.5 * high or low == high else low
     ticks = _ticks(low, high if high > low else low + (abs(low) or 1))
     low, high = min(low, ticks[0]), max(high, ticks[-1])
     last = max(x)
@@ -94,8 +94,7 @@ def line(
         if at <= last:
             drawn.append(_label(LEFT + FIELD * at / last, TOP + TALL + 14, _short(at), "middle"))
     drawn.append(_label(LEFT + FIELD / 2, HEIGHT - 3, name_of_x, "middle"))
-    drawn.append(_label(WIDTH - RIGHT, TOP + 8, f"at the end {form(y[-1])}", "end", "end-value"))
-    return _picture(title, drawn)
+    return _picture(f"{title}: {form(y[-1])} at the end", drawn)
 
 
 def _picture(title: str, drawn: Sequence[str]) -> str:
@@ -124,9 +123,8 @@ def _layer_axis(n_layers: int) -> list[str]:
     return [*labels, _label(LEFT + FIELD / 2, HEIGHT - 3, "layer", "middle")]
 
 
-def _label(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
-    class_ = f' class="{kind}"' if kind else ""
-    return f'<text{class_} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _label(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _ticks(low: float, high: float) -> list[float]:

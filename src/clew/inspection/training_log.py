@@ -10,13 +10,13 @@ from pathlib import Path
 from statistics import fmean
 
 FIGURES = {
-    "fvu": "FVU, mean of layers",
-    "l0": "L0, mean of layers",
+    "fvu": "FVU",
+    "l0": "L0",
     "dead": "Dead features",
     "kl": "KL, nats",
 }
 """Keys of a step's figures, which are numbers or one number for each layer, and their names."""
-STAGES = {"local": "each layer by itself", "end-to-end": "all layers, end to end"}
+STAGES = {"local": "Each layer by itself", "end-to-end": "All layers, end to end"}
 MOST_POINTS = 300
 
 
