@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clew.cli.options import MEBIBYTE, add_option, add_options, settings_of
 from clew.errors import ClewError
 from clew.load_settings import LoadSettings
-from clew.training.settings import TrainSettings
+from clew.training.settings import TrainSettings, ignore_figures
 
 if TYPE_CHECKING:
     from clew.training.ranks import Ranks
@@ -30,12 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = parser.add_argument_group("text")
     add_option(text, TrainSettings, "data", nargs="+", metavar="WHERE")
     add_options(text, TrainSettings, field="NAME", context="N", sink="TOKEN")
+    add_option(text, TrainSettings, "leave_out", nargs="+", metavar="TOKEN")
     length = parser.add_argument_group("length")
     add_options(length, TrainSettings, minutes="M", tokens="T", end_to_end="T")
     add_options(length, TrainSettings, batch="T", end_to_end_batch="T")
     learning = parser.add_argument_group("learning")
     add_options(learning, TrainSettings, learning_rate="R", end_to_end_rate="R", local_weight="W")
-    add_options(learning, TrainSettings, most_dense="P", dead_after="T", init_from="DIR", seed="N")
+    add_options(learning, TrainSettings, most_dense="P", dead_after="T", auxiliary="W", bandwidth="B")
+    add_options(learning, TrainSettings, penalty_warm_up="P", init_from="DIR", seed="N")
     output = parser.add_argument_group("output")
     add_option(output, TrainSettings, "out", metavar="DIR", type=Path)
     add_options(output, TrainSettings, bits="N", checkpoint="M", resume="", tensorboard="")
@@ -61,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace, ranks: Ranks) -> None:
     """Check all that needs no model before one is loaded."""
     from clew.cli.progress import Progress
+    from clew.cli.training_view import TrainingView
     from clew.facade import load_model
     from clew.training.preparation import check_before_loading
     from clew.training.session import train
@@ -72,7 +75,7 @@ def _train(arguments: argparse.Namespace, ranks: Ranks) -> None:
         check_before_loading(settings)
 
     ranks.by_first(check)
-    with Progress(silent=not ranks.is_first) as progress:
+    with Progress(silent=not ranks.is_first) as progress, TrainingView(progress) as view:
         progress.stage(f"Loading {loading.reference}")
         model = load_model(
             loading.reference, device=loading.device, dtype=loading.dtype, on_note=progress.note
@@ -80,7 +83,8 @@ def _train(arguments: argparse.Namespace, ranks: Ranks) -> None:
         trained = train(
             model,
             settings,
-            on_note=progress.note,
+            on_note=view.note,
+            on_figures=view.figures if ranks.is_first else ignore_figures,
             on_text=lambda done, total: progress.work("Writing text", done, total),
             ranks=ranks,
         )

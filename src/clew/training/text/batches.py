@@ -15,11 +15,16 @@ from clew.errors import ClewError
 class TokenBatches(Protocol):
     """An endless stream of batches; the first column is the sink."""
 
-    batch: int
-    """Sequences of the next batch; may change between batches."""
-
     held_out: Int[Tensor, "sequence position"]
     """Sequences that no batch holds."""
+
+    @property
+    def batch(self) -> int:
+        """Sequences of the next batch; may change between batches."""
+        ...
+
+    @batch.setter
+    def batch(self, sequences: int) -> None: ...
 
     def next(self) -> Int[Tensor, "sequence position"]:
         """Give the next batch, as int64 on the CPU."""
