@@ -18,20 +18,8 @@ from clew.dictionary.reference import load_transcoders
 from clew.training.run import StepFigures
 
 SMALL = [
-    "--features",
-    "24",
-    "--l0",
-    "4",
-    "--tokens",
-    "3456",
-    "--end-to-end",
-    "576",
-    "--context",
-    "9",
-    "--batch",
-    "144",
-    "--end-to-end-batch",
-    "72",
+    *("--features", "24", "--l0", "4", "--context", "9", "--batch", "144", "--end-to-end-batch", "72"),
+    *("--tokens", "3456", "--end-to-end", "576"),
 ]
 
 

@@ -18,6 +18,10 @@ from clew.dictionary.transcoder_dictionary import bind
 from clew.errors import ClewError
 from clew.facade import Model
 from clew.training.checkpoint import load_checkpoint, save_checkpoint
+from clew.training.end_to_end import WrittenSums
+from clew.training.run import TrainingRun
+from clew.training.settings import TrainSettings
+from clew.training.text.batches import TextBatches
 from tests.tiny import tiny_model
 
 SMALL = {
@@ -178,3 +182,73 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_good_weights(stag
     ):
         owner.train(tmp_path / "out", **SMALL, on_figures=poison)
     assert all(array.isfinite().all() for array in weights(tmp_path / "out").values())
+
+
+@pytest.mark.parametrize("kind", ["plt", "skip-plt"])
+def test_a_run_begins_where_another_ended(kind, tmp_path):
+    """Steps so small that nothing changes: the transcoders come back as they were saved."""
+    first = model().train(tmp_path / "first", **SMALL, kind=kind)
+    still = {**SMALL, "features": None, "learning_rate": 1e-12, "tokens": 288, "end_to_end": 0}
+    second = model().train(tmp_path / "second", **still, kind=kind, init_from=tmp_path / "first")
+    assert second.settings.features == SMALL["features"]
+    x = torch.randn(50, first.dictionary.layers[0].d_model)
+    for layer, part in first.dictionary.layers.items():
+        other = second.dictionary.layers[layer]
+        pre = x @ part.encoder.read().T + part.encoder_bias.read()
+        norms = part.decoder.weights.read().norm(dim=-1)
+        also = x @ other.encoder.read().T + other.encoder_bias.read()
+        torch.testing.assert_close(
+            also * other.decoder.weights.read().norm(dim=-1), pre * norms, atol=0.02, rtol=0.02
+        )
+        assert part.decoder_bias is not None
+        assert other.decoder_bias is not None
+        expected = part.decoder_bias.read()
+        torch.testing.assert_close(other.decoder_bias.read(), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"features": 47}, "has 48 features in a layer, which stay"),
+        ({"kind": "clt"}, "from per-layer transcoders only"),
+    ],
+)
+def test_transcoders_that_cannot_be_begun_with_are_refused(changes, sentence, tmp_path):
+    model().train(tmp_path / "first", **{**SMALL, "tokens": 288, "end_to_end": 0})
+    given = {**SMALL, "features": None, **changes}
+    with pytest.raises(ClewError, match=sentence):
+        model().train(tmp_path / "second", **given, init_from=tmp_path / "first")
+
+
+def test_a_token_that_is_left_out_keeps_the_mlps_output_and_counts_nowhere(tmp_path):
+    language_model = tiny_model("LlamaForCausalLM")
+    settings = TrainSettings("unused", **{**SMALL, "tokens": 90, "batch": 90}, leave_out=("w3",))
+    texts = torch.tensor([[0, 3, 3, 3, 3, 4, 4, 4, 5]] * 20)
+    run = TrainingRun(language_model, range(3), TextBatches(texts, 10, seed=0), settings)
+    assert run.own_layers is not None
+    reads, _ = run.own_layers._values(texts)
+    assert reads.shape[1] == 20 * 4
+    run.advance()
+    assert float(run.advance().fvu.mean()) > 0
+    assert run.end_to_end is not None
+    counted, written = texts[:, 1:] != 3, torch.randn(20, 8, language_model.d_model)
+    replacement = run.end_to_end._replacement(0, WrittenSums(), {}, 1.0, counted)
+    new = replacement(torch.randn_like(written), written)
+    assert torch.equal(new[~counted], written[~counted])
+    assert not torch.equal(new[counted], written[counted])
+
+
+def test_a_left_out_text_of_two_tokens_is_refused(tmp_path):
+    with pytest.raises(ClewError, match="'w3 w4' of leave_out is not one token of tiny"):
+        model().train(tmp_path / "other", **SMALL, leave_out=("w3 w4",))
+
+
+def test_text_of_a_file_is_read_and_an_empty_file_is_refused(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("")
+    given = {**SMALL, "data": file, "tokens": 288, "end_to_end": 0}
+    with pytest.raises(ClewError, match=r"text\.txt"):
+        model().train(tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+    file.write_text(" ".join(f"w{2 + number % 7}" for number in range(4000)))
+    assert model().train(tmp_path / "out", **given).complete

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
 from clew.training.activations import products_in
+from clew.training.feasibility import left_out_ids
 from clew.training.finite_loss import NotFiniteLoss, refuse_not_finite
 from clew.training.local_stage import on_device
 from clew.training.objectives.objective import Objective
@@ -57,6 +58,7 @@ class EndToEnd:
     ) -> None:
         """Begin with all layers, the same in each process."""
         self.model, self.layers, self.settings, self.ranks = model, dict(layers), settings, ranks
+        self.left_out = torch.tensor(left_out_ids(model, settings), device=model.device)
         groups: list[dict[str, Any]] = []
         for stacked, _ in self.layers.values():
             for array in stacked.trained().values():
@@ -72,15 +74,18 @@ class EndToEnd:
         token_ids = rows if len(rows) else token_ids[:1]
         for group in self.optimizer.param_groups:
             group["lr"] = group["size"] * end_to_end_rate(self.settings.end_to_end_rate, step, n_steps)
+        counted = ~torch.isin(token_ids[:, 1:], self.left_out)
         active: dict[int, Tensor] = {}
-        with torch.no_grad(), products_in(self.model.device), self._counting(active):
+        with torch.no_grad(), products_in(self.model.device), self._counting(active, counted):
             truth = log_probabilities(self.model, token_ids)
         errors: dict[int, Tensor] = {}
         sums = WrittenSums()
-        replacements = {layer: self._replacement(layer, sums, errors, share) for layer in self.layers}
+        replacements = {
+            layer: self._replacement(layer, sums, errors, share, counted) for layer in self.layers
+        }
         with replaced(self.model, replacements), products_in(self.model.device):
             guess = log_probabilities(self.model, token_ids)
-        kl = (truth.exp() * (truth - guess)).sum(-1).mean()
+        kl = (truth.exp() * (truth - guess)).sum(-1)[counted].mean()
         del truth, guess
         fvu = torch.stack(list(errors.values()))
         loss = kl + self.settings.local_weight * fvu.clamp(max=LARGEST_ERROR).mean()
@@ -104,7 +109,9 @@ class EndToEnd:
         )
 
     @contextlib.contextmanager
-    def _counting(self, active: dict[int, Tensor]) -> Iterator[None]:
+    def _counting(
+        self, active: dict[int, Tensor], counted: Bool[Tensor, "sequence position"]
+    ) -> Iterator[None]:
         """A block that counts how often features are active while the model runs as it is.
 
         L0 is that of the model's own stream, on which features are traced; the replaced model's is lower.
@@ -114,7 +121,7 @@ class EndToEnd:
             stacked, objective = self.layers[layer]
 
             def hook(module: Any, inputs: tuple, output: Any) -> None:
-                x = inputs[0][:, 1:].flatten(0, 1)[None]
+                x = inputs[0][:, 1:][counted][None]
                 as_saved = with_rounding(stacked, self.settings.bits)
                 pre_activation = as_saved.pre_activations(x.to(torch.bfloat16 if x.is_cuda else x.dtype))
                 activation = objective.activate(stacked, pre_activation, self.settings.l0)
@@ -143,17 +150,22 @@ class EndToEnd:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _replacement(
-        self, layer: int, sums: WrittenSums, errors: dict[int, Tensor], share: float
+        self,
+        layer: int,
+        sums: WrittenSums,
+        errors: dict[int, Tensor],
+        share: float,
+        counted: Bool[Tensor, "sequence position"],
     ) -> Replacement:
         stacked, objective = self.layers[layer]
 
         def replacement(read: InSequences, written: InSequences) -> InSequences:
             guess = sums.take(layer, transcode(stacked, objective, read, self.settings)[0])
-            target = written.detach().float()
-            mean = self.ranks.sum(share * target.mean((0, 1)))
+            target = written.detach()[counted].float()
+            mean = self.ranks.sum(share * target.mean(0))
             variance = self.ranks.sum(share * (target - mean).square().mean())
-            errors[layer] = (guess.float() - target).square().mean() / variance
-            return guess
+            errors[layer] = (guess[counted].float() - target).square().mean() / variance
+            return torch.where(counted[..., None], guess.to(written.dtype), written)
 
         return replacement
 

@@ -11,6 +11,7 @@ from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.prompt import usual_sink
 from clew.model.sink import named_sink_id
+from clew.model.template import encode_text
 from clew.options import check_options
 from clew.training.ranks import owners
 from clew.training.settings import TrainSettings
@@ -59,6 +60,24 @@ def sink_of(model: LanguageModel, settings: TrainSettings) -> int:
     if found is None:
         raise ClewError(f"{model.name} has no special token to begin texts with; name a token as the sink.")
     return found.token_id
+
+
+def left_out_ids(model: LanguageModel, settings: TrainSettings) -> list[int]:
+    """The tokens whose positions do not count; raises `ClewError` for a text that is not one token."""
+    return [_token_named(model, text) for text in settings.leave_out]
+
+
+def _token_named(model: LanguageModel, text: str) -> int:
+    number = text.removeprefix("id:")
+    if number != text and number.isascii() and number.isdigit():
+        ids = [int(number)]
+    else:
+        ids = encode_text(model, text, "The token").bare
+    if len(ids) != 1 or ids[0] >= model.vocabulary.size:
+        raise ClewError(
+            f"{text!r} of leave_out is not one token of {model.name}; name a token's text, or id:7."
+        )
+    return ids[0]
 
 
 def n_features_of(model: LanguageModel, settings: TrainSettings) -> int:

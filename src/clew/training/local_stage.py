@@ -74,7 +74,9 @@ class LayerGroup:
         self, reads: ByLayer, writes: ByLayer, settings: TrainSettings, step: int, n_steps: int
     ) -> StepReport:
         """Learn from one batch of values at the MLPs' inputs and outputs."""
-        l0 = wanted_l0(settings.l0, step / n_steps, self.stacked.n_features)
+        l0 = settings.l0
+        if settings.init_from is None:
+            l0 = wanted_l0(l0, step / n_steps, self.stacked.n_features)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = local_rate(settings.learning_rate, step, n_steps)
         dtype = torch.bfloat16 if reads.device.type == "cuda" else torch.float32

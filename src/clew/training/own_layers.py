@@ -12,16 +12,18 @@ from jaxtyping import Int
 from torch import Tensor
 
 from clew.dictionary.neurons import parts_of
+from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.training.activations import ByLayer
-from clew.training.feasibility import free_memory
+from clew.training.feasibility import free_memory, left_out_ids
 from clew.training.first_weights import begin_from_neurons, begin_from_samples
 from clew.training.layer_state import LayerState, layer_states, restore_layers
 from clew.training.local_stage import LayerGroup, StepReport, on_device, step_all
 from clew.training.objectives.choose import choose_objective
 from clew.training.objectives.objective import Objective
 from clew.training.ranks import ALONE, Ranks, owners
+from clew.training.saved_transcoders import begin_from_saved
 from clew.training.schedule import wanted_l0
 from clew.training.settings import BATCH, TrainSettings
 from clew.training.shared_pass import own_values
@@ -32,6 +34,9 @@ FIRST_TOKENS = 8192
 """Tokens that the normalization is measured on, and features begin from, at least."""
 FIRST_BATCHES = 4
 """Batches of them, at least."""
+
+TRIED_TOKENS = 256
+"""Tokens on which thresholds are found for transcoders that have none."""
 
 BYTES_OF_FEATURE = 6
 """Values in memory for each feature and token while a group learns."""
@@ -58,6 +63,7 @@ class OwnLayers:
         self.n_features = settings.features or 8 * model.d_model
         self.owners = owners([self._reach(place) for place in range(len(layers))], ranks.count)
         self.own = [place for place, owner in enumerate(self.owners) if owner == ranks.number]
+        self.left_out = torch.tensor(left_out_ids(model, settings), device=model.device)
         self.groups = self._begin(batches, first_tokens)
 
     def step(self, token_ids: Int[Tensor, "sequence position"], step: int, n_steps: int) -> StepReport:
@@ -100,7 +106,7 @@ class OwnLayers:
         return len(self.layers) - place if self.settings.kind == "clt" else 1
 
     def _values(self, token_ids: Int[Tensor, "sequence position"]) -> tuple[ByLayer, ByLayer]:
-        return own_values(
+        values = own_values(
             self.model,
             token_ids,
             self.layers,
@@ -108,6 +114,10 @@ class OwnLayers:
             self.ranks,
             all_writes=self.settings.kind == "clt",
         )
+        if not len(self.left_out):
+            return values
+        counted = ~torch.isin(token_ids[:, 1:], self.left_out).flatten()
+        return values[0][:, counted], values[1][:, counted]
 
     def _begin(self, batches: TokenBatches, first_tokens: int) -> list[LayerGroup]:
         n_batches = max(FIRST_BATCHES, first_tokens // (self.settings.batch or BATCH))
@@ -119,23 +129,32 @@ class OwnLayers:
             )
         groups, crosses = [], self.settings.kind == "clt"
         first_l0 = wanted_l0(self.settings.l0, 0.0, self.n_features)
+        initial = None
+        if self.settings.init_from is not None:
+            initial = load_transcoders(self.settings.init_from)
         at_once = len(self.own) if crosses else max(1, int(self._memory() // self._bytes(1)))
         for begin in range(0, len(self.own), at_once):
             some = slice(begin, begin + at_once)
             layers, written = self.own[some], writes if crosses else writes[some]
             normalization = Normalization.of(reads[some], written)
-            stacked = begin_from_samples(
-                normalization.read(reads[some]),
-                normalization.write(written),
-                self.n_features,
-                first_l0,
-                torch.Generator().manual_seed(self.settings.seed),
-                kind=self.settings.kind,
-                places=layers if crosses else range(len(layers)),
-            )
-            if self.settings.begin == "neurons":
-                neurons = [parts_of(self.model.layers[self.layers[place]]) for place in layers]
-                begin_from_neurons(stacked, neurons, normalization, normalization.read(reads[some]), first_l0)
+            if initial is not None:
+                numbers = [self.layers[place] for place in layers]
+                x = normalization.read(reads[some, :TRIED_TOKENS])
+                stacked = begin_from_saved(initial, numbers, normalization, x, self.settings)
+            else:
+                stacked = begin_from_samples(
+                    normalization.read(reads[some]),
+                    normalization.write(written),
+                    self.n_features,
+                    first_l0,
+                    torch.Generator().manual_seed(self.settings.seed),
+                    kind=self.settings.kind,
+                    places=layers if crosses else range(len(layers)),
+                )
+                if self.settings.begin == "neurons":
+                    neurons = [parts_of(self.model.layers[self.layers[place]]) for place in layers]
+                    x = normalization.read(reads[some])
+                    begin_from_neurons(stacked, neurons, normalization, x, first_l0)
             groups.append(
                 LayerGroup(
                     layers,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.dictionary.formats import config_yaml
+from clew.dictionary.reference import load_transcoders
 from clew.errors import ClewError
 from clew.files import check_new_folder
 from clew.model.language_model import LanguageModel
@@ -18,6 +19,7 @@ from clew.training.feasibility import (
     check_settings,
     free_memory,
     layers_of,
+    left_out_ids,
     n_features_of,
     sink_of,
 )
@@ -32,6 +34,7 @@ from clew.training.saved_settings import (
     save_settings,
     settings_to_go_on,
 )
+from clew.training.saved_transcoders import check_beginning
 from clew.training.settings import BATCH, TrainSettings
 from clew.training.shared_batches import SharedBatches
 from clew.training.text.batches import TokenBatches
@@ -99,6 +102,12 @@ class Preparation:
             self.settings = settings_to_go_on(saved, self.settings)
             check_same_model(saved, model.name, model.weights_key)
         self.layers, self.sink = layers_of(model, self.settings), sink_of(model, self.settings)
+        left_out_ids(model, self.settings)
+        if self.settings.init_from is not None:
+            initial = load_transcoders(self.settings.init_from)
+            check_beginning(initial, self.layers, model.d_model, self.settings)
+            width = initial.layers[self.layers[0]].n_features
+            self.settings = replace(self.settings, features=width)
         check_model(model, self.layers, self.settings, free_memory(model.device), self.ranks.count)
         if SELF not in data_of(self.settings):
             self._opened = self._open()
