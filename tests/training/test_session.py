@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import struct
 from dataclasses import replace
 from math import isfinite
 
@@ -85,6 +86,7 @@ def test_a_run_leaves_transcoders_that_trace_and_a_log(kind, tmp_path):
         ({"data": "no-such-file.txt"}, "no-such-file.txt"),
         ({"resume": True}, "holds no run to go on with"),
         ({"l0": -1.0}, "l0 must be"),
+        ({"begin": "neurons", "init_from": "some"}, "not with both"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(changes, sentence, tmp_path):
@@ -252,3 +254,28 @@ def test_text_of_a_file_is_read_and_an_empty_file_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
     file.write_text(" ".join(f"w{2 + number % 7}" for number in range(4000)))
     assert model().train(tmp_path / "out", **given).complete
+
+
+def test_tensorboard_reads_the_event_files(tmp_path, monkeypatch):
+    from clew.training import log
+
+    given = {**SMALL, "tokens": 576, "end_to_end": 0, "tensorboard": True}
+    monkeypatch.setattr(log, "find_spec", lambda name: None)
+    with pytest.raises(ClewError, match="need the package tensorboardX: pip install tensorboardX"):
+        model().train(tmp_path / "out", **given)
+    monkeypatch.undo()
+    model().train(tmp_path / "out", **given)
+    (events,) = tmp_path.glob("out/events.out.tfevents.*")
+    found = {(value.tag, event.step) for event in scalars_of(events) for value in event.summary.value}
+    assert {("local/fvu", 1), ("local/fvu", 2), ("local/l0", 2), ("fvu_by_layer/002", 2)} <= found
+
+
+def scalars_of(path):
+    """The events of a file: each with its length, a checksum of that, and a checksum of itself."""
+    from tensorboardX.proto.event_pb2 import Event  # type: ignore[attr-defined]
+
+    data, place = path.read_bytes(), 0
+    while place < len(data):
+        (length,) = struct.unpack_from("<Q", data, place)
+        yield Event.FromString(data[place + 12 : place + 12 + length])
+        place += 12 + length + 4

@@ -85,7 +85,7 @@ class Log:
             if isinstance(value, list):
                 self._writer.add_scalar(f"{stage}/{name}", sum(value) / len(value), step)
                 for place, of_layer in enumerate(value):
-                    self._writer.add_scalar(f"{name} by layer/{place:03d}", of_layer, step)
+                    self._writer.add_scalar(f"{name}_by_layer/{place:03d}", of_layer, step)
         if "kl" in line:
             self._writer.add_scalar(f"{stage}/kl", line["kl"], step)
 
