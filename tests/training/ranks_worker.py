@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from clew.errors import ClewError
 from clew.training.checkpoint import load_checkpoint, save_checkpoint
 from clew.training.ranks import join_ranks
 from tests.tiny import tiny_model
@@ -30,6 +31,20 @@ def main(folder: Path) -> None:
             torch.save(found, folder / f"{name}.pt")
         again = begin_shared(tiny_model("LlamaForCausalLM"), options, ranks)
         again.restore(load_checkpoint(folder / name))
+        assert again.is_finite
+        if not ranks.is_first:
+            with torch.no_grad():
+                again.groups[0].stacked.encoder_bias[0] = torch.inf
+        assert not again.is_finite
+        assert not again.advance().fvu.isfinite().all()
+    try:
+        ranks.by_first(refuse)
+    except ClewError as error:
+        print(error, file=(folder / f"refused-{ranks.number}").open("w"))
+
+
+def refuse() -> None:
+    raise ClewError("The first process refuses; ask another one.")
 
 
 if __name__ == "__main__":

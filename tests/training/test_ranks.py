@@ -61,7 +61,7 @@ def by_two(tmp_path_factory):
     environment = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     command = [sys.executable, "-m", "tests.training.ranks_worker", str(folder)]
     started = [subprocess.Popen(command, env=environment | {"RANK": str(number)}) for number in range(2)]
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    assert [process.wait(timeout=400) for process in started] == [0, 0]
     return folder
 
 
@@ -84,6 +84,11 @@ def test_one_process_goes_on_where_two_were_stopped(name, by_two):
         torch.testing.assert_close(found, expected[array], atol=2e-4, rtol=2e-3, msg=array)
 
 
+def test_what_the_first_process_refuses_all_refuse(by_two):
+    for number in range(2):
+        assert (by_two / f"refused-{number}").read_text().startswith("The first process refuses")
+
+
 def test_torchrun_trains_as_one_process_does_and_speaks_once(tmp_path):
     model = tiny_model("LlamaForCausalLM")
     model.network.save_pretrained(tmp_path / "model")
@@ -104,7 +109,7 @@ def test_torchrun_trains_as_one_process_does_and_speaks_once(tmp_path):
         "clew",
     ]
     done = subprocess.run(
-        [*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=120
+        [*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True, timeout=400
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Saved") == 1

@@ -11,6 +11,7 @@ import torch
 
 from clew.model.language_model import LanguageModel
 from clew.training.end_to_end import EndToEnd
+from clew.training.ranks import ALONE, Ranks
 from clew.training.run import TrainingRun
 from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
 from clew.training.text.batches import TextBatches
@@ -44,10 +45,6 @@ class Speed:
     """Each token of the last stretch."""
     written: float = 0.0
     """Each token that the model writes; 0 for text that is given."""
-
-    def shared_by(self, count: int) -> Speed:
-        """The speed of so many processes together, where the first one writes the text."""
-        return replace(self, token=self.token / count, end_to_end=self.end_to_end / count)
 
     def local(self, tokens: int, batch: int) -> float:
         """Seconds of the first stretch."""
@@ -95,15 +92,17 @@ def measure_speed(
     *,
     sink: int,
     writes: bool,
+    ranks: Ranks = ALONE,
 ) -> Speed:
-    """Time a few steps of each kind, on texts of random tokens.
+    """Time a few steps of each kind, on texts of random tokens; all processes take them together.
 
     Args:
         model: The model.
         layers: The layers to train.
         settings: The transcoders.
         sink: The first token.
-        writes: True if the model writes its text, which is timed too.
+        writes: True if the model writes its text, which is timed too, in the first process.
+        ranks: The processes that train together.
     """
     few, many = (max(1, tokens // settings.context) for tokens in TRIED.get(model.device.type, TRIED["cpu"]))
     batches = TextBatches(_random_texts(model, many, settings.context, sink), few, seed=0)
@@ -112,6 +111,7 @@ def measure_speed(
         layers,
         batches,
         replace(settings, tokens=MOST_TOKENS, batch=few * settings.context),
+        ranks,
         first_tokens=0,
     )
     run.local_rows = few
@@ -122,14 +122,16 @@ def measure_speed(
     n_short, n_long = few * settings.context, many * settings.context
     token = max((long - short) / max(1, n_long - n_short), long / n_long / 4)  # a busy machine may err
     token_ids = batches.next()[: max(1, BATCHES[0] // settings.context)].to(model.device)
-    last = EndToEnd(model, run.folded(), settings)
-    run.own_layers = None
-    if model.device.type == "cuda":
-        last.step(token_ids, 0, 10)
-    with _timed(model) as end_to_end:
-        last.step(token_ids, 1, 10)
+    end_to_end = [0.0]
+    if settings.end_to_end != 0:
+        last = EndToEnd(model, run.folded(), settings, ranks)
+        run.own_layers = None
+        if model.device.type == "cuda":
+            last.step(token_ids, 0, 10)
+        with _timed(model) as end_to_end:
+            last.step(token_ids, 1, 10)
     written = 0.0
-    if writes:
+    if writes and ranks.is_first:
         n_texts, length = WRITTEN_TOGETHER.get(model.device.type, 64), min(9, settings.context)
         with _timed(model) as writing:
             write_texts(model, [()], n_texts, length, first_token=sink, batch=n_texts)

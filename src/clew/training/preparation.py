@@ -92,11 +92,14 @@ class Preparation:
         self.folder = Path(settings.out).expanduser()
         self.scratch = self.folder / RUN
         self._opened: TokenBatches | None = None
-        self.settings = ranks.by_first(self._chosen)
+        self.settings = ranks.by_first(self._checked)
         self.layers, self.sink = layers_of(model, self.settings), sink_of(model, self.settings)
+        if not self.settings.resume:
+            self._choose_sizes()
+        ranks.by_first(self._write_settings)
 
-    def _chosen(self) -> TrainSettings:
-        """The settings with all sizes, as they are saved."""
+    def _checked(self) -> TrainSettings:
+        """The settings, also those of a run to go on with, after all that is refused before any work."""
         model, saved = self.model, check_before_loading(self.settings)
         if saved is not None:
             self.settings = settings_to_go_on(saved, self.settings)
@@ -111,14 +114,29 @@ class Preparation:
         check_model(model, self.layers, self.settings, free_memory(model.device), self.ranks.count)
         if SELF not in data_of(self.settings):
             self._opened = self._open()
-        if saved is None:
-            self.choose_sizes()
-            self.folder.mkdir(parents=True, exist_ok=True)
-        save_settings(self.folder, model.name, model.weights_key, self.settings)
         # Listeners beside the settings stay in their own process.
         return TrainSettings(
             **{each.name: getattr(self.settings, each.name) for each in fields(TrainSettings)}
         )
+
+    def _choose_sizes(self) -> None:
+        """Choose what the settings leave open, and say how long the run will take."""
+        memory = self.settings.memory or -int(self.ranks.largest(-free_memory(self.model.device) // 4)[0])
+        self.settings = replace(
+            self.settings, features=n_features_of(self.model, self.settings), memory=memory
+        )
+        self.on_note("Measuring the speed of this machine ...")
+        writes = SELF in data_of(self.settings)
+        measured = measure_speed(
+            self.model, self.layers, self.settings, sink=self.sink, writes=writes, ranks=self.ranks
+        )
+        speed = self.ranks.share(measured, 0)
+        self.settings = sized(self.settings, speed)
+        self.on_note(estimate(self.settings, speed))
+
+    def _write_settings(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_settings(self.folder, self.model.name, self.model.weights_key, self.settings)
 
     def _open(self) -> TokenBatches:
         """The text to train on."""
@@ -133,24 +151,6 @@ class Preparation:
             folder=self.scratch,
             on_step=self.on_text,
         )
-
-    def choose_sizes(self) -> None:
-        """Choose what the settings leave open, and say how long the run will take."""
-        self.settings = replace(
-            self.settings,
-            features=n_features_of(self.model, self.settings),
-            memory=self.settings.memory or free_memory(self.model.device) // 4,
-        )
-        self.on_note("Measuring the speed of this machine ...")
-        speed = measure_speed(
-            self.model,
-            self.layers,
-            self.settings,
-            sink=self.sink,
-            writes=SELF in data_of(self.settings),
-        ).shared_by(self.ranks.count)
-        self.settings = sized(self.settings, speed)
-        self.on_note(estimate(self.settings, speed))
 
     def training(self) -> TrainingRun:
         """The run at its beginning, or where its checkpoint left it."""
