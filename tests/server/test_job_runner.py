@@ -292,7 +292,8 @@ def test_what_the_tokenizer_changes_in_the_prompt_of_a_patch_is_said(home, trace
         notes = intervene(home, traced, change)["notes"]
         changes = [note for note in notes if note.startswith("The tokenizer")]
         assert [note.partition(" becomes ")[0] for note in changes] == expected
-        assert any(note.startswith('The sink "<b>" changes the answer on this prompt') for note in notes)
+        if not expected:
+            assert notes[0].startswith('The sink "<b>" changes the answer on this prompt')
 
 
 def test_another_sink_than_the_graphs_is_said(home, traced, monkeypatch):
