@@ -416,3 +416,13 @@ def test_what_was_measured_stays_on_a_terminal():
     shown = os.read(terminal, 65536)
     os.close(terminal)
     assert b"fitted: FVU 0.2 [bold]\r\n" in shown
+
+
+def test_a_graph_names_the_dictionary_of_the_changes_where_the_command_does_not(
+    run: Run, model_folder: Path, good_folder: Path, tmp_path: Path
+):
+    file = tmp_path / "with_transcoders.clew"
+    clew.load(model_folder, dictionary=good_folder).trace("w33 w34 w35", max_nodes=20).save(file)
+    command = "intervene", "w33 w34 w35", "--model", model_folder, "--graph", file, "--ablate", "L1/3@2"
+    assert good_folder.name in run(*command).out
+    assert run(*command, "--dictionary", "neurons").code == 2

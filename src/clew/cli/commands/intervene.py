@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import SUPPRESS
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import PromptSettings
@@ -20,6 +21,7 @@ from clew.cli.model_options import (
 )
 from clew.cli.options import add_option, add_options, settings_of
 from clew.cli.settings import InterventionReportSettings
+from clew.dictionary.short_names import AUTO
 from clew.errors import ClewError
 from clew.files import check_writable
 from clew.intervention.intervention import HOW, in_chat
@@ -120,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         with Progress() as progress:
             graph = _graph(arguments, progress)
-            model = load_model(settings_of(arguments, LoadSettings), progress)
+            model = load_model(_load_settings(arguments, graph), progress)
             changes = [each.among([] if graph is None else names_of(graph)) for each in arguments.changes]
             results, generations = _measure(arguments, prompt, changes, model, graph, progress)
             try:
@@ -164,6 +166,18 @@ def _graph(arguments: argparse.Namespace, progress: Progress) -> Graph | None:
 
     progress.stage(f"Opening {arguments.graph}")
     return open_graph(arguments.graph)
+
+
+def _load_settings(arguments: argparse.Namespace, graph: Graph | None) -> LoadSettings:
+    """The settings on the command line, with the graph's own dictionary where none is named there."""
+    settings = settings_of(arguments, LoadSettings)
+    if graph is None or graph.foreign is not None or settings.dictionary != AUTO:
+        return settings
+    saved = graph.info.settings
+    if saved.get("model") != str(settings.reference):
+        return settings
+    names = ("dictionary", "read_point", "write_point", "k")
+    return replace(settings, **{name: saved[name] for name in names if saved.get(name) is not None})
 
 
 def _measure(
