@@ -229,7 +229,8 @@ at random, are set to zero one at a time (`clew validate`).
   weight.
 - *Prediction, effect*: the change of the likeliest target's centred logit that the graph predicts over all
   paths, with its sign, against the measured change. *Sizes*: both without signs, over all targets. The last
-  column is the Pearson correlation of prediction and effect.
+  column is the Pearson correlation of prediction and effect. The same with trained transcoders:
+  [the trained dictionary](trained_dictionary.md).
 
 {verdict}
 
