@@ -124,3 +124,11 @@ def test_the_models_pass_ends_with_the_last_layer_that_is_trained(architecture):
     assert torch.equal(some_reads[0], reads[1])
     assert torch.equal(some_writes[0], writes[1])
     assert not above
+
+
+def test_a_few_huge_tokens_do_not_rule_the_normalization():
+    values = torch.randn(2, 500, 16) + 3
+    values[:, ::50] += 1000
+    normalization = Normalization.of(values, values, most=10.0)
+    torch.testing.assert_close(normalization.read_mean, torch.full((2, 16), 3.0), atol=0.2, rtol=0)
+    assert (normalization.read_scale < 3).all()

@@ -17,7 +17,7 @@ from clew.training.objectives.objective import Attempt, Objective
 from clew.training.ranks import ALONE, Ranks
 from clew.training.schedule import local_rate, wanted_l0
 from clew.training.settings import TrainSettings
-from clew.training.transcoders import Features, Normalization, StackedTranscoders
+from clew.training.transcoders import Features, Normalization, StackedTranscoders, token_weights
 
 RENEWALS, LAST_RENEWAL = 20, 0.7
 """Dead features begin anew so many times in a run, and never after this share of it."""
@@ -28,7 +28,7 @@ class StepReport:
     """Figures of one step, by layer."""
 
     fvu: Float[Tensor, " layer"]
-    """Fraction of the variance of the normalized output left unexplained."""
+    """Fraction of the variance of the normalized output left unexplained; near-sinks count less."""
     l0: Float[Tensor, " layer"]
     dead: Float[Tensor, " layer"]
     """The share of features that have not been active for `dead_after` tokens."""
@@ -82,7 +82,8 @@ class LayerGroup:
         dtype = torch.bfloat16 if reads.device.type == "cuda" else torch.float32
         x = self.normalization.read(reads.float()).to(dtype)
         y = self.normalization.write(writes.float())
-        n_tokens, square = x.shape[1], y.square().sum((1, 2))
+        n_tokens, weight = x.shape[1], token_weights(y, settings.near_sink_weight)
+        square = (weight * y.square().sum(2)).sum(1)
         dead = self._dead(settings, n_steps, n_tokens)
         self.optimizer.zero_grad(set_to_none=True)
         residuals, fvu, n_active = [], torch.zeros_like(square), torch.zeros_like(self.since)
@@ -91,14 +92,17 @@ class LayerGroup:
             pre_activation = self.stacked.pre_activations(x[:, piece])
             activation = self.objective.activate(self.stacked, pre_activation, l0)
             residual = y[:, piece] - self._output(activation, x[:, piece])
-            error = residual.square().sum((1, 2)) / square
+            error = (weight[:, piece] * residual.square().sum(2)).sum(1) / square
             penalty = self.objective.penalty(
-                self.stacked, Attempt(pre_activation, activation, residual, dead), l0, step / n_steps
+                self.stacked,
+                Attempt(pre_activation, activation, residual, weight[:, piece], dead),
+                l0,
+                step / n_steps,
             )
             (error.sum() + len(some) / n_tokens * penalty.sum()).backward()
             n_active += (activation > 0).sum(1)
             fvu += error.detach()
-            residuals.append(residual.detach())
+            residuals.append(weight[:, piece, None].sqrt() * residual.detach())
         if self.ranks.count == 1:  # several learn of it together, from the report
             refuse_not_finite(fvu[self.stacked.own], self.layers)
         self.optimizer.step()

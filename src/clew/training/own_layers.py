@@ -136,7 +136,7 @@ class OwnLayers:
         for begin in range(0, len(self.own), at_once):
             some = slice(begin, begin + at_once)
             layers, written = self.own[some], writes if crosses else writes[some]
-            normalization = Normalization.of(reads[some], written)
+            normalization = Normalization.of(reads[some], written, self.settings.near_sink_weight)
             if initial is not None:
                 numbers = [self.layers[place] for place in layers]
                 x = normalization.read(reads[some, :TRIED_TOKENS])

@@ -72,6 +72,9 @@ class TrainSettings:
     """Raise the threshold of features that are active at more than this share of positions."""
     dead_after: Annotated[int, Ge(1)] = 3_000_000
     """Tokens without an activation after which a feature begins anew."""
+    near_sink_weight: Annotated[float, Ge(1)] | None = None
+    """Let a position count in a layer's own error as at most so many median ones, where near-sinks write
+    thousands of times as much; their own output is then learned late (by default all count alike)."""
     auxiliary: Annotated[float, Ge(0)] = 1 / 32
     """Weight of BatchTopK's and TopK's loss on dead features; with 0 these begin anew."""
     bandwidth: Annotated[float, Gt(0)] = 0.1

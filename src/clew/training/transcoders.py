@@ -157,9 +157,12 @@ class Normalization:
     write_scale: Float[Tensor, "written d_model"]
 
     @classmethod
-    def of(cls, reads: ByLayer, writes: ByLayer) -> Normalization:
-        """The normalization that gives these values mean 0, and variance 1 in the mean of dimensions."""
-        return cls(reads.mean(1), _scale(reads), writes.mean(1), _scale(writes))
+    def of(cls, reads: ByLayer, writes: ByLayer, most: float | None = None) -> Normalization:
+        """The normalization that gives these values mean 0, and variance 1 in the mean of dimensions.
+
+        No token counts more than `most` median ones, if that is given.
+        """
+        return cls(*_mean_and_scale(reads, most), *_mean_and_scale(writes, most))
 
     def read(self, values: ByLayer) -> ByLayer:
         return (values - self.read_mean[:, None]) / self.read_scale[:, None]
@@ -201,11 +204,32 @@ LARGEST_DIMENSION = 4.0
 otherwise be all that a layer's features learn."""
 
 
-def _scale(values: ByLayer) -> Float[Tensor, "layer d_model"]:
-    deviation = values.std(1)
+def _mean_and_scale(
+    values: ByLayer, most: float | None
+) -> tuple[Float[Tensor, "layer d_model"], Float[Tensor, "layer d_model"]]:
+    if most is None:
+        return values.mean(1), _scale(values.std(1))
+    middle = values.median(1, keepdim=True).values
+    usual = (values - middle).abs().median(1, keepdim=True).values
+    usual = usual.clamp_min(usual.median(2, keepdim=True).values / 10).clamp_min(1e-12)
+    weight = token_weights((values - middle) / usual, most)[..., None]
+    mean = (weight * values).sum(1) / weight.sum(1)
+    squares = (weight * (values - mean[:, None]).square()).sum(1)
+    return mean, _scale((squares / weight.sum(1)).sqrt())
+
+
+def _scale(deviation: Float[Tensor, "layer d_model"]) -> Float[Tensor, "layer d_model"]:
     largest = LARGEST_DIMENSION * deviation.median(dim=1, keepdim=True).values.clamp_min(1e-12)
     shrink = (deviation / largest).clamp_min(1.0)
     return shrink * (deviation / shrink).square().mean(1, keepdim=True).sqrt().clamp_min(1e-12)
+
+
+def token_weights(values: ByLayer, most: float | None) -> Float[Tensor, "layer token"]:
+    """Weights that let no token's square count more than `most` times the median token's; 1 without it."""
+    if most is None:
+        return values.new_ones(values.shape[:2])
+    square = values.square().sum(2)
+    return (most * square.median(1, keepdim=True).values / square.clamp_min(1e-30)).clamp_max(1.0)
 
 
 def layer_transcoder(

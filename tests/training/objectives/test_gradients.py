@@ -46,7 +46,7 @@ def loss(objective, stacked, x, y, dead=None):
     activation = objective.activate(stacked, pre_activation, L0)
     residual = y - stacked.reconstruct(activation, x)
     dead = torch.zeros(LAYERS, FEATURES, dtype=torch.bool) if dead is None else dead
-    attempt = Attempt(pre_activation, activation, residual, dead)
+    attempt = Attempt(pre_activation, activation, residual, torch.ones(LAYERS, TOKENS), dead)
     return (residual.square().mean((1, 2)) + objective.penalty(stacked, attempt, L0, 0.5)).sum()
 
 
@@ -124,7 +124,7 @@ def test_the_auxiliary_loss_teaches_dead_features_what_is_left_over():
     dead[0, [1, 4, 7, 9]] = True
     z = stacked.pre_activations(x)
     left = y - stacked.reconstruct(z.relu(), x)
-    found = dead_feature_loss(stacked, Attempt(z, z.relu(), left, dead))
+    found = dead_feature_loss(stacked, Attempt(z, z.relu(), left, torch.ones(LAYERS, TOKENS), dead))
     some = z[0][:, dead[0]]
     largest = some.relu() * (some >= some.sort(descending=True).values[:, 1:2])  # half of 5 dimensions
     plain = (left[0].detach() - largest @ stacked.decoder[0, dead[0]]).square().mean()

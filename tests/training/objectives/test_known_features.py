@@ -45,7 +45,7 @@ class SparseData:
 def begin(data, **changes):
     settings = TrainSettings("unused", l0=L0, learning_rate=8e-3, **changes)
     reads, writes = data.batch(4096)
-    normalization = Normalization.of(reads, writes)
+    normalization = Normalization.of(reads, writes, settings.near_sink_weight)
     stacked = begin_from_samples(
         normalization.read(reads),
         normalization.write(writes),
@@ -116,3 +116,25 @@ def test_dead_features_come_alive(name):
     assert max(dead[:20]) > 0.4
     assert dead[-1] < 0.4
     assert found(data, group) > 0.9
+
+
+@pytest.mark.parametrize(("weight", "low"), [(10.0, True), (None, False)])
+def test_near_sinks_that_write_far_more_are_not_all_that_is_learned(weight, low):
+    """One token of sixteen writes a hundred times as much, as the second position of some models does."""
+    data = SparseData(4)
+    plain = data.batch
+
+    def with_sinks(tokens=TOKENS):
+        x, y = plain(tokens)
+        x[:, ::16] += 3 * data.read[:, :1]
+        y[:, ::16] += 100 * (1 + 0.3 * data.random(1, y[:, ::16].shape[1], 1)) * data.write[:, :1]
+        return x, y
+
+    data.batch = with_sinks
+    group, settings = begin(data, near_sink_weight=weight)
+    learn(data, group, settings)
+    folded, (x, y) = group.normalization.folded(group.stacked), plain(4096)
+    with torch.no_grad():
+        activation = group.objective.activate(folded, folded.pre_activations(x), L0)
+        error = (folded.reconstruct(activation, x) - y).square().mean() / y.square().mean()
+    assert (float(error) < 0.3) == low

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning = parser.add_argument_group("learning")
     add_options(learning, TrainSettings, learning_rate="R", end_to_end_rate="R", local_weight="W")
     add_options(learning, TrainSettings, most_dense="P", dead_after="T", auxiliary="W", bandwidth="B")
-    add_options(learning, TrainSettings, penalty_warm_up="P", begin="HOW")
+    add_options(learning, TrainSettings, penalty_warm_up="P", near_sink_weight="W", begin="HOW")
     add_options(learning, TrainSettings, init_from="DIR", seed="N")
     output = parser.add_argument_group("output")
     add_option(output, TrainSettings, "out", metavar="DIR", type=Path)

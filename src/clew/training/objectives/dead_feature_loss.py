@@ -28,6 +28,8 @@ def dead_feature_loss(stacked: StackedTranscoders, attempt: Attempt) -> Float[Te
         pre_activation = attempt.pre_activation[place][:, index]
         decoders = stacked.decoder[stacked.pairs(place), index]
         written = keep(pre_activation) @ decoders.to(pre_activation.dtype)
-        error = (left - written.float()).square().mean() / left.square().mean().clamp_min(1e-12)
+        weight = attempt.weight[stacked.written(place), :, None]
+        error = (weight * (left - written.float()).square()).mean()
+        error = error / (weight * left.square()).mean().clamp_min(1e-12)
         losses.append(error if len(index) else torch.zeros_like(error))
     return torch.stack(losses)

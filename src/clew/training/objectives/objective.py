@@ -21,6 +21,8 @@ class Attempt:
     activation: Features
     residual: ByLayer
     """The part of the output that the reconstruction lacks, in float32."""
+    weight: Float[Tensor, "written token"]
+    """The weight of each token in the error of each layer that is written."""
     dead: Bool[Tensor, "layer feature"]
     """True for features that have not been active for long."""
 
