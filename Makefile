@@ -8,11 +8,12 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
 NPM := $(BIN)/python web/npm.py
 
-.PHONY: demo browser test lint page-types types bench docs reference docs-site clean
+.PHONY: demo browser test lint page-types types bench docs reference gallery docs-site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
-	@if [ -t 1 ]; then $(BIN)/clew serve demo.clew; fi
+	$(BIN)/clew gallery capital
+	@if [ -t 1 ]; then $(BIN)/clew gallery capital --open; fi
 
 test: lint types browser
 	$(NPM) test
@@ -52,6 +53,10 @@ docs: $(VENV)/.installed-dev
 # The pages of docs/reference that are made from the code.
 reference: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.reference
+
+# The gallery's graphs, from the annotations in tools/gallery/; stops at a claim that is not borne out.
+gallery: $(VENV)/.installed-dev
+	$(BIN)/python -m tools.gallery
 
 # The documentation as a site, in docs/_build; a broken link or a page that nothing links to stops it.
 docs-site: $(VENV)/.installed-dev

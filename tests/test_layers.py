@@ -21,6 +21,7 @@ ALLOWED = {
     "model": GROUND,
     "dictionary": GROUND | {"model"},
     "graph": GROUND,
+    "gallery": GROUND,
     "attribution": GROUND | {"model", "dictionary", "graph"},
     "intervention": GROUND | {"model", "dictionary", "graph", "attribution"},
     "index": GROUND | {"model", "dictionary", "graph", "attribution"},
@@ -35,10 +36,10 @@ ALLOWED = {
     "__main__": {"cli"},
     "server": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention", "__init__"}
-    | {"load_settings"},
+    | {"load_settings", "gallery"},
     "cli": GROUND
     | {"model", "dictionary", "index", "graph", "facade", "attribution", "intervention"}
-    | {"server", "load_settings", "model_check", "inspection", "training", "__init__"},
+    | {"server", "load_settings", "model_check", "inspection", "training", "gallery", "__init__"},
 }
 
 

@@ -45,6 +45,13 @@ def test_files_are_put_into_the_library_and_the_last_is_opened(run, served, open
     assert opened == []
 
 
+def test_a_graph_of_the_gallery_is_copied_and_opened(run, served, opened, tmp_path):
+    outcome = run("gallery", "capital", "--open", "--library", tmp_path / "lib")
+    (entries, *_), *_ = served
+    assert outcome.code == 0
+    assert opened[0].endswith(f"/g/{entries[0].id}")
+
+
 def test_a_file_that_is_none_is_refused_by_its_name(run, served, tmp_path):
     (tmp_path / "text.clew").write_text("no graph")
     outcome = run("serve", tmp_path / "text.clew", "--library", tmp_path / "lib")

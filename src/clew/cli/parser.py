@@ -13,6 +13,7 @@ from clew.cli.commands import (
     dictionary_inspect,
     dictionary_list,
     dictionary_save,
+    gallery,
     index_cut,
     index_export,
     index_import,
@@ -95,6 +96,7 @@ example:
     "validate": validate,
     "check": check,
     "serve": serve,
+    "gallery": gallery,
     "models": models,
 }
 EXAMPLE = """\

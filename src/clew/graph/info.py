@@ -86,6 +86,8 @@ class GraphInfo:
     """Spelling of every output token that the graph names."""
     created: str = ""
     generator: str = ""
+    description: str = ""
+    """A person's words on what the graph shows."""
 
     @property
     def question(self) -> str:

@@ -12,7 +12,7 @@ from clew.server.job_runner import JobRunner
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache
 from clew.server.page_files import page_router, read_page
-from clew.server.routes import annotations, contents, features, graphs, jobs, models
+from clew.server.routes import annotations, contents, features, gallery, graphs, jobs, models
 from clew.server.security import Access, Guard
 from clew.server.state import ALWAYS, ServerState
 from clew.version import __version__
@@ -42,7 +42,7 @@ def make_api() -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     api = APIRouter(prefix="/api", responses=ALWAYS)
-    for subject in (models, graphs, contents, features, annotations, jobs):
+    for subject in (models, graphs, gallery, contents, features, annotations, jobs):
         api.include_router(subject.router)
     app.include_router(api)
     add_error_handlers(app)

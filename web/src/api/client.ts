@@ -8,6 +8,7 @@ import type {
   ComparisonAnswer,
   NodeEdges,
   FeatureRecordAnswer,
+  GalleryEntry,
   GraphEntry,
   GraphIndex,
   FeatureLabel,
@@ -68,6 +69,8 @@ const part = encodeURIComponent;
 
 export const info = () => json<ServerInfo>("GET", "/info");
 export const models = () => json<ListedModel[]>("GET", "/models");
+export const gallery = () => json<GalleryEntry[]>("GET", "/gallery");
+export const openGalleryGraph = (name: string) => json<GraphEntry>("POST", `/gallery/${part(name)}`);
 export const graphs = () => json<GraphEntry[]>("GET", "/graphs");
 export const graph = (id: string) => json<GraphEntry>("GET", `/graphs/${part(id)}`);
 export const rename = (id: string, name: string) =>

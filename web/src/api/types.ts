@@ -216,6 +216,19 @@ export interface components {
             /** @description `strongest_tokens` of the most negative ones. */
             strongest_low: components["schemas"]["TokenValue"][];
         };
+        /** @description One annotated graph that comes with clew. */
+        GalleryEntry: {
+            /** @description Its name in the gallery. */
+            name: string;
+            /** @description The kind of question. */
+            title: string;
+            /** @description The prompt that was traced. */
+            prompt: string;
+            /** @description The model's likeliest next token. */
+            answer: string;
+            /** @description One sentence about what the graph shows. */
+            summary: string;
+        };
         /** @description Everything that people added to a graph. */
         GraphAnnotations: {
             /** @description Number of the library's last change to any annotation. */
@@ -807,6 +820,7 @@ export type ExampleAnswer = components['schemas']['ExampleAnswer'];
 export type ExampleGroupAnswer = components['schemas']['ExampleGroupAnswer'];
 export type FeatureLabel = components['schemas']['FeatureLabel'];
 export type FeatureRecordAnswer = components['schemas']['FeatureRecordAnswer'];
+export type GalleryEntry = components['schemas']['GalleryEntry'];
 export type GraphAnnotations = components['schemas']['GraphAnnotations'];
 export type GraphEntry = components['schemas']['GraphEntry'];
 export type GraphIndex = components['schemas']['GraphIndex'];

@@ -41,6 +41,8 @@ export interface GraphInfo {
   token_text: Record<string, string>;
   created: string;
   generator: string;
+  /** A person's words on what the graph shows, a paragraph on each line, or nothing. */
+  description: string;
   /** For a chat, the role of each token; `template` for what the template adds. */
   roles: string[];
   /** For a chat, role and text of each message. */

@@ -136,6 +136,7 @@ function readInfo(text: string): GraphInfo {
     token_text: info.token_text ?? {},
     created: info.created ?? "",
     generator: info.generator ?? "",
+    description: info.description ?? "",
     roles: info.roles ?? [],
     messages: info.messages ?? [],
   };

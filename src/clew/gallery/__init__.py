@@ -1,0 +1,1 @@
+"""Graphs that come with clew, annotated by hand, with the interventions that test what they say."""
