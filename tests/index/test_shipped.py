@@ -10,7 +10,8 @@ import pytest
 
 import clew
 from clew.feature import Feature
-from clew.index.labels.graph_features import with_index_labels
+from clew.gallery.exhibits import FILES
+from clew.index.labels.graph_features import sides_by_influence, with_index_labels
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.locations import SHIPPED, default_location, find_index
 from tools.demo_index.small import AUTHOR, LABELS, read_labels
@@ -67,6 +68,17 @@ def test_labels_of_the_authors_are_marked_as_theirs():
         assert index.count_labelled() >= 2 * len(labels)
         hits = index.search("capital")
     assert {hit.feature for hit in hits} & set(labels)
+
+
+@pytest.mark.parametrize("file", sorted(FILES.glob("*.clew")), ids=lambda file: file.stem)
+def test_it_knows_the_influential_features_of_the_gallery(file: Path):
+    graph = clew.open(file)
+    found = find_index("smollm2", "smollm2-plt")
+    assert found is not None
+    with open_index(found) as index:
+        influential = list(sides_by_influence(graph))[:300]
+        assert [str(feature) for feature in influential if index.feature(feature) is None] == []
+        assert len(index.labels(influential[:50])) >= 30
 
 
 @pytest.mark.real

@@ -3,11 +3,12 @@
     python -m tools.demo_index.texts node_modules public-domain.jsonl
     python -m tools.demo_index.sentences gallery-kinds.jsonl
     clew index --data gallery-kinds.jsonl public-domain.jsonl --tokens N --out full.sqlite3
-    clew trace "The capital of France is" --keep all --out graphs/capital.clew   (and so on)
-    python -m tools.demo_index.small cut full.sqlite3 graphs/*.clew
+    clew trace "The capital of Germany is" --out others/germany.clew   (and so on)
+    python -m tools.demo_index.small cut full.sqlite3 gallery/*.clew --others others/*.clew
 
-It holds the features of most influence in the graphs, the most frequent ones, labels by rule, and those of
-`labels.tsv`, which clew's authors wrote after reading the features' texts. After a change of that file alone:
+It holds the features of the gallery's supernodes, those of most influence in its graphs and others, and
+the most frequent. Labels are made by rule, or are those of `labels.tsv`, which clew's authors wrote after
+reading the features' texts. After a change of that file alone:
 
     python -m tools.demo_index.small label
 """
@@ -24,6 +25,7 @@ from tempfile import TemporaryDirectory
 
 import clew
 from clew.feature import Feature
+from clew.graph.graph import Graph
 from clew.index.exchange.exporting import cut_index
 from clew.index.labels.graph_features import sides_by_influence
 from clew.index.labels.token_labels import RuleLabels, label_by_rule
@@ -45,18 +47,28 @@ def main() -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     cut = actions.add_parser("cut", help="cut it from a larger index")
     cut.add_argument("full", type=Path, help="an index of every feature")
-    cut.add_argument("graph", type=Path, nargs="+", help="graphs that people see first")
-    cut.add_argument("--of-each", type=int, default=600, help="features of a graph, by influence")
-    cut.add_argument("--frequent", type=int, default=500, help="features by frequency")
-    cut.add_argument("--examples", type=int, default=5, help="texts of each kind")
+    cut.add_argument("graph", type=Path, nargs="+", help="graphs of the gallery")
+    cut.add_argument("--of-gallery", type=int, default=900, help="features of each, by influence")
+    cut.add_argument("--others", type=Path, nargs="*", default=[], help="graphs of which to keep fewer")
+    cut.add_argument("--of-others", type=int, default=100, help="features of each, by influence")
+    cut.add_argument("--frequent", type=int, default=200, help="features by frequency")
+    cut.add_argument("--examples", type=int, default=3, help="texts of each kind")
     actions.add_parser("label", help="write labels.tsv into it")
     arguments = parser.parse_args()
     labels = read_labels(LABELS)
     with TemporaryDirectory() as folder:
         small = Path(folder) / "small.sqlite3"
         if arguments.action == "cut":
-            features = choose(arguments.full, arguments.graph, arguments.of_each, arguments.frequent)
-            cut_index(arguments.full, small, features | set(labels), arguments.examples)
+            features = set(labels)
+            for path in arguments.graph:
+                graph = clew.open(path)
+                features.update(list(sides_by_influence(graph))[: arguments.of_gallery])
+                features.update(members(graph))
+            for path in arguments.others:
+                features.update(list(sides_by_influence(clew.open(path)))[: arguments.of_others])
+            with clew.open_index(arguments.full) as full:
+                features.update(full.most_frequent(arguments.frequent))
+            cut_index(arguments.full, small, features, arguments.examples)
         else:
             small.write_bytes(lzma.decompress(PACKED.read_bytes()))
         with clew.open_index(small, writable=True) as index:
@@ -69,13 +81,13 @@ def main() -> None:
     print(f"{len(known):,} features, {len(labels)} labels by hand, {PACKED.stat().st_size / 1e6:.1f} MB")
 
 
-def choose(full: Path, graphs: Iterable[Path], of_each: int, frequent: int) -> set[Feature]:
-    """The features of most influence in each graph, and the most frequent ones of an index."""
-    with clew.open_index(full) as index:
-        chosen = set(index.most_frequent(frequent))
-    for path in graphs:
-        chosen.update(list(sides_by_influence(clew.open(path)))[:of_each])
-    return chosen
+def members(graph: Graph) -> Iterable[Feature]:
+    """The features of a graph's supernodes."""
+    nodes = {name: node for node, name in enumerate(graph.node_ids)}
+    for _, names in graph.annotations.supernodes:
+        for node in (nodes[name] for name in names):
+            if graph.node_feature[node] >= 0:
+                yield Feature(int(graph.node_layer[node]), int(graph.node_feature[node]))
 
 
 def read_labels(file: Path) -> dict[Feature, str]:
