@@ -13,7 +13,7 @@ from clew.options import nearest
 FILES = Path(__file__).parent / "files"
 """For each graph `NAME.clew`, and `NAME.json` with what is told of it and its interventions."""
 
-NAMES = ("capital",)
+NAMES = ("capital", "antonym", "copied-name", "acronym", "agreement")
 """The gallery in the order in which it is shown."""
 
 
