@@ -23,7 +23,7 @@ def test_about_as_many_features_as_wanted_are_active_at_first(beginning, kind):
     options = settings(begin=beginning, kind=kind, features=96)
     run, _ = begin(tiny_model("LlamaForCausalLM"), options)
     first = run.advance().l0.mean()
-    assert float(first) == pytest.approx(wanted_l0(options.l0, 0, 96), rel=0.3)
+    assert float(first) == pytest.approx(wanted_l0(options.l0, 0, 96, 120), rel=0.3)
 
 
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPT2LMHeadModel"])
@@ -65,9 +65,11 @@ def test_experts_cannot_be_begun_from():
 
 
 def test_the_wanted_number_of_features_falls_to_the_target():
-    wanted = [wanted_l0(40, done / 100, 4608) for done in range(101)]
+    wanted = [wanted_l0(40, done / 100, 4608, 5000) for done in range(101)]
     assert wanted[0] == pytest.approx(160)
     assert all(later <= sooner for sooner, later in pairwise(wanted))
     assert wanted[25:] == [40] * 76
-    assert wanted_l0(40, 0, 200) == pytest.approx(50)
-    assert wanted_l0(40, 0, 80) == pytest.approx(40)
+    assert wanted_l0(40, 0, 200, 5000) == pytest.approx(50)
+    assert wanted_l0(40, 0, 80, 5000) == pytest.approx(40)
+    assert wanted_l0(40, 0, 4608, 200) == pytest.approx(80)
+    assert wanted_l0(40, 0, 4608, 60) == 40

@@ -23,7 +23,7 @@ BYTES_OF_WEIGHT = 16
 def check_settings(settings: TrainSettings) -> None:
     """Raise `ClewError` for values out of bounds, and for options that exclude each other."""
     check_options(settings)
-    if settings.init_from is not None and settings.begin != "samples":
+    if settings.init_from is not None and settings.begin is not None:
         raise ClewError(f"Training begins with init_from or with {settings.begin}, not with both.")
     if not re.fullmatch(r"all|\d+|\d+-\d+", settings.layers):
         raise ClewError(f"layers must be all, one number, or from-to such as 0-11, not {settings.layers!r}.")

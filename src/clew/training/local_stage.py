@@ -15,12 +15,14 @@ from clew.training.dead_features import Since, begin_features
 from clew.training.finite_loss import refuse_not_finite
 from clew.training.objectives.objective import Attempt, Objective
 from clew.training.ranks import ALONE, Ranks
-from clew.training.schedule import local_rate, wanted_l0
+from clew.training.schedule import local_rate, usual_rate, wanted_l0
 from clew.training.settings import TrainSettings
 from clew.training.transcoders import Features, Normalization, StackedTranscoders, token_weights
 
 RENEWALS, LAST_RENEWAL = 20, 0.7
 """Dead features begin anew so many times in a run, and never after this share of it."""
+USUAL_GAPS = 200
+"""Times the mean distance between two activations after which a feature may be dead."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ class LayerGroup:
         """Learn from one batch of values at the MLPs' inputs and outputs."""
         l0 = settings.l0
         if settings.init_from is None:
-            l0 = wanted_l0(l0, step / n_steps, self.stacked.n_features)
+            l0 = wanted_l0(l0, step / n_steps, self.stacked.n_features, n_steps)
+        rate = settings.learning_rate or usual_rate(n_steps)
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = local_rate(settings.learning_rate, step, n_steps)
+            parameters["lr"] = local_rate(rate, step, n_steps)
         dtype = torch.bfloat16 if reads.device.type == "cuda" else torch.float32
         x = self.normalization.read(reads.float()).to(dtype)
         y = self.normalization.write(writes.float())
@@ -144,7 +147,13 @@ class LayerGroup:
             self.since[dead] = 0
 
     def _dead(self, settings: TrainSettings, n_steps: int, n_tokens: int) -> Bool[Tensor, "layer feature"]:
-        return self.since > min(settings.dead_after, max(1, n_steps // RENEWALS) * n_tokens)
+        """Features that were silent for long: by the settings, or in a short run by its length.
+
+        A feature of usual density is never taken for dead, however short the run.
+        """
+        usual_gap = self.stacked.n_features / settings.l0
+        silent = max(max(1, n_steps // RENEWALS) * n_tokens, USUAL_GAPS * usual_gap)
+        return self.since > min(settings.dead_after, silent)
 
 
 def step_all(

@@ -35,6 +35,9 @@ FIRST_TOKENS = 8192
 FIRST_BATCHES = 4
 """Batches of them, at least."""
 
+SHORT_RUN = 1000
+"""Steps below which features begin as neurons: later ones find better features than these."""
+
 TRIED_TOKENS = 256
 """Tokens on which thresholds are found for transcoders that have none."""
 
@@ -128,7 +131,11 @@ class OwnLayers:
                 f"The MLPs of {self.model.name} give values that are not finite; load it in float32."
             )
         groups, crosses = [], self.settings.kind == "clt"
-        first_l0 = wanted_l0(self.settings.l0, 0.0, self.n_features)
+        n_steps = self.settings.n_local_steps
+        first_l0 = wanted_l0(self.settings.l0, 0.0, self.n_features, n_steps)
+        as_neurons = self.settings.begin == "neurons" or (
+            self.settings.begin is None and n_steps < SHORT_RUN and self.model.anatomy.neurons is not None
+        )
         initial = None
         if self.settings.init_from is not None:
             initial = load_transcoders(self.settings.init_from)
@@ -151,7 +158,7 @@ class OwnLayers:
                     kind=self.settings.kind,
                     places=layers if crosses else range(len(layers)),
                 )
-                if self.settings.begin == "neurons":
+                if as_neurons:
                     neurons = [parts_of(self.model.layers[self.layers[place]]) for place in layers]
                     x = normalization.read(reads[some])
                     begin_from_neurons(stacked, neurons, normalization, x, first_l0)

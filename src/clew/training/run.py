@@ -19,7 +19,7 @@ from clew.training.local_stage import LayerGroup
 from clew.training.objectives.objective import Objective
 from clew.training.own_layers import FIRST_TOKENS, OwnLayers
 from clew.training.ranks import ALONE, Ranks
-from clew.training.settings import BATCH, MOST_END_TO_END, MOST_TOKENS, TrainSettings
+from clew.training.settings import BATCH, MOST_END_TO_END, TrainSettings
 from clew.training.text.batches import TokenBatches
 from clew.training.transcoders import StackedTranscoders, layer_transcoder
 
@@ -76,7 +76,7 @@ class TrainingRun:
 
     @property
     def n_local_steps(self) -> int:
-        return max(1, (self.settings.tokens or MOST_TOKENS) // self.batch)
+        return self.settings.n_local_steps
 
     @property
     def n_end_to_end_steps(self) -> int:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 L0_BEGIN, L0_FALL = 4.0, 0.25
 """The wanted L0 begins at so many times its target, and reaches it after this share of the run."""
+FEW_STEPS = 100
+"""Up to so many steps the wanted L0 begins at its target: there is no time for more."""
 
 WARM_UP_STEPS = 200
 COOL_DOWN = 0.3
 """The share of a run, at its end, over which the rate falls to nothing."""
 
 
-def wanted_l0(target: float, done: float, n_features: int) -> float:
+RATE, MOST_TIMES, STEPS_OF_RATE = 8e-4, 2.5, 400
+"""Adam's rate in runs of many steps; in shorter ones it grows with the root, up to so many times."""
+
+
+def usual_rate(n_steps: int) -> float:
+    """The recommended rate of a run of so many steps, while layers are trained by themselves."""
+    return RATE * min(MOST_TIMES, max(1.0, (STEPS_OF_RATE / n_steps) ** 0.5))
+
+
+def wanted_l0(target: float, done: float, n_features: int, n_steps: int) -> float:
     """The number of active features to aim at: it falls exponentially to the target."""
-    begin = min(L0_BEGIN, max(1.0, n_features / 4 / target))
+    begin = max(1.0, min(L0_BEGIN, n_features / 4 / target, n_steps / FEW_STEPS))
     return target * begin ** (1 - min(done / L0_FALL, 1.0))
 
 

@@ -62,8 +62,8 @@ class TrainSettings:
     """Tokens of a step (by default 8192, or fewer for a run of few tokens)."""
     end_to_end_batch: Annotated[int, Ge(1)] | None = None
     """Tokens of a step of the last stretch (by default 8192, or fewer for a run of few tokens)."""
-    learning_rate: Annotated[float, Gt(0)] = 8e-4
-    """Adam's rate while layers are trained by themselves."""
+    learning_rate: Annotated[float, Gt(0)] | None = None
+    """Adam's rate while layers are trained by themselves (by default 8e-4, more in a run of few steps)."""
     end_to_end_rate: Annotated[float, Gt(0)] = 2e-3
     """Adam's rate in the last stretch, as a share of each array's root mean square."""
     local_weight: Annotated[float, Ge(0)] = 0.2
@@ -93,8 +93,9 @@ class TrainSettings:
     """Write TensorBoard's event files too, beside log.jsonl."""
     resume: bool = False
     """Go on with the unfinished run in the folder."""
-    begin: Beginning = "samples"
-    """Let features begin as inputs and outputs of random tokens (samples), or as the MLP's own neurons."""
+    begin: Beginning | None = None
+    """Let features begin as inputs and outputs of random tokens (samples), or as the MLP's own neurons (by
+    default neurons in a run of fewer than a thousand steps, where the model has some)."""
     init_from: str | Path | None = None
     """Begin with the transcoders of this folder instead of random samples."""
     seed: Annotated[int, Ge(0)] = 0
@@ -102,6 +103,11 @@ class TrainSettings:
     memory: Annotated[int, Ge(2**20)] | None = None
     """Bytes for the activations of a step; layers are trained in groups that fit (by default a quarter of
     what is free)."""
+
+    @property
+    def n_local_steps(self) -> int:
+        """Steps of the first stretch."""
+        return max(1, (self.tokens or MOST_TOKENS) // (self.batch or BATCH))
 
 
 @dataclass(frozen=True)

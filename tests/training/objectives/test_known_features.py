@@ -50,7 +50,7 @@ def begin(data, **changes):
         normalization.read(reads),
         normalization.write(writes),
         FEATURES,
-        wanted_l0(L0, 0, FEATURES),
+        wanted_l0(L0, 0, FEATURES, STEPS),
         torch.Generator().manual_seed(0),
         settings.kind,
         places=[0],

@@ -12,7 +12,7 @@ from clew.training.objectives.top_k import TopKObjective
 from clew.training.settings import ActivationKind, TrainSettings
 
 OBJECTIVES: Mapping[ActivationKind, Callable[[TrainSettings], Objective]] = {
-    "threshold": lambda settings: SteeredThreshold(settings.most_dense),
+    "threshold": lambda settings: SteeredThreshold.of_run(settings.most_dense, settings.n_local_steps),
     "batchtopk": lambda settings: BatchTopKObjective(settings.most_dense, settings.auxiliary),
     "topk": lambda settings: TopKObjective(max(1, round(settings.l0)), settings.auxiliary),
     "jumprelu": lambda settings: JumpReLUObjective(

@@ -19,7 +19,7 @@ from clew.dictionary.weights import HeldWeights
 from clew.training.objectives.objective import Attempt, no_penalty
 from clew.training.transcoders import Features, StackedTranscoders
 
-RATE = 0.01
+RATE, HIGHEST_RATE, STEPS = 0.01, 0.05, 3
 """The power of the ratio of wanted and counted features that a step multiplies thresholds by."""
 
 DENSITY_MEMORY = 0.05
@@ -36,6 +36,12 @@ class SteeredThreshold:
     """The share of positions at which each feature was active lately."""
     raised: Float[Tensor, "layer feature"] | None = None
     """The factor of each feature's threshold over its layer's."""
+    rate: float = RATE
+
+    @classmethod
+    def of_run(cls, most_dense: float, n_steps: int) -> SteeredThreshold:
+        """The objective of a run of so many steps: a short one is steered harder, to arrive at all."""
+        return cls(most_dense, rate=min(HIGHEST_RATE, max(RATE, STEPS / n_steps)))
 
     @property
     def learns_threshold(self) -> bool:
@@ -62,16 +68,18 @@ class SteeredThreshold:
         self.density += DENSITY_MEMORY * (active - self.density)
         stacked.threshold /= self.raised
         counted = active.sum(1, keepdim=True).clamp_min(l0 / 100)
-        stacked.threshold *= (counted / l0) ** RATE
-        self.raised = (self.raised * (self.density / self.most_dense).clamp_min(0.5) ** RATE).clamp_min(1.0)
+        stacked.threshold *= (counted / l0) ** self.rate
+        self.raised = (self.raised * (self.density / self.most_dense).clamp_min(0.5) ** self.rate).clamp_min(
+            1.0
+        )
         stacked.threshold *= self.raised
 
     def of_layer(self, place: int) -> SteeredThreshold:
-        kept = (
+        density, raised = (
             None if array is None else array[place : place + 1].clone()
             for array in (self.density, self.raised)
         )
-        return SteeredThreshold(self.most_dense, *kept)
+        return SteeredThreshold(self.most_dense, density, raised)
 
     def saved_activation(self, stacked: StackedTranscoders, place: int) -> Activation:
         return JumpReLU(HeldWeights(stacked.threshold[place].detach().float().cpu()))
