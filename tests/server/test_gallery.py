@@ -88,6 +88,8 @@ def test_the_page_lists_the_gallery_and_opens_a_graph(client: TestClient):
     jobs = client.get("/api/jobs", params={"graph": entry["id"]}).json()
     assert len(jobs) == len(exhibit_named(NAMES[0]).trials)
     assert all("clew.open(" in job["result"]["python"] for job in jobs)
+    told = [trial["result"]["results"][0]["kl"] for trial in exhibit_named(NAMES[0]).trials]
+    assert [job["result"]["results"][0]["kl"] for job in jobs] == told
     answer = client.post("/api/gallery/nothing")
     assert answer.status_code == 404
     assert "The gallery has no graph 'nothing'" in answer.json()["detail"]

@@ -31,7 +31,7 @@ def open_exhibit(library: Library, exhibit: Exhibit) -> GraphEntry:
 def _add_history(library: Library, graph: str, exhibit: Exhibit) -> None:
     opened, path, time = library.opened(graph), library.path_of(graph), now()
     loaded, rows = settings_of(opened.graph), []
-    for trial in exhibit.trials:
+    for trial in reversed(exhibit.trials):  # pages list the latest first
         request = REQUEST.validate_python(trial["request"] | {"graph": graph})
         assert isinstance(request, InterveneRequest)
         python = python_for(loaded, path, place_changes(request.changes, opened), request)

@@ -91,4 +91,4 @@ def _open_page(exhibit: Exhibit, folder: Path | None) -> None:
         library.close()
         raise
     print()
-    serve_until_stopped(address, library, graph=entry.id)
+    serve_until_stopped(address, library, graph=f"{entry.id}?m=chosen")  # the view of the supernodes
