@@ -24,8 +24,8 @@ For each prompt the whole graph is traced with the model's own neurons. *Ablated
 answer when the graph's {ABLATED} most influential feature nodes are set to zero at once in the real model,
 with nothing held fixed. *Random* is the median over {DRAWS} draws of {ABLATED} other nodes of the same
 graph (4,096 feature nodes). R is replacement and C is completeness, both of the whole graph, at
-{", ".join(f"{size:,}" for size in SIZES)} feature nodes. *Gap* is the worst conservation gap of the three. The same prompts with
-trained transcoders: [the trained dictionary](trained_dictionary.md).
+{", ".join(f"{size:,}" for size in SIZES)} feature nodes. *Gap* is the worst conservation gap of the
+three. The same prompts with trained transcoders: [the trained dictionary](trained_dictionary.md).
 """
 
 
