@@ -83,7 +83,7 @@ SHARE = "{}: expected a number above 0 and at most 1, not {}; see clew trace --h
         (
             ["a", "--dictionary", "sae"],
             "sae is neither a folder nor a file; pass a folder of weights, a .safetensors or .npz file, "
-            "or a hub path such as org/repo/subfolder.",
+            "a short name (see clew dictionary list), or a hub path such as org/repo/subfolder.",
         ),
         (
             ["a", "--read-point", "attention"],
@@ -138,7 +138,7 @@ def test_a_place_that_cannot_be_written(
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
         "There is no command 'tarce'. Did you mean trace? The commands are trace, intervene, dictionary, "
-        "index, label, show, annotate, validate, check, serve, models; see clew --help"
+        "index, train, label, show, annotate, validate, check, serve, gallery, models; see clew --help"
     )
     assert refused(run("xyzzy")).startswith("There is no command 'xyzzy'; the commands are trace, ")
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"

@@ -144,7 +144,7 @@ def test_graphs_of_other_tools_begin_with_a_sink(model: Model):
 def test_a_patch_from_italy_stands_behind_the_sink_of_france():
     import clew
 
-    model = clew.load("smollm2")
+    model = clew.load("smollm2", dictionary="neurons")
     for sink, expected in ((None, None), ("<|endoftext|>", 13.08)):
         graph = model.trace("The capital of France is", sink=sink, max_nodes=64)
         (change,) = model.patch("L29/1479", "The capital of Italy is", positions=5, graph=graph)

@@ -152,6 +152,8 @@ def test_a_deleted_graph_comes_back_with_its_notes(shelf, server):
     expect(row(shelf, "Music")).to_have_count(0)
     shelf.get_by_role("log").get_by_role("button", name="Undo").click()
     expect(row(shelf, "Music")).to_be_visible()
+    there = lambda: any(entry["id"] == id for entry in server.entries())  # noqa: E731
+    wait_until(shelf, there, "the graph is back")
     assert server.values(id)["group:a"]["name"] == "kept"
 
 

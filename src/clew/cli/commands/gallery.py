@@ -21,7 +21,6 @@ USAGE = "[NAME] [options]"
 EXAMPLE = """\
 example:
   clew gallery
-  clew gallery capital
   clew gallery capital --open"""
 
 

@@ -14,6 +14,9 @@ from clew.server.schemas.gallery import GalleryEntry
 from clew.server.schemas.library import GraphEntry
 from clew.server.state import NOT_FOUND, State
 
+NAME = "^[a-z]+(-[a-z]+)*$"
+"""The shape of a name in the gallery."""
+
 router = APIRouter(prefix="/gallery", tags=["gallery"])
 
 
@@ -28,7 +31,7 @@ def list_gallery() -> list[GalleryEntry]:
 
 @router.post("/{name}", responses=NOT_FOUND)
 def open_gallery_graph(
-    state: State, name: Annotated[str, Path(description="Name in the gallery.")]
+    state: State, name: Annotated[str, Path(description="Name in the gallery.", pattern=NAME)]
 ) -> GraphEntry:
     """The library's copy of a gallery's graph, with its history; made where the library has none."""
     try:
