@@ -18,7 +18,7 @@ USAGE = "REF [options]"
 EXAMPLE = """\
 example:
   clew dictionary inspect my-transcoders --model smollm2
-  clew dictionary inspect org/name --model org/model --text novel.txt --report report.html"""
+  clew dictionary inspect org/name --model org/model --report report.html"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -176,7 +176,7 @@ def _load_settings(arguments: argparse.Namespace, graph: Graph | None) -> LoadSe
     saved = graph.info.settings
     if saved.get("model") != str(settings.reference):
         return settings
-    names = ("dictionary", "read_point", "write_point", "k")
+    names = ("dictionary", "k")
     return replace(settings, **{name: saved[name] for name in names if saved.get(name) is not None})
 
 
