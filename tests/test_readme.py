@@ -16,7 +16,9 @@ from clew.cli.parser import build_parser, parse
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ELSEWHERE = re.compile(r"clew train|first-dictionary|org/|my-|serve|--open|--limit|--shard|--tokens|index merge|gemma")
+ELSEWHERE = re.compile(
+    r"clew train|first-dictionary|org/|my-|serve|--open|--limit|--shard|--tokens|index merge|gemma"
+)
 """Examples that need a hub, a model that is not here, an endpoint, or minutes."""
 
 SMALLER = {"trace": ["--max-nodes", "512"], "validate": ["--top", "5", "--random", "5"]}
