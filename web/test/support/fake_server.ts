@@ -110,9 +110,16 @@ export class Server {
       limits: { upload: 1e9, page_nodes: 5000, page_edges: 1e6 },
       model: { loaded: null },
     }));
+    this.on("GET /gallery", () => []);
     this.on("GET /models", () => [
-      { name: "smollm2", reference: "smollm2", note: "SmolLM2 135M, small and quick", ready: true },
-      { name: "gemma", reference: "google/gemma", note: "pip install gemma", ready: false },
+      {
+        name: "smollm2",
+        reference: "smollm2",
+        note: "SmolLM2 135M, small and quick",
+        ready: true,
+        dictionaries: ["smollm2-plt"],
+      },
+      { name: "gemma", reference: "google/gemma", note: "pip install gemma", ready: false, dictionaries: [] },
     ]);
     vi.stubGlobal("fetch", (path: string, init: RequestInit = {}) => this.answer(path, init));
   }
