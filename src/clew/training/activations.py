@@ -25,9 +25,9 @@ def mlp_values(
 ) -> tuple[ByLayer, ByLayer]:
     """The values at the input and the output of some layers' MLPs, without the first position.
 
-    The model's pass ends with the last of these layers.
-    Returns two `[layer, token, d_model]`, tokens of all sequences one after the other, on the model's
-    device: what the MLP reads after its norm's gain, and what it returns before a norm behind it.
+    The model's pass ends with the last of these layers. Returns two `[layer, token, d_model]`, tokens of all
+    sequences one after the other, on the model's device: what the MLP reads after its norm's gain, and what
+    it returns before a norm behind it.
     """
     values: dict[int, tuple[Tensor, Tensor]] = {}
 

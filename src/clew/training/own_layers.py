@@ -36,7 +36,8 @@ FIRST_BATCHES = 4
 """Batches of them, at least."""
 
 SHORT_RUN = 1000
-"""Steps below which features begin as neurons: later ones find better features than these."""
+"""Steps below which features begin as neurons, which saves learning them (docs/decisions/0012-training.md);
+longer runs were only measured from samples."""
 
 TRIED_TOKENS = 256
 """Tokens on which thresholds are found for transcoders that have none."""

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 
 from clew.options import Share
 from clew.progress import OnNote, ignore_note
@@ -119,7 +119,3 @@ class TrainCall(TrainSettings):
     """Called with a sentence about what was measured or begins."""
     on_figures: OnFigures = ignore_figures
     """Called with the figures of each step: loss, active and dead features by layer."""
-
-
-Progress = Annotated[float, Ge(0), Le(1)]
-"""The share of a stretch that is done."""

@@ -19,8 +19,11 @@ from clew.dictionary.weights import HeldWeights
 from clew.training.objectives.objective import Attempt, no_penalty
 from clew.training.transcoders import Features, StackedTranscoders
 
-RATE, HIGHEST_RATE, STEPS = 0.01, 0.05, 3
-"""The power of the ratio of wanted and counted features that a step multiplies thresholds by."""
+RATE, HIGHEST_RATE = 0.01, 0.05
+"""The power of the ratio of counted and wanted features that a step multiplies thresholds by, and its bound
+in a short run."""
+STEPS = 3
+"""The rate of a short run times its steps: enough for thresholds to arrive, as 60 steps need."""
 
 DENSITY_MEMORY = 0.05
 """The weight of a step's batch in the moving average of how often a feature is active."""
@@ -37,6 +40,7 @@ class SteeredThreshold:
     raised: Float[Tensor, "layer feature"] | None = None
     """The factor of each feature's threshold over its layer's."""
     rate: float = RATE
+    """The power of the ratio of counted and wanted features that a step multiplies thresholds by."""
 
     @classmethod
     def of_run(cls, most_dense: float, n_steps: int) -> SteeredThreshold:
