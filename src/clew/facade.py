@@ -82,7 +82,8 @@ class Model:
         graph = trace(self.language_model, self.dictionary, prompt, call, call.on_progress)
         settings = {**self.settings, **graph.info.settings}
         if isinstance(self.dictionary, TranscoderDictionary):
-            settings["replaced"] = compare_next_token(self.dictionary, graph.token_ids.tolist()).facts
+            facts = compare_next_token(self.dictionary, graph.token_ids.tolist()).facts
+            settings["replaced"] = facts and facts | {"mlps": self.dictionary.replaced_mlps}
         return graph.with_info(settings=settings)
 
     @overload

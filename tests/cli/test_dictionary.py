@@ -214,9 +214,10 @@ def test_save_with_fewer_bits_says_what_they_cost(
     saved, _, header, *costs = outcome.out.splitlines()
     assert saved.startswith(f"Saved  {tmp_path / 'four'} (per-layer transcoders, 3 layers, ")
     assert header.split() == ["before", "after"]
-    before, after = ({line[:24].strip(): line.split()[place] for line in costs} for place in (-2, -1))
+    cells = [re.split(r" {2,}", line.strip()) for line in costs]
+    before, after = ({name: row[place] for name, *row in cells} for place in (0, 1))
     assert list(before) == [
-        "size", "FVU", "L0", "KL, every MLP replaced", "cross-entropy", "answers kept", "KL of answers",
+        "size", "FVU", "L0", "KL, MLPs replaced", "cross-entropy", "answers kept", "KL of answers",
         "replacement", "completeness",
     ]  # fmt: skip
     assert float(before["FVU"]) < float(after["FVU"])

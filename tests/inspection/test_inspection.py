@@ -20,6 +20,7 @@ from clew.dictionary.replaced_mlps import replaced_mlps
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.inspection.html_report import densities, html_report, write_html_report
 from clew.inspection.inspection import EXAMPLES, Inspection, inspect_dictionary
+from clew.inspection.plots import bars
 from clew.inspection.training_log import MOST_POINTS, read_curves
 from tests.fitted_transcoders import fitted_transcoders
 from tests.random_transcoders import random_transcoders
@@ -191,3 +192,26 @@ def test_curves_of_a_log_that_a_kill_has_cut(inspection: Inspection, tmp_path: P
 def test_no_log_no_curves(inspection: Inspection, tmp_path: Path):
     write_html_report(inspection, tmp_path / "report.html", text="a", log=tmp_path / "log.jsonl")
     assert "polyline" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_dictionary_of_some_layers_says_whose_mlps_it_replaces(dictionary: TranscoderDictionary):
+    own = dictionary.transcoders
+    some = replace(dictionary, transcoders=replace(own, layers={1: own.layers[1], 2: own.layers[2]}))
+    assert dictionary.replaced_mlps == "every MLP"
+    assert some.replaced_mlps == "the MLPs of layers 1-2"
+    found = inspect_dictionary(some, WINDOWS, graphs=0)
+    assert "; with the MLPs of layers 1-2 replaced: KL " in str(found)
+    assert "Answers with the MLPs of layers 1-2 replaced" in html_report(found, text="a text")
+
+
+def test_a_dictionary_that_loses_most_answers_has_a_verdict(inspection: Inspection):
+    answers = [replace(inspection.replaced.answers[0], kept=kept) for kept in (True, False, False)]
+    poor = replace(inspection, replaced=replace(inspection.replaced, answers=tuple(answers)))
+    assert poor.verdict.startswith("With every MLP replaced the model keeps 1 of 3 answers; ")
+    good = replace(inspection, replaced=replace(inspection.replaced, answers=tuple(answers[:2])))
+    assert good.verdict == ""
+    assert poor.verdict in html_report(poor, text="a text")
+
+
+def test_a_plot_of_zeros_has_an_axis_of_ones():
+    assert ">1<" in bars("never active", {0: 0.0, 1: 0.0}, 2, str)

@@ -113,7 +113,7 @@ def _oddities(transcoders: TranscoderSet) -> Iterator[str]:
     """Sentences about layers that are missing in between, or differ in width or activation."""
     layers = transcoders.layers
     if missing := sorted(set(range(min(layers), max(layers))) - set(layers)):
-        yield f"There are no transcoders for {layers_named(missing)}, so there are no features."
+        yield f"There are no transcoders for {layers_named(missing)}, so these have no features."
     packed = [each.encoder for each in layers.values() if isinstance(each.encoder, QuantisedWeights)]
     if not all(each.fits_its_groups(torch.arange(min(ROWS_COMPARED, each.shape[0]))) for each in packed):
         yield (

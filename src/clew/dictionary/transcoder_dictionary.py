@@ -105,7 +105,15 @@ class TranscoderDictionary:
             min(own.layers), max(own.layers)
         )  # layers that are missing there have a remark already
         if missing := sorted(set(range(self.model.n_layers)) - set(own.layers) - set(between)):
-            yield f"There are no transcoders for {layers_named(missing)}, so there are no features."
+            yield f"There are no transcoders for {layers_named(missing)}, so these have no features."
+
+    @property
+    def replaced_mlps(self) -> str:
+        """The MLPs that it can stand for, in words: `every MLP`, or `the MLPs of layers 10-11`."""
+        layers = sorted(self.transcoders.layers)
+        if len(layers) == self.model.n_layers:
+            return "every MLP"
+        return f"the MLP{'s' * (len(layers) > 1)} of {layers_named(layers)}"
 
     @torch.no_grad()
     def encode(self, recording: Recording) -> TranscoderEncoding:

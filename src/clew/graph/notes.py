@@ -24,11 +24,11 @@ SENTENCES = {
         "mean alone leaves 1, so do not rely on these features."
     ),
     "answer_kept": (
-        "Every MLP replaced by the dictionary: the answer stays {answer}, with probability {replaced} (the "
+        "{mlps} replaced by the dictionary: the answer stays {answer}, with probability {replaced} (the "
         "model's own {own}), KL {kl} nats."
     ),
     "answer_lost": (
-        "Every MLP replaced by the dictionary: the answer becomes {other}, and {answer} has probability "
+        "{mlps} replaced by the dictionary: the answer becomes {other}, and {answer} has probability "
         "{replaced} (the model's own {own}), KL {kl} nats."
     ),
 }
@@ -81,7 +81,9 @@ def _replaced(info: GraphInfo) -> list[Note]:
         return []
     (answer, other), (own, replaced, kl) = texts, (f"{number:.3g}" for number in numbers)
     sentence = "answer_kept" if kept else "answer_lost"
-    named = {"answer": f'"{answer}"', "other": f'"{other}"'}
+    mlps = found.get("mlps")
+    mlps = mlps[:1].upper() + mlps[1:] if isinstance(mlps, str) else "Every MLP"  # not told by older graphs
+    named = {"answer": f'"{answer}"', "other": f'"{other}"', "mlps": mlps}
     return [_note(sentence, **named, own=own, replaced=replaced, kl=kl)]
 
 

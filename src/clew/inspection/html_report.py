@@ -49,7 +49,7 @@ def html_report(inspection: Inspection, *, text: str, warning: str = "", curves:
     parts = [
         f"<h1>{_text(inspection.name)}</h1>",
         _facts(inspection),
-        f'<p class="warning">{_text(warning)}</p>' if warning else "",
+        *(f'<p class="warning">{_text(each)}</p>' for each in (warning, inspection.verdict) if each),
         _tiles(inspection),
         _layers(inspection, text),
         _answers(inspection),
@@ -79,7 +79,7 @@ def _tiles(inspection: Inspection) -> str:
         ("FVU", _figure(quality.fvu), f"median of {len(quality.layers)} layers"),
         ("L0", f"{quality.l0:.1f}", "mean of layers"),
         ("never active", percent(quality.dead), f"in {quality.n_positions:,} tokens"),
-        ("KL, every MLP replaced", _figure(agreement.kl), "nats"),
+        (f"KL, {inspection.mlps} replaced", _figure(agreement.kl), "nats"),
         ("same likeliest token", percent(agreement.top1), "of positions"),
         (
             "cross-entropy, replaced",
@@ -172,7 +172,7 @@ def _answers(inspection: Inspection) -> str:
     if not inspection.replaced.answers:
         return ""
     return (
-        "<h2>Answers with every MLP replaced</h2><p>Features alone write in place of all MLPs. What a "
+        f"<h2>Answers with {inspection.mlps} replaced</h2><p>Features alone write in their place. What a "
         "dictionary lost, these answers lose; a graph's scores may not notice.</p>"
         + _answer_table(inspection.replaced.answers, "prompt")
     )

@@ -55,6 +55,8 @@ class Inspection:
     """The model's; some may have no features."""
     n_features: dict[int, int]
     """By layer that has some."""
+    mlps: str
+    """The MLPs that it replaces, in words: `every MLP`, or those of some layers."""
     quality: Quality
     replaced: ReplacedModel
     nearest: tuple[Answer, ...]
@@ -65,7 +67,20 @@ class Inspection:
     """The time of tracing."""
 
     def __str__(self) -> str:
-        return f"{self.quality}; with every MLP replaced: {self.replaced}"
+        return f"{self.quality}; with {self.mlps} replaced: {self.replaced}"
+
+    @property
+    def verdict(self) -> str:
+        """A sentence about a dictionary whose graphs say little of the model; "" for the others."""
+        kept, answers = self.replaced.n_kept, len(self.replaced.answers)
+        if not self.quality.fvu < 1:
+            return "It explains less of the MLPs than their mean does; do not read graphs of it."
+        if 2 * kept < answers:
+            return (
+                f"With {self.mlps} replaced the model keeps {kept} of {answers} answers; graphs of this "
+                "dictionary say little of what the model does."
+            )
+        return ""
 
     @property
     def graph(self) -> Scores | None:
@@ -121,7 +136,7 @@ def inspect_dictionary(
     windows = text_windows(dictionary, sink=sink) if windows is None else windows
     on_stage("Measuring layers")
     quality = quality_on(dictionary, (record(model, window) for window in windows))
-    on_stage("Replacing every MLP")
+    on_stage(f"Replacing {dictionary.replaced_mlps}")
     extremes = Extremes(model, EXAMPLES)
     agreement = measure_agreement(dictionary, windows, extremes)
     replaced = ReplacedModel(agreement, measure_answers(dictionary, PROMPTS, sink))
@@ -139,6 +154,7 @@ def inspect_dictionary(
         n_bytes=sum(part.n_bytes for part in own.layers.values()),
         n_layers=model.n_layers,
         n_features={layer: part.n_features for layer, part in sorted(own.layers.items())},
+        mlps=dictionary.replaced_mlps,
         quality=quality,
         replaced=replaced,
         nearest=extremes.nearest,

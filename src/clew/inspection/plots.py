@@ -27,7 +27,8 @@ def bars(
     Bars end at `most` where they are larger.
     """
     finite = [value for value in values.values() if isfinite(value)]
-    top = max([*finite, 1e-9]) if most is None else min(max([*finite, 1e-9]), most)
+    top = max(finite, default=0) or 1  # an axis for values that are all 0
+    top = top if most is None else min(top, most)
     ticks = _ticks(0, top)
     top = max(top, ticks[-1])
     step = FIELD / n_layers

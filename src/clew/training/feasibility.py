@@ -27,6 +27,8 @@ def check_settings(settings: TrainSettings) -> None:
         raise ClewError(f"Training begins with init_from or with {settings.begin}, not with both.")
     if not re.fullmatch(r"all|\d+|\d+-\d+", settings.layers):
         raise ClewError(f"layers must be all, one number, or from-to such as 0-11, not {settings.layers!r}.")
+    if settings.features is not None:
+        _check_l0(settings.l0, settings.features)
     batch = settings.batch
     if batch is not None and batch < settings.context:
         raise ClewError(
@@ -91,11 +93,7 @@ def check_model(
 ) -> None:
     """Raise `ClewError` for what does not fit the model, or `free` bytes of memory in each process."""
     features = n_features_of(model, settings)
-    if settings.l0 >= features:
-        raise ClewError(
-            f"{settings.l0:g} of {features:,} features cannot be active at a position; lower l0 or "
-            "raise features."
-        )
+    _check_l0(settings.l0, features)
     if settings.begin == "neurons" and model.anatomy.neurons is None:
         raise ClewError(
             f"{model.name} is a mixture of experts, whose neurons no transcoder can begin from; begin from "
@@ -124,6 +122,13 @@ def check_model(
             f"{features:,} features for each of {len(layers)} layers need about {needed / 1e9:,.1f} GB to "
             f"train, and {free / 1e9:,.1f} GB are free; take at most {fit:,} features, or train fewer layers "
             "at a time."
+        )
+
+
+def _check_l0(l0: float, features: int) -> None:
+    if l0 >= features:
+        raise ClewError(
+            f"{l0:g} of {features:,} features cannot be active at a position; lower l0 or raise features."
         )
 
 

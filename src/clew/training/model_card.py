@@ -28,7 +28,7 @@ CARD = """\
 
 # {title}
 
-{kind} of {model}, trained with [clew](https://pypi.org/project/clew/) {version}: {layers} of {features}
+{kind} of {model}, trained with clew {version}: {layers} of {features}
 features, of which about {l0:.0f} are active at a position. They stand in for the model's MLPs, so that
 attribution graphs can be drawn through features.
 
@@ -44,7 +44,7 @@ On {positions:,} tokens of text that was kept apart, measured on the weights as 
 {figures}
 
 FVU is the share of the MLPs' variance that is not explained. Replacement and completeness may rise while a
-dictionary is destroyed; the other figures fall then.
+dictionary is destroyed; the other figures fall then.{verdict}
 
 {by_layer}
 
@@ -107,6 +107,7 @@ def model_card(inspection: Inspection, dictionary: TranscoderDictionary, setting
         sink=own.sink,
         positions=inspection.quality.n_positions,
         figures=_table(("figure", "value", ""), _figures(inspection)),
+        verdict=f"\n\n**{inspection.verdict}**" if inspection.verdict else "",
         by_layer=_table(("layer", "FVU", "L0", "never active"), _layers(inspection)),
         command=command(settings, model.name),
         text=_text(settings),
@@ -157,10 +158,10 @@ def _figures(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
     yield "FVU", f"{quality.fvu:.3f}", f"median of {len(quality.layers)} layers"
     yield "L0", f"{quality.l0:.1f}", "mean of layers"
     yield "features never active", percent(quality.dead), "mean of layers"
-    yield "KL, every MLP replaced", f"{agreement.kl:.3f}", "nats"
+    yield f"KL, {inspection.mlps} replaced", f"{agreement.kl:.3f}", "nats"
     yield "same likeliest token", percent(agreement.top1), "of positions"
     own = f"model {agreement.cross_entropy:.2f}"
-    yield "cross-entropy, every MLP replaced", f"{agreement.replaced_cross_entropy:.2f}", own
+    yield f"cross-entropy, {inspection.mlps} replaced", f"{agreement.replaced_cross_entropy:.2f}", own
     if replaced.answers:
         kl = f"of clew's prompts; median KL {replaced.answer_kl:.2f}"
         yield "answers kept", f"{replaced.n_kept} of {len(replaced.answers)}", kl

@@ -155,7 +155,7 @@ def estimate(settings: TrainSettings, speed: Speed) -> str:
         whole = speed.local(MOST_TOKENS, BATCH) + speed.last(MOST_END_TO_END)
         text += (
             f" A good dictionary takes some {MOST_TOKENS // 10**6} million tokens, about {duration(whole)} "
-            "here; minutes or tokens ask for more."
+            "here: give more minutes, or tokens, for one."
         )
     return text
 

@@ -201,8 +201,8 @@ export const GRAPH_SENTENCES = {
   "falls_short": "Warning: rows do not add up to what they explain; the worst gap is {percent} ({gap}; sound is {most} or less). Do not rely on this graph; trace the prompt again with --dtype float32, which is the most exact.",
   "unexplained": "Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained.",
   "worse_than_mean": "Warning: Dictionary: FVU {fvu}, the share of the MLPs' variance that it leaves unexplained. The mean alone leaves 1, so do not rely on these features.",
-  "answer_kept": "Every MLP replaced by the dictionary: the answer stays {answer}, with probability {replaced} (the model's own {own}), KL {kl} nats.",
-  "answer_lost": "Every MLP replaced by the dictionary: the answer becomes {other}, and {answer} has probability {replaced} (the model's own {own}), KL {kl} nats."
+  "answer_kept": "{mlps} replaced by the dictionary: the answer stays {answer}, with probability {replaced} (the model's own {own}), KL {kl} nats.",
+  "answer_lost": "{mlps} replaced by the dictionary: the answer becomes {other}, and {answer} has probability {replaced} (the model's own {own}), KL {kl} nats."
 } as const;
 
 export const LARGEST_GAP = 0.001 as const;

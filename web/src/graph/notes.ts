@@ -44,7 +44,9 @@ function replaced({ settings }: GraphInfo): Note[] {
   if (typeof found?.kept !== "boolean") return []; // by ids: two tokens may be spelled alike
   if (!numbers.every((number) => typeof number === "number")) return [];
   const [own, left, kl] = numbers.map(threeDigits);
-  const named = { answer: `"${answer}"`, other: `"${other}"` };
+  const told = typeof found.mlps === "string" ? found.mlps : "every MLP"; // not told by older graphs
+  const mlps = told.slice(0, 1).toUpperCase() + told.slice(1);
+  const named = { answer: `"${answer}"`, other: `"${other}"`, mlps };
   const sentence = found.kept ? "answer_kept" : "answer_lost";
   return [note(sentence, { ...named, own, replaced: left, kl })];
 }

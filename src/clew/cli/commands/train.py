@@ -104,3 +104,5 @@ def _print_done(trained: Trained) -> None:
     n_bytes = sum(path.stat().st_size for path in trained.folder.glob("*.safetensors"))
     print(f"Saved  {trained.folder} ({trained.dictionary.kind}, {size(n_bytes)})")
     print(f"       {trained.figures}")
+    if trained.figures is not None and trained.figures.verdict:
+        print(f"       {trained.figures.verdict}")

@@ -17,6 +17,7 @@ from clew.dictionary.quality import LayerQuality, Quality
 from clew.dictionary.replaced_model import ReplacedModel
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary
 from clew.inspection.inspection import Inspection
+from clew.token_text import quote
 
 
 def print_dictionary(
@@ -47,12 +48,14 @@ def print_dictionary(
     if warning:
         console.print(f"Warning: {warning}\n", style="bold red")
     console.print(
-        "FVU: share of the MLP's variance that is not explained; the mean alone has 1. Replaced: every MLP, "
-        "all at once; KL says how far that moves the next token's probabilities.",
+        "FVU: share of the MLP's variance that is not explained; the mean alone has 1. Replaced: "
+        f"{inspection.mlps}, all at once; KL says how far that moves the next token's probabilities.",
         style="dim",
     )
     console.print(str(quality), style="bold")
     console.print(f"Replaced: {replaced}", style="bold")
+    if inspection.verdict:
+        console.print(inspection.verdict, style="bold red")
 
 
 MOST_CELLS = 36
@@ -68,9 +71,9 @@ def _answer_table(name: str, shown: Sequence[Answer]) -> Table:
         answers.add_row(
             "",
             readable(each.prompt),
-            readable(each.answer),
+            quote(each.answer),
             f"{each.probability:.2f}",
-            "the same" if each.kept else readable(each.replaced_answer),
+            "the same" if each.kept else quote(each.replaced_answer),
             f"{each.replaced_probability:.2f}",
             f"{each.kl:.2f}",
             style="" if each.kept else "red",
@@ -116,7 +119,7 @@ COSTS: dict[str, Callable[[Inspection], str | None]] = {
     "size": lambda scores: size(scores.n_bytes),
     "FVU": lambda scores: f"{scores.quality.fvu:.3f}",
     "L0": lambda scores: f"{scores.quality.l0:.1f}",
-    "KL, every MLP replaced": lambda scores: f"{scores.replaced.agreement.kl:.3f}",
+    "KL, MLPs replaced": lambda scores: f"{scores.replaced.agreement.kl:.3f}",
     "cross-entropy": lambda scores: f"{scores.replaced.agreement.replaced_cross_entropy:.3f}",
     "answers kept": lambda scores: _kept(scores.replaced),
     "KL of answers": lambda scores: f"{scores.replaced.answer_kl:.3f}" if scores.replaced.answers else None,

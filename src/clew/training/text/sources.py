@@ -48,7 +48,10 @@ class Skipped:
         self.reasons[reason] += 1
 
     def __str__(self) -> str:
-        return ", ".join(f"{count:,} times {reason}" for reason, count in self.reasons.most_common())
+        return ", ".join(
+            f"{count:,} times {reason}" if count > 1 else reason
+            for reason, count in self.reasons.most_common()
+        )
 
 
 @dataclass(frozen=True)
