@@ -201,7 +201,7 @@ def test_a_dictionary_of_some_layers_says_whose_mlps_it_replaces(dictionary: Tra
     assert some.replaced_mlps == "the MLPs of layers 1-2"
     found = inspect_dictionary(some, WINDOWS, graphs=0)
     assert "; with the MLPs of layers 1-2 replaced: KL " in str(found)
-    assert "Answers with the MLPs of layers 1-2 replaced" in html_report(found, text="a text")
+    assert "KL, the MLPs of layers 1-2 replaced" in html_report(found, text="a text")
 
 
 def test_a_dictionary_that_loses_most_answers_has_a_verdict(inspection: Inspection):
