@@ -141,12 +141,15 @@ def test_the_cap_of_requests_is_exact_and_nothing_is_asked_in_vain(cap: int, par
     assert done.counts == LabelCounts(labelled=cap // 2, stopped_by=f"the cap of {cap:,} requests")
 
 
-def test_the_cap_of_requests_holds_when_they_are_repeated():
+@pytest.mark.parametrize(("parallel", "least"), [(1, 21), (4, 20)])
+def test_the_cap_of_requests_holds_when_they_are_repeated(parallel: int, least: int):
+    """Several threads may meet so that one request is left, which is too few for another feature."""
+
     def broken(request: Request, before: int) -> Answer:
         return problem(500) if before % 2 else knowing(request)
 
-    done = Labelling(broken, 50, parallel=4, max_requests=21)
-    assert len(done.server.requests) == 21
+    done = Labelling(broken, 50, parallel=parallel, max_requests=21)
+    assert least <= len(done.server.requests) <= 21
     assert done.counts.stopped_by == "the cap of 21 requests"
 
 
