@@ -65,16 +65,23 @@ def test_training_explains_the_mlps_and_the_last_stretch_the_answers(kind, tmp_p
     assert after.l0 == pytest.approx(options.l0, rel=0.5)
 
 
-@pytest.mark.parametrize("stop", [25, 50])
-def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(stop, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "activation", "steps", "stop"),
+    [
+        ("plt", "threshold", (40, 20), 25),
+        ("plt", "threshold", (40, 20), 50),
+        ("clt", "jumprelu", (8, 8), 3),
+        ("clt", "threshold", (8, 8), 12),
+    ],
+)
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(kind, activation, steps, stop, tmp_path):
     model = tiny_model("GPT2LMHeadModel")
-    options = settings(tokens=40 * 288, end_to_end=20 * 288)
+    local, last = (288 * count for count in steps)
+    options = settings(kind=kind, activation=activation, tokens=local, end_to_end=last)
     whole, _ = begin(model, options)
-    first, _ = begin(model, options)
-    for _ in range(stop):
+    while whole.step < stop:
         whole.advance()
-        first.advance()
-    save_checkpoint(tmp_path, first.state())
+    save_checkpoint(tmp_path, whole.state())
     second, _ = begin(model, options)
     second.restore(load_checkpoint(tmp_path))
     while not whole.finished:
