@@ -1,7 +1,6 @@
 """Measure a dictionary that is damaged on purpose, by all scores; write docs/measurements/damage.md.
 
-`python -m benchmarks.damage [REF]`: transcoders of SmolLM2, by default those of `shared/` beside the
-repository.
+`python -m benchmarks.damage [REF]`: transcoders of SmolLM2, by default those that come for it.
 """
 
 from __future__ import annotations
@@ -26,9 +25,6 @@ from clew.dictionary.weights import HeldWeights
 from clew.inspection.inspection import Inspection, inspect_dictionary
 from tests.real import real_model
 
-TRIAL = Path(__file__).resolve().parents[1].parent / "shared" / "dictionaries" / "smollm2-plt"
-SINK = "<|endoftext|>"
-"""The first token of the trial's training, for files that do not say one."""
 NODES = 8192
 PAGE = Path("docs/measurements/damage.md")
 
@@ -123,14 +119,13 @@ DAMAGES: dict[str, Callable[[LayerTranscoder], LayerTranscoder]] = {
 
 
 def main() -> None:
-    reference = sys.argv[1] if len(sys.argv) > 1 else str(TRIAL)
+    reference = sys.argv[1] if len(sys.argv) > 1 else "smollm2-plt"
     model, whole, begin = real_model("smollm2"), load_transcoders(reference), perf_counter()
-    sink = whole.sink or SINK
     found = {}
     for name, damage in DAMAGES.items():
         layers = {layer: damage(part) for layer, part in whole.layers.items()}
         dictionary = bind(model, replace(whole, layers=layers), name)
-        found[name] = inspect_dictionary(dictionary, graphs=len(PROMPTS), max_nodes=NODES, sink=sink)
+        found[name] = inspect_dictionary(dictionary, graphs=len(PROMPTS), max_nodes=NODES)
         print(
             name, *(f"{score.name} {score.figure(found[name]):{score.form}}" for score in SCORES), flush=True
         )
@@ -142,7 +137,7 @@ def main() -> None:
     seconds = perf_counter() - begin
     machine = (
         f"Measured in {seconds:.0f} s on {short_name(reference)} ({whole.kind}, {len(whole.layers)} layers "
-        f"of {whole.width} features), behind `{sink}`, with Python {platform.python_version()} on "
+        f"of {whole.width} features), with Python {platform.python_version()} on "
         f"{platform.machine()}, float32."
     )
     model_alone = f"The model's own cross-entropy is {own:.2f}."

@@ -8,18 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from clew.attribution.trace import trace
+import clew
 from clew.cli.reports.graph import print_report
 from clew.cli.settings import ReportSettings
-from clew.dictionary.neurons import NeuronDictionary
-from tests.real import real_model
+from clew.index.labels.graph_features import with_index_labels
 
 PROMPT = "The capital of France is"
 
 
 def main() -> None:
-    model = real_model("smollm2")
-    graph = trace(model, NeuronDictionary(model), PROMPT).prune()
+    graph = with_index_labels(clew.load("smollm2").trace(PROMPT).prune())
     console = Console(record=True, width=96, markup=False, highlight=False, emoji=False, file=io.StringIO())
     print_report(console, graph, ReportSettings(top=10, paths=5))
     drawing = console.export_svg(title=f'clew trace "{PROMPT}"')

@@ -36,8 +36,8 @@ def main() -> None:
     with TemporaryDirectory() as temporary, chromium() as browser:
         server = Server(Path(temporary) / "library")
         try:
-            graphs = [traced(server, prompt) for prompt in [*EXAMPLES, OTHER, PROMPT]]
-            annotate(server, graphs[-1], server.graph(graphs[-1], Path(temporary)))
+            graphs = [traced(server, prompt) for prompt in [*EXAMPLES, OTHER]]
+            graphs.append(server.api.post("/gallery/capital").json()["id"])
             node = strongest_feature(server.graph(graphs[-1], Path(temporary)))
             for theme in ["light", "dark"]:
                 photograph_all(browser, server, graphs, node, theme)
@@ -47,25 +47,6 @@ def main() -> None:
 
 def traced(server: Server, prompt: str) -> str:
     return server.done({"kind": "trace", "model": "smollm2", "prompt": prompt})["graph"]
-
-
-def annotate(server: Server, id: str, graph: Graph) -> None:
-    """Add the suggested groups and a few pins, as a person might."""
-    suggested = graph.suggest_groups(4)
-    colors = ["#0072b2", "#d55e00", "#009e73", "#cc5a9b"]
-    members = {node for each in suggested for node in each.members}
-    ranked = graph.of_kind(NodeKind.FEATURE)
-    ranked = ranked[(-graph.node_influence[ranked]).argsort()]
-    pins = [graph.node_id(node) for node in ranked[:12] if node not in members]
-    groups = {
-        f"group:{place}": {
-            "name": each.name,
-            "members": [graph.node_id(node) for node in each.members],
-            "color": colors[place],
-        }
-        for place, each in enumerate(suggested)
-    }
-    server.annotate(id, {**groups, **{f"pin:{node}": True for node in pins[:5]}})
 
 
 def strongest_feature(graph: Graph) -> str:

@@ -119,7 +119,7 @@ def test_layers_of_the_model_without_transcoders_are_said(tmp_path: Path) -> Non
     )
     bound = bind(model, load_transcoders(tmp_path), "set")
     last = model.n_layers - 1
-    assert bound.remarks == (f"There are no transcoders for layer {last}, so there are no features.",)
+    assert bound.remarks == (f"There are no transcoders for layer {last}, so these have no features.",)
 
 
 def test_the_version_of_the_model_is_said(tmp_path: Path) -> None:

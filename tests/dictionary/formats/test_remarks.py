@@ -36,7 +36,7 @@ def test_layers_that_are_missing_or_differ_are_said(tmp_path: Path) -> None:
         (tmp_path / "blocks.2.mlp" / "cfg.json").read_text().replace('"d_sae": 10', '"d_sae": 12')
     )
     assert load_transcoders(tmp_path).remarks == (
-        "There are no transcoders for layers 3-5, so there are no features.",
+        "There are no transcoders for layers 3-5, so these have no features.",
         "The layers have different numbers of features: 10 in layers 0-1, 6, 12 in layer 2.",
         "The layers have different activations: ReLU in layers 0-2, JumpReLU in layer 6.",
     )
