@@ -133,6 +133,12 @@ def test_a_summary_may_be_of_the_pruned_graph(client, graph):
     assert "greater than 0" in sentence(refused, 422)
 
 
+def test_a_story_is_that_of_python_pruned_alike(client, graph):
+    asked = {"node_threshold": 0.5, "edge_threshold": 0.9}
+    found = client.get(f"/api/graphs/{graph}/story", params=asked).json()
+    assert found == json.loads(json.dumps(GRAPH.prune(0.5, 0.9).story().as_json()))
+
+
 def test_suggestions_name_nodes_of_the_graph(client, graph):
     found = client.get(f"/api/graphs/{graph}/suggestions", params={"count": 3}).json()
     assert len(found) == len(GRAPH.suggest_groups(3))

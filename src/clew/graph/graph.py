@@ -13,6 +13,7 @@ from clew.graph.comparison import SHOWN_EDGES, Comparison, compare
 from clew.graph.frames import edge_frame, node_frame
 from clew.graph.paths import SignedPath, strongest_paths
 from clew.graph.pruning import prune
+from clew.graph.story import Story, tell_story
 from clew.graph.summary import MAX_GROUPS, Suggestion, Summary, suggest_groups, summarize
 from clew.graph.writer import save
 
@@ -110,6 +111,16 @@ class Graph(GraphArrays):
             ClewError: `max_groups` is below 1.
         """
         return summarize(self, max_groups)
+
+    def story(self) -> Story:
+        """The graph as a story: its tokens, at most eight named steps, and all else folded and counted.
+
+        Best told of a pruned graph with the labels of an index (`clew.open`, then `prune`).
+
+        Returns:
+            Boxes from tokens up to outputs, the edges and paths between them, and three sentences.
+        """
+        return tell_story(self)
 
     def suggest_groups(self, count: int = 12) -> list[Suggestion]:
         """Groups of features for a person to accept or decline.

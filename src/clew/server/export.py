@@ -64,6 +64,7 @@ def _page(state: ServerState, entry: GraphEntry) -> bytes:
         "entry": entry.model_dump(),
         "annotations": {"revision": revision, "values": values},
         "summary": annotated.summarize().as_json(),
+        "story": annotated.story().as_json(),
         "index": index and _index_excerpt(annotated, index),
         "nodes_total": opened.graph.n_nodes,
         "edges_total": opened.graph.n_edges,

@@ -18,6 +18,7 @@ import type {
   Preview,
   PreviewRequest,
   ServerInfo,
+  StoryAnswer,
   SuggestionAnswer,
   SummaryAnswer,
   TextHit,
@@ -102,6 +103,12 @@ export const summary = (id: string, nodeThreshold: number, edgeThreshold: number
   json<SummaryAnswer>(
     "GET",
     `/graphs/${part(id)}/summary?node_threshold=${nodeThreshold}&edge_threshold=${edgeThreshold}`,
+  );
+
+export const story = (id: string, nodeThreshold: number, edgeThreshold: number) =>
+  json<StoryAnswer>(
+    "GET",
+    `/graphs/${part(id)}/story?node_threshold=${nodeThreshold}&edge_threshold=${edgeThreshold}`,
   );
 
 export const suggestions = (id: string) => json<SuggestionAnswer[]>("GET", `/graphs/${part(id)}/suggestions`);

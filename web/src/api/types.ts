@@ -608,6 +608,70 @@ export interface components {
             /** @description Edges; of a larger graph a page gets the most influential part. */
             page_edges: number;
         };
+        /** @description A graph as a story: boxes from the tokens up to the outputs, with edges, paths and sentences. */
+        StoryAnswer: {
+            /** @description Three sentences that say the story in numbers. */
+            sentences: string[];
+            /** @description The boxes. */
+            boxes: components["schemas"]["StoryBox"][];
+            /** @description Edges between boxes, by their numbers. */
+            edges: components["schemas"]["GroupEdge"][];
+            /** @description Paths through steps, strongest first. */
+            paths: components["schemas"]["StoryPath"][];
+            /** @description Paths from a token to an output past all steps. */
+            direct: components["schemas"]["StoryPath"][];
+            /** @description Share of the whole graph's influence that pruning took away. */
+            pruned: number;
+        };
+        /** @description Nodes that a story takes for one. */
+        StoryBox: {
+            /** @description The box's name. */
+            name: string;
+            /**
+             * @description A token holds its features of layer 0; a step has a meaning.
+             * @enum {string}
+             */
+            kind: "token" | "step" | "unnamed" | "near_sink" | "dense" | "error" | "output";
+            /** @description A sentence: its features, what they fire on, what they raise. */
+            sentence: string;
+            /** @description Node ids. */
+            members: string[];
+            /** @description Share of the influence on all nodes but targets. */
+            share: number;
+            /** @description Part of the likeliest output's logit; null where unknown. */
+            effect: number | null;
+            /** @description First and last layer; -1 is that of tokens. */
+            layers: [
+                number,
+                number
+            ];
+            /** @description First and last position. */
+            positions: [
+                number,
+                number
+            ];
+            /** @description Whether it is drawn small, as what says nothing by itself. */
+            folded: boolean;
+            /** @description Words that its features promote. */
+            words: string[];
+            /** @description Words on which its features fire in an index's texts. */
+            fires_on: string[];
+            /** @description What stands before those words; may be empty. */
+            context: string;
+            /** @description Whether a person made it. */
+            own: boolean;
+            /** @description The colour that a person gave it, as `#rrggbb`. */
+            color: string | null;
+        };
+        /** @description A way through boxes; nodes without a name that lie between two boxes are passed over. */
+        StoryPath: {
+            /** @description Numbers of boxes, from a token to an output. */
+            boxes: number[];
+            /** @description The share of the output's input along all paths of nodes that pass these boxes and no others. */
+            carried: number;
+            /** @description The same with signs: positive if more of the token raises the output. */
+            effect: number;
+        };
         /** @description A group that a person may accept. */
         SuggestionAnswer: {
             /** @description The group's name. */
@@ -854,6 +918,9 @@ export type RestOfEdges = components['schemas']['RestOfEdges'];
 export type ScorePair = components['schemas']['ScorePair'];
 export type ServerInfo = components['schemas']['ServerInfo'];
 export type ServerLimits = components['schemas']['ServerLimits'];
+export type StoryAnswer = components['schemas']['StoryAnswer'];
+export type StoryBox = components['schemas']['StoryBox'];
+export type StoryPath = components['schemas']['StoryPath'];
 export type SuggestionAnswer = components['schemas']['SuggestionAnswer'];
 export type SummaryAnswer = components['schemas']['SummaryAnswer'];
 export type SummaryGroup = components['schemas']['SummaryGroup'];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +135,7 @@ def summarize(graph: GraphArrays, max_groups: int = MAX_GROUPS) -> Summary:
     shown = sum(group.share for group in groups)
     return Summary(
         groups=groups,
-        edges=tuple(_edges(graph, flow, members, total)),
+        edges=tuple(edges_between(graph, flow, [each.nodes for each in members], total)),
         shown=shown,
         in_no_group=max(0.0, 1 - shown),
         through_errors=float(flow.influence[graph.of_kind(NodeKind.ERROR)].sum() / total),
@@ -164,12 +165,14 @@ def _group(graph: GraphArrays, flow: Flow, words: Words, members: Members, name:
     )
 
 
-def _edges(graph: GraphArrays, flow: Flow, groups: list[Members], total: float) -> list[GroupEdge]:
+def edges_between(
+    graph: GraphArrays, flow: Flow, groups: Sequence[Int64[np.ndarray, " member"]], total: float
+) -> list[GroupEdge]:
     """An edge for each pair of groups that the graph's edges connect, strongest first."""
     n_groups = len(groups)
     group = np.full(graph.n_nodes, n_groups)
-    for number, members in enumerate(groups):
-        group[members.nodes] = number
+    for number, nodes in enumerate(groups):
+        group[nodes] = number
     carried, effect = flow_between(graph, flow, group, n_groups + 1)
     carried, effect = carried / total, effect / total
     inflow = carried.sum(axis=0) - np.diagonal(carried)

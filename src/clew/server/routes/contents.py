@@ -1,4 +1,4 @@
-"""Routes to the contents of graphs: arrays, exports, edges, summaries, suggestions, comparisons."""
+"""Routes to the contents of graphs: arrays, exports, edges, summaries, stories, suggestions, comparisons."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
+from clew.graph.graph import Graph
 from clew.server.export import TYPES, Format, export
 from clew.server.open_graphs import bytes_for_page
 from clew.server.schemas.base import ID
-from clew.server.schemas.graphs import ComparisonAnswer, NodeEdges, SuggestionAnswer, SummaryAnswer
-from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, State
+from clew.server.schemas.graphs import (
+    ComparisonAnswer,
+    NodeEdges,
+    StoryAnswer,
+    SuggestionAnswer,
+    SummaryAnswer,
+)
+from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, ServerState, State
 
 router = APIRouter(tags=["contents"])
 
@@ -83,10 +90,21 @@ def summary(
     state: State, graph: GraphId, node_threshold: Threshold = None, edge_threshold: Threshold = None
 ) -> dict[str, Any]:
     """The graph in about a dozen named groups; groups that people made stay as they are."""
+    return _pruned(state, graph, node_threshold, edge_threshold).summarize().as_json()
+
+
+@router.get("/graphs/{graph}/story", response_model=StoryAnswer, responses=NOT_FOUND)
+def story(
+    state: State, graph: GraphId, node_threshold: Threshold = None, edge_threshold: Threshold = None
+) -> dict[str, Any]:
+    """The graph as a story: its tokens, at most eight named steps, and all else folded and counted."""
+    return _pruned(state, graph, node_threshold, edge_threshold).story().as_json()
+
+
+def _pruned(state: ServerState, graph: str, nodes: float | None, edges: float | None) -> Graph:
+    """A graph with what people added to it, pruned where a threshold is given."""
     annotated = state.annotated_graph(graph)
-    if node_threshold is not None or edge_threshold is not None:
-        annotated = annotated.prune(node_threshold or 1.0, edge_threshold or 1.0)
-    return annotated.summarize().as_json()
+    return annotated if nodes is None and edges is None else annotated.prune(nodes or 1.0, edges or 1.0)
 
 
 @router.get("/graphs/{graph}/suggestions", response_model=list[SuggestionAnswer], responses=NOT_FOUND)

@@ -1,4 +1,4 @@
-"""The contents of graphs: edges, summaries, suggestions, comparisons."""
+"""The contents of graphs: edges, summaries, stories, suggestions, comparisons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from clew.graph.comparison import TargetDifference
+from clew.graph.story.box_paths import StoryPath
+from clew.graph.story.division import BoxKind
 from clew.graph.summary.summary import GroupEdge
 from clew.server.schemas.base import FromAttributes
 
@@ -62,6 +64,36 @@ class SummaryAnswer(FromAttributes):
     shown: float = Field(description="Sum of the shares of the groups.")
     in_no_group: float = Field(description="Share of the influence outside of all groups.")
     through_errors: float = Field(description="Share of it that no feature explains.")
+    pruned: float = Field(description="Share of the whole graph's influence that pruning took away.")
+
+
+class StoryBox(BaseModel):
+    """Nodes that a story takes for one."""
+
+    name: str = Field(description="The box's name.")
+    kind: BoxKind = Field(description="A token holds its features of layer 0; a step has a meaning.")
+    sentence: str = Field(description="A sentence: its features, what they fire on, what they raise.")
+    members: list[str] = Field(description="Node ids.")
+    share: float = Field(description="Share of the influence on all nodes but targets.")
+    effect: float | None = Field(description="Part of the likeliest output's logit; null where unknown.")
+    layers: tuple[int, int] = Field(description="First and last layer; -1 is that of tokens.")
+    positions: tuple[int, int] = Field(description="First and last position.")
+    folded: bool = Field(description="Whether it is drawn small, as what says nothing by itself.")
+    words: list[str] = Field(description="Words that its features promote.")
+    fires_on: list[str] = Field(description="Words on which its features fire in an index's texts.")
+    context: str = Field(description="What stands before those words; may be empty.")
+    own: bool = Field(description="Whether a person made it.")
+    color: str | None = Field(description="The colour that a person gave it, as `#rrggbb`.")
+
+
+class StoryAnswer(FromAttributes):
+    """A graph as a story: boxes from the tokens up to the outputs, with edges, paths and sentences."""
+
+    sentences: list[str] = Field(description="Three sentences that say the story in numbers.")
+    boxes: list[StoryBox] = Field(description="The boxes.")
+    edges: list[GroupEdge] = Field(description="Edges between boxes, by their numbers.")
+    paths: list[StoryPath] = Field(description="Paths through steps, strongest first.")
+    direct: list[StoryPath] = Field(description="Paths from a token to an output past all steps.")
     pruned: float = Field(description="Share of the whole graph's influence that pruning took away.")
 
 

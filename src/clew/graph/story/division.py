@@ -1,0 +1,94 @@
+"""Division of a graph's nodes into the boxes of its story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Int64
+
+from clew.graph.arrays import GraphArrays, NodeKind, quote
+from clew.graph.influence import Flow
+from clew.graph.story.function_words import is_function_word
+from clew.graph.summary.grouping import own_groups
+from clew.graph.summary.names import target_text
+from clew.graph.summary.topics import topics_of
+from clew.graph.summary.words import words_of
+
+BoxKind: TypeAlias = Literal["token", "step", "unnamed", "near_sink", "dense", "error", "output"]
+MOST_STEPS = 8
+"""Groups that a story names, at most."""
+BANDS = ((1 / 3, "early layers"), (2 / 3, "middle layers"), (np.inf, "late layers"))
+"""The bands of layers whose unnamed features share a box, by the share of the layers below their end."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The nodes of one box, and the parts of its name."""
+
+    nodes: Int64[np.ndarray, " member"]
+    kind: BoxKind
+    name: str
+    folded: bool = False
+    words: tuple[str, ...] = ()
+    fires_on: tuple[str, ...] = ()
+    context: str = ""
+    own: bool = False
+
+
+def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
+    """Every node in one box: tokens, near-sinks, steps from low to high, what is folded, outputs."""
+    free = np.ones(graph.n_nodes, dtype=bool)
+    own: list[Members] = []
+    for group in own_groups(graph):
+        free[group.nodes] = False
+        own.append(Members(group.nodes, "step", group.own_name or "", own=True))
+    tokens = [
+        _token(graph, free, node)
+        for node in np.flatnonzero(free & (graph.node_kind == NodeKind.TOKEN)).tolist()
+    ]
+    for token in tokens:
+        free[token.nodes] = False
+    steps = _steps(graph, flow, free)
+    for step in steps:
+        free[step.nodes] = False
+    features = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
+    errors = np.flatnonzero(free & (graph.node_kind == NodeKind.ERROR))
+    middle = [*own, *steps, *_bands(graph, features)]
+    middle.sort(key=lambda group: float(graph.node_layer[group.nodes].mean()))
+    if len(errors):
+        middle.append(Members(errors, "error", "not explained"))
+    outputs = np.flatnonzero(free & (graph.node_kind == NodeKind.TARGET))
+    outputs = outputs[np.argsort(-graph.target_weight[outputs], kind="stable")]
+    return [*tokens, *middle, *(_output(graph, int(node)) for node in outputs)]
+
+
+def _token(graph: GraphArrays, free: np.ndarray, node: int) -> Members:
+    """A token's node with the features of layer 0 at its position."""
+    position = int(graph.node_position[node])
+    below = free & (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == 0)
+    nodes = np.union1d([node], np.flatnonzero(below & (graph.node_position == position)))
+    text = graph.info.tokens[position]
+    is_sink = position == 0 and graph.sink is not None
+    return Members(nodes, "token", quote(text), folded=is_sink or is_function_word(text))
+
+
+def _output(graph: GraphArrays, node: int) -> Members:
+    return Members(np.array([node]), "output", target_text(graph.target(node)))
+
+
+def _steps(graph: GraphArrays, flow: Flow, free: np.ndarray) -> list[Members]:
+    nodes = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
+    return [
+        Members(topic.members, "step", ", ".join(topic.words), words=topic.words)
+        for topic in topics_of(graph, nodes, flow.influence, words_of(graph), MOST_STEPS)
+    ]
+
+
+def _bands(graph: GraphArrays, features: np.ndarray) -> list[Members]:
+    """The features without a name, in one box for each band of layers."""
+    depth = graph.node_layer[features] / max(1, graph.n_layers - 1)
+    band = np.searchsorted([end for end, _ in BANDS], depth)
+    boxes = [Members(features[band == number], "unnamed", name) for number, (_, name) in enumerate(BANDS)]
+    return [replace(box, name=f"unnamed, {box.name}") for box in boxes if len(box.nodes)]
