@@ -5,6 +5,7 @@ import { percent, plural, probability } from "../format/numbers.ts";
 import {
   ERROR,
   FEATURE,
+  nodesOfKind,
   nodesWithIds,
   sortedByInfluence,
   TARGET,
@@ -30,12 +31,15 @@ export interface Box {
   share: number;
   /** A group can be opened into its nodes. */
   isGroup: boolean;
+  /** The share of the box's value that a test leaves; 1 is all of it. */
+  left?: number | null;
 }
 
 /** Names of the kinds, by their numbers in a graph. */
 const KINDS: BoxKind[] = ["feature", "error", "token", "target"];
-/** Outputs that the chosen view shows beside what a person chose. */
+/** Outputs and tokens that the chosen view shows beside what a person chose. */
 const MOST_OUTPUTS = 3;
+const MOST_TOKENS = 14;
 /** Nodes that an opened group shows one by one; the others stay together in one box. */
 const OPENED_NODES = 24;
 
@@ -45,14 +49,17 @@ export const summaryBoxes = (openGraph: OpenGraph): Box[] =>
     .map((group, place) => summaryBox(openGraph, group, place))
     .filter((box) => box.members.length);
 
-/** Groups and pinned nodes as boxes, with the outputs of largest weight. */
+/** Groups and pinned nodes as boxes, with the strongest tokens of the prompt and the outputs of largest weight. */
 export function chosenBoxes(openGraph: OpenGraph): Box[] {
+  const { graph } = openGraph;
   const { groups, groupOf, pins } = openGraph.annotations;
+  const isFree = (node: number) => !groupOf.has(node) && !pins.has(node);
   const single = [...pins].filter((node) => !groupOf.has(node));
-  const outputs = targetsByWeight(openGraph.graph).filter((node) => !groupOf.has(node) && !pins.has(node));
+  const outputs = targetsByWeight(graph).filter(isFree).slice(0, MOST_OUTPUTS);
+  const tokens = sortedByInfluence(graph, nodesOfKind(graph, TOKEN).filter(isFree)).slice(0, MOST_TOKENS);
   return [
     ...groups.filter(({ members }) => members.length).map((group) => groupBox(openGraph, group)),
-    ...[...single, ...outputs.slice(0, MOST_OUTPUTS)].map((node) => nodeBox(openGraph, node)),
+    ...[...single, ...outputs, ...tokens].map((node) => nodeBox(openGraph, node)),
   ];
 }
 
