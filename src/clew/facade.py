@@ -32,7 +32,15 @@ from clew.intervention.intervention import Features, Intervention, Positions, So
 from clew.intervention.patching import OTHER_PROMPT, resolve_patches
 from clew.intervention.result import InterventionResult
 from clew.intervention.run_intervention import intervene, prepare
-from clew.intervention.settings import CircuitCall, GenerateCall, InterveneCall, Regime, ValidateCall
+from clew.intervention.settings import (
+    CircuitCall,
+    GenerateCall,
+    InterveneCall,
+    Regime,
+    SwapCall,
+    ValidateCall,
+)
+from clew.intervention.swap_test import SwapTest, swap_test
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation
 from clew.load_settings import LoadCall
@@ -193,6 +201,22 @@ class Model:
             n_positions, sink = len(graph.token_ids), sink or sink_option(graph.sink)
         named = resolve_names([change], graph)
         return resolve_patches(self.language_model, self.dictionary, named, n_positions, sink=sink)
+
+    @takes_options_of(SwapCall)
+    def swap_test(self, graph: Graph, call: SwapCall) -> SwapTest:
+        """Swap a group of a graph for its values on the same prompt with another word: does it matter?
+
+        Args:
+            graph: A graph of this model and dictionary.
+
+        Returns:
+            The answers before and after, and the words that the model found to swap for.
+
+        Raises:
+            ClewError: The graph is of another model or dictionary, the group holds no features, or no word
+                of one token gives another answer.
+        """
+        return swap_test(self.language_model, self.dictionary, graph, call)
 
     @takes_options_of(ValidateCall)
     def validate(self, graph: Graph, call: ValidateCall) -> Validation:

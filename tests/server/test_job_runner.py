@@ -401,3 +401,19 @@ def test_a_trace_is_refused_by_the_field(home, field, value, problem):
     body = json.dumps({"kind": "trace", "model": "any", "prompt": "w3"} | {field: value})
     answer = home.post("/api/jobs", content=body, headers={"content-type": "application/json"})
     assert problem in sentence(answer, 422)
+
+
+def test_a_swap_says_its_words_and_python_does_the_same(home, traced):
+    job = done(home, {"kind": "swap", "graph": traced, "word": "w9", "strengths": [1, 2]})
+    assert job["state"] == "done", job
+    outcome = job["result"]
+    assert outcome["swap"]["words"][0]["word"] == "w9"
+    assert "w9" in outcome["swap"]["prompt"]
+    values = outcome["values"]
+    assert set(features_of(stored(home, traced))) >= set(values["nodes"])
+    assert len(values["after"]) == 2
+    assert {len(column) for column in values["after"]} == {len(values["before"])} == {len(values["nodes"])}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(outcome["python"], {})
+    assert 'with the values of "w9"' in printed.getvalue()
+    assert home.get("/api/jobs", params={"graph": traced}).json()[0]["kind"] == "swap"

@@ -117,6 +117,19 @@ class CircuitCall(CircuitSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SwapCall:
+    """Parameters of `Model.swap_test`."""
+
+    group: str | Sequence[FeatureAtLike] | None = None
+    """The features to swap: a supernode, a label, or several features (by default all that the graph has at
+    the content word of most influence)."""
+    word: str | None = None
+    """The word that takes the place of the prompt's own (by default one that the model finds)."""
+    strengths: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5, 3.0)
+    """Make the swap so many times over, with one result for each."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ValidateCall(ValidationSettings):
     """Parameters of `Model.validate`."""
 

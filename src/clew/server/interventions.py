@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
 from clew.graph.graph import Graph, NodeKind
-from clew.intervention.intervention import From, Intervention, Positions
+from clew.intervention.intervention import From, Intervention, Positions, Source
 from clew.load_settings import LoadSettings
 from clew.model.messages import PromptLike, with_question
 from clew.options import options_of
@@ -22,7 +22,9 @@ from clew.server.schemas.jobs import (
     Continuation,
     Effect,
     InterveneRequest,
+    InterventionOutcome,
     NodeChange,
+    NodeValues,
     TargetEffect,
 )
 
@@ -55,7 +57,7 @@ def _place(change: NodeChange, opened: OpenGraph) -> list[PlacedChange]:
     first: dict[Feature, int] = {}
     by_position: dict[int, list[Feature]] = {}
     for node_id in dict.fromkeys(change.nodes):
-        at = _feature_at(node_id, opened)
+        at = feature_at(node_id, opened)
         first[at.feature] = min(at.position, first.get(at.feature, at.position))
         by_position.setdefault(at.position, []).append(at.feature)
     prompt = _source_prompt(change, opened.graph)
@@ -76,7 +78,8 @@ def _source_prompt(change: NodeChange, graph: Graph) -> PromptLike:
     return with_question(chat, text) if chat and text else text
 
 
-def _feature_at(node_id: str, opened: OpenGraph) -> FeatureAt:
+def feature_at(node_id: str, opened: OpenGraph) -> FeatureAt:
+    """The feature of a node; `ClewError` for another kind of node, and for one that does not exist."""
     graph, node = opened.graph, opened.nodes.get(node_id)
     if node is None:
         raise ClewError(f"The graph has no node {node_id[:60]!a}.")
@@ -91,11 +94,11 @@ def measure(
     changes: Sequence[PlacedChange],
     request: InterveneRequest,
     progress: JobProgress,
-) -> tuple[list[Effect], Continuation | None]:
+) -> InterventionOutcome:
     """The effects of the changes at each strength, and the text that is generated with them."""
     graph = opened.graph
     progress.note("Changing features")
-    interventions = [each for placed in changes for each in _interventions(model, graph, placed)]
+    interventions = [_intervention(placed) for placed in changes]
     prompt = graph.token_ids.tolist()
     results = model.intervene(prompt, interventions, request.regime, strengths=request.strengths, graph=graph)
     text = None
@@ -105,7 +108,47 @@ def measure(
             prompt, interventions, request.generate, strengths=request.strengths, graph=graph
         )
         text = Continuation(before=before.text, after=[each.text for each in after])
-    return [_effect(model, opened, result) for result in results], text
+    return outcome(model, opened, results, text)
+
+
+def outcome(
+    model: Model,
+    opened: OpenGraph,
+    results: Sequence[InterventionResult],
+    text: Continuation | None = None,
+) -> InterventionOutcome:
+    """Results as the page gets them; `python` and `notes` are for the caller to fill in."""
+    return InterventionOutcome(
+        results=[_effect(model, opened, result) for result in results],
+        values=_values(opened, results),
+        text=text,
+        python="",
+    )
+
+
+def _values(opened: OpenGraph, results: Sequence[InterventionResult]) -> NodeValues:
+    """Activations of the graph's features, to four digits; those that stay at zero are left out."""
+    before, columns = {}, []
+    for result in results:
+        features, column = result.features, {}
+        rows = zip(
+            *(getattr(features, name).tolist() for name in ("layer", "position", "index", "before", "after")),
+            strict=True,
+        )
+        for layer, position, index, value, changed in rows:
+            node = f"{layer}_{index}_{position}"
+            if node in opened.nodes:
+                before[node], column[node] = value, changed
+        columns.append(column)
+    return NodeValues(
+        nodes=list(before),
+        before=[_short(value) for value in before.values()],
+        after=[[_short(column.get(node, 0.0)) for node in before] for column in columns],
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def notes_on(model: Model, changes: Sequence[PlacedChange]) -> list[str]:
@@ -118,16 +161,12 @@ def notes_on(model: Model, changes: Sequence[PlacedChange]) -> list[str]:
     return list(dict.fromkeys(filter(None, notes)))
 
 
-def _interventions(model: Model, graph: Graph, placed: PlacedChange) -> list[Intervention]:
+def _intervention(placed: PlacedChange) -> Intervention:
     change, source = placed.change, placed.change.source
     if change.how != "patch" or source is None:
-        return [Intervention(placed.features, placed.positions, change.how, change.value)]
-    return model.patch(
-        placed.features,
-        placed.source_prompt,
-        source_position=source.position,
-        positions=placed.positions,
-        graph=graph,
+        return Intervention(placed.features, placed.positions, change.how, change.value)
+    return Intervention(
+        placed.features, placed.positions, "patch", Source(placed.source_prompt, source.position)
     )
 
 
@@ -179,18 +218,12 @@ def python_for(
     loaded: LoadSettings, path: Path, changes: Sequence[PlacedChange], request: InterveneRequest
 ) -> str:
     """A program that prints the same results; `loaded` are the arguments of `clew.load`."""
-    options = [
-        f", {option.name}={getattr(loaded, option.name)!r}"
-        for option in options_of(LoadSettings).values()
-        if option.name != "reference" and getattr(loaded, option.name) != option.default
-    ]
     strengths = f"strengths={list(request.strengths)!r}"
     lines = [
         "import clew",
         "from clew import Feature, From, Intervention",
         "",
-        f"model = clew.load({loaded.reference!r}{''.join(options)})",
-        f"graph = clew.open({str(path)!r})",
+        *python_head(loaded, path),
         "prompt = graph.token_ids.tolist()",
         "changes = [",
         *(f"    {_change_code(placed)}," for placed in changes),
@@ -206,6 +239,19 @@ def python_for(
             "    print(text)",
         ]
     return "\n".join(lines) + "\n"
+
+
+def python_head(loaded: LoadSettings, path: Path) -> list[str]:
+    """Lines that load a model and open a graph."""
+    options = [
+        f", {option.name}={getattr(loaded, option.name)!r}"
+        for option in options_of(LoadSettings).values()
+        if option.name != "reference" and getattr(loaded, option.name) != option.default
+    ]
+    return [
+        f"model = clew.load({loaded.reference!r}{''.join(options)})",
+        f"graph = clew.open({str(path)!r})",
+    ]
 
 
 def _change_code(placed: PlacedChange) -> str:

@@ -19,7 +19,14 @@ from clew.progress import PHASES
 from clew.server.database import Database, now
 from clew.server.errors import RequestError
 from clew.server.events import Events
-from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest, JobResult, TracedGraph
+from clew.server.schemas.jobs import (
+    InterveneRequest,
+    Job,
+    JobRequest,
+    JobResult,
+    SwapRequest,
+    TracedGraph,
+)
 from clew.system_errors import system_sentence
 
 ACTIVE = "waiting", "running"
@@ -86,7 +93,7 @@ class Jobs:
     def add(self, request: JobRequest) -> Job:
         """Put work at the end of the queue."""
         new = uuid.uuid4().hex
-        graph = request.graph if isinstance(request, InterveneRequest) else None
+        graph = request.graph if isinstance(request, InterveneRequest | SwapRequest) else None
         with self._database.changing() as connection:
             waiting = connection.execute("SELECT count(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]
             if waiting >= MOST_WAITING:

@@ -1,8 +1,10 @@
-"""The work of jobs: load a model, trace a prompt, change features."""
+"""The work of jobs: load a model, trace a prompt, change and swap features."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
@@ -16,15 +18,18 @@ from clew.server.interventions import measure, notes_on, place_changes, python_f
 from clew.server.job_queue import JobProgress
 from clew.server.library import Library
 from clew.server.model_cache import ModelCache, check_known, settings_of
+from clew.server.open_graphs import OpenGraph
 from clew.server.schemas.jobs import (
     InterveneRequest,
     InterventionOutcome,
     JobRequest,
     JobResult,
     LoadRequest,
+    SwapRequest,
     TracedGraph,
     TraceRequest,
 )
+from clew.server.swaps import measure_swap, python_of_swap
 
 if TYPE_CHECKING:
     from clew.facade import Model
@@ -41,6 +46,8 @@ class JobRunner:
             return self._trace(request, progress)
         if isinstance(request, InterveneRequest):
             return self._intervene(request, progress)
+        if isinstance(request, SwapRequest):
+            return self._swap(request, progress)
         self._load(request, progress)
         return None
 
@@ -67,21 +74,40 @@ class JobRunner:
         return TracedGraph(graph=entry.id)
 
     def _intervene(self, request: InterveneRequest, progress: JobProgress) -> InterventionOutcome:
+        opened, wanted, model = self._model_of(request.graph, progress)
+        changes = place_changes(request.changes, opened)
+        with _hearing() as said:
+            made = measure(model, opened, changes, request, progress)
+        python = python_for(wanted, self._library.path_of(request.graph), changes, request)
+        notes = list(dict.fromkeys([*notes_on(model, changes), *said]))
+        return made.model_copy(update={"python": python, "notes": notes})
+
+    def _swap(self, request: SwapRequest, progress: JobProgress) -> InterventionOutcome:
+        opened, wanted, model = self._model_of(request.graph, progress)
+        with _hearing() as said:
+            made = measure_swap(model, opened, request, progress)
+        python = python_of_swap(wanted, self._library.path_of(request.graph), request)
+        return made.model_copy(update={"python": python, "notes": list(dict.fromkeys(said))})
+
+    def _model_of(self, graph: str, progress: JobProgress) -> tuple[OpenGraph, LoadSettings, Model]:
+        """A graph with its model, which is loaded where it is not in memory."""
         progress.note("Opening the graph")
-        opened = self._library.opened(request.graph)
+        opened = self._library.opened(graph)
         wanted = settings_of(opened.graph)
         if self._models.ready(wanted) is None:
             check_known(wanted, references_used(self._library.database))
             progress.note(f"Loading {wanted.reference}")
-        model = self._models.get(wanted, progress.note, progress.check)
-        changes = place_changes(request.changes, opened)
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            results, text = measure(model, opened, changes, request, progress)
-        python = python_for(wanted, self._library.path_of(request.graph), changes, request)
-        said = [str(each.message) for each in heard if issubclass(each.category, ClewWarning)]
-        notes = list(dict.fromkeys([*notes_on(model, changes), *said]))
-        return InterventionOutcome(results=results, text=text, python=python, notes=notes)
+        return opened, wanted, self._models.get(wanted, progress.note, progress.check)
+
+
+@contextmanager
+def _hearing() -> Iterator[list[str]]:
+    """Collect the warnings of clew as sentences."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield said
+    said += [str(each.message) for each in heard if issubclass(each.category, ClewWarning)]
 
 
 def references_used(database: Database) -> set[tuple[str, str]]:

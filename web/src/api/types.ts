@@ -362,6 +362,10 @@ export interface components {
         };
         /** @description The result of an intervention. */
         InterventionOutcome: {
+            /** @description Activations of the graph's features; null in results of clew 0.1. */
+            values: components["schemas"]["NodeValues"] | null;
+            /** @description The words, where it was a swap. */
+            swap: components["schemas"]["SwapOutcome"] | null;
             /** @description One effect for each strength. */
             results: components["schemas"]["Effect"][];
             /** @description Generated text; null where none was asked for. */
@@ -382,7 +386,7 @@ export interface components {
              * @description Kind of work.
              * @enum {string}
              */
-            kind: "load" | "trace" | "intervene";
+            kind: "load" | "trace" | "intervene" | "swap";
             /** @description State of the job. */
             state: components["schemas"]["JobState"];
             /** @description What it does now, in words. */
@@ -407,7 +411,7 @@ export interface components {
             result: components["schemas"]["TracedGraph"] | components["schemas"]["InterventionOutcome"] | null;
         };
         /** @description A request for long work. */
-        JobRequest: components["schemas"]["LoadRequest"] | components["schemas"]["TraceRequest"] | components["schemas"]["InterveneRequest"];
+        JobRequest: components["schemas"]["LoadRequest"] | components["schemas"]["TraceRequest"] | components["schemas"]["InterveneRequest"] | components["schemas"]["SwapRequest"];
         /**
          * @description State of a job.
          * @enum {string}
@@ -516,6 +520,15 @@ export interface components {
             members: string[];
             /** @description The colour as `#rrggbb`; null for one that the page chooses. */
             color: string | null;
+        };
+        /** @description The activations of a graph's features before and after a change. */
+        NodeValues: {
+            /** @description Ids of feature nodes. */
+            nodes: string[];
+            /** @description Their activations before. */
+            before: number[];
+            /** @description For each strength, their activations after. */
+            after: number[][];
         };
         /** @description The prompt that a patch takes its values from. */
         PatchSource: {
@@ -734,6 +747,60 @@ export interface components {
             /** @description The colour that a person gave it, as `#rrggbb`. */
             color: string | null;
         };
+        /** @description The words of a swap. */
+        SwapOutcome: {
+            /** @description Name of the swapped group. */
+            group: string;
+            /** @description Number of its features. */
+            count: number;
+            /** @description The prompt's own word. */
+            word: string;
+            /** @description Words to swap it for; the first was taken. */
+            words: components["schemas"]["SwapWord"][];
+            /** @description The prompt with the other word. */
+            prompt: string;
+            /** @description Place of the strength that says most. */
+            shown: number;
+        };
+        /** @description Swap a group of a graph for its values on the same prompt with another word. */
+        SwapRequest: {
+            /**
+             * @description Always `swap`. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "swap";
+            /** @description Id of the graph. */
+            graph: string;
+            /** @description Ids of feature nodes (by default all features at the content word of most influence). */
+            nodes: string[] | null;
+            /**
+             * @description The name of the group that these nodes are.
+             * @default
+             */
+            name: string;
+            /** @description The word that takes the place of the prompt's own (by default one that the model finds). */
+            word: string | null;
+            /**
+             * @description Make the swap so many times over, with one effect for each.
+             * @default [
+             *       1,
+             *       1.5,
+             *       2,
+             *       2.5,
+             *       3
+             *     ]
+             */
+            strengths: number[];
+        };
+        /** @description A word that may take the place of the prompt's own. */
+        SwapWord: {
+            /** @description The word, a token. */
+            word: string;
+            /** @description The likeliest next token with it. */
+            answer: string;
+            /** @description The answer's probability. */
+            probability: number;
+        };
         /** @description The difference between two next tokens, in each prompt. */
         TargetDifference: {
             /** @description The likeliest token of the left graph. */
@@ -908,6 +975,7 @@ export type NodeChange = components['schemas']['NodeChange'];
 export type NodeEdge = components['schemas']['NodeEdge'];
 export type NodeEdges = components['schemas']['NodeEdges'];
 export type NodeGroup = components['schemas']['NodeGroup'];
+export type NodeValues = components['schemas']['NodeValues'];
 export type PatchSource = components['schemas']['PatchSource'];
 export type Preview = components['schemas']['Preview'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
@@ -924,6 +992,9 @@ export type StoryPath = components['schemas']['StoryPath'];
 export type SuggestionAnswer = components['schemas']['SuggestionAnswer'];
 export type SummaryAnswer = components['schemas']['SummaryAnswer'];
 export type SummaryGroup = components['schemas']['SummaryGroup'];
+export type SwapOutcome = components['schemas']['SwapOutcome'];
+export type SwapRequest = components['schemas']['SwapRequest'];
+export type SwapWord = components['schemas']['SwapWord'];
 export type TargetDifference = components['schemas']['TargetDifference'];
 export type TargetEffect = components['schemas']['TargetEffect'];
 export type TextHit = components['schemas']['TextHit'];

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from clew.server.schemas.base import ID
-from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest
+from clew.server.schemas.jobs import InterveneRequest, Job, JobRequest, SwapRequest
 from clew.server.state import CONFLICT, NOT_FOUND, JobId, State
 
 router = APIRouter(tags=["jobs"])
@@ -17,8 +17,8 @@ router = APIRouter(tags=["jobs"])
 
 @router.post("/jobs", status_code=202, responses={**NOT_FOUND, **CONFLICT})
 def add_job(state: State, body: Annotated[JobRequest, Body()]) -> Job:
-    """Load a model, trace a prompt or change features; jobs run one at a time, in order."""
-    if isinstance(body, InterveneRequest):
+    """Load a model, trace a prompt, change or swap features; jobs run one at a time, in order."""
+    if isinstance(body, InterveneRequest | SwapRequest):
         state.library.entry(body.graph)
     return state.jobs.add(body)
 

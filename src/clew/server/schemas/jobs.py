@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 
 from clew.attribution.settings import TraceSettings
 from clew.intervention import intervention, settings
-from clew.intervention.settings import InterventionSettings
+from clew.intervention.settings import InterventionSettings, SwapCall
 from clew.server.schemas.base import ID, Body, request
 from clew.server.schemas.models import ModelChoice, Prompt, PromptChoice, Targets, Token, TokenProbability
 
@@ -105,10 +105,28 @@ class InterveneRequest(InterventionSettings, Body):
     """Number of tokens to generate after the prompt."""
 
 
+@request
+class SwapRequest(Body):
+    """Swap a group of a graph for its values on the same prompt with another word."""
+
+    kind: Literal["swap"]
+    """Always `swap`."""
+    graph: Annotated[str, StringConstraints(pattern=ID)]
+    """Id of the graph."""
+    nodes: Annotated[list[str], Len(1, 10_000)] | None = None
+    """Ids of feature nodes (by default all features at the content word of most influence)."""
+    name: Annotated[str, Len(0, 200)] = ""
+    """The name of the group that these nodes are."""
+    word: Annotated[str, Len(1, 200)] | None = None
+    """The word that takes the place of the prompt's own (by default one that the model finds)."""
+    strengths: Annotated[tuple[Annotated[float, Ge(-1e6), Le(1e6)], ...], Len(1, 50)] = SwapCall.strengths
+    """Make the swap so many times over, with one effect for each."""
+
+
 JobRequest = TypeAliasType(
     "JobRequest",
     Annotated[
-        LoadRequest | TraceRequest | InterveneRequest,
+        LoadRequest | TraceRequest | InterveneRequest | SwapRequest,
         Field(discriminator="kind", description="A request for long work."),
     ],
 )
@@ -165,8 +183,40 @@ class Continuation(BaseModel):
     after: list[str] = Field(description="Text for each strength.")
 
 
+class NodeValues(BaseModel):
+    """The activations of a graph's features before and after a change."""
+
+    nodes: list[str] = Field(description="Ids of feature nodes.")
+    before: list[float] = Field(description="Their activations before.")
+    after: list[list[float]] = Field(description="For each strength, their activations after.")
+
+
+class SwapWord(BaseModel):
+    """A word that may take the place of the prompt's own."""
+
+    word: str = Field(description="The word, a token.")
+    answer: str = Field(description="The likeliest next token with it.")
+    probability: float = Field(description="The answer's probability.")
+
+
+class SwapOutcome(BaseModel):
+    """The words of a swap."""
+
+    group: str = Field(description="Name of the swapped group.")
+    count: int = Field(description="Number of its features.")
+    word: str = Field(description="The prompt's own word.")
+    words: list[SwapWord] = Field(description="Words to swap it for; the first was taken.")
+    prompt: str = Field(description="The prompt with the other word.")
+    shown: int = Field(description="Place of the strength that says most.")
+
+
 class InterventionOutcome(BaseModel):
     """The result of an intervention."""
+
+    values: NodeValues | None = Field(
+        default=None, description="Activations of the graph's features; null in results of clew 0.1."
+    )
+    swap: SwapOutcome | None = Field(default=None, description="The words, where it was a swap.")
 
     results: list[Effect] = Field(description="One effect for each strength.")
     text: Continuation | None = Field(description="Generated text; null where none was asked for.")
@@ -181,7 +231,7 @@ class Job(BaseModel):
     """Long work, its progress and its result; events carry it without the result."""
 
     id: str = Field(pattern=ID, description="The job's id.")
-    kind: Literal["load", "trace", "intervene"] = Field(description="Kind of work.")
+    kind: Literal["load", "trace", "intervene", "swap"] = Field(description="Kind of work.")
     state: JobState = Field(description="State of the job.")
     phase: str = Field(description="What it does now, in words.")
     done: int = Field(description="Steps of the phase that are done.")
