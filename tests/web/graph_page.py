@@ -92,7 +92,7 @@ class GraphPage:
         self.page.goto(f"{self.server.url}/{self.address(**view)}")
         expect(self.page.get_by_role("tab", name="Node")).to_be_visible()
         expect(self.page.get_by_role("tab", name=TABS[view.get("t", "node")], selected=True)).to_be_visible()
-        self.painted(view.get("m", "summary"))
+        self.painted(view.get("m", "story"))
         return self
 
     def address(self, **view: Any) -> str:
@@ -102,6 +102,8 @@ class GraphPage:
     def painted(self, mode: str) -> None:
         if mode == "all":
             self.page.locator("canvas[data-painted]").wait_for()
+        elif mode == "story":
+            self.page.get_by_role("group", name="Story of the graph").wait_for()
         elif mode == "summary":
             self.page.get_by_role("group", name="Summary of the graph").wait_for()
 

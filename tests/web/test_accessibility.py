@@ -77,7 +77,7 @@ def test_help_and_tour(page, server, small, show):
     page.evaluate("() => localStorage.clear()")
 
 
-@pytest.mark.parametrize("mode", ["summary", "all", "chosen"])
+@pytest.mark.parametrize("mode", ["story", "all", "chosen"])
 def test_graph_in_every_view(show, small, server, mode, page):
     nodes = features_of(small)
     opened: GraphPage = show(small, m=mode)

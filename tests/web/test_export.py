@@ -77,17 +77,15 @@ def test_neuronpedia_json_is_read_by_the_library_again(show, small, tmp_path, se
 def test_one_html_file_shows_the_same_without_a_server(show, small, tmp_path, new_context):
     opened: GraphPage = show(small)
     annotated(opened, small)
-    summary = opened.page.get_by_role("group", name="Summary of the graph")
-    summary.wait_for()
-    boxes = sorted(box.get_attribute("aria-label") or "" for box in summary.get_by_role("button").all())
+    story = opened.page.get_by_role("group", name="Story of the graph")
+    story.wait_for()
+    boxes = sorted(box.get_attribute("aria-label") or "" for box in story.get_by_role("button").all())
     path = downloaded(opened, "Web page", tmp_path)
     away = new_context(offline=True).new_page()
     away.goto(path.as_uri())
-    summary = away.get_by_role("group", name="Summary of the graph")
-    summary.wait_for()
-    assert (
-        sorted(box.get_attribute("aria-label") or "" for box in summary.get_by_role("button").all()) == boxes
-    )
+    story = away.get_by_role("group", name="Story of the graph")
+    story.wait_for()
+    assert sorted(box.get_attribute("aria-label") or "" for box in story.get_by_role("button").all()) == boxes
     away.keyboard.press("2")
     away.locator("canvas[data-painted]").wait_for()
     expect(away.get_by_text(f"{small.size.features} features")).to_be_visible()
@@ -106,12 +104,12 @@ def test_the_exported_file_can_be_explored_and_its_paths_read(show, small, tmp_p
     path.write_bytes(server.exported(id, "html"))
     away = new_context(offline=True).new_page()
     away.goto(path.as_uri())
-    away.get_by_role("group", name="Summary of the graph").wait_for()
+    away.get_by_role("group", name="Story of the graph").wait_for()
     away.keyboard.press("p")
     expect(away.get_by_label("Paths", exact=True).locator("ol > li").first).to_be_visible()
 
 
-@pytest.mark.parametrize("mode", ["summary", "all", "chosen"])
+@pytest.mark.parametrize("mode", ["story", "all", "chosen"])
 def test_pictures_of_every_view(show, small, tmp_path, mode):
     opened: GraphPage = show(small, m=mode)
     annotated(opened, small)

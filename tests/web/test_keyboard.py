@@ -98,7 +98,7 @@ def test_the_focus_goes_through_the_page_with_tab_and_can_be_seen(show, small):
         opened.press("Tab")
         seen.append(opened.page.evaluate(focused))
     names = [name for name, _ in seen]
-    for wanted in ["Summary", "Everything", "Node", "Groups"]:
+    for wanted in ["Story", "Everything", "Node", "Groups"]:
         assert wanted in names
     assert any(name.startswith("Link graph") for name in names)
     assert any(name.startswith("Node threshold") for name in names)
@@ -116,16 +116,18 @@ def test_keys_in_a_field_are_text(show, small):
     assert opened.saved() == {}
 
 
-def test_boxes_of_the_summary_are_walked_and_opened(show, small):
+def test_boxes_of_the_story_are_walked_and_unfolded(show, small):
     opened: GraphPage = show(small)
-    summary = opened.page.get_by_role("group", name="Summary of the graph")
-    target = summary.locator(".target").first
-    target.focus()
+    story = opened.page.get_by_role("group", name="Story of the graph")
+    story.locator(".output .face").first.focus()
     opened.press("ArrowDown")
-    focused = opened.page.locator("g.box:focus")
-    expect(focused).not_to_have_class(re.compile("target"))
+    focused = story.locator(".box:has(:focus)")
+    expect(focused).not_to_have_class(re.compile("output"))
     opened.press("Enter")
     expect(opened.details).to_contain_text(re.compile("selected|influence"))
+    folded = story.locator(".fold .face").first
+    folded.press("Enter")  # one key unfolds what has no name
+    expect(story.locator(".node").first).to_be_visible()
 
 
 def test_the_tour_is_shown_once(new_context, server, small, tmp_path):

@@ -1,6 +1,6 @@
 /** Addresses of the page: each holds all that is needed to see the same again. */
 
-export type Mode = "summary" | "all" | "chosen";
+export type Mode = "story" | "all" | "chosen" | "summary";
 export type Tab = "node" | "groups" | "paths" | "test" | "about";
 
 export interface View {
@@ -9,7 +9,7 @@ export interface View {
   edgeThreshold: number;
   /** Ids of the selected nodes; the last one is what the panel shows. */
   selected: string[];
-  /** The group that the panel shows: a person's (`g:<id>`) or the summary's (`s:<place>`). */
+  /** The group that the panel shows: a person's (`g:<id>`), the story's (`b:<node id>`) or the summary's (`s:<place>`). */
   group: string | null;
   tab: Tab;
   /** Positions of a long prompt that a person unfolded. */
@@ -23,7 +23,7 @@ export type Camera = [number, number, number];
 
 /** The view that a graph opens with; thresholds of 0 leave the choice to the graph. */
 export const FIRST_VIEW: View = {
-  mode: "summary",
+  mode: "story",
   nodeThreshold: 0,
   edgeThreshold: 0,
   selected: [],
@@ -58,7 +58,7 @@ function decoded(part: string): string {
   }
 }
 
-const MODES: Mode[] = ["summary", "all", "chosen"];
+const MODES: Mode[] = ["story", "all", "chosen", "summary"];
 const TABS: Tab[] = ["node", "groups", "paths", "test", "about"];
 
 export function readView(query: string): View {

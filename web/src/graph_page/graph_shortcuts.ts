@@ -7,9 +7,10 @@ import type { OpenGraph } from "../open_graph/open_graph.svelte.ts";
 export const GRAPH_SHORTCUTS: ShortcutGroup = {
   title: "Graph",
   keys: [
-    ["1", "summary"],
+    ["1", "story"],
     ["2", "everything"],
     ["3", "what you chose"],
+    ["4", "summary"],
     ["↑ ↓", "go along the strongest edge"],
     ["← →", "go along the prompt"],
     ["Enter", "select a group, again to open it"],
@@ -29,7 +30,7 @@ export const GRAPH_SHORTCUTS: ShortcutGroup = {
   ],
 };
 
-/** Switch between summary, everything and the chosen nodes. */
+/** Switch between the story, everything, the chosen nodes and the summary. */
 export const showMode = ({ view }: OpenGraph, mode: Mode): void =>
   view.changeUndoably(`show ${mode}`, { mode });
 
@@ -65,9 +66,10 @@ function plainAction(
   if (!isPlain(event)) return undefined;
   if (event.key === " " && (event.target as Element).closest?.("button, [role=button]")) return undefined;
   const actions: Record<string, () => void> = {
-    "1": () => showMode(openGraph, "summary"),
+    "1": () => showMode(openGraph, "story"),
     "2": () => showMode(openGraph, "all"),
     "3": () => showMode(openGraph, "chosen"),
+    "4": () => showMode(openGraph, "summary"),
     "/": focusSearch,
     " ": () => annotations.togglePins(view.selected),
     g: () => openGraph.askForGroup(),

@@ -5,6 +5,7 @@ import type {
   FeatureLabel,
   FeatureRecordAnswer,
   IndexAbout,
+  StoryAnswer,
   SummaryAnswer,
 } from "../api/types.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -13,6 +14,7 @@ import { readGraph } from "../graph/read_graph.ts";
 /** The part of the page that the server writes beside the graph. */
 interface EmbeddedDocument {
   summary?: SummaryAnswer;
+  story?: StoryAnswer;
   annotations?: { values: AnnotationValues };
   nodes_total?: number;
   edges_total?: number;
@@ -29,6 +31,7 @@ export interface EmbeddedIndex {
 export interface Embedded {
   graph: Graph;
   summary: SummaryAnswer | null;
+  story: StoryAnswer | null;
   values: AnnotationValues | null;
   stored: { nodes: number; edges: number };
   index: EmbeddedIndex | null;
@@ -45,6 +48,7 @@ export function readEmbedded(): Embedded {
   return {
     graph: readGraph(bytes.buffer),
     summary: stored.summary ?? null,
+    story: stored.story ?? null,
     values: stored.annotations?.values ?? null,
     stored: { nodes: stored.nodes_total ?? 0, edges: stored.edges_total ?? 0 },
     index: stored.index ?? null,

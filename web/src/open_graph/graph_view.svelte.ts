@@ -28,6 +28,8 @@ export class GraphView {
   all = $state.raw<View>(FIRST_VIEW);
   /** A path whose edges alone are drawn; any other selection ends that. */
   path = $state.raw<number[]>([]);
+  /** Keys of the story's boxes on a path that is shown alone, from token to output. */
+  storyPath = $state.raw<string[]>([]);
   hovered = $state.raw<number | null>(null);
   /** Nodes lit by an intervention or a search, with values from -1 to 1; all others are dimmed. */
   glow = $state.raw<Map<number, number> | null>(null);
@@ -60,7 +62,7 @@ export class GraphView {
   /** Show a view; thresholds of 0 mean the graph's first ones. */
   show(view: View): void {
     const first = firstThresholds(this.graph);
-    this.path = [];
+    this.leavePaths();
     this.all = {
       ...view,
       nodeThreshold: view.nodeThreshold || first.nodeThreshold,
@@ -87,7 +89,7 @@ export class GraphView {
 
   /** Select nodes; with `more`, add them to the selection, or remove a single one that is in it. */
   select(nodes: readonly number[], more = false): void {
-    this.path = [];
+    this.leavePaths();
     const ids = nodes.map((node) => this.graph.ids[node]);
     const before = this.selectedIds;
     const selected = !more
@@ -100,7 +102,7 @@ export class GraphView {
   }
 
   selectGroup(key: string | null, members: readonly number[] = []): void {
-    this.path = [];
+    this.leavePaths();
     this.change({ group: key, selected: members.map((node) => this.graph.ids[node]) });
   }
 
@@ -109,5 +111,17 @@ export class GraphView {
     this.select(nodes);
     this.change({ tab: "paths", mode: "all" });
     this.path = [...nodes];
+  }
+
+  /** Show one path of the story alone. */
+  showStoryPath(keys: readonly string[]): void {
+    this.select([]);
+    this.change({ tab: "paths", mode: "story" });
+    this.storyPath = [...keys];
+  }
+
+  private leavePaths(): void {
+    this.path = [];
+    this.storyPath = [];
   }
 }

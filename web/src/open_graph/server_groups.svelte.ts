@@ -1,7 +1,12 @@
 /** The server's overview of one graph: its summary in groups, and groups that it suggests. */
 
-import { suggestions as fetchSuggestions, summary as fetchSummary } from "../api/client.ts";
+import {
+  story as fetchStory,
+  suggestions as fetchSuggestions,
+  summary as fetchSummary,
+} from "../api/client.ts";
 import type { SuggestionAnswer, SummaryAnswer } from "../api/types.ts";
+import type { StoryAnswer } from "../api/types.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 import { messageOf } from "../format/numbers.ts";
 import type { Annotations } from "./annotations.svelte.ts";
@@ -12,6 +17,7 @@ import type { UndoHistory } from "./undo_history.svelte.ts";
 const PAUSE = 250;
 
 export class ServerGroups {
+  story = $state.raw<StoryAnswer | null>(null);
   summary = $state.raw<SummaryAnswer | null>(null);
   /** A sentence on why there is no summary. */
   failure = $state("");
@@ -34,22 +40,28 @@ export class ServerGroups {
     });
   }
 
-  /** Keep the summary in step with thresholds and groups; to be called while a component is set up. */
+  /** Keep story and summary in step with thresholds and groups; to be called while a component is set up. */
   follow(id: string, view: GraphView, annotations: Annotations): void {
+    // The summary is fetched when it is looked at; the panel speaks of the story in every view.
+    const wantsSummary = $derived(view.mode === "summary");
     $effect(() => {
       const [nodes, edges] = [view.nodeThreshold, view.edgeThreshold];
       void annotations.groups;
+      const both = wantsSummary;
       let current = true;
       const load = async () => {
         await annotations.settled();
         try {
-          const summary = await fetchSummary(id, nodes, edges);
-          if (current) [this.summary, this.failure] = [summary, ""];
+          const [story, summary] = await Promise.all([
+            fetchStory(id, nodes, edges),
+            both ? fetchSummary(id, nodes, edges) : null,
+          ]);
+          if (current) [this.story, this.summary, this.failure] = [story, summary, ""];
         } catch (error) {
           if (current) this.failure = messageOf(error);
         }
       };
-      const timer = setTimeout(() => void load(), this.summary ? PAUSE : 0);
+      const timer = setTimeout(() => void load(), this.story ? PAUSE : 0);
       return () => {
         current = false;
         clearTimeout(timer);
