@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clew.errors import ClewError
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import Annotations, GraphInfo, Target
+from clew.graph.info import Annotations, BoxPlace, GraphInfo, Target
 from clew.graph.topological_order import topological_levels
 from tests.graph.random_graphs import random_graph
 
@@ -154,6 +154,10 @@ REFUSED = {
     "a label of no feature": (
         lambda graph: {"annotations": Annotations(feature_labels={"12/4031": "places"})},
         "belongs to the feature '12/4031'; expected a name such as L12/4031",
+    ),
+    "a box that is nowhere": (
+        lambda graph: {"annotations": Annotations(node_places={"a box": BoxPlace(1, float("nan"))})},
+        "The box of 'a box' has the place",
     ),
     "a color by name": (
         lambda graph: {"annotations": Annotations(supernode_colors={"places": "red"})},

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from clew.errors import ClewError
 from clew.graph.conservation import has_row
 from clew.graph.graph import Graph
-from clew.graph.info import Annotations, Scores, Sink
+from clew.graph.info import Annotations, BoxPlace, Scores, Sink
 from clew.graph.info_json import annotations_from_json, annotations_to_json, info_from_json, info_to_json
 from clew.graph.reader import open_graph
 from clew.graph.writer import save
@@ -46,6 +46,9 @@ def full_graph() -> Graph:
             (last,),
             {graph.feature_name(1): "places"},
             {"capitals": "#1f77b4"},
+            {"capitals": BoxPlace(120.5, 40.0, 90.0)},
+            {last: BoxPlace(-10.0, 0.0)},
+            {"of a newer clew": [1, {"x": None}]},
         ),
         node_left_out=np.linspace(0, 1, graph.n_nodes, dtype=np.float32),
         node_constant=np.where(has_row(graph), 0.5, np.nan).astype(np.float32),

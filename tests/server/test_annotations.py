@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from clew.graph.info import BoxPlace
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 
@@ -114,6 +115,8 @@ def test_what_a_file_holds_becomes_annotations_and_known_labels_stay(client, tmp
         pins=(TWO, "99_99_99"),
         supernodes=(("group", (ONE, "99_99_99", ONE)), ("empty", ("99_99_99",))),
         supernode_colors={"group": "#1f77b4"},
+        supernode_places={"group": BoxPlace(1.5, 2), "empty": BoxPlace(3, 4)},
+        node_places={TWO: BoxPlace(-5, 6, 70, 80), "99_99_99": BoxPlace(0, 0)},
         feature_labels={FEATURE: "from the file", other: "new"},
     )
     info = replace(GRAPH.info, dictionary="same")
@@ -122,6 +125,8 @@ def test_what_a_file_holds_becomes_annotations_and_known_labels_stay(client, tmp
         f"label:{ONE}": "one",
         f"pin:{TWO}": True,
         "group:0001": {"name": "group", "members": [ONE], "color": "#1f77b4"},
+        "place:g:0001": {"x": 1.5, "y": 2, "width": None, "height": None},
+        f"place:n:{TWO}": {"x": -5, "y": 6, "width": 70, "height": 80},
         key: "known",
         f"feature:{other}": "new",
     }
@@ -136,6 +141,8 @@ def test_exporting_and_importing_keeps_annotations_as_they_are(client, graph, ki
     }
     everything = {f"label:{ONE}": 'a "label" </script>', f"pin:{ONE}": True, f"pin:{TWO}": True} | groups
     everything |= {f"feature:{FEATURE}": "ünïcode ✓"}
+    place = {"x": 12.5, "y": -3.0, "width": 90.0, "height": None}
+    everything |= {"place:g:0002": place, f"place:n:{ONE}": place}
     changed(client, graph, 0, everything)
     exported = client.get(f"/api/graphs/{graph}/export", params={"format": kind})
     path = tmp_path / f"again.{kind}"
@@ -157,6 +164,10 @@ def test_exporting_and_importing_keeps_annotations_as_they_are(client, graph, ki
         (f"pin:{ONE}", "text", "can be true or null"),
         (f"label:{ONE}", True, "must be a text or null"),
         ("group:a", "text", "must be a group"),
+        ("group:a", {"x": 1, "y": 2}, "must be a group"),
+        ("place:g:a", "text", "must be a place"),
+        ("place:n:9_9_9", {"x": 1, "y": 2}, "names no box"),
+        ("place:g:a", {"x": 1e9, "y": 2}, "cannot be used"),
         ("group:a", {"name": "x", "members": ["9_9_9"]}, "has no node '9_9_9'"),
         ("group:a", {"name": "x", "members": [ONE, ONE]}, "names a node twice"),
         (f"label:{ONE}", "x" * 2001, "2,001 characters; at most 2,000"),

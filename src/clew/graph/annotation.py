@@ -51,6 +51,7 @@ def annotate(
             pins=tuple(pinned),
             feature_labels={name: text for name, text in features.items() if text},
             supernode_colors={name: c for name, c in notes.supernode_colors.items() if name in groups},
+            supernode_places={name: p for name, p in notes.supernode_places.items() if name in groups},
         ),
     )
 

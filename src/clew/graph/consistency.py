@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import astuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from clew.graph.info import Annotations
 from clew.graph.topological_order import topological_levels
 
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+FARTHEST = 100_000
+"""Pixels that a box may lie away from the corner of its drawing."""
 
 
 def check_consistency(graph: GraphArrays) -> None:
@@ -192,3 +195,10 @@ def _check_annotations(annotations: Annotations) -> None:
     for name, color in annotations.supernode_colors.items():
         if not COLOR.fullmatch(color):
             raise ClewError(f"The supernode {name!r} has the color {color!r}; expected one such as #1f77b4.")
+    for name, place in (annotations.supernode_places | annotations.node_places).items():
+        numbers = [value for value in astuple(place) if value is not None]
+        if not all(abs(value) <= FARTHEST for value in numbers) or min(numbers[2:], default=0) < 0:
+            raise ClewError(
+                f"The box of {name!r} has the place {numbers}; expected x, y, width and height in pixels, "
+                f"at most {FARTHEST:,}, and no size below 0."
+            )

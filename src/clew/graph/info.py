@@ -98,6 +98,19 @@ class GraphInfo:
 
 
 @dataclass(frozen=True)
+class BoxPlace:
+    """A place that a person chose for a box of the chosen nodes' drawing, in the drawing's pixels."""
+
+    x: float
+    """The middle, from the left."""
+    y: float
+    """The middle, from above."""
+    width: float | None = None
+    """None for the width of the box's text."""
+    height: float | None = None
+
+
+@dataclass(frozen=True)
 class Annotations:
     """A person's labels, supernodes and pins; nodes are named by `Graph.node_ids`."""
 
@@ -110,6 +123,12 @@ class Annotations:
     """Labels of features at every position, by `Graph.feature_name`: `L12/4031`."""
     supernode_colors: dict[str, str] = field(default_factory=dict)
     """Colors of supernodes by name, as `#rrggbb`."""
+    supernode_places: dict[str, BoxPlace] = field(default_factory=dict)
+    """Places of supernodes' boxes in the drawing of chosen nodes, by name."""
+    node_places: dict[str, BoxPlace] = field(default_factory=dict)
+    """Places of single nodes' boxes, by id."""
+    others: dict[str, Any] = field(default_factory=dict)
+    """Fields that a newer clew wrote; they are kept as they are."""
 
 
 @dataclass(frozen=True)

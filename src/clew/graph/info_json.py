@@ -43,14 +43,19 @@ def info_from_json(data: Any) -> GraphInfo:
 def annotations_to_json(annotations: Annotations) -> dict[str, Any]:
     """`{labels: {id: text}, supernodes: [[name, [id, ...]], ...], pins: [id, ...], ...}`.
 
-    Also `feature_labels: {"L12/4031": text}` and `supernode_colors: {name: "#rrggbb"}`.
+    Also `feature_labels: {"L12/4031": text}`, `supernode_colors: {name: "#rrggbb"}`, and the places of boxes,
+    `supernode_places: {name: {x, y, width, height}}` and `node_places`. `others` stand beside these.
     """
-    return plain(asdict(annotations))
+    fields = plain(asdict(annotations))
+    return fields.pop("others") | fields
 
 
 def annotations_from_json(data: Any) -> Annotations:
     """The inverse of `annotations_to_json`; raises `ClewError` for a field of the wrong type."""
-    return Annotations(**_fields(data, Annotations, "the annotations"))
+    fields = _fields(data, Annotations, "the annotations")
+    known = get_type_hints(Annotations)
+    fields["others"] = {key: value for key, value in data.items() if key not in known}
+    return Annotations(**fields)
 
 
 def plain(value: Any) -> Any:

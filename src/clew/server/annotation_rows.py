@@ -6,10 +6,11 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from clew.errors import ClewError
-from clew.graph.info import Annotations
+from clew.graph.info import Annotations, BoxPlace
 from clew.server.database import Database, now
 from clew.server.errors import RequestError, no_graph
 from clew.server.file_limits import MOST_TEXT
@@ -17,9 +18,12 @@ from clew.server.open_graphs import OpenGraph
 from clew.server.schemas.annotations import AnnotationsPatched
 
 Values = dict[str, Any]
-"""Texts, true, or groups `{name, members, color}` by key; None for a value that was taken back."""
+"""Texts, true, groups `{name, members, color}` and places `{x, y, width, height}` by key.
 
-KINDS = "label", "feature", "pin", "group"
+None stands for a value that was taken back.
+"""
+
+KINDS = "label", "feature", "pin", "group", "place"
 GROUP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -94,7 +98,10 @@ def values_of(annotations: Annotations, opened: OpenGraph) -> Values:
         present = list(dict.fromkeys(member for member in members if member in nodes))
         if present:
             values[f"group:{number:04}"] = {"name": name, "members": present, "color": colors.get(name)}
-    return values
+            if name in annotations.supernode_places:
+                values[f"place:g:{number:04}"] = asdict(annotations.supernode_places[name])
+    places = annotations.node_places.items()
+    return values | {f"place:n:{node}": asdict(place) for node, place in places if node in nodes}
 
 
 def annotations_of(values: Values) -> Annotations:
@@ -104,12 +111,17 @@ def annotations_of(values: Values) -> Annotations:
         kind, _, name = key.partition(":")
         by_kind[kind][name] = values[key]
     groups = list(by_kind["group"].values())
+    places = {key: BoxPlace(**place) for key, place in by_kind["place"].items()}
     return Annotations(
         labels=by_kind["label"],
         supernodes=tuple((group["name"], tuple(group["members"])) for group in groups),
         pins=tuple(by_kind["pin"]),
         feature_labels=by_kind["feature"],
         supernode_colors={group["name"]: group["color"] for group in groups if group["color"]},
+        supernode_places={
+            group["name"]: places[f"g:{id}"] for id, group in by_kind["group"].items() if f"g:{id}" in places
+        },
+        node_places={key.removeprefix("n:"): place for key, place in places.items() if key.startswith("n:")},
     )
 
 
@@ -118,9 +130,12 @@ def check_change(key: str, value: Any, opened: OpenGraph) -> None:
     kind, _, name = key.partition(":")
     if kind not in KINDS or not name:
         raise ClewError(
-            f"{_shown(key)} is not an annotation; expected label:ID, feature:L12/4031, pin:ID or group:NAME."
+            f"{_shown(key)} is not an annotation; expected label:ID, feature:L12/4031, pin:ID, group:NAME, "
+            "place:g:NAME or place:n:ID."
         )
-    if kind == "group":
+    if kind == "place":
+        _check_place(key, value, opened)
+    elif kind == "group":
         if not GROUP_ID.fullmatch(name):
             rule = "a group's id has up to 64 letters, digits, - and _."
             raise ClewError(f"{_shown(key)} is not a key; {rule}")
@@ -140,8 +155,18 @@ def check_change(key: str, value: Any, opened: OpenGraph) -> None:
             _check_group(key, value, opened)
 
 
+def _check_place(key: str, value: Any, opened: OpenGraph) -> None:
+    kind, _, name = key.removeprefix("place:").partition(":")
+    if not (GROUP_ID.fullmatch(name) if kind == "g" else kind == "n" and name in opened.nodes):
+        raise ClewError(
+            f"{_shown(key)} names no box; expected place:g: and a group's id, or place:n: and a node's."
+        )
+    if value is not None and not (isinstance(value, dict) and "x" in value):
+        raise ClewError(f"{_shown(key)} must be a place (x, y, width, height) or null.")
+
+
 def _check_group(key: str, value: Any, opened: OpenGraph) -> None:
-    if not isinstance(value, dict):
+    if not (isinstance(value, dict) and "members" in value):
         raise ClewError(f"{_shown(key)} must be a group (name, members, color) or null.")
     _check_text(value["name"])
     unknown = [member for member in value["members"] if member not in opened.nodes]

@@ -139,7 +139,9 @@ class Library:
         """The graph with everything that people added to it."""
         opened = self.opened(graph)
         _, values = self.annotations.read(graph, opened)
-        return replace(opened.graph, annotations=annotations_of(values))
+        return replace(
+            opened.graph, annotations=replace(annotations_of(values), others=opened.graph.annotations.others)
+        )
 
     def rename(self, graph: str, name: str) -> GraphEntry:
         """Give a graph another name."""

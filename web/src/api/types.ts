@@ -16,8 +16,8 @@ export interface components {
             changes: components["schemas"]["AnnotationChanges"];
         };
         /** @description The value of a key. */
-        AnnotationValue: string | true | components["schemas"]["NodeGroup"];
-        /** @description Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group). */
+        AnnotationValue: string | true | components["schemas"]["NodeGroup"] | components["schemas"]["PlaceOfBox"];
+        /** @description Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group), `place:g:<group id>` and `place:n:<node id>` (the place of a box). */
         AnnotationValues: {
             [key: string]: components["schemas"]["AnnotationValue"];
         };
@@ -537,6 +537,17 @@ export interface components {
             /** @description The position; negative ones count from the end, null means the positions that are changed. */
             position: number | null;
         };
+        /** @description A place that a person chose for a box of the chosen nodes' drawing, in the drawing's pixels. */
+        PlaceOfBox: {
+            /** @description The middle, from the left. */
+            x: number;
+            /** @description The middle, from above. */
+            y: number;
+            /** @description Null for the width of the box's text. */
+            width: number | null;
+            /** @description Null for the height of the box's text. */
+            height: number | null;
+        };
         /** @description A prompt as the model reads it, and its likeliest next tokens. */
         Preview: {
             /** @description The prompt's tokens, the sink among them. */
@@ -977,6 +988,7 @@ export type NodeEdges = components['schemas']['NodeEdges'];
 export type NodeGroup = components['schemas']['NodeGroup'];
 export type NodeValues = components['schemas']['NodeValues'];
 export type PatchSource = components['schemas']['PatchSource'];
+export type PlaceOfBox = components['schemas']['PlaceOfBox'];
 export type Preview = components['schemas']['Preview'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
 export type Problem = components['schemas']['Problem'];

@@ -1,5 +1,6 @@
 /** Places of boxes: tokens below, outputs above, the others in rows between them, by layer. */
 
+import { percent } from "../format/numbers.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { GroupEdge } from "../graph/group_edges.ts";
 import type { Box } from "./boxes.ts";
@@ -23,6 +24,15 @@ export interface PlacedBox extends Box {
   lines: string[];
   /** The detail, cut to the width of the box. */
   note: string;
+}
+
+/** A small text in a frame; `x` and `y` count from the corner of its box. */
+export interface Badge {
+  text: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
 }
 
 export interface LayoutSettings {
@@ -105,6 +115,13 @@ export function sizedBox(box: Box, measure: Measure, chosen?: BoxPlace): PlacedB
     x: 0,
     y: 0,
   };
+}
+
+/** The mark at the upper right corner of a box that tells what a test leaves of its value. */
+export function badgeOf(box: PlacedBox, measure: Measure): Badge {
+  const text = `${percent(box.left ?? 1)} left`;
+  const width = measure(text, DETAIL) + 12;
+  return { text, x: box.width - width + 8, y: -10, width, height: 16 };
 }
 
 function atPlace(box: Box, placed: PlacedBox, place: BoxPlace | undefined, measure: Measure): PlacedBox {

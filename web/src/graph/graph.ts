@@ -1,5 +1,7 @@
 /** An attribution graph as typed arrays, in the order and with the meanings of the `.clew` file. */
 
+import type { PlaceOfBox } from "../api/types.ts";
+
 export const FEATURE = 0;
 export const ERROR = 1;
 export const TOKEN = 2;
@@ -55,6 +57,8 @@ export interface FileAnnotations {
   feature_labels: Record<string, string>;
   supernodes: [string, string[]][];
   supernode_colors: Record<string, string>;
+  supernode_places: Record<string, PlaceOfBox>;
+  node_places: Record<string, PlaceOfBox>;
   pins: string[];
 }
 

@@ -149,6 +149,8 @@ function readAnnotations(text: string | undefined): FileAnnotations {
     feature_labels: stored.feature_labels ?? {},
     supernodes: stored.supernodes ?? [],
     supernode_colors: stored.supernode_colors ?? {},
+    supernode_places: stored.supernode_places ?? {},
+    node_places: stored.node_places ?? {},
     pins: stored.pins ?? [],
   };
 }

@@ -1,6 +1,6 @@
 /** A person's annotations as one flat document of keys and values, and what it says about a graph. */
 
-import type { AnnotationChanges, AnnotationValues, NodeGroup } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, NodeGroup, PlaceOfBox } from "../api/types.ts";
 import { featureNameOf } from "../graph/feature.ts";
 import { FEATURE, nodesWithIds, type FileAnnotations, type Graph } from "../graph/graph.ts";
 
@@ -8,6 +8,8 @@ export const labelKey = (id: string) => `label:${id}`;
 export const featureKey = (feature: string) => `feature:${feature}`;
 export const pinKey = (id: string) => `pin:${id}`;
 export const groupKey = (id: string) => `group:${id}`;
+/** The place of a box, which goes by `g:<group>` or `n:<node id>`. */
+export const placeKey = (box: string) => `place:${box}`;
 
 /** A person's group, its members as nodes of this graph. */
 export interface NamedGroup {
@@ -28,7 +30,10 @@ export function fromFile(annotations: FileAnnotations): AnnotationValues {
   for (const id of annotations.pins) values[pinKey(id)] = true;
   annotations.supernodes.forEach(([name, members], place) => {
     values[groupKey(`file${place}`)] = { name, members, color: annotations.supernode_colors[name] ?? null };
+    const box = annotations.supernode_places[name];
+    if (box) values[placeKey(`g:file${place}`)] = box;
   });
+  for (const [id, box] of Object.entries(annotations.node_places)) values[placeKey(`n:${id}`)] = box;
   return values;
 }
 
@@ -57,6 +62,10 @@ export const groupsOf = (graph: Graph, values: AnnotationValues): NamedGroup[] =
     return { id, key: `g:${id}`, name, color, members: nodesWithIds(graph, members) };
   });
 
+/** Chosen places, by the keys of boxes. */
+export const placesOf = (values: AnnotationValues): Map<string, PlaceOfBox> =>
+  new Map(withPrefix(values, "place:").map((box) => [box, values[placeKey(box)] as PlaceOfBox]));
+
 export const pinsOf = (graph: Graph, values: AnnotationValues): Set<number> =>
   new Set(nodesWithIds(graph, withPrefix(values, "pin:")));
 
@@ -73,5 +82,6 @@ export function labelOf(graph: Graph, values: AnnotationValues, node: number): s
 export function describeKey(key: string): string {
   const [kind, rest] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
   if (kind === "pin") return `the pin of ${rest}`;
+  if (kind === "place") return "the place of a box";
   return kind === "group" ? "a group" : `the label of ${rest}`;
 }

@@ -1,6 +1,6 @@
 /** A person's annotations of one graph: pins, groups and labels, changed with undo and saved as they change. */
 
-import type { AnnotationChanges, AnnotationValues, NodeGroup } from "../api/types.ts";
+import type { AnnotationChanges, AnnotationValues, NodeGroup, PlaceOfBox } from "../api/types.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 import { GROUP_COLORS } from "../drawing/palette.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -14,6 +14,8 @@ import {
   inverse,
   pinKey,
   pinsOf,
+  placeKey,
+  placesOf,
   type NamedGroup,
 } from "./annotation_document.ts";
 import { makeSaver, type Saver, type SavingState } from "./annotation_saver.ts";
@@ -24,6 +26,7 @@ export class Annotations {
   saving = $state.raw<{ state: SavingState; reason: string }>({ state: "saved", reason: "" });
   readonly groups: NamedGroup[] = $derived.by(() => groupsOf(this.graph, this.values));
   readonly pins: Set<number> = $derived.by(() => pinsOf(this.graph, this.values));
+  readonly places: ReadonlyMap<string, PlaceOfBox> = $derived.by(() => placesOf(this.values));
   readonly groupOf: Map<number, NamedGroup> = $derived.by(
     () => new Map(this.groups.flatMap((group) => group.members.map((node) => [node, group] as const))),
   );
@@ -120,6 +123,11 @@ export class Annotations {
   ungroup(id: string): void {
     const group = this.stored(id);
     if (group) this.change(`ungroup “${group.name}”`, { [groupKey(id)]: null });
+  }
+
+  /** Keep places of boxes by their keys; null gives a box back to the automatic layout. */
+  place(text: string, places: ReadonlyMap<string, PlaceOfBox | null>): void {
+    this.change(text, Object.fromEntries([...places].map(([box, place]) => [placeKey(box), place])));
   }
 
   private stored(id: string): NodeGroup | undefined {

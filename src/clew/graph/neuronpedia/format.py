@@ -53,7 +53,7 @@ CLEW_FACTS = (
 )
 """Fields of `GraphInfo` that the format lacks; clew writes them under `metadata.clew`."""
 
-CLEW_ANNOTATIONS = ("feature_labels", "supernode_colors")
+CLEW_ANNOTATIONS = ("feature_labels", "supernode_colors", "supernode_places", "node_places")
 """Fields of `Annotations` that the format lacks; clew writes them there too."""
 
 LONGEST_QUOTE = 40

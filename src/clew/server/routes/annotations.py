@@ -6,7 +6,13 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from clew.server.schemas.annotations import AnnotationPatch, AnnotationsPatched, GraphAnnotations, NodeGroup
+from clew.server.schemas.annotations import (
+    AnnotationPatch,
+    AnnotationsPatched,
+    GraphAnnotations,
+    NodeGroup,
+    PlaceOfBox,
+)
 from clew.server.state import CONFLICT, NOT_FOUND, GraphId, State
 
 router = APIRouter(prefix="/graphs/{graph}/annotations", tags=["annotations"], responses=NOT_FOUND)
@@ -23,7 +29,8 @@ def read_annotations(state: State, graph: GraphId) -> GraphAnnotations:
 def change_annotations(state: State, graph: GraphId, body: AnnotationPatch) -> AnnotationsPatched:
     """Change annotations, all at once, except those that somebody else changed meanwhile."""
     changes = {
-        key: asdict(value) if isinstance(value, NodeGroup) else value for key, value in body.changes.items()
+        key: asdict(value) if isinstance(value, NodeGroup | PlaceOfBox) else value
+        for key, value in body.changes.items()
     }
     rows = state.library.annotations
     outcome, wrote = rows.change(graph, state.library.opened(graph), body.base, changes)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Len, Lt
+from annotated_types import Ge, Le, Len, Lt
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
+from clew.graph.consistency import FARTHEST
 from clew.server.schemas.base import Body, request
 
 
@@ -23,8 +24,27 @@ class NodeGroup(Body):
     """The colour as `#rrggbb`; null for one that the page chooses."""
 
 
+Pixels = Annotated[float, Ge(-FARTHEST), Le(FARTHEST)]
+Size = Annotated[float, Ge(0), Le(FARTHEST)]
+
+
+@request
+class PlaceOfBox(Body):
+    """A place that a person chose for a box of the chosen nodes' drawing, in the drawing's pixels."""
+
+    x: Pixels
+    """The middle, from the left."""
+    y: Pixels
+    """The middle, from above."""
+    width: Size | None = None
+    """Null for the width of the box's text."""
+    height: Size | None = None
+    """Null for the height of the box's text."""
+
+
 AnnotationValue = TypeAliasType(
-    "AnnotationValue", Annotated[str | Literal[True] | NodeGroup, Field(description="The value of a key.")]
+    "AnnotationValue",
+    Annotated[str | Literal[True] | NodeGroup | PlaceOfBox, Field(description="The value of a key.")],
 )
 AnnotationValues = TypeAliasType(
     "AnnotationValues",
@@ -32,7 +52,8 @@ AnnotationValues = TypeAliasType(
         dict[str, AnnotationValue],
         Field(
             description="Values by key: `label:<node id>` (text), `feature:L12/4031` (text, shared by all "
-            "graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group)."
+            "graphs of the same model and dictionary), `pin:<node id>` (true), `group:<id>` (a group), "
+            "`place:g:<group id>` and `place:n:<node id>` (the place of a box)."
         ),
     ],
 )
