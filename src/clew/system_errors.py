@@ -1,9 +1,11 @@
-"""Errors of the operating system and of SQLite as sentences: what cannot be used, why, and what to do."""
+"""Errors of the system, SQLite and libraries as sentences: what cannot be used, why, and what to do."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
+
+from clew.plain_text import one_line
 
 DATABASE_REASONS: dict[str, tuple[str, str]] = {
     "SQLITE_READONLY": ("it, or its folder, is read-only", "make both writable, or choose another place"),
@@ -56,7 +58,9 @@ def database_sentence(
 
 
 def system_sentence(error: BaseException) -> str | None:
-    """A sentence about an error that the machine is at fault for, not clew; None for any other error."""
+    """A sentence about an error that the machine or a file is at fault for, not clew; None for any other."""
+    if type(error).__name__ == "PanicException":  # of a library in Rust; it is not an `Exception`
+        return f"A library panicked ({one_line(str(error))}); fetch the files of the model again."
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's own
         return OUT_OF_MEMORY
     if isinstance(error, sqlite3.Error):

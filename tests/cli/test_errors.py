@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,30 @@ def test_debug_does_not_change_the_exit_code_of_a_slip(run: Run):
     outcome = run("show", "/no/such/file", "--debug")
     assert outcome.code == 2
     assert outcome.err.startswith("Traceback")
+
+
+def test_a_panic_of_a_library_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch):
+    panic = type("PanicException", (BaseException,), {})  # as `tokenizers` raises it: no `Exception`
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise panic("no token\x1b[2J")
+
+    monkeypatch.setattr("clew.facade.resolve", fail)
+    assert refused(run("trace", "a")) == (
+        "A library panicked (no token\\x1b[2J); fetch the files of the model again."
+    )
+
+
+def test_a_tokenizer_that_stops_at_a_prompt_is_a_sentence(
+    run: Run, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.undo()
+    changed = tmp_path / "model"
+    shutil.copytree(model_folder, changed)
+    path = changed / "tokenizer.json"
+    content = json.loads(path.read_text())
+    known = dict.fromkeys(["The", "capital", "of", "France", "is", "Paris.", "1,", "2"], 2)
+    content["model"] |= {"unk_token": "none", "vocab": content["model"]["vocab"] | known}
+    path.write_text(json.dumps(content))
+    line = refused(run("trace", "unknown", "--model", changed, "--no-check"))
+    assert "The model's tokenizer cannot split a text: " in line

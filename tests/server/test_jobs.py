@@ -19,6 +19,9 @@ from clew.system_errors import OUT_OF_MEMORY
 LOAD = LoadRequest(kind="load", model="any")
 RESULT = InterventionOutcome(results=[], text=None, python="")
 
+PANIC = type("PanicException", (BaseException,), {})("no \x1b token")
+"""As `tokenizers` raises it: no `Exception`."""
+
 
 def load(model):
     return LoadRequest(kind="load", model=model)
@@ -108,6 +111,8 @@ def test_jobs_run_one_after_another_in_order(database, events):
         (ClewError("There is no such model."), "There is no such model."),
         (MemoryError(), OUT_OF_MEMORY),
         (ValueError("odd"), "Unexpected ValueError: odd; the terminal shows where."),
+        (PANIC, "A library panicked (no \\x1b token); fetch the files of the model again."),
+        (SystemExit("odd"), "Unexpected SystemExit: odd; the terminal shows where."),
     ],
 )
 def test_what_went_wrong_is_told_and_the_next_job_runs(database, events, error, told):

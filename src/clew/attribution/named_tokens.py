@@ -11,6 +11,7 @@ from clew.attribution.settings import TargetRequest
 from clew.errors import ClewError
 from clew.graph.graph import quote
 from clew.model.language_model import LanguageModel
+from clew.model.tokenizer_calls import split_text
 from clew.utf8 import check_text
 
 BY_ID = re.compile(r"\s*id:([0-9]+)\s*", re.ASCII)
@@ -52,12 +53,12 @@ def _ids_of(model: LanguageModel, text: str) -> list[int]:
     if ids or not text.strip():
         return ids
     # Tokens of whole words are spelled without a space, and their tokenizers drop it.
-    words = model.tokenizer.encode(text, add_special_tokens=False)
+    words = split_text(model.tokenizer, text)
     return words if len(words) == 1 and model.token_text(words[0]) == text.strip() else []
 
 
 def _not_one_token(model: LanguageModel, text: str) -> ClewError:
-    pieces = model.tokenizer.encode(text, add_special_tokens=False)
+    pieces = split_text(model.tokenizer, text)
     if not pieces:
         return ClewError(f"The target {quote(text)} is no token of this model; name another text or an id.")
     spelled = ", ".join(f"id:{piece} {quote(model.token_text(piece))}" for piece in pieces)

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (KeyboardInterrupt, Exception) as error:
+    except BaseException as error:  # a panic of Rust is not an `Exception`
         if "--debug" in arguments:
             traceback.print_exception(error)
         code, line = _explain(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from clew.errors import ClewError
 from clew.model.anatomy import ANATOMIES, Anatomy, supported_architectures
-from clew.model.library_calls import shortened
+from clew.plain_text import shortened
 
 if TYPE_CHECKING:
     from torch import nn

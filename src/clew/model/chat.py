@@ -11,6 +11,7 @@ from clew.model.language_model import LanguageModel
 from clew.model.messages import ROLES, TEMPLATE, Messages
 from clew.model.sink import special_ids
 from clew.model.template import check_known
+from clew.model.tokenizer_calls import encoding, split_text
 from clew.token_text import quote
 from clew.utf8 import check_text
 
@@ -45,7 +46,7 @@ def encode_chat(model: LanguageModel, messages: Messages) -> EncodedChat:
         )
     _check_default_template(model)
     text = _apply(model, chat)
-    ids = model.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids = split_text(model.tokenizer, text)
     check_known(model, ids, "The chat")
     if not ids:
         raise ClewError(f"The chat template of {model.name} writes nothing for these messages.")
@@ -90,7 +91,9 @@ def _apply(model: LanguageModel, chat: list[dict[str, str]], prompted: bool = Tr
         return model.tokenizer.apply_chat_template(  # type: ignore[return-value]
             chat, tokenize=False, add_generation_prompt=prompted, continue_final_message=goes_on
         )
-    except Exception as error:  # a template is a program that came with the model, and may raise anything
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a template is a program that came with the model, and may raise anything
         reason = _shortened(" ".join(str(error).split())).rstrip(".") or type(error).__name__
         roles = ", ".join(message["role"] for message in chat)
         raise ClewError(
@@ -192,7 +195,7 @@ def _roles(
     """The role of each token, by where the contents stand in the text."""
     if not model.tokenizer.is_fast:
         return ()
-    found = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    found = encoding(model.tokenizer, text, return_offsets_mapping=True)
     roles, place = [], 0
     for begin, end in found["offset_mapping"]:
         while place < len(spans) and spans[place][1] <= begin:

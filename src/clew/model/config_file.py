@@ -10,8 +10,9 @@ from typing import Any
 from clew.errors import ClewError
 from clew.files import cannot_read
 from clew.model.config_keys import check_keys
-from clew.model.library_calls import library_call, shortened
+from clew.model.library_calls import library_call
 from clew.model.transformers_logging import quiet_transformers
+from clew.plain_text import shortened
 from clew.progress import OnNote, ignore_note
 
 LAYER_COUNTS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "depth")

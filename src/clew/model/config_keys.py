@@ -14,7 +14,7 @@ from typing import Any
 
 from clew.errors import ClewError
 from clew.model.config_values import check_values, missing_settings, rotations
-from clew.model.library_calls import shortened
+from clew.plain_text import shortened
 from clew.progress import OnNote
 
 LIKE = 0.85

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clew.errors import ClewError
-from clew.model.library_calls import shortened
+from clew.plain_text import shortened
 
 PLAUSIBLE = {
     "rope_theta": (1.0, 1e12),

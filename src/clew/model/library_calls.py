@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from clew.errors import ClewError
+from clew.plain_text import one_line
 
-LONGEST_REASON = 240
-"""Characters of a library's message that a sentence quotes."""
 SELF_EXPLAINING = (OSError, ValueError, RuntimeError, ImportError)
 """Exceptions whose message is a sentence; the message of a `KeyError` is only a key."""
 
@@ -33,13 +32,8 @@ def library_call(sentence: Callable[[str], str], kind: type[Exception] = ClewErr
 
 def reason_of(error: BaseException) -> str:
     """An exception's message in one line of limited length, without a full stop."""
-    text = shortened(" ".join(str(error).split())).rstrip(".")
+    text = one_line(str(error))
     kind = type(error).__name__
     if not text:
         return kind
     return text if isinstance(error, SELF_EXPLAINING) else f"{kind}: {text}"
-
-
-def shortened(text: str, longest: int = LONGEST_REASON) -> str:
-    """A text cut to a length, with dots where something is left out."""
-    return text if len(text) <= longest else f"{text[:longest]}..."

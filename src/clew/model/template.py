@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
+from clew.model.tokenizer_calls import split_text
 from clew.utf8 import check_text
 
 
@@ -51,7 +52,7 @@ def template_prefix(model: LanguageModel) -> list[int]:
 
 
 def _ids(model: LanguageModel, text: str, template: bool) -> list[int]:
-    return model.tokenizer(text, add_special_tokens=template, verbose=False)["input_ids"]
+    return split_text(model.tokenizer, text, special=template)
 
 
 def _around(model: LanguageModel, whole: Sequence[int], bare: Sequence[int]) -> tuple[list[int], list[int]]:

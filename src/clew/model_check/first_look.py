@@ -8,6 +8,7 @@ from clew.attribution.linear_map import LinearMap
 from clew.errors import ClewError
 from clew.model.language_model import LanguageModel
 from clew.model.recording import Recording, record
+from clew.model.tokenizer_calls import split_text
 from clew.model_check.numbers import PROMPT, bounds_of, kl_divergence, plain_attention, random_ids
 
 TOKENS = 4
@@ -16,7 +17,7 @@ TOKENS = 4
 @torch.no_grad()
 def first_look(model: LanguageModel) -> None:
     """Raise `ClewError` for a model that clew does not read as transformers does, or that does not add up."""
-    ids = model.tokenizer.encode(PROMPT)[:TOKENS]
+    ids = split_text(model.tokenizer, PROMPT, special=True)[:TOKENS]
     recording = record(model, torch.tensor(ids if len(set(ids)) > 2 else random_ids(model, TOKENS)))
     with plain_attention(model) as attention:
         plain = model.next_token_logits(recording.token_ids[None])[0]

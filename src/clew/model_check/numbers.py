@@ -29,6 +29,7 @@ from clew.model.language_model import LanguageModel
 from clew.model.prompt import usual_front
 from clew.model.recording import Recording, record
 from clew.model.template import encode_text
+from clew.model.tokenizer_calls import split_text
 from clew.model_check.autograd_rows import chosen_rows, worst_row_difference
 from clew.model_check.findings import Finding, at_most, not_measured
 
@@ -96,7 +97,7 @@ def plain_attention(model: LanguageModel) -> Iterator[str]:
 
 def check_logits(model: LanguageModel, recording: Recording) -> Finding:
     """Logits of a recording, and of a longer text, against transformers alone with its own attention."""
-    ids = model.tokenizer.encode(TEXT)[: min(WINDOW, model.context_length)]
+    ids = split_text(model.tokenizer, TEXT, special=True)[: min(WINDOW, model.context_length)]
     text = torch.tensor(ids if len(set(ids)) > 2 else random_ids(model, model.context_length // 2))
     own = [recording.logits, record(model, text).logits]
     with plain_attention(model) as attention:

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from clew.errors import ClewError
+from clew.plain_text import visible
 from clew.progress import PHASES
 from clew.server.database import Database, now
 from clew.server.errors import RequestError
@@ -161,7 +162,7 @@ class Jobs:
         while (job := self._waiting.get()) is not None:
             try:
                 self._do(job)
-            except Exception:  # a thread that ends would leave all others waiting
+            except BaseException:  # a thread that ends would leave all others waiting
                 log.exception("A job could not be recorded")
 
     def _do(self, job: str) -> None:
@@ -196,11 +197,11 @@ class Jobs:
             return {"state": "cancelled"}
         except ClewError as error:
             return {"state": "failed", "error": str(error)}
-        except Exception as error:
+        except BaseException as error:  # a panic of Rust is not an `Exception`
             if sentence := system_sentence(error):
                 return {"state": "failed", "error": sentence}
             log.exception("A job failed")
-            reason = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
+            reason = visible(f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0])
             return {"state": "failed", "error": f"Unexpected {reason}; the terminal shows where."}
         made = {"graph": result.graph} if isinstance(result, TracedGraph) else {}
         return {"state": "done", "result": json.dumps(RESULT.dump_python(result, mode="json")), **made}

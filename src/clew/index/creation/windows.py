@@ -21,6 +21,7 @@ from clew.index.creation.corpus import Piece
 from clew.model.finite import all_finite
 from clew.model.language_model import LanguageModel
 from clew.model.recording import installed
+from clew.model.tokenizer_calls import split_text
 
 PIECES_AT_ONCE = 16
 """Pieces of text that are tokenised together."""
@@ -101,7 +102,7 @@ def _tokenised(model: LanguageModel, pieces: Iterable[Piece]) -> Iterator[tuple[
     stream = iter(pieces)
     while some := list(islice(stream, PIECES_AT_ONCE)):
         texts = [piece.text for piece in some]
-        tokenised = model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        tokenised = split_text(model.tokenizer, texts)
         yield from ((ids, piece.begins) for ids, piece in zip(tokenised, some, strict=True))
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Iterator
 
 from clew.model.language_model import LanguageModel
+from clew.model.tokenizer_calls import split_text
 from clew.training.text.sequences import sentences
 
 MOST_TOKENS = 12
@@ -22,7 +23,7 @@ def sentence_beginnings(
     for text in texts:
         parts = [part.strip() for part in sentences(text, CHARACTERS)]
         parts = [part for part in parts if any(character.isalpha() for character in part)]
-        for ids in model.tokenizer(parts, add_special_tokens=False)["input_ids"] if parts else ():
+        for ids in split_text(model.tokenizer, parts) if parts else ():
             # The smaller of two: a short one leaves the model more freedom.
             length = min(draw.randint(1, MOST_TOKENS), draw.randint(1, MOST_TOKENS))
             if beginning := [token for token in ids if token not in special][:length]:
@@ -64,4 +65,4 @@ def word_beginnings(model: LanguageModel, count: int, draw: random.Random) -> li
     for _ in range(count):
         word = draw.choice(whole).strip()
         texts.append(draw.choice(FRAMES).format(word=word, Word=word[:1].upper() + word[1:]))
-    return model.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return split_text(model.tokenizer, texts)

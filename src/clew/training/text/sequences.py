@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from clew.model.tokenizer_calls import split_text
+
 SENTENCE_END = re.compile(r"[.!?\u2026][\"')\]\u2019\u201d]*\s+|\s*\n\s*|[\u3002\uff01\uff1f]")
 """The end of a sentence or a line, with the space behind it."""
 CHARACTERS = 8
@@ -49,7 +51,7 @@ class SequenceCutter:
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
-        found = self.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        found = split_text(self.tokenizer, texts, return_attention_mask=False)
         return [ids if self.special.isdisjoint(ids) else self._without_special(ids) for ids in found]
 
     def _without_special(self, ids: list[int]) -> list[int]:
