@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ def write_file(path: str | Path, data: bytes) -> Path:
     Raises `ClewError` for a path that is a folder or lies in no folder, and for a full disk.
     """
     path = Path(path)
-    with replacing(path) as partial, partial.open("xb") as file:  # unlike `tempfile`, this follows the umask
+    with replacing(path) as partial, partial.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -29,9 +30,10 @@ def write_file(path: str | Path, data: bytes) -> Path:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path to write to: it replaces `path` on success and is removed on failure.
+    """The path of an empty file to write to: it replaces `path` on success and is removed on failure.
 
-    Raises `ClewError` as `write_file` does. For a link, the file that it points to is replaced.
+    A file that existed before keeps its mode, owner and group, as far as this user may set them. Raises
+    `ClewError` as `write_file` does. For a link, the file that it points to is replaced.
     """
     path = Path(path)
     if path.is_dir():
@@ -40,8 +42,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
     try:
         try:
+            mode = 0o600 if destination.exists() else 0o666
+            # A new file follows the umask, unlike `tempfile`; nobody else may read what an old one will hold.
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
             yield partial
-            partial.replace(destination)
+            put_in_place(partial, destination)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -139,6 +144,26 @@ def cannot_write(path: Path, error: OSError, advice: str = "choose another place
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         advice = f"make room there, or {advice}"
     return ClewError(f"{path} cannot be written: {error.strerror or error}; {advice}.")
+
+
+def put_in_place(path: Path, destination: Path) -> None:
+    """Move a file to where another may lie, whose mode, owner and group it takes as far as this user may."""
+    if destination.exists():
+        _take_over(path, destination.stat())
+    path.replace(destination)
+
+
+def _take_over(path: Path, before: os.stat_result) -> None:
+    mode, now = stat.S_IMODE(before.st_mode), path.stat()
+    if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        try:
+            os.chown(path, before.st_uid, before.st_gid)
+        except PermissionError:
+            try:
+                os.chown(path, -1, before.st_gid)
+            except PermissionError:
+                mode &= ~stat.S_IRWXG  # what one group might do, another may not
+    path.chmod(mode)
 
 
 def _umask() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.files import put_in_place
+from clew.index.creation import new_index
 from clew.index.storage.blobs import (
     pack_activations,
     pack_histogram,
@@ -262,3 +265,25 @@ def test_damage_is_told_as_such_whatever_is_asked(path: Path):
         for ask in (lambda: index.labels([(1, 0)]), lambda: index.feature(1, 0)):
             with pytest.raises(ClewError, match="no such table"):
                 ask()
+
+
+def test_no_label_is_lost_where_an_index_is_replaced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = path.with_name("new.sqlite3")
+    shutil.copyfile(path, new)
+    path.chmod(0o600)
+    monkeypatch.setattr("clew.sqlite.SECONDS_TO_WAIT", 0.05)
+    with open_index(path, writable=True) as index:
+        index.set_label(1, 0, "early")
+
+        def another_labels_meanwhile(*places: Path) -> None:
+            with pytest.raises(ClewError, match="another program is using it"):
+                index.set_label(1, 1, "in between")
+            put_in_place(*places)
+
+        monkeypatch.setattr(new_index, "put_in_place", another_labels_meanwhile)
+        assert new_index.replace_index(path, new) == 1
+        with pytest.raises(ClewError, match="was replaced by another index; open it again"):
+            index.set_label(1, 1, "late")
+    with open_index(path) as index:
+        assert [str(label) for label in index.labels(["L1/0", "L1/1"]).values()] == ["early (person)"]
+    assert path.stat().st_mode & 0o777 == 0o600

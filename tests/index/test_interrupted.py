@@ -234,3 +234,17 @@ def test_what_cannot_be_merged_is_refused(texts: Path, whole: Path, tmp_path: Pa
         f"{shorter} holds only some of the features; name the shards of one pass."
     )
     assert not out.exists()
+
+
+def test_two_passes_at_once_do_not_write_the_same_index(texts: Path, whole: Path, tmp_path: Path) -> None:
+    out, asked = tmp_path / "a.sqlite3", []
+
+    def another_pass_comes_by() -> bool:
+        asked.append(1)
+        if len(asked) == 3:
+            index(texts, out, replace(SETTINGS, resume=True))
+        return False
+
+    with pytest.raises(ClewError, match=f"Another clew index is writing {out} too; let it finish"):
+        index(texts, out, should_stop=another_pass_comes_by)
+    assert_same(out, whole)

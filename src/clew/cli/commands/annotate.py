@@ -41,6 +41,14 @@ def run(arguments: argparse.Namespace) -> None:
     if not (arguments.label or arguments.group or arguments.pin):
         raise ClewError("annotate needs --label, --group or --pin; see clew annotate --help")
     destination: Path = arguments.out or named_path(arguments.file)
+    from clew.file_lock import changing
+
+    with changing(destination):
+        saved = _annotate(arguments, destination)
+    print(f"Saved  {saved}")
+
+
+def _annotate(arguments: argparse.Namespace, destination: Path) -> Path:
     from clew.graph.reader import open_graph
 
     graph = open_graph(arguments.file)
@@ -56,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         from clew.cli.index_lookup import with_labels_of_index
 
         annotated = with_labels_of_index(annotated)
-    print(f"Saved  {annotated.save(destination)}")
+    return annotated.save(destination)
 
 
 def _label(text: str) -> tuple[str, str]:

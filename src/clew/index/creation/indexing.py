@@ -48,6 +48,8 @@ class _Pass:
 
     metadata: IndexMetadata
     layers: dict[int, LayerStatistics]
+    written: int
+    """Batches up to the last checkpoint, which only this pass may have written."""
     windows: dict[int, np.ndarray] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
 
@@ -96,8 +98,8 @@ def index_texts(
             for layer, width in enumerate(metadata.widths)
             if width
         }
-        state = _Pass(metadata, layers, skipped=skipped)
-        if not _read_texts(connection, model, dictionary, files, state, skip, on_progress, should_stop):
+        state = _Pass(metadata, layers, metadata.batches, skipped=skipped)
+        if not _read_texts(connection, out, model, dictionary, files, state, skip, on_progress, should_stop):
             return state.metadata
         return _finish(connection, model, dictionary, state.metadata, on_progress, should_stop)
     except sqlite3.Error as error:
@@ -111,6 +113,7 @@ def index_texts(
 
 def _read_texts(
     connection: sqlite3.Connection,
+    out: Path,
     model: LanguageModel,
     dictionary: Dictionary,
     files: Sequence[Path],
@@ -149,14 +152,14 @@ def _read_texts(
         if stopped or due or len(state.windows) >= WINDOWS_HELD:
             on_progress("saving", read, begun.wanted)
             begin = time.monotonic()
-            _write_checkpoint(connection, state, model.token_text)
+            _write_checkpoint(connection, out, state, model.token_text)
             saved, cost = time.monotonic(), time.monotonic() - begin
         if stopped:
             return False
     if n_batches < begun.batches:
         raise other_texts(begun)
     on_progress("saving", read, begun.wanted)
-    _write_checkpoint(connection, state, model.token_text)
+    _write_checkpoint(connection, out, state, model.token_text)
     return True
 
 
@@ -172,10 +175,17 @@ def _count(model: LanguageModel, dictionary: Dictionary, batch: Batch, state: _P
         state.windows[number] = ids[:length]
 
 
-def _write_checkpoint(connection: sqlite3.Connection, state: _Pass, text_of: Callable[[int], str]) -> None:
-    """Write the statistics and the place in the texts together, or neither."""
+def _write_checkpoint(
+    connection: sqlite3.Connection, out: Path, state: _Pass, text_of: Callable[[int], str]
+) -> None:
+    """Write the statistics and the place in the texts together, or neither.
+
+    Raises `ClewError` where another pass has written to the same index meanwhile.
+    """
     metadata = replace(state.metadata, skipped=dict(state.skipped))
     with transaction(connection), torch.no_grad():
+        if read_metadata(connection, out).batches != state.written:
+            raise ClewError(f"Another clew index is writing {out} too; let it finish.")
         for layer, statistics in state.layers.items():
             write_statistics(connection, statistics, layer, metadata.positions)
         write_windows(connection, state.windows)
@@ -184,7 +194,7 @@ def _write_checkpoint(connection: sqlite3.Connection, state: _Pass, text_of: Cal
         write_metadata(connection, metadata)
     for statistics in state.layers.values():
         statistics.changed.fill_(False)
-    state.metadata, state.windows = metadata, {}
+    state.metadata, state.windows, state.written = metadata, {}, metadata.batches
 
 
 def _finish(

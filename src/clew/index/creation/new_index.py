@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
-from clew.files import named_path
+from clew.files import named_path, put_in_place
 from clew.index.creation.corpus import OnSkip
 from clew.index.creation.indexing import index_texts
 from clew.index.settings import IndexSettings
@@ -97,7 +97,11 @@ def replace_index(old: Path, new: Path) -> int:
     of a feature that the new index does not have, or an index cannot be read; then both stay.
     """
     try:
-        with closing(connect(old)) as source, closing(connect(new, writable=True)) as connection:
+        with (
+            closing(connect(old, writable=True)) as source,
+            closing(connect(new, writable=True)) as connection,
+            transaction(source),  # no label is set in the old index from here until the new one is in place
+        ):
             before, now = read_metadata(source, old), read_metadata(connection, new)
             rows = []
             for number, *values in source.execute(
@@ -113,7 +117,7 @@ def replace_index(old: Path, new: Path) -> int:
             with transaction(connection):
                 insert_labels(connection, rows)
                 build_label_search(connection)
-        new.replace(old)
+            put_in_place(new, old)
     except (OSError, sqlite3.Error) as error:
         reason = database_reason(error)[0] if isinstance(error, sqlite3.Error) else error.strerror
         raise ClewError(f"{old} cannot be replaced ({reason}); the new index is {new}.") from error

@@ -73,6 +73,7 @@ class Index:
         self._connection, self._writable = connection, writable
         self._lock = threading.RLock()
         self._texts = TokenTexts(connection)
+        self._file = _file_id(path)
 
     def __repr__(self) -> str:
         metadata = self.metadata
@@ -260,6 +261,8 @@ class Index:
         with self._lock:
             try:
                 with transaction(self._connection) as connection:
+                    if _file_id(self.path) != self._file:  # within the lock, as replacing an index is
+                        raise ClewError(f"{self.path} was replaced by another index; open it again.")
                     insert_labels(connection, rows)
                     now = self.labels(checked)
                     for feature, number in ids.items():
@@ -319,6 +322,15 @@ class Index:
         first = 0 if self.metadata.sink is None else 1
         with self._reading() as connection:
             return [tuple(self._texts(ids[first:])) for ids in draw_windows(connection, count, seed)]
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Device and inode, which differ for a file that took another's place; None where there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _feature(layer: int | FeatureLike, index: int | None = None) -> Feature:

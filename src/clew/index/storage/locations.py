@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 from clew.errors import ClewError
+from clew.file_lock import changing
 from clew.files import named_path, replacing, write_file
 from clew.index.storage.metadata import read_metadata, write_metadata
 from clew.index.storage.schema import connect
@@ -46,11 +47,17 @@ def find_index(model: str, dictionary: str, *, to_change: bool = False) -> Path 
     if small is None or not to_change:
         return small
     location.parent.mkdir(parents=True, exist_ok=True)
+    with changing(location):
+        if not location.is_file():  # another process may have been first, and may have labelled it since
+            _copy_to_change(small, location)
+    return location
+
+
+def _copy_to_change(small: Path, location: Path) -> None:
     with replacing(location) as copy:
         shutil.copyfile(small, copy)
         with closing(connect(copy, writable=True)) as connection, transaction(connection):
             write_metadata(connection, replace(read_metadata(connection, copy), bundled=True))
-    return location
 
 
 def comes_with_clew(path: Path) -> bool:
