@@ -46,6 +46,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.summary_constants
 	$(BIN)/python -m benchmarks.validation
 	$(BIN)/python -m benchmarks.trained_dictionary
+	$(BIN)/python -m benchmarks.dictionary_size
 	$(BIN)/python -m tools.pictures.report_picture
 	$(BIN)/python -m tools.pictures.screenshots
 	$(BIN)/python -m benchmarks.page_speed

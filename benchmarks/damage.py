@@ -12,16 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
+from benchmarks.support.changed_transcoders import reduced_to, rounded, shuffled
 from benchmarks.support.markdown import table
-from clew.dictionary.activation import Activation, JumpReLU
-from clew.dictionary.quantised_rows import round_rows
 from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.replaced_model import PROMPTS
 from clew.dictionary.transcoder_dictionary import bind
-from clew.dictionary.transcoder_set import Decoder, LayerTranscoder
-from clew.dictionary.weights import HeldWeights
+from clew.dictionary.transcoder_set import LayerTranscoder
 from clew.inspection.inspection import Inspection, inspect_dictionary
 from tests.real import real_model
 
@@ -72,49 +68,13 @@ SCORES = (
 )
 
 
-def rounded(bits: int) -> Callable[[LayerTranscoder], LayerTranscoder]:
-    def damage(part: LayerTranscoder) -> LayerTranscoder:
-        decoder = replace(part.decoder, weights=HeldWeights(round_rows(part.decoder.weights.read(), bits)))
-        return replace(part, encoder=HeldWeights(round_rows(part.encoder.read(), bits)), decoder=decoder)
-
-    return damage
-
-
-def shuffled(part: LayerTranscoder) -> LayerTranscoder:
-    order = torch.randperm(part.n_features, generator=torch.Generator().manual_seed(0))
-    return replace(
-        part, decoder=replace(part.decoder, weights=HeldWeights(part.decoder.weights.read()[order]))
-    )
-
-
-def reduced(share: float) -> Callable[[LayerTranscoder], LayerTranscoder]:
-    def damage(part: LayerTranscoder) -> LayerTranscoder:
-        order = torch.randperm(part.n_features, generator=torch.Generator().manual_seed(0))
-        kept = order[: max(1, round(share * part.n_features))].sort().values
-        return replace(
-            part,
-            encoder=HeldWeights(part.encoder.read()[kept]),
-            encoder_bias=HeldWeights(part.encoder_bias.read()[kept]),
-            decoder=Decoder(HeldWeights(part.decoder.weights.read()[kept]), part.decoder.first),
-            activation=_activation_of(part.activation, kept),
-        )
-
-    return damage
-
-
-def _activation_of(activation: Activation, kept: torch.Tensor) -> Activation:
-    if isinstance(activation, JumpReLU):
-        return JumpReLU(HeldWeights(activation.threshold.read()[kept]))
-    return activation
-
-
 DAMAGES: dict[str, Callable[[LayerTranscoder], LayerTranscoder]] = {
     "as it is": lambda part: part,
     "rounded to 3 bits": rounded(3),
     "rounded to 2 bits": rounded(2),
     "shuffled": shuffled,
-    "half removed": reduced(0.5),
-    "empty": reduced(0),
+    "half removed": reduced_to(0.5),
+    "empty": reduced_to(0),
 }
 
 

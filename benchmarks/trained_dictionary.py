@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import clew
-from benchmarks.support.markdown import table
+from benchmarks.support.markdown import filled, table
 from benchmarks.support.neuron_graphs import most_influential, random_nodes
 from benchmarks.support.prompts import FORTY
 from clew.dictionary.next_token import Answer
@@ -63,27 +63,29 @@ def main() -> None:
     answers = list(answers_of(trained, prompts))
     others = list(answers_of(trained, FORTY))
     PAGE.write_text(
-        TEMPLATE.format(
-            quality=trained.quality,
-            answers=answer_table(answers),
-            kept=sum(each.kept for each in answers),
-            n_prompts=len(prompts),
-            others=answer_table(others),
-            others_kept=sum(each.kept for each in others),
-            n_others=len(others),
-            others_kl=median(each.kl for each in others),
-            faithfulness=faithfulness_table(ours, theirs),
-            falls=f"{median(m.fall for m in ours.values()):,.0f} times with the trained dictionary, "
-            f"{median(m.fall for m in theirs.values()):,.0f} times with neurons",
-            large=f"{LARGE:,}",
-            large_scores=f"{median(s.replacement for s in large if s):.2f} and "
-            f"{median(s.completeness for s in large if s):.2f}",
-            validation=validation_table(ours, theirs),
-            machine=f"Python {platform.python_version()} on {platform.machine()}, float32",
-            nodes=f"{NODES:,}",
-            ablated=ABLATED,
-            draws=DRAWS,
-            tested=TESTED,
+        filled(
+            TEMPLATE.format(
+                quality=trained.quality,
+                answers=answer_table(answers),
+                kept=sum(each.kept for each in answers),
+                n_prompts=len(prompts),
+                others=answer_table(others),
+                others_kept=sum(each.kept for each in others),
+                n_others=len(others),
+                others_kl=median(each.kl for each in others),
+                faithfulness=faithfulness_table(ours, theirs),
+                falls=f"{median(m.fall for m in ours.values()):,.0f} times with the trained dictionary, "
+                f"{median(m.fall for m in theirs.values()):,.0f} times with neurons",
+                large=f"{LARGE:,}",
+                large_scores=f"{median(s.replacement for s in large if s):.2f} and "
+                f"{median(s.completeness for s in large if s):.2f}",
+                validation=validation_table(ours, theirs),
+                machine=f"Python {platform.python_version()} on {platform.machine()}, float32",
+                nodes=f"{NODES:,}",
+                ablated=ABLATED,
+                draws=DRAWS,
+                tested=TESTED,
+            )
         )
     )
 

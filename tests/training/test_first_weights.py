@@ -10,6 +10,7 @@ import torch
 from clew.errors import ClewError
 from clew.training.dead_features import BEGIN_NORM
 from clew.training.feasibility import check_model
+from clew.training.first_weights import begin_from_samples
 from clew.training.schedule import wanted_l0
 from tests.tiny import tiny_model
 from tests.training.test_run import begin, settings
@@ -24,6 +25,14 @@ def test_about_as_many_features_as_wanted_are_active_at_first(beginning, kind):
     run, _ = begin(tiny_model("LlamaForCausalLM"), options)
     first = run.advance().l0.mean()
     assert float(first) == pytest.approx(wanted_l0(options.l0, 0, 96, 120), rel=0.3)
+
+
+def test_no_two_features_begin_as_the_same_token():
+    draw = torch.Generator().manual_seed(0)
+    reads, writes = (torch.randn(2, 300, 16, generator=draw) for _ in range(2))
+    stacked = begin_from_samples(reads, writes, 256, 4.0, draw, "plt", places=[0, 1])
+    for encoder in stacked.encoder:
+        assert len(encoder.unique(dim=0)) == 256
 
 
 @pytest.mark.parametrize("architecture", ["LlamaForCausalLM", "GPT2LMHeadModel"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from clew.model.language_model import NeuronParts
@@ -29,11 +29,12 @@ def begin_from_samples(
 ) -> StackedTranscoders:
     """Transcoders whose features read and write in the directions of random tokens' inputs and outputs.
 
-    `reads` and `writes` are normalized; `places` says which of the layers that are written are those that are
-    read. Thresholds are such that about `l0` features are active.
+    No token serves two features while there are others. `reads` and `writes` are normalized; `places` says
+    which of the layers that are written are those that are read. Thresholds are such that about `l0`
+    features are active.
     """
     n_layers, n_tokens, d_model = reads.shape
-    chosen = torch.randint(n_tokens, (n_features,), generator=generator).to(reads.device)
+    chosen = _drawn(n_tokens, n_features, generator).to(reads.device)
     encoder = BEGIN_NORM * unit(reads[:, chosen].float())
     some = torch.randint(n_tokens, (THRESHOLD_TOKENS,), generator=generator).to(reads.device)
     reach = tuple(len(writes) - place if kind == "clt" else 1 for place in places)
@@ -52,6 +53,12 @@ def begin_from_samples(
     )
     stacked.normalize_decoders()
     return stacked
+
+
+def _drawn(n_tokens: int, count: int, generator: torch.Generator) -> Int[Tensor, " drawn"]:
+    """Random tokens, each once before any comes twice: features that begin alike stay alike."""
+    rounds = -(-count // n_tokens)
+    return torch.cat([torch.randperm(n_tokens, generator=generator) for _ in range(rounds)])[:count]
 
 
 @torch.no_grad()
