@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 
 test: lint types browser
 	$(NPM) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # each process has one core, and so have those that it starts
+    os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["CLEW_INDEXES"] = os.devnull  # not the user's own indexes
 settings.register_profile("clew", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("clew")

@@ -106,7 +106,7 @@ def model_card(inspection: Inspection, dictionary: TranscoderDictionary, setting
         writes=inspection.facts["writes"],
         sink=own.sink,
         positions=inspection.quality.n_positions,
-        figures=_table(("figure", "value", ""), _figures(inspection)),
+        figures=_table(("figure", "value", ""), _figures(inspection, settings)),
         verdict=f"\n\n**{inspection.verdict}**" if inspection.verdict else "",
         by_layer=_table(("layer", "FVU", "L0", "never active"), _layers(inspection)),
         command=command(settings, model.name),
@@ -152,11 +152,11 @@ def _text(settings: TrainSettings) -> str:
     return ", ".join("the model's own" if name == "self" else _named(name) for name in data)
 
 
-def _figures(inspection: Inspection) -> Iterator[tuple[str, str, str]]:
+def _figures(inspection: Inspection, settings: TrainSettings) -> Iterator[tuple[str, str, str]]:
     quality, replaced = inspection.quality, inspection.replaced
     agreement = replaced.agreement
     yield "FVU", f"{quality.fvu:.3f}", f"median of {len(quality.layers)} layers"
-    yield "L0", f"{quality.l0:.1f}", "mean of layers"
+    yield "L0", f"{quality.l0:.1f}", f"mean of layers; {settings.l0:g} were wanted"
     yield "features never active", percent(quality.dead), "mean of layers"
     yield f"KL, {inspection.mlps} replaced", f"{agreement.kl:.3f}", "nats"
     yield "same likeliest token", percent(agreement.top1), "of positions"
