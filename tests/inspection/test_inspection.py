@@ -183,8 +183,10 @@ def test_curves_of_a_log_that_a_kill_has_cut(inspection: Inspection, tmp_path: P
     assert curves[0].tokens[-1] == 10_000
     assert curves[0].values[-1] == pytest.approx(0.25, abs=0.01)
     assert curves[-1].values == pytest.approx((2, 1.9, 1.8, 1.7))
-    write_html_report(inspection, tmp_path / "report.html", text="held-out text", log=log)
-    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    write_html_report(inspection, tmp_path / "report.html", text="held\x1b\u202eout text", log=log)
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "held\\x1b\\u202eout text" in content
+    page = Page(content)
     assert sum(tag == "polyline" for tag, _ in page.tags) == 5
     assert "KL, nats: 1.7 at the end" in page.text
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import Any
 
+from clew.cli.output import visible_output
 from clew.cli.parser import parse
 from clew.errors import ClewError, ClewWarning
 from clew.system_errors import system_sentence
@@ -26,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _allow_any_text()
+    with visible_output():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         parsed = parse(arguments)
         with warnings.catch_warnings():

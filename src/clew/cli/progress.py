@@ -7,11 +7,12 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from clew.cli.console import VisibleConsole
+from clew.cli.output import guard_stderr
 from clew.progress import PHASES
 
 HUB = "on the Hugging Face hub ..."
@@ -23,7 +24,7 @@ class Progress:
 
     def __init__(self, *, silent: bool = False) -> None:
         """Show all, or with `silent` nothing at all."""
-        console = Console(stderr=True, highlight=False)
+        console = VisibleConsole(stderr=True)
         self._bars: Bars | None = None
         self._phase, self._silent = "", silent
         if not silent and sys.stderr.isatty() and not console.is_dumb_terminal:
@@ -33,7 +34,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._bars:
-            self._bars.start()
+            self._start(self._bars)
         else:  # a log wants no bars
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         return self
@@ -47,8 +48,12 @@ class Progress:
     def stage(self, text: str) -> None:
         """Show a stage of unknown length."""
         if self._bars:
-            self._bars.start()
+            self._start(self._bars)
             self._bars.reset(self._task, description=text, total=None)
+
+    def _start(self, bars: Bars) -> None:
+        bars.start()
+        guard_stderr()
 
     def stop(self) -> None:
         """Draw nothing until the next stage, so that a question can be asked."""

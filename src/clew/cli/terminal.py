@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from clew.cli.console import VisibleConsole
 from clew.graph.graph import Graph, NodeKind, quote
 from clew.graph.influence import output_shares
 from clew.graph.info import Target
@@ -32,12 +32,12 @@ LEAST_WIDTH = 72
 @contextmanager
 def page() -> Iterator[Console]:
     """A console on stdout that prints text as it is; all is written at the end, without trailing spaces."""
-    console = Console(markup=False, highlight=False, emoji=False)
+    console = VisibleConsole()
     console.width = max(console.width, LEAST_WIDTH)
     with console.capture() as captured:
         yield console
-    sys.stdout.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
-    sys.stdout.flush()
+    console.file.write(re.sub(" +$", "", captured.get(), flags=re.MULTILINE))
+    console.file.flush()
 
 
 def bar(share: float) -> str:

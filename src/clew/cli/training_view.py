@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from clew.cli.console import VisibleConsole
+from clew.cli.output import guard_stderr
 from clew.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class TrainingView:
     def __init__(self, progress: Progress, layers: Sequence[int] = ()) -> None:
         """Show notes by `progress` before the first step; `layers` are the numbers to name layers by."""
         self._progress, self._layers = progress, layers
-        console = Console(stderr=True, highlight=False)
+        console = VisibleConsole(stderr=True)
         self._live = None
         if sys.stderr.isatty() and not console.is_dumb_terminal:
             self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
@@ -73,6 +75,7 @@ class TrainingView:
         if not self._live.is_started:
             self._progress.stop()
             self._live.start()
+            guard_stderr()
         rows = table_of_layers(figures, self._layers, self._live.console.width)
         self._live.update(Group(Text(line), *map(Text, rows)), refresh=True)
 

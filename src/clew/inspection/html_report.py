@@ -15,6 +15,7 @@ from clew.files import write_file
 from clew.inspection.inspection import Inspection
 from clew.inspection.plots import bars, heat_map, line
 from clew.inspection.training_log import Curve, read_curves
+from clew.plain_text import visible
 from clew.quantities import percent
 from clew.token_text import quote, readable
 from clew.version import __version__
@@ -40,7 +41,8 @@ def write_html_report(
         log: The log of its training, for curves.
     """
     curves = () if log is None else read_curves(log)
-    write_file(path, html_report(inspection, text=text, warning=warning, curves=curves).encode("utf-8"))
+    page = html_report(inspection, text=text, warning=warning, curves=curves)
+    write_file(path, visible(page).encode("utf-8", "backslashreplace"))
 
 
 def html_report(inspection: Inspection, *, text: str, warning: str = "", curves: Sequence[Curve] = ()) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clew.errors import ClewError
+from clew.plain_text import visible
 from clew.server.errors import RequestError
 from clew.server.page_files import PageFile
 
@@ -53,7 +54,7 @@ def html_file(page: Mapping[str, PageFile], graph: bytes, document: Any, name: s
         "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
     )
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    title = f"<title>{html.escape(name)} · clew</title>"
+    title = f"<title>{html.escape(visible(name))} · clew</title>"
     text = re.sub(r"<title>.*?</title>", lambda _: title, text, count=1, flags=re.DOTALL)
     text = re.sub(r"<head\b[^>]*>", lambda match: match[0] + meta, text, count=1)
     data = f'<script type="application/octet-stream" id="clew-graph">{_base64(graph)}</script>'

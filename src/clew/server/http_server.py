@@ -70,6 +70,7 @@ def serve(address: Address, library: Library, models: ModelCache, indexes: Index
         app,
         log_level="warning",
         access_log=False,
+        use_colors=False,  # colours would be shown as escapes, as all that is not text
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=3,

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         model = load_model(replace(settings_of(arguments, LoadSettings), check=False), progress)
         result = model.check(on_progress=progress.work)
     if arguments.json:
-        print(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(result.as_json(), indent=2))
     else:
         with page() as console:
             print_check(console, result, time.perf_counter() - begin)
