@@ -107,6 +107,15 @@ class GraphPage:
         elif mode == "summary":
             self.page.get_by_role("group", name="Summary of the graph").wait_for()
 
+    def figure(self, name: str) -> bytes:
+        """The file that the menu of figures makes, by the words before its note: `PDF` or `SVG, dark`."""
+        self.page.get_by_role("button", name="Save this view as a figure").click()
+        with self.page.expect_download() as download:
+            item = self.page.get_by_role("menuitem").filter(has=self.page.get_by_text(name, exact=True))
+            item.click()
+        assert download.value.suggested_filename.endswith(f".{name[:3].lower()}")
+        return download.value.path().read_bytes()
+
     def reloaded(self) -> GraphPage:
         self.page.reload()
         expect(self.page.get_by_role("tab", name="Node")).to_be_visible()

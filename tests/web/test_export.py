@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import expect
@@ -110,25 +111,26 @@ def test_the_exported_file_can_be_explored_and_its_paths_read(show, small, tmp_p
 
 
 @pytest.mark.parametrize("mode", ["story", "all", "chosen"])
-def test_pictures_of_every_view(show, small, tmp_path, mode):
+def test_figures_of_every_view(show, small, tmp_path, mode):
     opened: GraphPage = show(small, m=mode)
     annotated(opened, small)
     opened.painted(mode)
-    page = opened.page
-    pictures = {}
-    for kind in ["SVG", "PNG"]:
-        with page.expect_download() as download:
-            page.get_by_role("button", name=kind, exact=True).click()
-        assert download.value.suggested_filename == f"the-river-flows-into.{kind.lower()}"
-        pictures[kind] = download.value.path().read_bytes()
-    svg = pictures["SVG"].decode()
-    assert re.match(r"<svg [^>]*xmlns=", svg)
-    assert "<script" not in svg
+    svg, dark = (opened.figure(name).decode() for name in ("SVG", "SVG, dark"))
+    root = ElementTree.fromstring(svg)
+    size = [float(root.get(side) or 0) for side in ("width", "height")]
     assert "river" in svg
-    assert pictures["PNG"][:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", pictures["PNG"][16:24])
-    assert width > 1000
-    assert height > 600
+    assert "<script" not in svg
+    assert not re.findall(r"url\((?!data:)|href", svg)
+    assert "@font-face" in svg
+    assert [re.findall(r'fill="(#\w+)"', text)[0] for text in (svg, dark)] == ["#ffffff", "#16171a"]
+    png, pdf = opened.figure("PNG, 2x"), opened.figure("PDF")
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", png[16:24]) == pytest.approx([2 * side for side in size], abs=1)
+    assert pdf.startswith(b"%PDF-1.7")
+    assert b"/FontFile2" in pdf
+    box = re.search(rb"/MediaBox\[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert box
+    assert [float(side) / 0.75 for side in box.groups()] == pytest.approx(size, abs=0.02)
 
 
 def test_the_export_menu_by_keyboard(show, small, tmp_path):

@@ -45,7 +45,7 @@ export interface LayoutSettings {
   places?: ReadonlyMap<string, BoxPlace> | undefined;
 }
 
-export const TITLE: TextStyle = { size: 13, weight: 550, family: "sans" };
+export const TITLE: TextStyle = { size: 13, weight: 600, family: "sans" };
 export const TOKEN_TITLE: TextStyle = { size: 12.5, weight: 500, family: "mono" };
 export const DETAIL: TextStyle = { size: 11, weight: 400, family: "sans" };
 
@@ -57,6 +57,7 @@ const BESIDE = 13;
 /** Sizes of a box that nobody resized, and the least ones of one that somebody did (pixels). */
 const WIDEST = 202;
 const NARROWEST = 64;
+const NARROWEST_TOKEN = 36;
 export const LEAST_WIDTH = 44;
 const MOST_LINES = 3;
 const MARGIN = 24;
@@ -110,12 +111,15 @@ export function sizedBox(box: Box, measure: Measure, chosen?: BoxPlace): PlacedB
     ...box,
     lines,
     note,
-    width: chosen?.width ? room + 2 * BESIDE : Math.max(NARROWEST, longest + 2 * BESIDE),
+    width: chosen?.width ? room + 2 * BESIDE : naturalWidth(box, longest),
     height: Math.max(natural, chosen?.height ?? 0),
     x: 0,
     y: 0,
   };
 }
+
+const naturalWidth = (box: Box, longest: number): number =>
+  box.kind === "token" ? Math.max(NARROWEST_TOKEN, longest + 16) : Math.max(NARROWEST, longest + 2 * BESIDE);
 
 /** The mark at the upper right corner of a box that tells what a test leaves of its value. */
 export function badgeOf(box: PlacedBox, measure: Measure): Badge {

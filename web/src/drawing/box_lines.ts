@@ -68,7 +68,7 @@ export function linesOf(
     };
   });
   if (!measure) return lines;
-  const taken: Rectangle[] = [...placed];
+  const taken: Rectangle[] = [...placed, ...curves.map(headRoom)];
   for (const line of [...lines].reverse()) {
     const text = signedShare(line.edge);
     const size = { width: measure(text, DETAIL) + 4, height: WEIGHT_HEIGHT };
@@ -82,6 +82,14 @@ export function linesOf(
   }
   return lines;
 }
+
+/** The room of an arrowhead. */
+const headRoom = ({ head: [[x, tip], [left, base], [right]] }: Curve): Rectangle => ({
+  x,
+  y: (tip + base) / 2,
+  width: right - left,
+  height: Math.abs(tip - base),
+});
 
 const covers = (one: Rectangle, other: Rectangle): boolean =>
   Math.abs(one.x - other.x) < (one.width + other.width) / 2 &&

@@ -82,7 +82,7 @@ function nodeBox(openGraph: OpenGraph, node: number): Box {
     detail: target
       ? probability(target.probability ?? target.weight)
       : kind === "token"
-        ? influence
+        ? percent(openGraph.influenceOf(node))
         : `${hint ? openGraph.labels.titleOf(node) : `layer ${graph.layer[node]}`} · ${influence}`,
     kind,
     color: openGraph.annotations.groupOf.get(node)?.color ?? null,

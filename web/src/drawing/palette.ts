@@ -13,7 +13,7 @@ export interface Palette {
   feature: string;
 }
 
-const NAMES: (keyof Palette)[] = [
+export const PALETTE_NAMES: (keyof Palette)[] = [
   "paper",
   "raised",
   "line",
@@ -31,7 +31,7 @@ export function readPalette(element: HTMLElement): Palette {
   const probe = document.createElement("span");
   element.append(probe);
   const colors = Object.fromEntries(
-    NAMES.map((name) => {
+    PALETTE_NAMES.map((name) => {
       probe.style.color = `var(--${name})`;
       return [name, getComputedStyle(probe).color];
     }),
