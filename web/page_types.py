@@ -22,13 +22,14 @@ from clew.intervention.intervention import HOW
 from clew.intervention.settings import REGIMES
 from clew.options import Option, options_of
 from clew.server.app import make_api
-from clew.server.schemas.jobs import POSITIONS, InterveneRequest, NodeChange, TraceRequest
+from clew.server.schemas.jobs import POSITIONS, InterveneRequest, NodeChange, SwapRequest, TraceRequest
 from clew.sink import MOST_CHANGE
 
 FORMS = {
     "TRACE_OPTIONS": TraceRequest,
     "INTERVENTION_OPTIONS": InterveneRequest,
     "CHANGE_OPTIONS": NodeChange,
+    "SWAP_OPTIONS": SwapRequest,
 }
 HEAD = "/** Generated from the server by `make page-types`; do not edit. */\n\n"
 

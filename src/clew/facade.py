@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.quality import Quality, measure_quality
 from clew.dictionary.reference import load_transcoders, short_name
 from clew.dictionary.replaced_model import compare_next_token
-from clew.dictionary.short_names import NEURONS, chosen_dictionary
+from clew.dictionary.short_names import NEURONS, chosen_dictionary, full_dictionary
 from clew.dictionary.transcoder_dictionary import TranscoderDictionary, bind
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
@@ -43,12 +44,14 @@ from clew.intervention.settings import (
 from clew.intervention.swap_test import SwapTest, swap_test
 from clew.intervention.validation import validate_graph
 from clew.intervention.validation_result import Validation
+from clew.load_record import LoadRecord, remember_load
 from clew.load_settings import LoadCall
 from clew.model.language_model import LanguageModel
 from clew.model.loading import choose_device, load_language_model
 from clew.model.messages import PromptLike
 from clew.model.prompt import encode_prompt, sink_option
 from clew.model.reference import resolve
+from clew.model.short_names import full_reference
 from clew.model_check.check_model import check_model
 from clew.model_check.findings import ModelCheck
 from clew.model_check.first_look import first_look
@@ -324,7 +327,23 @@ def load(call: LoadCall) -> Model:
         ClewError: The model or dictionary does not exist or cannot be loaded, the two do not fit together, or
             an option is out of bounds.
     """
-    device, on_note = choose_device(call.device), call.on_note or ignore_note
+    begun = time.monotonic()
+    model = _loaded(call, call.on_note or ignore_note)
+    if not isinstance(call.dictionary, TranscoderSet):
+        remember_load(
+            LoadRecord(
+                str(model.settings["model"]),
+                str(model.settings["dictionary"]),
+                model.language_model.weights_key,
+                model.dictionary.weights_key,
+                time.monotonic() - begun,
+            )
+        )
+    return model
+
+
+def _loaded(call: LoadCall, on_note: OnNote) -> Model:
+    device = choose_device(call.device)
     points = {"read_point": call.read_point, "write_point": call.write_point}
     wanted = call.dictionary
     if not isinstance(wanted, TranscoderSet):
@@ -332,8 +351,8 @@ def load(call: LoadCall) -> Model:
         if wanted == NEURONS or wanted != call.dictionary:
             _refuse_without_transcoders(**points, k=call.k)
     settings: dict[str, object] = {
-        "model": str(call.reference),
-        "dictionary": str(wanted),
+        "model": full_reference(call.reference),
+        "dictionary": wanted if isinstance(wanted, TranscoderSet) else full_dictionary(wanted),
         "dtype": call.dtype,
     }
     if wanted == NEURONS:

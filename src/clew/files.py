@@ -116,6 +116,15 @@ def named_path(name: str | os.PathLike[str]) -> Path:
         raise ClewError(f"{name} cannot be found: no user here has the home {user}; correct it.") from error
 
 
+def absolute_if_there(name: str | os.PathLike[str]) -> str:
+    """The absolute path of a file or folder that exists; another text as it is."""
+    try:
+        path = named_path(name)
+        return str(path.absolute()) if str(name) and path.exists() else str(name)
+    except (ClewError, OSError, ValueError):
+        return str(name)
+
+
 def kind_of_file(path: Path) -> str:
     """The kind of a file by its first bytes, such as `a graph`; "" for one that is none of these."""
     if path.is_dir():

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 import clew
 from clew import ClewError, Feature, From, Intervention
@@ -29,14 +30,27 @@ from tests.server.conftest import HOME, brought, sentence
 PROMPT = "w3 w4 w5"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    """A record of loads that only these tests write."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEW_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def service(own_cache, tmp_path_factory):
     """One server for all of these tests, so that the model is loaded once."""
     library = Library(tmp_path_factory.mktemp("library"))
     service = make_state(library, ModelCache())
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def home(service):
     with TestClient(make_app(service, access_to("127.0.0.1", None)), base_url=HOME) as client:
         yield client
-    service.close()
 
 
 def done(client, request):
@@ -417,3 +431,37 @@ def test_a_swap_says_its_words_and_python_does_the_same(home, traced):
         exec(outcome["python"], {})
     assert 'with the values of "w9"' in printed.getvalue()
     assert home.get("/api/jobs", params={"graph": traced}).json()[0]["kind"] == "swap"
+
+
+def test_a_swap_that_is_cancelled_stops_within_a_forward_pass(home, service, traced):
+    swap, passes = {"kind": "swap", "graph": traced, "word": "w9"}, []
+    done(home, swap)
+
+    def cancel_at_third(module, inputs):
+        passes.append(module)
+        if len(passes) == 3:
+            [running] = [job for job in service.jobs.list(traced) if job.state == "running"]
+            service.jobs.cancel_or_delete(running.id)
+
+    handle = register_module_forward_pre_hook(cancel_at_third)
+    try:
+        assert done(home, swap)["state"] == "cancelled"
+        done(home, {"kind": "load", "model": service.models.loaded.model})  # behind it in the queue
+    finally:
+        handle.remove()
+    assert len(passes) <= 4
+
+
+def test_the_model_of_a_graph_is_known_by_its_weights_whatever_its_file_calls_it(home, traced, tmp_path):
+    graph = stored(home, traced)
+    assert home.get(f"/api/graphs/{traced}/model").json()["state"] == "loaded"
+    renamed = graph.with_info(settings=graph.info.settings | {"model": "a-folder-elsewhere"})
+    entry = brought(home, renamed.save(tmp_path / "renamed.clew"))
+    answer = home.get(f"/api/graphs/{entry['id']}/model").json()
+    assert (answer["state"], answer["model"]) == ("loaded", graph.info.settings["model"])
+    assert intervene(home, entry["id"], {"nodes": features_of(graph)[:1], "how": "ablate"})["results"]
+    foreign = graph.with_info(settings={"model": str(tmp_path), "dictionary": "org/evil"})
+    entry = brought(home, foreign.save(tmp_path / "foreign.clew"))
+    answer = home.get(f"/api/graphs/{entry['id']}/model").json()
+    assert answer["state"] == "unknown"
+    assert "nobody has used here yet" in answer["reason"]

@@ -149,7 +149,11 @@ def test_two_changes_of_the_same_feature_are_refused_with_a_sentence(demo):
     choose(demo, "Ablate")
     demo.panel.get_by_role("button", name="Add another change").click()
     demo.panel.get_by_role("button", name="Try it").click()
-    expect(demo.panel.get_by_role("alert")).to_contain_text("leave one out")
+    expect(demo.panel.get_by_role("alert")).to_contain_text("leave one out", timeout=60_000)
+    expect(demo.panel.locator("ol > li")).to_have_count(0)
+    demo.panel.get_by_role("button", name="remove").click()
+    tried(demo)
+    expect(demo.panel.get_by_role("alert")).to_have_count(0)
 
 
 def test_changed_features_are_coloured_on_the_graph(demo):
@@ -189,4 +193,26 @@ def test_a_running_trial_is_cancelled(demo):
     demo.panel.get_by_label("five strengths").check()
     demo.panel.get_by_role("button", name="Try it").click()
     demo.panel.get_by_role("button", name="Cancel").click()
-    expect(demo.panel.locator("ol > li")).to_contain_text("cancelled")
+    expect(demo.panel.get_by_role("status")).to_have_count(0)
+    expect(demo.panel.locator("ol > li")).to_have_count(0)
+
+
+def test_one_button_swaps_the_strongest_word_and_boxes_show_what_is_left(demo):
+    demo.look(m="chosen")
+    demo.page.get_by_role("button", name="Does it matter?").click()
+    section = demo.page.get_by_label("Does it matter?", exact=True)
+    answers = section.get_by_label("Answers before and after").get_by_role("listitem")
+    expect(answers.first).to_contain_text("Paris", timeout=60_000)
+    strength = section.get_by_role("group", name="Strength of the swap").locator("[aria-pressed=true]")
+    header = demo.page.get_by_role("button", name=f"Strength {strength.inner_text()}: leave the test")
+    expect(header).to_be_visible()
+    expect(demo.panel.locator("ol > li")).to_contain_text(re.compile('swap " France" for "'))
+    demo.page.get_by_role("button", name="Story").click()
+    left = demo.page.locator(".boxes svg, svg").get_by_text(re.compile(r"^\D?[0-9]+ %$"))
+    expect(left.first).to_be_visible()
+    header.click()
+    expect(header).to_have_count(0)
+    section.get_by_label("Another word").fill("Great Britain")
+    section.get_by_role("button", name="Swap", exact=True).click()
+    expect(demo.panel.get_by_role("alert")).to_contain_text("name a word of one token", timeout=60_000)
+    expect(demo.panel.locator("ol > li")).to_have_count(1)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.files import absolute_if_there
 
 AUTO = "auto"
 """The dictionary that is installed for a model, else its neurons."""
@@ -66,9 +67,15 @@ def chosen_dictionary(model: str | Path, dictionary: str | Path | None) -> str |
     own = (
         each.name
         for each in NAMED_DICTIONARIES.values()
-        if each.model == str(model) and each.folder is not None
+        if each.model == str(model).strip().lower() and each.folder is not None
     )
     return next(own, NEURONS)
+
+
+def full_dictionary(dictionary: str | Path) -> str:
+    """A dictionary's reference that means the same from every folder: a path that exists becomes absolute."""
+    text = str(dictionary)
+    return text if text in (NEURONS, AUTO, *NAMED_DICTIONARIES) else absolute_if_there(dictionary)
 
 
 def named_folder(name: str) -> Path | None:

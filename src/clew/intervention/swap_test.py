@@ -64,24 +64,24 @@ class SwapTest:
         """The result at the strength that says most."""
         return self.results[self.shown]
 
+    @property
+    def probability_before(self) -> float:
+        """The probability of the other prompt's answer on the unchanged prompt."""
+        return float(self.result.logits_before[-1].softmax(-1)[self.sibling.answer_id])
+
     def probability_after(self, place: int) -> float:
         """The probability of the other prompt's answer at one strength."""
         return float(self.results[place].logits_after[-1].softmax(-1)[self.sibling.answer_id])
 
     def __repr__(self) -> str:
-        result, answer = self.result, self.sibling.answer_id
-        own = result.top[_first(result.top, lambda each: each.probability_before)]
-        before = float(result.logits_before[-1].softmax(-1)[answer])
+        result = self.result
+        own = max(result.top, key=lambda token: token.probability_before)
         return (
             f"SwapTest({len(self.features)} features at {quote(self.group)} with the values of "
             f"{quote(self.sibling.word)}, strength {result.strength:g}: {quote(own.text)} "
             f"{own.probability_before:.2f} -> {own.probability_after:.2f}, {quote(self.sibling.answer)} "
-            f"{before:.2f} -> {self.probability_after(self.shown):.2f})"
+            f"{self.probability_before:.2f} -> {self.probability_after(self.shown):.2f})"
         )
-
-
-def _first(tokens: Sequence, probability) -> int:
-    return max(range(len(tokens)), key=lambda place: probability(tokens[place]))
 
 
 def swap_test(model: LanguageModel, dictionary: Dictionary, graph: Graph, call: SwapCall) -> SwapTest:

@@ -8,6 +8,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from clew.files import absolute_if_there
+
 
 @dataclass(frozen=True)
 class NamedModel:
@@ -54,6 +56,14 @@ NAMED_MODELS: dict[str, NamedModel] = {
         ),
     )
 }
+
+
+def full_reference(reference: str | Path) -> str:
+    """A reference that means the same model from every folder: a path that exists becomes absolute."""
+    text = str(reference).strip()
+    if text.lower() in NAMED_MODELS:
+        return text.lower()
+    return absolute_if_there(reference)
 
 
 def wheel_parts(model: NamedModel) -> tuple[Path, ...]:

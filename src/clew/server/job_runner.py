@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from clew.attribution.settings import TraceSettings
-from clew.dictionary.short_names import chosen_dictionary
+from clew.dictionary.short_names import chosen_dictionary, full_dictionary
 from clew.errors import ClewWarning
 from clew.load_settings import LoadSettings
+from clew.model.short_names import full_reference
 from clew.options import options_of
 from clew.server.database import Database
 from clew.server.events import Events
 from clew.server.interventions import measure, notes_on, place_changes, python_for
 from clew.server.job_queue import JobProgress
 from clew.server.library import Library
-from clew.server.model_cache import ModelCache, check_known, settings_of
+from clew.server.model_cache import ModelCache, about_to_load, check_known, settings_of
 from clew.server.open_graphs import OpenGraph
 from clew.server.schemas.jobs import (
     InterveneRequest,
@@ -76,7 +78,7 @@ class JobRunner:
     def _intervene(self, request: InterveneRequest, progress: JobProgress) -> InterventionOutcome:
         opened, wanted, model = self._model_of(request.graph, progress)
         changes = place_changes(request.changes, opened)
-        with _hearing() as said:
+        with _hearing() as said, _stopping(progress.check):
             made = measure(model, opened, changes, request, progress)
         python = python_for(wanted, self._library.path_of(request.graph), changes, request)
         notes = list(dict.fromkeys([*notes_on(model, changes), *said]))
@@ -84,7 +86,7 @@ class JobRunner:
 
     def _swap(self, request: SwapRequest, progress: JobProgress) -> InterventionOutcome:
         opened, wanted, model = self._model_of(request.graph, progress)
-        with _hearing() as said:
+        with _hearing() as said, _stopping(progress.check):
             made = measure_swap(model, opened, request, progress)
         python = python_of_swap(wanted, self._library.path_of(request.graph), request)
         return made.model_copy(update={"python": python, "notes": list(dict.fromkeys(said))})
@@ -96,8 +98,23 @@ class JobRunner:
         wanted = settings_of(opened.graph)
         if self._models.ready(wanted) is None:
             check_known(wanted, references_used(self._library.database))
-            progress.note(f"Loading {wanted.reference}")
+            progress.note(about_to_load(wanted))
         return opened, wanted, self._models.get(wanted, progress.note, progress.check)
+
+
+@contextmanager
+def _stopping(check: Callable[[], None]) -> Iterator[None]:
+    """Let `check` stop this thread's forward passes at every module of a network."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    thread = threading.get_ident()
+    handle = register_module_forward_pre_hook(
+        lambda module, inputs: check() if threading.get_ident() == thread else None
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager
@@ -117,4 +134,10 @@ def references_used(database: Database) -> set[tuple[str, str]]:
             "SELECT DISTINCT request ->> 'model' AS model, request ->> 'dictionary' AS dictionary "
             "FROM jobs WHERE kind IN ('load', 'trace') AND state = 'done'"
         )
-        return {(row["model"], str(chosen_dictionary(row["model"], row["dictionary"]))) for row in rows}
+        return {
+            (
+                full_reference(row["model"]),
+                full_dictionary(chosen_dictionary(row["model"], row["dictionary"])),
+            )
+            for row in rows
+        }

@@ -10,11 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clew.dictionary.short_names import NAMED_DICTIONARIES, NEURONS, chosen_dictionary, named_folder
+from clew.dictionary.short_names import (
+    NAMED_DICTIONARIES,
+    NEURONS,
+    chosen_dictionary,
+    full_dictionary,
+    named_folder,
+)
 from clew.errors import ClewError
 from clew.files import named_path
 from clew.graph.graph import Graph
+from clew.load_record import LoadRecord, recorded_load
 from clew.load_settings import LoadSettings
+from clew.model.short_names import full_reference
 from clew.options import options_of
 from clew.progress import OnNote
 from clew.server.errors import RequestError
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
 
 IDENTITY = "dictionary", "dtype", "read_point", "write_point", "k"
 """Options of `clew.load` that make one loaded model another, besides its reference; graphs keep them."""
+USUAL_SECONDS = 15.0
+"""Time to load a small model on a laptop."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -111,7 +121,29 @@ def settings_of(graph: Graph) -> LoadSettings:
         )
     options = {name: settings[name] for name in IDENTITY if isinstance(settings.get(name), str | int)}
     options.setdefault("dictionary", NEURONS)
-    return LoadSettings(settings["model"], **options, check=options["dictionary"] == NEURONS)
+    model = settings["model"]
+    if record := _record_of(graph):
+        model, options["dictionary"] = record.model, record.dictionary
+    return LoadSettings(model, **options, check=options["dictionary"] == NEURONS)
+
+
+def _record_of(graph: Graph) -> LoadRecord | None:
+    """The load on this machine of the graph's model and dictionary, by their fingerprints or their names."""
+    settings = graph.info.settings
+    names = ("model", "dictionary", "weights", "dictionary_weights")
+    model, dictionary, *keys = (str(settings.get(name) or "") for name in names)
+    return recorded_load(model, dictionary or NEURONS, *keys)
+
+
+def seconds_to_load(wanted: LoadSettings) -> float:
+    """The time that loading took here the last time; a guess for a small model where it never did."""
+    record = recorded_load(str(wanted.reference), str(wanted.dictionary))
+    return record.seconds if record and record.seconds else USUAL_SECONDS
+
+
+def about_to_load(wanted: LoadSettings) -> str:
+    """`Loading the model, about 15 s`."""
+    return f"Loading the model, about {max(1, round(seconds_to_load(wanted)))} s"
 
 
 def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
@@ -119,7 +151,7 @@ def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
     from clew.model.ready_models import ready_models
 
     model, dictionary = str(wanted.reference), str(wanted.dictionary)
-    if (model, dictionary) in known:
+    if (model, dictionary) in known or recorded_load(model, dictionary):
         return
     ready = {listed.name for listed in ready_models() if listed.ready}
     named = NAMED_DICTIONARIES.get(dictionary)
@@ -127,7 +159,7 @@ def check_known(wanted: LoadSettings, known: set[tuple[str, str]]) -> None:
         raise RequestError(
             409,
             f"The graph's file names the model {model!r} with {dictionary!r}, which nobody has used here "
-            "yet. If you know where it is from, load it yourself first (New graph).",
+            "yet. If you know where it is from, load it first.",
         )
 
 
@@ -157,9 +189,10 @@ def _changed_on_disk(model: Model) -> bool:
 
 
 def _chosen(wanted: LoadSettings) -> LoadSettings:
-    """The settings with the dictionary that they mean."""
+    """The settings with the model and the dictionary that they mean."""
     if isinstance(wanted.dictionary, str | Path | None):
-        return replace(wanted, dictionary=chosen_dictionary(wanted.reference, wanted.dictionary))
+        dictionary = full_dictionary(chosen_dictionary(wanted.reference, wanted.dictionary))
+        return replace(wanted, reference=full_reference(wanted.reference), dictionary=dictionary)
     return wanted
 
 

@@ -35,6 +35,8 @@ def measure_swap(
         ],
         prompt="".join(map(model.language_model.token_text, test.prompt[first:])),
         shown=test.shown,
+        before=test.probability_before,
+        after=[test.probability_after(place) for place in range(len(test.results))],
     )
     return made.model_copy(update={"swap": swap})
 

@@ -11,6 +11,7 @@ import type {
   GalleryEntry,
   GraphEntry,
   GraphIndex,
+  GraphModel,
   FeatureLabel,
   Job,
   JobRequest,
@@ -74,6 +75,7 @@ export const gallery = () => json<GalleryEntry[]>("GET", "/gallery");
 export const openGalleryGraph = (name: string) => json<GraphEntry>("POST", `/gallery/${part(name)}`);
 export const graphs = () => json<GraphEntry[]>("GET", "/graphs");
 export const graph = (id: string) => json<GraphEntry>("GET", `/graphs/${part(id)}`);
+export const modelOfGraph = (id: string) => json<GraphModel>("GET", `/graphs/${part(id)}/model`);
 export const rename = (id: string, name: string) =>
   json<GraphEntry>("PATCH", `/graphs/${part(id)}`, { name });
 export const remove = (id: string) => json<void>("DELETE", `/graphs/${part(id)}`);

@@ -158,6 +158,47 @@ export const CHANGE_OPTIONS = {
   }
 } as const;
 
+export const SWAP_OPTIONS = {
+  "nodes": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Ids of feature nodes (by default all features at the content word of most influence)."
+  },
+  "name": {
+    "default": "",
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "The name of the group that these nodes are."
+  },
+  "word": {
+    "default": null,
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "The word that takes the place of the prompt's own (by default one that the model finds)."
+  },
+  "strengths": {
+    "default": [
+      1.0,
+      1.5,
+      2.0,
+      2.5,
+      3.0
+    ],
+    "minimum": null,
+    "above": null,
+    "maximum": null,
+    "choices": [],
+    "sentence": "Make the swap so many times over, with one effect for each."
+  }
+} as const;
+
 export const REGIMES = {
   "direct": "Attention, norms and MLPs are held fixed, as an edge assumes.",
   "frozen-attention": "Attention patterns are held fixed; norms and MLPs respond.",

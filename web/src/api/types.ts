@@ -278,6 +278,22 @@ export interface components {
             /** @description A sentence about an index behind another first token; empty for none. */
             note: string;
         };
+        /** @description The model of a graph, and whether features can be changed with it. */
+        GraphModel: {
+            /**
+             * @description In memory; known on this machine; named by the file alone; or not named at all.
+             * @enum {string}
+             */
+            state: "loaded" | "ready" | "unknown" | "elsewhere";
+            /** @description Reference of the model; empty where the graph names none. */
+            model: string;
+            /** @description Reference of the dictionary. */
+            dictionary: string;
+            /** @description Seconds that loading takes; 0 for a loaded one. */
+            seconds: number;
+            /** @description The sentence on why features cannot be changed; empty where they can. */
+            reason: string;
+        };
         /**
          * @description All edges from the members of one group to those of another.
          *
@@ -772,6 +788,10 @@ export interface components {
             prompt: string;
             /** @description Place of the strength that says most. */
             shown: number;
+            /** @description Probability of the first word's answer before the swap. */
+            before: number;
+            /** @description For each strength, its probability after. */
+            after: number[];
         };
         /** @description Swap a group of a graph for its values on the same prompt with another word. */
         SwapRequest: {
@@ -966,6 +986,7 @@ export type GalleryEntry = components['schemas']['GalleryEntry'];
 export type GraphAnnotations = components['schemas']['GraphAnnotations'];
 export type GraphEntry = components['schemas']['GraphEntry'];
 export type GraphIndex = components['schemas']['GraphIndex'];
+export type GraphModel = components['schemas']['GraphModel'];
 export type GroupEdge = components['schemas']['GroupEdge'];
 export type Histogram = components['schemas']['Histogram'];
 export type How = components['schemas']['How'];

@@ -33,6 +33,9 @@ export const probability = (value: number): string =>
       ? value.toExponential(0).replaceAll("-", "−")
       : value.toFixed(value < 0.1 ? 3 : 2);
 
+/** A strength of a change: `2`, `1.5`, `−1`. */
+export const strengthText = (value: number): string => String(value).replace("-", "−");
+
 /** A score between 0 and 1, or a dash where there is none. */
 export const score = (value: number | null | undefined): string => value?.toFixed(2) ?? "–";
 

@@ -3,16 +3,26 @@
 import { messageOf } from "../format/numbers.ts";
 import { isActive } from "../jobs/jobs.svelte.ts";
 import { job as fetchJob, jobs, start, stop } from "../api/client.ts";
+import { SWAP_OPTIONS } from "../api/options.ts";
 import { on } from "../api/events.ts";
-import type { InterveneRequest, InterventionOutcome, Job } from "../api/types.ts";
+import type { Effect, InterveneRequest, InterventionOutcome, Job, SwapRequest } from "../api/types.ts";
 
 export class Interventions {
   failure = $state("");
   private jobs = $state.raw<Job[]>([]);
   private hidden = $state.raw<ReadonlySet<string>>(new Set());
-  /** Newest first; those that are done have their results. */
-  readonly history: Job[] = $derived(this.jobs.filter(({ id }) => !this.hidden.has(id)));
+  /** Newest first; those that are done have their results. A try that was refused or cancelled is no part of it. */
+  readonly history: Job[] = $derived(
+    this.jobs.filter((job) => (isActive(job) || job.state === "done") && !this.hidden.has(job.id)),
+  );
   readonly running: Job | null = $derived(this.history.find(isActive) ?? null);
+
+  /** The trial that the answer line and the boxes show, and the place of its strength. */
+  private shownId = $state<string | null>(null);
+  place = $state(0);
+  readonly shown: Job | null = $derived(this.history.find(({ id }) => id === this.shownId) ?? null);
+  readonly outcome: InterventionOutcome | null = $derived(this.shown && resultOf(this.shown));
+  readonly measured: Effect | null = $derived(this.outcome?.results[this.place] ?? null);
   private readonly leave: (() => void)[] = [];
 
   readonly graph: string;
@@ -39,19 +49,49 @@ export class Interventions {
   async fetch(): Promise<void> {
     await this.orFail(async () => {
       const all = await jobs(this.graph);
-      this.jobs = all.filter(({ kind }) => kind === "intervene");
+      this.jobs = all.filter(isTrial);
     });
   }
 
-  async run(request: InterveneRequest): Promise<Job | null> {
-    let started: Job | null = null;
+  /** Start a trial, and show it as soon as it is done. */
+  async run(request: InterveneRequest | SwapRequest): Promise<void> {
+    this.failure = "";
     await this.orFail(async () => {
       const answered = await start(request);
-      started = answered;
+      this.shownId = answered.id;
       // The event that a short job ended may arrive before the answer to its start.
-      if (!this.jobs.some(({ id }) => id === answered.id)) this.put(answered);
+      const ended = this.jobs.find(({ id }) => id === answered.id);
+      if (ended) this.showFirst(ended);
+      else this.put(answered);
     });
-    return started;
+  }
+
+  /** Swap the features of the strongest word, or some, for their values with another word, by default a found one. */
+  swap(word: string | null = null, nodes: string[] | null = null, name = ""): Promise<void> {
+    const { strengths } = SWAP_OPTIONS;
+    return this.run({
+      kind: "swap",
+      graph: this.graph,
+      word,
+      nodes,
+      name,
+      strengths: [...strengths.default],
+    });
+  }
+
+  fail(error: unknown): void {
+    this.failure = messageOf(error);
+  }
+
+  /** Show a trial at the strength that says most, or none. */
+  show(job: Job | null): void {
+    this.shownId = job?.id ?? null;
+    if (job) this.showFirst(job);
+  }
+
+  private showFirst(job: Job): void {
+    if (job.error) this.failure = job.error;
+    this.place = firstPlace(resultOf(job));
   }
 
   async cancel(job: Job): Promise<void> {
@@ -72,11 +112,16 @@ export class Interventions {
   }
 
   private onJob(job: Job): void {
-    if (job.graph !== this.graph || job.kind !== "intervene") return;
+    if (job.graph !== this.graph || !isTrial(job)) return;
     const listed = this.jobs.find(({ id }) => id === job.id);
     this.put({ ...job, result: listed?.result ?? null });
     if (job.state === "done" && !listed?.result)
-      void this.orFail(async () => this.put(await fetchJob(job.id)));
+      void this.orFail(async () => {
+        const whole = await fetchJob(job.id);
+        this.put(whole);
+        if (job.id === this.shownId) this.showFirst(whole);
+      });
+    else if (job.error && job.id === this.shownId) this.showFirst(job);
   }
 
   private put(job: Job): void {
@@ -89,12 +134,17 @@ export class Interventions {
   private async orFail(work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      this.failure = "";
     } catch (error) {
       this.failure = messageOf(error);
     }
   }
 }
+
+const isTrial = ({ kind }: Job): boolean => kind === "intervene" || kind === "swap";
+
+/** The place of the strength that is shown first: of a swap the one that says most, else the strongest. */
+export const firstPlace = (outcome: InterventionOutcome | null): number =>
+  outcome?.swap?.shown ?? Math.max(0, (outcome?.results.length ?? 1) - 1);
 
 /** The result of a job that is done. */
 export const resultOf = (job: Job): InterventionOutcome | null =>

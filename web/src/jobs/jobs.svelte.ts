@@ -16,6 +16,8 @@ export function jobTitle({ request }: Job): string {
       return `Loading ${request.model}`;
     case "trace":
       return `Tracing “${shortened(nameOf(request))}”`;
+    case "swap":
+      return "Swap test";
     default:
       return "Intervention";
   }

@@ -35,6 +35,10 @@ export class GraphView {
   glow = $state.raw<Map<number, number> | null>(null);
   /** Probabilities of next tokens after the intervention on show. */
   answersAfter = $state.raw<readonly TokenProbability[] | null>(null);
+  /** Activations of nodes before and after the intervention on show. */
+  values = $state.raw<ReadonlyMap<number, readonly [before: number, after: number]> | null>(null);
+  /** The intervention on show: its strength, its name, and a way back to the graph alone. */
+  test = $state.raw<{ strength: number; title: string; leave: () => void } | null>(null);
 
   // Single fields, so that moving the camera does not prune anew.
   readonly mode = $derived(this.all.mode);

@@ -5,12 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from clew.dictionary.short_names import NAMED_DICTIONARIES
+from clew.errors import ClewError
 from clew.load_settings import LoadSettings
 from clew.model.ready_models import ReadyModel, ready_models
 from clew.model.short_names import NAMED_MODELS
 from clew.server.errors import RequestError
+from clew.server.job_runner import references_used
+from clew.server.model_cache import check_known, seconds_to_load, settings_of
 from clew.server.prompt_preview import preview_prompt
 from clew.server.schemas.models import (
+    GraphModel,
     ListedModel,
     ModelState,
     Preview,
@@ -18,7 +22,7 @@ from clew.server.schemas.models import (
     ServerInfo,
     ServerLimits,
 )
-from clew.server.state import CONFLICT, State
+from clew.server.state import CONFLICT, NOT_FOUND, GraphId, State
 from clew.version import __version__
 
 router = APIRouter(tags=["models"])
@@ -68,3 +72,23 @@ def preview(state: State, body: PreviewRequest) -> Preview:
         names = f"{body.model!r} with {body.dictionary!r}"
         raise RequestError(409, f"The model {names} is not loaded; load it first.")
     return preview_prompt(model, body, state.models.notes)
+
+
+@router.get("/graphs/{graph}/model", responses=NOT_FOUND)
+def model_of_graph(state: State, graph: GraphId) -> GraphModel:
+    """The model that a graph's features can be changed with, and what it takes to load it."""
+    try:
+        wanted = settings_of(state.library.opened(graph).graph)
+    except RequestError:
+        raise
+    except ClewError as error:
+        return GraphModel(state="elsewhere", model="", dictionary="", seconds=0, reason=str(error))
+    names = {"model": str(wanted.reference), "dictionary": str(wanted.dictionary)}
+    if state.models.ready(wanted) is not None:
+        return GraphModel(state="loaded", **names, seconds=0, reason="")
+    seconds = seconds_to_load(wanted)
+    try:
+        check_known(wanted, references_used(state.library.database))
+    except RequestError as error:
+        return GraphModel(state="unknown", **names, seconds=seconds, reason=str(error))
+    return GraphModel(state="ready", **names, seconds=seconds, reason="")

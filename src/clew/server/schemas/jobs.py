@@ -208,6 +208,8 @@ class SwapOutcome(BaseModel):
     words: list[SwapWord] = Field(description="Words to swap it for; the first was taken.")
     prompt: str = Field(description="The prompt with the other word.")
     shown: int = Field(description="Place of the strength that says most.")
+    before: float = Field(description="Probability of the first word's answer before the swap.")
+    after: list[float] = Field(description="For each strength, its probability after.")
 
 
 class InterventionOutcome(BaseModel):

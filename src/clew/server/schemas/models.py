@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Len
 from pydantic import BaseModel, Field
@@ -122,3 +122,15 @@ class Preview(BaseModel):
         description="For each target of the request the reason why it cannot be explained, or null."
     )
     notes: list[str] = Field(description="Sentences about what was noticed when the model was loaded.")
+
+
+class GraphModel(BaseModel):
+    """The model of a graph, and whether features can be changed with it."""
+
+    state: Literal["loaded", "ready", "unknown", "elsewhere"] = Field(
+        description="In memory; known on this machine; named by the file alone; or not named at all."
+    )
+    model: str = Field(description="Reference of the model; empty where the graph names none.")
+    dictionary: str = Field(description="Reference of the dictionary.")
+    seconds: float = Field(description="Seconds that loading takes; 0 for a loaded one.")
+    reason: str = Field(description="The sentence on why features cannot be changed; empty where they can.")
