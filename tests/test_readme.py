@@ -1,12 +1,14 @@
-"""Commands and Python of the README and the guide run as they stand."""
+"""Commands and Python of the README, the guide and the help run as written, in order, on a fresh machine."""
 
 from __future__ import annotations
 
-import functools
 import lzma
+import os
 import re
 import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,35 +16,58 @@ from clew.cli.main import main
 from clew.cli.parser import build_parser, parse
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *(page for folder in ("guide", "course") for page in sorted((ROOT / "docs" / folder).glob("*.md"))),
+]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ELSEWHERE = re.compile(
-    r"clew train|first-dictionary|org/|my-|serve|--open|--limit|--shard|--tokens|index merge|gemma"
-)
-"""Examples that need a hub, a model that is not here, an endpoint, or minutes."""
+COMMAND = re.compile(r"clew (?!is |trace PROMPT)")  # others are printed
+PLACEHOLDER = re.compile(r"\b(org/|my-|localhost:)")
+"""What a reader replaces: a reference on the hub, a file or folder of their own, an endpoint."""
 
-SMALLER = {"trace": ["--max-nodes", "512"], "validate": ["--top", "5", "--random", "5"]}
-"""Options behind those that are shown, so that running all of it takes less than a minute."""
-LONG = re.compile(r"org/|\.train\(")
-"""Python that needs the network, or minutes."""
+SMALLER = {
+    "trace": ["--max-nodes", "256"],
+    "validate": ["--top", "3", "--random", "3"],
+    "train": ["--minutes", "0.02", "--features", "64", "--layers", "10"],
+}
+"""Options behind those that are shown, so that running all of it takes about a minute."""
+LARGE = 1024
+"""Nodes of a graph that is too large to be remembered."""
+SMALLER_PYTHON = {'"10-14"': '"10"', "features=1024": "features=64", "minutes=4": "minutes=0.02"}
+
+Step = tuple[str, str]
+"""Either ("command", a line) or ("python", a block)."""
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+def steps(text: str) -> list[Step]:
+    """What a page tells a reader to run, in order."""
+    found: list[Step] = []
+    for kind, block in BLOCK.findall(text):
+        if kind == "python":
+            found.append(("python", block))
+        elif not kind:
+            lines = [line.removeprefix("$ ") for line in block.splitlines()]
+            found += [("command", line) for line in lines if COMMAND.match(line)]
+    return found
 
 
-def commands(page: Path) -> list[str]:
-    """The commands that a page shows, without prompts and comments."""
-    lines = [line.removeprefix("$ ") for block in blocks(page, "") for line in block.splitlines()]
-    return [line for line in lines if re.match(r"clew (?!is |trace PROMPT)", line)]  # others are printed
+def examples_of_help() -> dict[str, list[Step]]:
+    """The examples that each command's help ends with."""
+    from tools.reference.command_line import commands_of
+
+    parser = build_parser()
+    return {
+        each.prog: [("command", line.strip()) for line in (each.epilog or "").splitlines()[1:]]
+        for each in (parser, *commands_of(parser))
+    }
 
 
 def words(command: str) -> list[str]:
     return shlex.split(command, comments=True)[1:]
 
 
-SHOWN = list(dict.fromkeys(command for page in PAGES for command in commands(page)))
-HERE = [command for command in SHOWN if not ELSEWHERE.search(command)]
+READ = {page.stem: steps(page.read_text(encoding="utf-8")) for page in PAGES} | examples_of_help()
+SHOWN = list(dict.fromkeys(text for shown in READ.values() for kind, text in shown if kind == "command"))
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -50,59 +75,86 @@ def test_every_command_that_is_shown_exists(command: str):
     assert parse(words(command)).command == words(command)[0]
 
 
-def test_every_example_of_a_command_exists():
-    from tools.reference.command_line import commands_of
+def remembered(function: Callable, *, without: tuple[str, ...] = ()) -> Callable:
+    """The function, which answers an equal call with the first one's result."""
+    results: dict[str, Any] = {}
 
-    parser = build_parser()
-    for each in (parser, *commands_of(parser)):
-        for line in (each.epilog or "").splitlines()[1:]:
-            assert parse(words(line.strip())).command, line
+    def call(*given: Any, **options: Any) -> Any:
+        named = sorted((name, value) for name, value in options.items() if name not in without)
+        key = repr(([id(each) if hasattr(each, "dictionary") else each for each in given], named))
+        if key in results:
+            return results[key]
+        result = function(*given, **options)
+        if options.get("max_nodes", 0) < LARGE:
+            results[key] = result
+        return result
+
+    return call
+
+
+def shipped_index(given: list[str]) -> None:
+    """The index that comes with clew, in the place of one that takes minutes to make."""
+    made = parse(given)
+    assert all(path.exists() for path in map(Path, made.data)), given
+    dictionary = "neurons" if "neurons" in given else "smollm2-plt"
+    (packed,) = (ROOT / "src").rglob(f"smollm2--{dictionary}.sqlite3.xz")
+    out = Path(made.out or Path(os.environ["CLEW_INDEXES"]) / packed.stem)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(lzma.decompress(packed.read_bytes()))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files that commands of several pages name."""
-    folder = tmp_path_factory.mktemp("examples")
-    (folder / "texts").mkdir()
-    (folder / "texts" / "one.txt").write_text("Paris is the capital of France.\n", encoding="utf-8")
-    (packed,) = (ROOT / "src").rglob("smollm2--neurons.sqlite3.xz")
-    (folder / "smollm2.sqlite3").write_bytes(lzma.decompress(packed.read_bytes()))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def with_one_model():
-    """Every command and every block uses the same loaded model."""
+def one_session() -> Iterator[None]:
+    """Every page uses the same loaded models and equal traces; a server ends as soon as it serves."""
+    import clew
     import clew.facade
+    import clew.server.http_server as server
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clew.facade, "load_language_model", functools.cache(clew.facade.load_language_model))
+        patch.setattr(clew, "load", remembered(clew.load, without=("on_note",)))
+        patch.setattr(clew.facade, "load_model", remembered(clew.facade.load_model, without=("on_note",)))
+        patch.setattr(clew.Model, "trace", remembered(clew.Model.trace, without=("on_progress",)))
+        patch.setattr(clew.Model, "check", remembered(clew.Model.check, without=("on_progress",)))
+        patch.setattr(server, "serve", lambda address, library, *_: library.close())
+        patch.setattr("webbrowser.open", lambda link: True)
         yield
 
 
+@pytest.fixture
+def fresh_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the clone's documentation alone, and no index or library."""
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+
+def run_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = words(command)
+    if given[0] == "index" and given[1].startswith("--data"):
+        shipped_index(given)
+        return
+    capsys.readouterr()
+    code = main([*given, *SMALLER.get(given[0], [])])
+    assert code == 0, f"{command}\n{capsys.readouterr().err}"
+
+
 @pytest.mark.real
-@pytest.mark.usefixtures("with_one_model")
-def test_commands_that_are_shown_run(folder: Path, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("CLEW_INDEXES", str(folder / "indexes"))
-    first = ["trace", "The capital of France is", "--out", "paris.clew", "--json", "cold.json"]
-    for given in (first, *map(words, HERE)):
+@pytest.mark.usefixtures("one_session", "fresh_machine")
+@pytest.mark.parametrize("name", [name for name, shown in READ.items() if shown])
+def test_what_a_page_shows_runs_in_order(name: str, capsys: pytest.CaptureFixture[str]):
+    names: dict[str, Any] = {}
+    printed: list[str] = []
+    for kind, text in READ[name]:
+        if PLACEHOLDER.search(text):
+            continue
+        if kind == "command":
+            run_command(text, capsys)
+            continue
+        for shown, less in SMALLER_PYTHON.items():
+            text = text.replace(shown, less)
         capsys.readouterr()
-        code = main([*given, *SMALLER.get(given[0], [])])
-        assert code == 0, f"{shlex.join(given)}\n{capsys.readouterr().err}"
-
-
-@pytest.mark.real
-@pytest.mark.usefixtures("with_one_model")
-@pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if any(not LONG.search(block) for block in blocks(page, "python"))],
-    ids=lambda page: page.stem,
-)
-def test_python_that_is_shown_runs(page: Path, folder: Path, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    code = "\n".join(block for block in blocks(page, "python") if not LONG.search(block))
-    exec(compile(code, page.name, "exec"), {})
-    printed = capsys.readouterr().out.splitlines()
-    text = page.read_text(encoding="utf-8")
-    assert all(line in text for line in printed if line.startswith(("Generation(", "InterventionResult(")))
+        exec(compile(text, name, "exec"), names)
+        printed += capsys.readouterr().out.splitlines()
+    page = next((page.read_text(encoding="utf-8") for page in PAGES if page.stem == name), "")
+    assert all(line in page for line in printed if line.startswith(("Generation(", "InterventionResult(")))

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clew.graph.comparison import Comparison, aligned_positions, compare
+from clew.graph.alignment import aligned_positions
+from clew.graph.comparison import Comparison, compare
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import Target
 from clew.graph.pruning import subgraph
@@ -94,8 +95,12 @@ def test_what_is_in_both_and_what_is_not(part, **size):
     ids = left.node_ids, right.node_ids
     both = {ids[0][pair.left] for pair in found.nodes}
     assert both == set(ids[0]) & set(ids[1])
-    assert {ids[0][node] for node in found.only_left} == set(ids[0]) - both
-    assert {ids[1][node] for node in found.only_right} == set(ids[1]) - both
+    for side, only in ((0, found.only_left), (1, found.only_right)):
+        elsewhere = {ids[side][(pair.left, pair.right)[side]] for pair in found.elsewhere}
+        assert {ids[side][node] for node in only} == set(ids[side]) - both - elsewhere
+    for pair in found.elsewhere:
+        assert left.feature(pair.left) == right.feature(pair.right)
+        assert left.node_position[pair.left] != right.node_position[pair.right]
     weights = [
         {
             (side.node_id(source), side.node_id(target)): weight
@@ -132,6 +137,23 @@ def test_tokens_in_each_others_place_are_aligned():
     longer = ["<bos>", "So", " the", " capital"]
     assert aligned_positions(["<bos>", " the", " capital"], longer) == ((0, 0), (1, 2), (2, 3))
     assert aligned_positions(["a", "x", "b"], ["a", "y", "z", "b"]) == ((0, 0), (2, 3))
+
+
+def test_answers_are_aligned_and_a_feature_elsewhere_is_shared():
+    """The right prompt has no word of the left one, and a feature of its first word at its last."""
+    graph = random_graph(seed=3, n_layers=2, n_positions=3, per_cell=3, n_targets=1)
+    left = graph.with_info(tokens=("a", "b", "c"))
+    right = graph.with_info(tokens=("x", "y", "z", "w"))
+    position = right.node_position.copy()
+    position[right.of_kind(NodeKind.FEATURE)] = 3
+    right = replace(right, node_position=position, token_ids=np.zeros(4, dtype=int))
+    found = compare(left, right)
+    assert found.positions == ((2, 3),)
+    at_end = [node for node in left.of_kind(NodeKind.FEATURE) if left.node_position[node] == 2]
+    assert {pair.left for pair in found.nodes} >= set(at_end)
+    assert not [node for node in found.only_left if left.node_kind[node] == NodeKind.FEATURE]
+    assert "Features in both graphs carry 100%" in found.sentences[0]
+    assert "Up to the last layer, features of both carry most." in found.sentences[0]
 
 
 def test_only_so_many_edges_are_told():

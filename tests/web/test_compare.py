@@ -36,13 +36,15 @@ def pair(page: Page, server, tmp_path):
 
 
 def count_in(page, name):
-    text = page.get_by_role("tab", name=re.compile(rf"^{name}")).locator(".count").inner_text()
+    text = page.get_by_role("tab", name=re.compile(rf"^{name} \d")).locator(".count").inner_text()
     return int(text.replace(",", ""))
 
 
 def test_as_many_nodes_on_each_side_as_python_finds(pair):
     page, left, right, _ = pair
     expected = compare(left, right)
+    expect(page.get_by_text(expected.sentences[0])).to_be_visible()
+    assert count_in(page, "In both, elsewhere") == len(expected.elsewhere)
     assert count_in(page, "In both") == len(expected.nodes)
     assert count_in(page, "Only left") == len(expected.only_left) == 5
     assert count_in(page, "Only right") == len(expected.only_right) == 5
@@ -66,7 +68,7 @@ def test_nodes_only_on_one_side_are_listed_and_lead_to_their_graph(pair):
 def test_edges_in_both_show_the_change_of_their_weight(pair):
     page, left, right, _ = pair
     strongest = compare(left, right).edges[0]
-    tabs = page.get_by_role("tab", name=re.compile("^In both"))
+    tabs = page.get_by_role("tab", name=re.compile("^In both \\d"))
     tabs.focus()
     page.keyboard.press("ArrowLeft")
     row = page.get_by_role("table", name="Edges in both graphs").get_by_role("row").nth(1)

@@ -26,6 +26,8 @@ const graphWith = (feature: number, word: string): GraphGiven => ({
 
 const COMPARISON: ComparisonAnswer = {
   note: "",
+  elsewhere: [],
+  sentences: [],
   positions: [
     [0, 0],
     [1, 1],

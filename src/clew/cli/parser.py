@@ -77,8 +77,8 @@ example:
         "[make | merge | show | cut | export | import] ...",
         """\
 example:
-  clew index --data texts --tokens 1000000 --out smollm2.sqlite3
-  clew index show smollm2.sqlite3 L12/403""",
+  clew index --data my-texts --tokens 1000000 --out my-index.sqlite3
+  clew index show my-index.sqlite3 L12/403""",
         {
             "make": index_make,
             "merge": index_merge,

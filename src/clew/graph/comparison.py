@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.arrays import GraphArrays, NodeKind, check_is_graph
+from clew.graph.alignment import (
+    Pairs,
+    corresponding_positions,
+    features_elsewhere,
+    matched_nodes,
+    other_weights,
+    same_features,
+)
+from clew.graph.arrays import GraphArrays, check_is_graph
+from clew.graph.comparison_sentences import compare_in_words
 from clew.graph.influence import output_shares
 from clew.graph.info import GraphInfo
 from clew.graph.info_json import plain
 from clew.sink import quoted
-
-Pairs = tuple[tuple[int, int], ...]
-
 
 SHOWN_EDGES = 200
 """Edges that a comparison lists by default."""
@@ -73,8 +77,10 @@ class Comparison:
     """True if model and dictionary are the same, with the same weights; otherwise no feature corresponds."""
     nodes: tuple[NodePair, ...]
     """Nodes in both, the strongest change of influence first."""
+    elsewhere: tuple[NodePair, ...]
+    """Features in both, elsewhere in the prompts; each with its strongest node on the other side."""
     only_left: tuple[int, ...]
-    """Nodes of the left graph only, most influential first."""
+    """Nodes of the left graph only, most influential first; a feature among them is nowhere on the right."""
     only_right: tuple[int, ...]
     edges: tuple[EdgePair, ...]
     """Edges in both, the strongest change of weight first."""
@@ -89,6 +95,8 @@ class Comparison:
     """Ids of all nodes, left and right."""
     note: str = ""
     """A sentence about prompts with different first tokens; empty for the same."""
+    sentences: tuple[str, ...] = ()
+    """The share that is in both, layer by layer, and the strongest features of both and of one by name."""
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as dictionaries and lists; nodes are given by their ids."""
@@ -99,6 +107,10 @@ class Comparison:
             "nodes": [
                 plain(vars(pair)) | {"left": left[pair.left], "right": right[pair.right]}
                 for pair in self.nodes
+            ],
+            "elsewhere": [
+                plain(vars(pair)) | {"left": left[pair.left], "right": right[pair.right]}
+                for pair in self.elsewhere
             ],
             "only_left": [left[node] for node in self.only_left],
             "only_right": [right[node] for node in self.only_right],
@@ -115,6 +127,7 @@ class Comparison:
             "edges_only_right": self.edges_only_right,
             "difference": self.difference and plain(vars(self.difference)),
             "note": self.note,
+            "sentences": list(self.sentences),
         }
 
     def __repr__(self) -> str:
@@ -128,46 +141,33 @@ class Comparison:
 def compare(left: GraphArrays, right: GraphArrays, edges: int = SHOWN_EDGES) -> Comparison:
     """The comparison of two graphs, with the `edges` edges that changed most; see `matched_nodes`."""
     check_is_graph(right)
-    positions = aligned_positions(*_comparable_tokens(left, right))
+    positions = corresponding_positions(left, right)
     matched = matched_nodes(left, right, positions)
+    elsewhere = features_elsewhere(left, right, matched)
     left_of, right_of = np.array(matched, dtype=np.int64).reshape(-1, 2).T
     in_both = _edges_in_both(left, right, left_of, right_of)
     return Comparison(
         positions=positions,
-        same_features=_same_features(left, right),
+        same_features=same_features(left, right),
         nodes=_node_pairs(left, right, matched),
-        only_left=_others(left, left_of),
-        only_right=_others(right, right_of),
+        elsewhere=_node_pairs(left, right, elsewhere),
+        only_left=_others(left, [*left_of, *(one for one, _ in elsewhere)]),
+        only_right=_others(right, [*right_of, *(other for _, other in elsewhere)]),
         edges=tuple(_edge_pair(left, right, *pair) for pair in _strongest(left, right, *in_both, edges)),
         n_edges=len(in_both[0]),
         edges_only_left=_n_between(left, left_of) - len(in_both[0]),
         edges_only_right=_n_between(right, right_of) - len(in_both[0]),
         difference=_difference(left, right),
         node_ids=(tuple(left.node_ids), tuple(right.node_ids)),
+        sentences=compare_in_words(left, right, (*matched, *elsewhere)) if same_features(left, right) else (),
         note=" ".join(filter(None, [_weights_note(left, right), _sink_note(left, right)])),
     )
-
-
-def _same_features(left: GraphArrays, right: GraphArrays) -> bool:
-    """True for one model and one dictionary, with the same weights as far as the graphs say them."""
-    one, other = left.info, right.info
-    same = (one.model, one.dictionary) == (other.model, other.dictionary)
-    return same and not _other_weights(left, right)
-
-
-def _other_weights(left: GraphArrays, right: GraphArrays) -> str:
-    """The name of the model or the dictionary that had other weights; empty for neither, or unknown ones."""
-    one, other = left.info.settings, right.info.settings
-    for name, what in (("weights", left.info.model), ("dictionary_weights", left.info.dictionary)):
-        if one.get(name) and other.get(name) and one[name] != other[name]:
-            return what
-    return ""
 
 
 def _weights_note(left: GraphArrays, right: GraphArrays) -> str:
     """A sentence about graphs of one model and dictionary with different weights."""
     one, other = left.info, right.info
-    what = _other_weights(left, right)
+    what = other_weights(left, right)
     if not what or (one.model, one.dictionary) != (other.model, other.dictionary):
         return ""
     return f"The graphs were traced with different weights of {what}, so their features do not correspond."
@@ -180,8 +180,8 @@ def _sink_note(left: GraphArrays, right: GraphArrays) -> str:
         return ""
     return (
         f"The left prompt begins with {quoted(one and one.text)} and the right one with "
-        f"{quoted(other and other.text)}, so activations and edges differ for this reason too; trace one of "
-        "the prompts again with the same --sink."
+        f"{quoted(other and other.text)}, so activations and edges differ for this reason too. Positions "
+        "are compared behind it; trace one of the prompts again with the same --sink."
     )
 
 
@@ -203,7 +203,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _others(graph: GraphArrays, matched: np.ndarray) -> tuple[int, ...]:
+def _others(graph: GraphArrays, matched: list[int]) -> tuple[int, ...]:
     others = np.setdiff1d(np.arange(graph.n_nodes), matched)
     return tuple(others[np.argsort(-output_shares(graph)[others], kind="stable")].tolist())
 
@@ -268,13 +268,6 @@ def _difference(left: GraphArrays, right: GraphArrays) -> TargetDifference | Non
     return TargetDifference(answers[0][first][0], answers[0][second][0], (logits[0], logits[1]))
 
 
-def _comparable_tokens(left: GraphArrays, right: GraphArrays) -> tuple[Sequence[str | int], ...]:
-    """The two prompts' token ids where they mean the same tokens, else their texts."""
-    ids = left.token_ids.tolist(), right.token_ids.tolist()
-    by_id = left.info.model == right.info.model and min(*ids[0], *ids[1], 0) == 0
-    return ids if by_id else (left.info.tokens, right.info.tokens)
-
-
 def _names_ids(info: GraphInfo) -> bool:
     return len(info.prediction_ids) == len(info.predictions) and all(
         target.token_id >= 0 for target in info.targets
@@ -291,66 +284,3 @@ def _answers(info: GraphInfo, by_id: bool) -> dict[str | int, tuple[str, float]]
         if target.probability
     }
     return {name: answer for name, answer in predicted.items() if answer[1] > 0} | targets
-
-
-def aligned_positions(left: Sequence[str | int], right: Sequence[str | int]) -> Pairs:
-    """Pairs of positions, ascending, whose tokens are equal or replace each other.
-
-    Between runs of equal tokens, two runs of different tokens correspond if they are equally long:
-    `The capital of [France] is` and `The capital of [Germany] is`. The result is symmetric in the two sides.
-    """
-    if list(right) < list(left):
-        return tuple((one, other) for other, one in aligned_positions(right, left))
-    pairs = []
-    for tag, start, end, other, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag == "equal" or (tag == "replace" and end - start == other_end - other):
-            pairs += zip(range(start, end), range(other, other_end), strict=True)
-    return tuple(pairs)
-
-
-def matched_nodes(left: GraphArrays, right: GraphArrays, positions: Pairs) -> Pairs:
-    """Pairs of nodes in the order of the left graph; no node is in two pairs.
-
-    Features match if the feature is the same and the positions are aligned; model and dictionary must be the
-    same. Errors need the same model only. Tokens match by position, targets by token id (by text where the
-    models differ).
-    """
-    by_id = left.info.model == right.info.model
-    keys = _keys(right, {position: position for position in range(len(right.info.tokens))}, by_id)
-    node_of = {key: node for node, key in enumerate(keys) if key is not None}
-    same_model = left.info.model == right.info.model and left.n_layers == right.n_layers
-    same_features = same_model and _same_features(left, right)
-    matches = {NodeKind.FEATURE: same_features, NodeKind.ERROR: same_model}
-    pairs = []
-    for node, key in enumerate(_keys(left, dict(positions), by_id)):
-        if key in node_of and matches.get(NodeKind(left.node_kind[node]), True):
-            pairs.append((node, node_of.pop(key)))
-    return tuple(pairs)
-
-
-def _keys(graph: GraphArrays, other_position: dict[int, int], by_id: bool) -> list[tuple | None]:
-    """A key for each node, with its position in the other prompt; None if it has none there.
-
-    Ids are the same tokens only for one model; otherwise, and where a graph has no id, texts are compared.
-    """
-    keys: list[tuple | None] = []
-    for node, (kind, layer, position, feature) in enumerate(
-        zip(
-            graph.node_kind.tolist(),
-            graph.node_layer.tolist(),
-            graph.node_position.tolist(),
-            graph.node_feature.tolist(),
-            strict=True,
-        )
-    ):
-        if kind == NodeKind.TARGET:
-            target = graph.target(node)
-            named = by_id and target.token_id >= 0
-            keys.append((kind, target.token_id, target.minus_id) if named else (kind, target.text))
-        elif position not in other_position:
-            keys.append(None)
-        else:
-            keys.append(
-                (kind, other_position[position], *(() if kind == NodeKind.TOKEN else (layer, feature)))
-            )
-    return keys

@@ -97,6 +97,8 @@ export interface components {
             same_features: boolean;
             /** @description Nodes of both graphs. */
             nodes: components["schemas"]["ComparedNode"][];
+            /** @description Features of both graphs, at other positions. */
+            elsewhere: components["schemas"]["ComparedNode"][];
             /** @description Ids of nodes of the left graph alone, most influential first. */
             only_left: string[];
             /** @description Ids of nodes of the right graph alone, likewise. */
@@ -111,6 +113,8 @@ export interface components {
             edges_only_right: number;
             /** @description Logits of the two likeliest; null for none. */
             difference: components["schemas"]["TargetDifference"] | null;
+            /** @description What the graphs share, and features in both and in one, by name. */
+            sentences: string[];
             /** @description A sentence about prompts with different first tokens; empty for the same. */
             note: string;
         };

@@ -39,6 +39,17 @@ export function placeDots(
     else cells.set(key, [dot]);
   };
   for (const pair of comparison.nodes) add(comparedNode(left, pair.left), comparedNode(right, pair.right));
+  const paired = [comparison.nodes.map(({ left }) => left), comparison.nodes.map(({ right }) => right)];
+  const elsewhere = [
+    comparison.elsewhere.map(({ left }) => left),
+    comparison.elsewhere.map(({ right }) => right),
+  ];
+  const moved = [0, 1].map((side) => {
+    const known = new Set(paired[side]);
+    return [...new Set(elsewhere[side])].filter((id) => !known.has(id));
+  });
+  for (const id of moved[0]) add(comparedNode(left, id), null);
+  for (const id of moved[1]) add(null, comparedNode(right, id));
   for (const id of comparison.only_left) add(comparedNode(left, id), null);
   for (const id of comparison.only_right) add(null, comparedNode(right, id));
   return [...cells.values()].flatMap(spread);

@@ -17,11 +17,13 @@ export interface EdgeRow {
   weight: Both<number>;
 }
 
-export type Table = "both" | Side | "edges";
+export type Table = "both" | "elsewhere" | Side | "edges";
 export type Sorting = "change" | "influence" | "activation" | "layer";
 
 export interface Rows {
   both: NodeRow[];
+  /** Features of both graphs, at positions that do not correspond. */
+  elsewhere: NodeRow[];
   left: NodeRow[];
   right: NodeRow[];
   edges: EdgeRow[];
@@ -32,11 +34,13 @@ export function rowsOf(comparison: ComparisonAnswer, left: ComparedGraph, right:
     const put = <T>(value: T): Both<T | null> => (place === 0 ? [value, null] : [null, value]);
     return { nodes: put(node), influence: put(node.influence), activation: put(node.activation) };
   };
+  const pair = ({ left: one, right: other, influence, activation }: ComparisonAnswer["nodes"][number]) => {
+    const nodes: Both<ComparedNode> = [comparedNode(left, one), comparedNode(right, other)];
+    return { nodes, influence, activation };
+  };
   return {
-    both: comparison.nodes.map(({ left: one, right: other, influence, activation }) => {
-      const nodes: Both<ComparedNode> = [comparedNode(left, one), comparedNode(right, other)];
-      return { nodes, influence, activation };
-    }),
+    both: comparison.nodes.map(pair),
+    elsewhere: comparison.elsewhere.map(pair),
     left: comparison.only_left.map((id) => alone(comparedNode(left, id), 0)),
     right: comparison.only_right.map((id) => alone(comparedNode(right, id), 1)),
     edges: comparison.edges.map(({ source, target, weight }) => ({

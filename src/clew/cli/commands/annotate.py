@@ -16,8 +16,9 @@ SUMMARY = "label, pin and group nodes of a graph"
 USAGE = "FILE [options]"
 EXAMPLE = """\
 example:
-  clew annotate paris.clew --group "Say Paris=L24/1005@5,L28/1095@5"
-  clew validate paris.clew --nodes "Say Paris" --circuit zero"""
+  clew trace "The capital of France is" --out paris.clew
+  clew annotate paris.clew --group "Say a capital=L24/1254@5,L29/1254@5" --out named.clew
+  clew validate named.clew --nodes "Say a capital" --circuit zero"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def _group(text: str) -> tuple[str, list[str]]:
     name, equals, nodes = text.rpartition("=")
     if not (name and equals):
         raise ArgumentTypeError(
-            f"expected a name and nodes such as 'Say Paris=L24/1005@5,L28/1095@5', not {text!r}"
+            f"expected a name and nodes such as 'Say a capital=L24/1254@5,L29/1254@5', not {text!r}"
         )
     return name, [node.strip() for node in nodes.split(",") if node.strip()]
 

@@ -12,8 +12,10 @@ SUMMARY = "write a small index of the features of some graphs"
 USAGE = "INDEX --graph FILE ... --out SMALL [options]"
 EXAMPLE = """\
 example:
-  clew index cut smollm2.sqlite3 --graph paris.clew --out paris.sqlite3
-  clew serve paris.clew --index paris.sqlite3"""
+  clew trace "The capital of France is" --out paris.clew
+  clew index --data my-texts --out my-index.sqlite3
+  clew index cut my-index.sqlite3 --graph paris.clew --out my-part.sqlite3
+  clew serve paris.clew --index my-part.sqlite3"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,8 @@ SUMMARY = "write an index as detail files that other tools read"
 USAGE = "INDEX --out DIR [options]"
 EXAMPLE = """\
 example:
-  clew index export mine.sqlite3 --out for-others
-  clew index export mine.sqlite3 --graph paris.clew --examples 5 --out paris"""
+  clew index export my-index.sqlite3 --out for-others
+  clew index export my-index.sqlite3 --graph my-graph.clew --examples 5 --out paris"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ SUMMARY = "make an index of detail files that other tools wrote"
 USAGE = "DIR|FILE --out INDEX [options]"
 EXAMPLE = """\
 example:
-  clew index import features --out mine.sqlite3
-  clew index import features --out mine.sqlite3 --model gemma3-270m"""
+  clew index import my-features --out mine.sqlite3
+  clew index import my-features --out mine.sqlite3 --model gemma3-270m"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

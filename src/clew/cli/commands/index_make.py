@@ -25,8 +25,8 @@ SUMMARY = "read texts and record where each feature fires"
 USAGE = "--data PATH ... [options]"
 EXAMPLE = """\
 example:
-  clew index --data texts --tokens 1000000
-  clew index --data more.jsonl.gz --shard 1/2 --out part1.sqlite3"""
+  clew index --data my-texts --tokens 1000000
+  clew index --data my-texts.jsonl.gz --shard 1/2 --out part1.sqlite3"""
 
 STOPPING = "Stopping after this batch; press Ctrl-C again to stop at once."
 AT_CHECKPOINT = "the index is at its last checkpoint; --resume continues"

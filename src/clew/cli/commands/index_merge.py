@@ -9,8 +9,9 @@ SUMMARY = "join the indexes that several workers made"
 USAGE = "OUT SHARD ..."
 EXAMPLE = """\
 example:
-  clew index --data texts --shard 1/2 --out part1.sqlite3
-  clew index merge whole.sqlite3 part1.sqlite3 part2.sqlite3"""
+  clew index --data my-texts --shard 1/2 --out my-part-1.sqlite3
+  clew index --data my-texts --shard 2/2 --out my-part-2.sqlite3
+  clew index merge whole.sqlite3 my-part-1.sqlite3 my-part-2.sqlite3"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

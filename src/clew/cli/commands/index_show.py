@@ -19,8 +19,8 @@ SUMMARY = "print the record of one feature"
 USAGE = "FILE FEATURE [options]"
 EXAMPLE = """\
 example:
-  clew index --data texts --tokens 1000000 --out smollm2.sqlite3
-  clew index show smollm2.sqlite3 L12/403"""
+  clew index --data my-texts --tokens 1000000 --out my-index.sqlite3
+  clew index show my-index.sqlite3 L12/403"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -41,8 +41,8 @@ SUMMARY = "change features on a prompt and measure the effect"
 USAGE = "PROMPT [options]"
 EXAMPLE = """\
 example:
-  clew intervene "The capital of France is" --ablate L24/1005@5
-  clew intervene "The capital of France is" --scale L24/1005@5=-2 --generate 12"""
+  clew intervene "The capital of France is" --ablate L24/1254@5
+  clew intervene "The capital of France is" --scale L24/1254@5=-2 --generate 12"""
 
 METAVARS = {"nothing": "NODE", "number": "NODE=V", "prompt": "NODE=TEXT"}
 SPELLINGS = {

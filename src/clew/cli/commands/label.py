@@ -33,6 +33,7 @@ SUMMARY = "give features short names, from a language model or by rule"
 USAGE = "[INDEX] [options]"
 EXAMPLE = """\
 example:
+  clew trace "The capital of France is" --out paris.clew
   clew label --graph paris.clew --from-tokens
   clew label --base-url http://localhost:11434/v1 --api-model llama3.2"""
 

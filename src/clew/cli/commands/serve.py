@@ -15,6 +15,7 @@ USAGE = "[FILE ...] [options]"
 EXAMPLE = """\
 example:
   clew serve
+  clew trace "The capital of France is" --out paris.clew
   clew serve paris.clew --port 9000"""
 
 

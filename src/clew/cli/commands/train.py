@@ -20,7 +20,7 @@ USAGE = "--out DIR [options]"
 EXAMPLE = """\
 example:
   clew train --model smollm2 --out my-transcoders
-  clew train --out better --resume"""
+  clew train --model smollm2 --out my-transcoders --resume"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

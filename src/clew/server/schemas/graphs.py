@@ -129,6 +129,7 @@ class ComparisonAnswer(FromAttributes):
     positions: list[tuple[int, int]] = Field(description="Positions of the prompts that correspond.")
     same_features: bool = Field(description="Whether model and dictionary agree; otherwise no feature does.")
     nodes: list[ComparedNode] = Field(description="Nodes of both graphs.")
+    elsewhere: list[ComparedNode] = Field(description="Features of both graphs, at other positions.")
     only_left: list[str] = Field(description="Ids of nodes of the left graph alone, most influential first.")
     only_right: list[str] = Field(description="Ids of nodes of the right graph alone, likewise.")
     edges: list[ComparedEdge] = Field(description="Edges of both graphs, strongest change first.")
@@ -136,4 +137,7 @@ class ComparisonAnswer(FromAttributes):
     edges_only_left: int = Field(description="Number of edges of the left graph alone.")
     edges_only_right: int = Field(description="Number of edges of the right graph alone.")
     difference: TargetDifference | None = Field(description="Logits of the two likeliest; null for none.")
+    sentences: list[str] = Field(
+        description="What the graphs share, and features in both and in one, by name."
+    )
     note: str = Field(description="A sentence about prompts with different first tokens; empty for the same.")
