@@ -151,9 +151,9 @@ def test_by_rule_nobody_is_asked(run: Run, index: Path, server: StandIn):
     assert outcome.out == ("Labelled  6 of 6 features from their tokens; 0 have a label already.\n")
     assert server.requests == []
     found = labels(index)
-    assert found[0].text == 'on " cat"; says cat'
-    assert found[3].text == 'on " dog"; says dog (negative)'
-    assert (found[0].source, found[0].author) == ("tokens", "token rules 1")
+    assert found[0].text == 'says cat; "cat" after "number … saw a black"'
+    assert found[3].text == 'says dog; "dog" after "number … saw a black" (negative)'
+    assert (found[0].source, found[0].author) == ("tokens", "token rules 2")
     assert run("label", index, "--from-tokens").out == (
         "Labelled  0 of 0 features from their tokens; 6 have a label already.\n"
     )
@@ -175,11 +175,11 @@ def test_by_rule_again(run: Run, index: Path):
         "Labelled  3 of 4 features from their tokens; 2 have a label that is not replaced.\n"
     )
     assert {number: label.text for number, label in labels(index).items()} == {
-        0: 'on " cat"; says cat',
+        0: 'says cat; "cat" after "number … saw a black"',
         1: "my own word",
         2: "a model's",
-        3: 'on " dog"; says dog (negative)',
-        4: 'on " pig"; says cat',
+        3: 'says dog; "dog" after "number … saw a black" (negative)',
+        4: 'says cat; "pig" after "number … saw a black"',
         5: "an older rule's",
     }
 

@@ -38,6 +38,7 @@ def labelled(graph: Graph, tmp_path: Path) -> Graph:
     with open_index(make_index(tmp_path), writable=True) as index:
         index.set_label(2, 0, "cats", "model", author="a model", confidence=0.9)
         index.set_label(2, 1, "says cow", "tokens")
+        index.set_label(2, 2, "of old rules", "tokens", author="token rules 1")
         return with_index_labels(graph, index)
 
 
@@ -48,7 +49,9 @@ def node_of(graph: Graph, feature: int) -> int:
 
 def test_features_are_named_by_the_index_unless_a_person_named_them(labelled: Graph):
     assert labelled.label(node_of(labelled, 0)) == "cats"
-    assert labelled.label(node_of(labelled, 2)) is None
+    assert labelled.label(node_of(labelled, 2)) == "says dog (negative)", "by the rules of today"
+    assert labelled.label(node_of(labelled, 2), by_rule=False) is None
+    assert labelled.index_facts["L2/2"].frequency > 0
     cows = node_of(labelled, 1)
     assert labelled.label(cows) == "says cow"
     assert labelled.label(cows, by_rule=False) is None

@@ -73,7 +73,7 @@ def test_without_an_index_the_page_is_told_how_to_make_one(client, graph):
 def test_an_index_that_comes_later_is_found(client, graph, index):
     answer = client.get(f"/api/graphs/{graph}/index").json()
     assert (answer["index"]["model"], answer["index"]["dictionary"]) == ("tiny", "neurons")
-    assert answer["labels"] == {}
+    assert {label["source"] for label in answer["labels"].values()} == {"tokens"}, "names by rule alone"
 
 
 def test_a_feature_is_told_in_full(client, graph, index):
@@ -187,7 +187,7 @@ def test_an_index_may_be_named(tmp_path, file):
     path = make_index(tmp_path)
     graph: Graph = clew.open(file)
     indexes = Indexes([path])
-    assert indexes.with_labels(graph).index_labels == {}
+    assert all(label.by_rule for label in indexes.with_labels(graph).index_labels.values())
     assert indexes.required(graph).path == path
     indexes.close()
     with pytest.raises(ClewError, match="no index"):

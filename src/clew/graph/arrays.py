@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int16, Int32, Int64, UInt8
 
 from clew.errors import ClewError
 from clew.feature import Feature, FeatureAt
-from clew.graph.info import Annotations, GraphInfo, IndexLabel, Size, Target
+from clew.graph.info import Annotations, FeatureFacts, GraphInfo, IndexLabel, Size, Target
 from clew.graph.labels import label_of
 from clew.sink import Sink
 from clew.token_text import quote
@@ -101,6 +101,8 @@ class GraphArrays:
     """
     index_labels: Mapping[str, IndexLabel] = field(default_factory=dict)
     """Labels from an index of the dictionary, by `feature_name`; files do not hold them."""
+    index_facts: Mapping[str, FeatureFacts] = field(default_factory=dict)
+    """Facts from an index about the most influential features, by `feature_name`; files do not hold it."""
     foreign: dict[str, Any] | None = None
     """Fields of an imported file that clew does not use; an export writes them again."""
 

@@ -138,3 +138,21 @@ class IndexLabel:
     text: str
     by_rule: bool = False
     """True for a label made of tokens, not by a person or a language model."""
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """An index's knowledge of one side of a feature, as far as stories and names need it."""
+
+    frequency: float = 0.0
+    """Share of all positions at which the feature is active."""
+    name: str = ""
+    """A name made by rule from the fields below; empty where they are."""
+    fires_on: tuple[str, ...] = ()
+    """Whole words on which it fires, the most frequent first."""
+    context: str = ""
+    """The words that its texts share: `after "the capital of …"`, `in texts with "France"`."""
+    says: tuple[str, ...] = ()
+    """Words that it promotes in several spellings."""
+    at_start: bool = False
+    """True where it fires on the first token of texts, whatever that is."""

@@ -10,15 +10,17 @@ from jaxtyping import Int64
 
 from clew.graph.arrays import GraphArrays, NodeKind, quote
 from clew.graph.influence import Flow
-from clew.graph.story.function_words import is_function_word
+from clew.graph.story.folding import dense_features, near_sink_features
+from clew.graph.story.function_words import is_function_word, whole_word
+from clew.graph.story.provenance import steps_by_word
+from clew.graph.story.steps import best_of, steps_among
 from clew.graph.summary.grouping import own_groups
 from clew.graph.summary.names import target_text
-from clew.graph.summary.topics import topics_of
 from clew.graph.summary.words import words_of
 
 BoxKind: TypeAlias = Literal["token", "step", "unnamed", "near_sink", "dense", "error", "output"]
 MOST_STEPS = 8
-"""Groups that a story names, at most."""
+"""Steps of a story, at most, if a person made no more groups."""
 BANDS = ((1 / 3, "early layers"), (2 / 3, "middle layers"), (np.inf, "late layers"))
 """The bands of layers whose unnamed features share a box, by the share of the layers below their end."""
 
@@ -34,6 +36,8 @@ class Members:
     words: tuple[str, ...] = ()
     fires_on: tuple[str, ...] = ()
     context: str = ""
+    label: str = ""
+    """The label of a step that is named by one."""
     own: bool = False
 
 
@@ -50,18 +54,25 @@ def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
     ]
     for token in tokens:
         free[token.nodes] = False
-    steps = _steps(graph, flow, free)
+    sinks = np.flatnonzero(free & near_sink_features(graph, flow))
+    free[sinks] = False
+    dense = np.flatnonzero(free & dense_features(graph))
+    free[dense] = False
+    steps = _steps(graph, flow, free, [token.nodes for token in tokens if not token.folded], len(own))
     for step in steps:
         free[step.nodes] = False
     features = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
     errors = np.flatnonzero(free & (graph.node_kind == NodeKind.ERROR))
     middle = [*own, *steps, *_bands(graph, features)]
     middle.sort(key=lambda group: float(graph.node_layer[group.nodes].mean()))
+    if len(dense):
+        middle.append(Members(dense, "dense", "on more than a tenth of all tokens"))
     if len(errors):
         middle.append(Members(errors, "error", "not explained"))
     outputs = np.flatnonzero(free & (graph.node_kind == NodeKind.TARGET))
     outputs = outputs[np.argsort(-graph.target_weight[outputs], kind="stable")]
-    return [*tokens, *middle, *(_output(graph, int(node)) for node in outputs)]
+    near = [Members(sinks, "near_sink", f"near-sink: {_listed(graph, sinks)}")] if len(sinks) else []
+    return [*tokens, *near, *middle, *(_output(graph, int(node)) for node in outputs)]
 
 
 def _token(graph: GraphArrays, free: np.ndarray, node: int) -> Members:
@@ -69,21 +80,42 @@ def _token(graph: GraphArrays, free: np.ndarray, node: int) -> Members:
     position = int(graph.node_position[node])
     below = free & (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == 0)
     nodes = np.union1d([node], np.flatnonzero(below & (graph.node_position == position)))
-    text = graph.info.tokens[position]
+    text, word = graph.info.tokens[position], whole_word(graph.info.tokens, position)
     is_sink = position == 0 and graph.sink is not None
-    return Members(nodes, "token", quote(text), folded=is_sink or is_function_word(text))
+    return Members(nodes, "token", quote(text), folded=is_sink or is_function_word(word))
 
 
 def _output(graph: GraphArrays, node: int) -> Members:
     return Members(np.array([node]), "output", target_text(graph.target(node)))
 
 
-def _steps(graph: GraphArrays, flow: Flow, free: np.ndarray) -> list[Members]:
-    nodes = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
+def _steps(
+    graph: GraphArrays, flow: Flow, free: np.ndarray, tokens: list[np.ndarray], taken: int
+) -> list[Members]:
+    """Steps by meaning, and by the word that other features come from."""
+    features = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
+    most = max(0, MOST_STEPS - taken)
+    named = steps_among(graph, features, flow, words_of(graph), most)
+    rest = np.setdiff1d(features, np.concatenate([step.nodes for step in named])) if named else features
+    named = best_of(graph, [*named, *steps_by_word(graph, rest, flow, tokens)], most)
     return [
-        Members(topic.members, "step", ", ".join(topic.words), words=topic.words)
-        for topic in topics_of(graph, nodes, flow.influence, words_of(graph), MOST_STEPS)
+        Members(
+            step.nodes,
+            "step",
+            step.name,
+            words=step.words,
+            fires_on=step.fires_on,
+            context=step.context,
+            label=step.label,
+        )
+        for step in named
     ]
+
+
+def _listed(graph: GraphArrays, nodes: np.ndarray) -> str:
+    """The tokens of some nodes, each text once."""
+    texts = dict.fromkeys(graph.info.tokens[position] for position in np.unique(graph.node_position[nodes]))
+    return ", ".join(map(quote, texts))
 
 
 def _bands(graph: GraphArrays, features: np.ndarray) -> list[Members]:

@@ -28,17 +28,11 @@ def effects_of_groups(
     what lies above, `e(s) = sum of w(s -> t) e(t) / a(t)` over `t` outside of the group. None for a group of
     outputs, and for all where the graph has no output or lacks activations.
     """
-    output = main_output(graph)
-    features = graph.of_kind(NodeKind.FEATURE)
-    activation = graph.node_activation[features].astype(np.float64)
-    if output is None or not np.isfinite(activation).all():
+    output, per_unit = main_output(graph), _per_unit(graph)
+    if output is None or per_unit is None:
         return [None] * len(groups)
-    per_unit = np.zeros(graph.n_nodes)
-    per_unit[features] = safe_divide(np.sign(activation), np.abs(activation))
     order = level_runs(topological_levels(graph))[::-1]
-    group_of = np.full(graph.n_nodes, -1)
-    for number, nodes in enumerate(groups):
-        group_of[nodes] = number
+    group_of = _numbers(graph, groups)
     leaving = _leaving(graph, group_of, _effects(graph, order, per_unit, output) * per_unit, output)
     effects: list[float | None] = []
     for number, nodes in enumerate(groups):
@@ -52,6 +46,41 @@ def effects_of_groups(
     return effects
 
 
+def leaving_effects(graph: GraphArrays, groups: Sequence[Int64[np.ndarray, " member"]]) -> list[float]:
+    """The same in one pass, for ranking: paths that come back to a group count each time they leave it.
+
+    Zero for all where effects are not known.
+    """
+    output, per_unit = main_output(graph), _per_unit(graph)
+    if output is None or per_unit is None or not groups:
+        return [0.0] * len(groups)
+    order = level_runs(topological_levels(graph))[::-1]
+    passed_on = _effects(graph, order, per_unit, output) * per_unit
+    leaving = _leaving(graph, _numbers(graph, groups), passed_on, output)
+    return [float(leaving[nodes].sum()) for nodes in groups]
+
+
+def _per_unit(graph: GraphArrays) -> Float64[np.ndarray, " node"] | None:
+    """The reciprocal of each feature's activation; None where some are not known."""
+    features = graph.of_kind(NodeKind.FEATURE)
+    activation = graph.node_activation[features].astype(np.float64)
+    if not np.isfinite(activation).all():
+        return None
+    per_unit = np.zeros(graph.n_nodes)
+    per_unit[features] = safe_divide(np.sign(activation), np.abs(activation))
+    return per_unit
+
+
+def _numbers(
+    graph: GraphArrays, groups: Sequence[Int64[np.ndarray, " member"]]
+) -> Int64[np.ndarray, " node"]:
+    """The number of each node's group; -1 for none."""
+    group_of = np.full(graph.n_nodes, -1)
+    for number, nodes in enumerate(groups):
+        group_of[nodes] = number
+    return group_of
+
+
 def _leaving(
     graph: GraphArrays, group_of: Int64[np.ndarray, " node"], passed_on: np.ndarray, output: int
 ) -> Float64[np.ndarray, " node"]:
@@ -60,7 +89,8 @@ def _leaving(
     passed_on[output] = 1
     target = graph.edge_target
     carried = graph.edge_weight * passed_on[target]
-    carried[group_of[graph.edge_source] == group_of[target]] = 0
+    inside = group_of[graph.edge_source] == group_of[target]
+    carried[inside & (group_of[target] >= 0)] = 0
     return np.bincount(graph.edge_source, carried, graph.n_nodes)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -179,6 +181,17 @@ def stem(text: str) -> str:
 def is_nameable(text: str) -> bool:
     """True for a text that looks like a word: letters only, neither too few nor too many."""
     return text.isalpha() and len(text) <= LONGEST and (len(text) >= SHORTEST or not _is_spaced(text))
+
+
+def is_fragment(text: str) -> bool:
+    """True for a token that begins a word but is none: " strugg", as the default model reads it."""
+    return text.strip().lower() in fragments()
+
+
+@cache
+def fragments() -> frozenset[str]:
+    """Beginnings of words among the default model's tokens, in lower case (`tools/names/fragments.py`)."""
+    return frozenset((Path(__file__).parent / "fragments.txt").read_text(encoding="utf-8").lower().split())
 
 
 def begins_word(text: str) -> bool:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
 from clew.feature import Feature
 from clew.graph.graph import Graph, NodeKind
-from clew.graph.info import IndexLabel
+from clew.graph.info import FeatureFacts, IndexLabel
+from clew.index.labels.feature_names import facts_in
+from clew.index.labels.token_labels import MADE_BY, RULES
 from clew.index.storage.index import Index, open_index
 from clew.index.storage.labels import Label
 from clew.index.storage.locations import comes_with_clew, find_index
 from clew.index.storage.metadata import check_weights, sink_named
 from clew.sink import quoted
+
+MOST_NAMED = 1500
+"""The most influential features are named by rule, to bound time."""
 
 
 def features_of(graph: Graph) -> list[Feature]:
@@ -41,9 +48,32 @@ def sides_by_influence(graph: Graph) -> dict[Feature, bool]:
     return {each: signed[each] < 0 for each in sorted(influence, key=lambda each: -influence[each])}
 
 
-def labels_of(graph: Graph, index: Index) -> dict[str, Label]:
-    """An index's labels of the features of a graph, by the feature's name."""
-    return {str(feature): label for feature, label in index.labels(features_of(graph)).items()}
+def facts_of_graph(graph: Graph, index: Index) -> dict[str, FeatureFacts]:
+    """An index's facts about the most influential features of a graph, by the feature's name."""
+    sides = dict(islice(sides_by_influence(graph).items(), MOST_NAMED))
+    return {str(feature): facts for feature, facts in facts_in(index, sides).items()}
+
+
+def labels_of(
+    graph: Graph, index: Index, facts: Mapping[str, FeatureFacts] | None = None
+) -> dict[str, Label]:
+    """An index's labels of the features of a graph, by the feature's name.
+
+    Names by clew's rules are made anew for the most influential features, whatever the index holds.
+    """
+    facts = facts_of_graph(graph, index) if facts is None else facts
+    labels = {str(feature): label for feature, label in index.labels(features_of(graph)).items()}
+    written = {
+        name: label
+        for name, label in labels.items()
+        if not (label.source == "tokens" and label.author.startswith(RULES) and name in facts)
+    }
+    by_rule = {
+        name: Label(text=each.name, source="tokens", author=MADE_BY, confidence=None, created="", detail=None)
+        for name, each in facts.items()
+        if each.name
+    }
+    return by_rule | written
 
 
 def sink_note(graph: Graph, index: Index) -> str:
@@ -67,9 +97,10 @@ def sink_note(graph: Graph, index: Index) -> str:
 def with_index_labels(graph: Graph, index: Index | None = None) -> Graph:
     """The graph with the labels of an index, by default of the one in its usual place, if any."""
     if index is not None:
-        labels = labels_of(graph, index)
+        facts = facts_of_graph(graph, index)
+        labels = labels_of(graph, index, facts)
         of_graph = {name: IndexLabel(label.text, label.source == "tokens") for name, label in labels.items()}
-        return replace(graph, index_labels=of_graph)
+        return replace(graph, index_labels=of_graph, index_facts=facts)
     location = find_index(graph.info.model, graph.info.dictionary)
     if location is None:
         return graph

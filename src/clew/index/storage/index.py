@@ -20,6 +20,7 @@ from typing import TypeAlias
 from clew.errors import ClewError
 from clew.feature import Feature
 from clew.files import as_path
+from clew.index.storage.excerpts import Excerpt, read_excerpts
 from clew.index.storage.labels import (
     Label,
     check_label,
@@ -132,6 +133,21 @@ class Index:
         with self._reading() as connection:
             label = self.labels([feature]).get(feature)
             return read_record(connection, self.metadata, number, label, self._texts)
+
+    def excerpts(self, sides: Mapping[Feature, bool | None]) -> dict[Feature, Excerpt]:
+        """Short excerpts of many features at once, for names.
+
+        Args:
+            sides: Features; True for the side of negative activations, None for the stronger side.
+
+        Returns:
+            The excerpt of each feature that is known.
+
+        Raises:
+            ClewError: The file is damaged.
+        """
+        with self._reading() as connection:
+            return read_excerpts(connection, self.metadata, sides, self._texts)
 
     def count_seen(self) -> int:
         """The number of features that were active anywhere."""
