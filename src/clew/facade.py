@@ -289,6 +289,10 @@ class Model:
             self.language_model, call, on_note=call.on_note, on_figures=call.on_figures, ranks=join_ranks()
         )
 
+    def changed_on_disk(self) -> bool:
+        """True if files that were loaded are other ones now; the model itself stays what it was."""
+        return self.language_model.changed_on_disk() or self.dictionary.changed_on_disk()
+
     def check(self, *, on_progress: OnProgress = ignore_progress) -> ModelCheck:
         """Check the model and its dictionary, from the files to generated tokens, as `clew check` does.
 
@@ -401,6 +405,7 @@ def load_model(
     return load_language_model(
         files.folder,
         name=files.name,
+        sources=files.sources,
         device=device,
         dtype=dtype,
         with_neurons=with_neurons,

@@ -11,6 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from clew.errors import ClewError
+from clew.file_lock import changing
 from clew.files import named_path, write_file
 
 MOST = 200
@@ -38,10 +39,11 @@ def load_records() -> list[LoadRecord]:
 
 def remember_load(record: LoadRecord) -> None:
     """Put a load in front of the record; a record that cannot be written is no failure of the load."""
-    others = [each for each in load_records() if _identity(each) != _identity(record)]
     with contextlib.suppress(OSError, ClewError):
         _file().parent.mkdir(parents=True, exist_ok=True)
-        write_file(_file(), json.dumps([asdict(each) for each in [record, *others][:MOST]]).encode())
+        with changing(_file()):
+            others = [each for each in load_records() if _identity(each) != _identity(record)]
+            write_file(_file(), json.dumps([asdict(each) for each in [record, *others][:MOST]]).encode())
 
 
 def recorded_load(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -465,3 +466,24 @@ def test_the_model_of_a_graph_is_known_by_its_weights_whatever_its_file_calls_it
     answer = home.get(f"/api/graphs/{entry['id']}/model").json()
     assert answer["state"] == "unknown"
     assert "nobody has used here yet" in answer["reason"]
+
+
+def test_a_model_that_changed_on_disk_is_loaded_anew_and_it_is_said(home, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    request = {"kind": "trace", "model": str(folder), "prompt": PROMPT}
+    first = stored(home, done(home, request)["graph"])
+    weights = folder / "model.safetensors"
+    before, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-400:] = bytes(400)
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    look = {"model": str(folder), "prompt": PROMPT}
+    changed = f"The files of {folder} have changed since they were loaded"
+    assert sentence(home.post("/api/look", json=look), 409) == f"{changed}; load it again."
+    second = stored(home, done(home, request)["graph"])
+    assert first.info.settings["weights"] != second.info.settings["weights"]
+    assert f"{changed}, so they are loaded anew." in home.post("/api/look", json=look).json()["notes"]
+    os.truncate(weights, 1000)
+    job = done(home, request)
+    assert job["state"] == "failed"
+    assert "model.safetensors is damaged or not a safetensors file" in job["error"]

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
@@ -25,7 +24,8 @@ from torch import Tensor
 
 from clew.dictionary.activation import Activation
 from clew.dictionary.read_write_points import ReadPoint, WritePoint
-from clew.dictionary.weights import Weights, file_stamp
+from clew.dictionary.weights import Weights
+from clew.file_stamps import FileStamps, changed_since
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class TranscoderSet:
 
     weights_key: str = ""
     """Twelve hex digits of the content of the files; empty for a set that was made in memory."""
-    stamps: tuple[tuple[Path, tuple[int, int] | None], ...] = ()
-    """The weight files with their sizes and time stamps when they were read."""
+    stamps: FileStamps = ()
+    """The files as they were when they were read: weights and settings."""
 
     @property
     def crosses_layers(self) -> bool:
@@ -136,14 +136,7 @@ class TranscoderSet:
 
     def changed_on_disk(self) -> bool:
         """True if a file is gone, or another one now than when it was read."""
-        return any(_stamp_now(path) != stamp for path, stamp in self.stamps)
+        return changed_since(self.stamps)
 
     def __repr__(self) -> str:
         return f"TranscoderSet({self.kind}, {len(self.layers)} layers of {self.width} features)"
-
-
-def _stamp_now(path: Path) -> tuple[int, int] | None:
-    try:
-        return file_stamp(path.stat())
-    except OSError:
-        return None

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from clew.dictionary.quantised_rows import expand_rows, groups_are_full
 from clew.errors import ClewError
+from clew.file_stamps import Stamp, file_stamp
 
 ROWS = 512
 """Rows of packed integers that are expanded together."""
@@ -75,8 +76,8 @@ class StoredWeights:
     dtype: torch.dtype
     transposed: bool = False
     """True if the file holds the matrix column by column; `shape` is that of the result of `read`."""
-    stamp: tuple[int, int] | None = None
-    """The file's size and time stamp when its header was read; None to read it whatever it has become."""
+    stamp: Stamp | None = None
+    """The file's stamp when its header was read; None to read it whatever it has become."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", self.path.absolute())  # the working folder may change
@@ -129,11 +130,6 @@ class StoredWeights:
             raise ClewError(
                 f"{self.path} cannot be read any more: {error.strerror}; put the file back."
             ) from error
-
-
-def file_stamp(status: os.stat_result) -> tuple[int, int]:
-    """Facts about a file that change with its content."""
-    return status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def open_graph(path: str | Path) -> Graph:
 def _open_clew(path: Path) -> Graph:
     types = ARRAY_TYPES | OPTIONAL_ARRAY_TYPES
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(path, framework="numpy", backend="pread") as file:
             metadata = file.metadata() or {}
             if "clew" not in metadata:
                 raise ClewError(f"{path} is a safetensors file but not a graph; name a file that clew saved.")

@@ -23,6 +23,8 @@ CONVERSION_VERSION = 3
 
 SETTLED_SECONDS = 2
 """The age from which a change of a file shows in its times, which go in steps of 2 seconds on some disks."""
+READ = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+"""Patterns of the files of a model folder: weights, configuration and tokenizer; no pickled weights."""
 SAMPLES = 64
 SAMPLE_BYTES = 64 * 1024
 TENSOR_SAMPLE_BYTES = 4 * 1024
@@ -142,6 +144,11 @@ def sampled_key(path: Path) -> str:
     except OSError as error:
         raise cannot_read(path, error) from error
     return digest.hexdigest()[:12]
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a model folder that loading it may read: weights, configuration, tokenizer."""
+    return [path.absolute() for pattern in READ for path in sorted(folder.glob(pattern))]
 
 
 def weights_key(folder: Path) -> str:

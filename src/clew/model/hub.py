@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 from clew.errors import ClewError
+from clew.model.cache import READ
 from clew.model.weight_files import check_no_adapter
 
-WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
-"""Weights, configuration and tokenizer; no pickled weights."""
 UNWANTED = ["*/*", "consolidated*"]
 """Copies of the weights for other frameworks, in subfolders or under Mistral's own name."""
 
@@ -30,7 +29,7 @@ def fetch(reference: str) -> Path:
     try:
         folder = Path(
             snapshot_download(
-                repo, revision=revision or None, allow_patterns=WANTED, ignore_patterns=UNWANTED
+                repo, revision=revision or None, allow_patterns=list(READ), ignore_patterns=UNWANTED
             )
         )
         if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):

@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from clew.errors import ClewError
+from clew.file_stamps import FileStamps, changed_since
 from clew.model.anatomy import Anatomy, Fused, Neurons
+from clew.model.cache import files_of, weights_key
 from clew.model.finite import all_finite, refuse_not_finite
 from clew.model.rotation import dynamic_rotations, forget_longer_texts, longest_text
 from clew.model.vocabulary import Vocabulary
@@ -135,10 +139,26 @@ class LanguageModel:
     anatomy: Anatomy
     weights_key: str = ""
     """Twelve hex digits of the weights in its files; empty for a model made in memory."""
+    folder: Path | None = field(default=None, compare=False)
+    """The folder that it was loaded from; None for a model made in memory."""
+    stamps: FileStamps = field(default=(), repr=False, compare=False)
+    """The files as they were when they were read, with the GGUF that the folder was converted from."""
     exclusive: Any = field(default_factory=threading.RLock, repr=False, compare=False)
     """A lock to hold while the network runs, so that threads do not see each other's hooks."""
     kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Facts that were measured once for this model, by name."""
+
+    def changed_on_disk(self) -> bool:
+        """True if a file is gone, new, or another one now than when it was read; no stamp tells all of it."""
+        if self.folder is None:
+            return False
+        read = {path for path, _ in self.stamps}
+        if changed_since(self.stamps) or not read.issuperset(files_of(self.folder)):
+            return True
+        try:
+            return weights_key(self.folder) != self.weights_key
+        except ClewError:  # it changed just now
+            return True
 
     @property
     def n_layers(self) -> int:

@@ -28,6 +28,8 @@ class ModelFiles:
 
     name: str
     folder: Path
+    sources: tuple[Path, ...] = ()
+    """The files of the user's own that the folder was converted from."""
 
 
 def resolve(reference: str | Path, *, on_note: OnNote | None = None) -> ModelFiles:
@@ -98,7 +100,7 @@ def _local(path: Path, note: OnNote) -> ModelFiles | None:
         return None
     if path.suffix.lower() != ".gguf":
         raise ClewError(f"{path} is a file but not a .gguf file; pass {ACCEPTED}.")
-    return ModelFiles(path.name, convert(GgufFile(path.name, (path,)), note))
+    return ModelFiles(path.name, convert(GgufFile(path.name, (path,)), note), (path,))
 
 
 def _check_folder(folder: Path) -> None:

@@ -35,6 +35,7 @@ IDENTITY = "dictionary", "dtype", "read_point", "write_point", "k"
 """Options of `clew.load` that make one loaded model another, besides its reference; graphs keep them."""
 USUAL_SECONDS = 15.0
 """Time to load a small model on a laptop."""
+_CHANGED = "The files of {} have changed since they were loaded"
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -61,6 +62,13 @@ class ModelCache:
         wanted, model = _chosen(wanted), self._model
         return model if model is not None and _matches(model.settings, wanted) else None
 
+    def unchanged(self, wanted: LoadSettings) -> Model | None:
+        """The model in memory, if it is the wanted one; `RequestError` where its files have changed since."""
+        model = self.ready(wanted)
+        if model is not None and model.changed_on_disk():
+            raise RequestError(409, f"{_CHANGED.format(wanted.reference)}; load it again.")
+        return model
+
     def get(self, wanted: LoadSettings, on_note: OnNote, check: Callable[[], None]) -> Model:
         """The wanted model, loaded where it is not in memory; `check` may raise to cancel after loading.
 
@@ -69,14 +77,16 @@ class ModelCache:
         wanted = _chosen(wanted)
         with self._lock:
             ready = self.ready(wanted)
-            if ready and not _changed_on_disk(ready):
+            if ready and not ready.changed_on_disk():
                 return ready
-            self._model = None
+            notes = [f"{_CHANGED.format(wanted.reference)}, so they are loaded anew."] if ready else []
+            for note in notes:
+                on_note(note)
+            self._model = ready = None
             gc.collect()  # a network is full of circles
             import clew
 
             options = {name: getattr(wanted, name) for name in options_of(LoadSettings)}
-            notes: list[str] = []
 
             def hear(note: str) -> None:
                 if not note.endswith("..."):  # as stages of the work do
@@ -175,17 +185,6 @@ def weight_bytes(folder: Path, dtype: str) -> int:
         except (SafetensorError, OSError):
             return 0
     return count * BYTES.get(dtype, 4)
-
-
-def _changed_on_disk(model: Model) -> bool:
-    """True where a model's folder, or its dictionary, holds other weights now than when it was loaded."""
-    from clew.model.cache import weights_key
-
-    if model.dictionary.changed_on_disk():
-        return True
-
-    folder, loaded = named_path(str(model.settings["model"])), model.language_model.weights_key
-    return bool(loaded) and folder.is_dir() and weights_key(folder) != loaded
 
 
 def _chosen(wanted: LoadSettings) -> LoadSettings:

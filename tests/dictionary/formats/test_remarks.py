@@ -111,11 +111,20 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path) -> None:
 def test_a_file_that_changes_while_it_is_read_from(tmp_path: Path) -> None:
     folder = published.write_circuit_tracer(tmp_path, random_layers(1))
     loaded = load_transcoders(folder)
-    layer = random_layers(2)[1]
-    published.save(folder / "layer_0.safetensors", published.circuit_tracer_layer(layer))
-    os.utime(folder / "layer_0.safetensors", ns=(1, 1))
+    assert not loaded.changed_on_disk()
+    path, layer = folder / "layer_0.safetensors", random_layers(2)[1]
+    before = path.stat()
+    published.save(path, published.circuit_tracer_layer(layer))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert loaded.changed_on_disk()
     with pytest.raises(ClewError, match="changed while clew read from it; load it again"):
         loaded.layers[0].decoder.rows(torch.tensor([0]), 0)
+
+
+def test_a_change_of_the_settings_is_noticed(tmp_path: Path) -> None:
+    loaded = load_transcoders(published.write_circuit_tracer(tmp_path, random_layers(1)))
+    published.write_config(tmp_path, scan="other")
+    assert loaded.changed_on_disk()
 
 
 def test_a_file_changed_in_place_is_checked_again(tmp_path: Path) -> None:

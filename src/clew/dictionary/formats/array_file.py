@@ -23,8 +23,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from clew.dictionary.file_listing import WEIGHTS
-from clew.dictionary.weights import HeldWeights, StoredWeights, Weights, file_stamp
+from clew.dictionary.weights import HeldWeights, StoredWeights, Weights
 from clew.errors import ClewError
+from clew.file_stamps import Stamp, file_stamp
 from clew.files import cannot_read, write_file
 from clew.model.cache import checked_folder, sampled_key
 from clew.progress import OnNote
@@ -88,8 +89,8 @@ class ArrayFile:
 
     path: Path
     entries: Mapping[str, ArrayEntry]
-    stamp: tuple[int, int] | None = None
-    """The file's size and time stamp before its header was read."""
+    stamp: Stamp | None = None
+    """The file's stamp before its header was read."""
 
     def __contains__(self, name: str) -> bool:
         return name in self.entries

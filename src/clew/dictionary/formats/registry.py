@@ -20,6 +20,7 @@ from clew.dictionary.formats.known_arrays import is_harmless
 from clew.dictionary.formats.transcoder_files import Format, TranscoderFiles
 from clew.dictionary.transcoder_set import TranscoderSet
 from clew.errors import ClewError
+from clew.file_stamps import stamps_of
 from clew.progress import OnNote
 
 FORMATS: tuple[Format, ...] = (
@@ -57,6 +58,7 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     Raises `ClewError` for arrays of no format, for files that do not belong together, and for numbers that
     are not finite.
     """
+    stamps = stamps_of(path for name, path in files.paths.items() if not name.endswith(SUFFIXES))
     groups: dict[str, tuple[Format, list[str]]] = {}
     for name in files.weights:
         format = _format_of(files, name)
@@ -72,7 +74,7 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     opened = {name: files.open(name) for name in files.weights}
     for file in opened.values():
         check_finite(file, note, passed_over=is_harmless)
-    stamps = tuple((file.path.absolute(), file.stamp) for file in opened.values())
+    stamps += tuple((file.path.absolute(), file.stamp) for file in opened.values())
     return replace(transcoders, weights_key=weights_key(opened), stamps=stamps)
 
 

@@ -67,7 +67,7 @@ def _note(model: ReadyModel) -> str:
 @router.post("/look", responses=CONFLICT)
 def preview(state: State, body: PreviewRequest) -> Preview:
     """Tokens and likeliest next tokens of a prompt, from the model in memory."""
-    model = state.models.ready(LoadSettings(body.model, dictionary=body.dictionary))
+    model = state.models.unchanged(LoadSettings(body.model, dictionary=body.dictionary))
     if model is None:
         names = f"{body.model!r} with {body.dictionary!r}"
         raise RequestError(409, f"The model {names} is not loaded; load it first.")
