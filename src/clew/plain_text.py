@@ -10,7 +10,8 @@ LONGEST = 240
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, embeddings and overrides of direction
-    "\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # line separators, marks that nothing shows
+    "\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # line separators, marks that nothing shows
+    "\ud800-\udfff]"  # halves of characters, which no encoding can write
 )
 """Characters that move a cursor, turn text around or hide it."""
 

@@ -58,6 +58,14 @@ def weights(value):
     return {"edge_weight": changed}
 
 
+def twice() -> dict[str, np.ndarray]:
+    """The arrays of the graph with an edge in place of its neighbour in a row."""
+    source = GRAPH.edge_source.copy()
+    place = int(GRAPH.edge_offset[int(np.argmax(np.diff(GRAPH.edge_offset) > 1))])
+    source[place + 1] = source[place]
+    return {"edge_source": source}
+
+
 def cycle():
     """Two features that feed each other."""
     source = GRAPH.edge_source.copy()
@@ -85,6 +93,12 @@ def cycle():
         (clew_bytes({"edge_source": GRAPH.edge_source + 10**6}), "comes from node"),
         (clew_bytes({"node_position": GRAPH.node_position - 9}), "is at position"),
         (clew_bytes({"node_layer": GRAPH.node_layer[:3]}), "has 3 entries"),
+        (clew_bytes(twice()), "is given twice; expected it once"),
+        (clew_bytes(description={"timing": {"rows": -1}}), "took -1 seconds; expected a number from 0"),
+        (clew_bytes(description={"timing": {"rows": 10**400}}), "a number that is not finite"),
+        (clew_bytes(description={"predictions": [["a", 1.5]]}), "has the probability 1.5; expected"),
+        (clew_bytes(description={"token_text": {"-7": "a"}}), "names the token id -7"),
+        (clew_bytes({"output_token": np.zeros((2, 20), np.int8)}), "The array output_token is int8"),
         (clew_bytes(description={"prompt": 7}), '"prompt" cannot be read'),
         (clew_bytes(description={"tokens": "text"}), '"tokens" cannot be read'),
         (clew_bytes(description={"format": 99}), "written by a newer clew"),

@@ -148,6 +148,12 @@ def _check_edges(graph: GraphArrays) -> None:
         raise ClewError(
             f"Edge {edge} comes from node {source[edge]}; the {graph.n_nodes} nodes are numbered from 0."
         )
+    keys = np.sort(graph.edge_target.astype(np.int64) * graph.n_nodes + source)
+    if (twice := keys[1:][keys[1:] == keys[:-1]]).size:
+        target, origin = divmod(int(twice[0]), graph.n_nodes)
+        raise ClewError(
+            f"The edge {graph.node_id(origin)} -> {graph.node_id(target)} is given twice; expected it once."
+        )
 
 
 def _check_duplicate_nodes(graph: GraphArrays) -> None:
@@ -186,6 +192,10 @@ def _check_optional_arrays(graph: GraphArrays) -> None:
         )
     if len(node) and (node.min() < 0 or node.max() >= graph.n_nodes):
         raise ClewError(f"Output tokens describe a node outside the {graph.n_nodes} nodes of the graph.")
+    if len(np.unique(node)) < len(node):
+        raise ClewError("Output tokens describe a node twice; expected it once.")
+    if token.size and token.min() < 0:
+        raise ClewError(f"Output tokens name the token id {token.min()}; expected a number from 0.")
 
 
 def _check_annotations(annotations: Annotations) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from clew.files import as_path, cannot_read
 from clew.graph.arrays import ARRAY_TYPES, OPTIONAL_NODE_ARRAYS, OutputTokens
 from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
+from clew.graph.info_check import check_values
 from clew.graph.info_json import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.reader import from_neuronpedia
 from clew.graph.writer import FORMAT, OPTIONAL_ARRAY_TYPES, content_digest
 
+KINDS = ("BOOL", "U8", "U16", "U32", "U64", "I8", "I16", "I32", "I64", "F16", "F32", "F64")
+"""Types of arrays in the spelling of safetensors; a newer clew may write further arrays."""
+MOST_JSON = 512 * 2**20
+"""Bytes of a graph in JSON, which takes many times its size in memory."""
 ADVICE = "Copy it again, or make it anew."
 
 
@@ -65,7 +71,9 @@ def _open_clew(path: Path) -> Graph:
             if "clew" not in metadata:
                 raise ClewError(f"{path} is a safetensors file but not a graph; name a file that clew saved.")
             description = _read_description(path, metadata["clew"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            _check_headers(path, {name: file.get_slice(name) for name in names})
+            arrays = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, TypeError) as error:
         raise ClewError(f"{path} is damaged or cut off ({error}). {ADVICE}") from error
     digest = metadata.get("digest")  # files of other tools and of older versions have none
@@ -75,6 +83,17 @@ def _open_clew(path: Path) -> Graph:
         return _assemble(description, metadata, {name: arrays[name] for name in types if name in arrays})
     except (ClewError, ValueError, RecursionError) as error:
         raise ClewError(f"{path} is damaged: {error} {ADVICE}") from error
+
+
+def _check_headers(path: Path, slices: Mapping[str, Any]) -> None:
+    """Raise `ClewError` for an array of a type that no graph has, or longer than its file."""
+    size = path.stat().st_size
+    for name, part in slices.items():
+        kind, shape = part.get_dtype(), part.get_shape()
+        if kind not in KINDS or max(shape, default=0) > size:
+            raise ClewError(
+                f"{path} is damaged: its array {name} is {kind} {shape}, which no graph has. {ADVICE}"
+            )
 
 
 def _read_description(path: Path, text: str) -> dict[str, Any]:
@@ -110,6 +129,7 @@ def _assemble(description: dict[str, Any], metadata: dict[str, str], arrays: dic
         **optional,
         foreign=foreign,
     )
+    check_values(graph)
     check_consistency(graph)
     nodes = foreign.get("nodes", []) if isinstance(foreign, dict) else None
     if foreign is not None and (not isinstance(nodes, list) or len(nodes) not in (0, graph.n_nodes)):
@@ -127,6 +147,9 @@ def _output_tokens(arrays: dict[str, np.ndarray]) -> OutputTokens | None:
 
 
 def _open_json(path: Path) -> Graph:
+    if (size := path.stat().st_size) > MOST_JSON:
+        mebibytes, most = round(size / 2**20), MOST_JSON // 2**20
+        raise ClewError(f"{path} has {mebibytes:,} MiB, and a graph in JSON at most {most}; prune it first.")
     try:
         data = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:

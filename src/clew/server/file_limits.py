@@ -10,13 +10,12 @@ from safetensors import SafetensorError, safe_open
 
 from clew.errors import ClewError
 from clew.graph.graph import Graph
+from clew.graph.info_check import MOST_DEPTH
 from clew.server.errors import RequestError
 
 MOST_TEXT = 2_000
 """Characters of a label, a name or a token."""
 MOST_PROMPT = 1_000_000
-MOST_DEPTH = 64
-"""Nesting of the fields that an imported file keeps for other tools; no real file is as deep."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,10 @@ def check_graph(graph: Graph, limits: FileLimits) -> None:
     ]
     for what, group in texts:
         _check_most(f"A {what}", max(map(len, group), default=0), "characters", MOST_TEXT, "Shorten")
-    for what, value in (("settings", info.settings), ("other fields", graph.foreign)):
-        if _depth(value) > MOST_DEPTH:
-            raise ClewError(f"The file's {what} are nested more than {MOST_DEPTH} deep; flatten them first.")
+    if _depth(graph.foreign) > MOST_DEPTH:
+        raise ClewError(
+            f"The file's other fields are nested more than {MOST_DEPTH} deep; flatten them first."
+        )
     try:
         json.dumps(
             [info.prompt, *messages, *(list(group) for _, group in texts)], ensure_ascii=False

@@ -16,6 +16,7 @@ from clew.graph.consistency import check_consistency
 from clew.graph.graph import Graph
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, GraphInfo, Scores, Target
+from clew.graph.info_check import check_values
 from clew.graph.info_json import annotations_from_json, info_from_json
 from clew.graph.neuronpedia.format import (
     AUTOMATIC,
@@ -56,6 +57,7 @@ def from_neuronpedia(data: Any) -> Graph:
         annotations=_annotations(data.get("qParams") or {}, nodes, graph),
         foreign=_foreign(data, nodes, special_links),
     )
+    check_values(graph)
     check_consistency(graph)
     return replace(graph, node_influence=influence(graph).astype(np.float32))
 

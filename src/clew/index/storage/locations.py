@@ -100,4 +100,8 @@ def check_location(out: Path, *, resume: bool = False) -> None:
 def _file_name(name: str) -> str:
     """A name as part of a file name; a few digits of its hash tell changed names apart."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "unnamed"
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return (
+        plain
+        if plain == name
+        else f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+    )
