@@ -266,3 +266,13 @@ def test_an_empty_part_says_so(index: Run, tmp_path: Path):
     assert [outcome.code for outcome in parts] == [0, 0]
     assert "This part has no text" in parts[1].out
     assert "never active" not in parts[1].out
+
+
+def test_ctrl_c_while_the_model_loads_ends_at_once(index: Run, tmp_path: Path, monkeypatch):
+    def loading(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("loading went on")
+
+    monkeypatch.setattr("clew.cli.commands.index_make.load_model", loading)
+    outcome = index("--out", tmp_path / "never.sqlite3")
+    assert (outcome.code, outcome.err) == (130, "clew: stopped; nothing was written.\n")

@@ -15,6 +15,7 @@ from clew.index.exchange.exporting import details_of
 from clew.index.labels.graph_features import features_of
 from clew.index.storage.index import open_index
 from clew.index.storage.labels import Label
+from clew.index.storage.locations import default_location
 from tests.graph.random_graphs import random_graph
 from tests.index.example_index import N_FEATURES, make_index
 from tests.index.stand_in_endpoint import Answer, Request, StandIn, knowing, problem, said, serving
@@ -339,3 +340,24 @@ def test_the_features_of_graphs_travel_alone(run: Run, index: Path, tmp_path: Pa
     other = run("index", "export", index, "--graph", tmp_path / "other.clew", "--out", tmp_path / "b")
     assert other.err.endswith("other.clew; it is of another dictionary.\n")
     assert not (tmp_path / "b").exists()
+
+
+def test_the_index_is_that_of_the_graphs_model_and_dictionary(run: Run, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("CLEW_INDEXES", str(tmp_path / "indexes"))
+    usual = default_location("tiny", "neurons")
+    usual.parent.mkdir()
+    make_index(tmp_path).rename(usual)
+    graph = random_graph()
+    features = graph.of_kind(NodeKind.FEATURE)
+    graph.node_feature[features[graph.node_layer[features] == 2][:3]] = [1, 3, 4]
+    info = replace(graph.info, model="tiny", dictionary="neurons", settings={})
+    replace(graph, info=info, output_tokens=None).save(tmp_path / "graph.clew")
+    outcome = run("label", "--graph", tmp_path / "graph.clew", "--from-tokens")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert labels(usual)
+    refused = run("label", "--graph", tmp_path / "graph.clew", "--from-tokens", "--dictionary", "smollm2-plt")
+    assert refused.code == 2
+    assert "is of the dictionary neurons, not of smollm2-plt; leave --dictionary out" in refused.err
+    (tmp_path / "tiny").mkdir()
+    named = run("label", "--model", tmp_path / "tiny", "--from-tokens", "--dictionary", "neurons")
+    assert (named.code, named.err) == (0, ""), "a folder means what it means for clew index"

@@ -177,28 +177,40 @@ def test_stopped_while_it_is_finished(texts: Path, whole: Path, tmp_path: Path):
     assert_same(path, whole)
 
 
+def test_an_index_may_end_with_fewer_tokens_than_it_was_begun_for(texts: Path, tmp_path: Path):
+    fewer, path, straight = (tmp_path / f"{name}.sqlite3" for name in ("fewer", "path", "straight"))
+    index(texts, straight, replace(SETTINGS, tokens=300))
+    index(texts, path, should_stop=lambda: True)
+    about = index(texts, path, replace(SETTINGS, resume=True, tokens=300))
+    assert (about.complete, about.wanted) == (True, 300)
+    assert_same(path, straight)
+    read = index(texts, fewer, should_stop=lambda: True).positions
+    about = index(texts, fewer, replace(SETTINGS, resume=True, tokens=read - 1))
+    assert (about.complete, about.positions) == (True, read), "what is read already stays"
+
+
 def test_what_does_not_go_on_with_an_index_is_refused(texts: Path, tmp_path: Path):
     path = tmp_path / "begun.sqlite3"
-    index(texts, path, should_stop=lambda: True)
+    index(texts, path, replace(SETTINGS, tokens=500), should_stop=lambda: True)
     assert refusal(lambda: index(texts, path)) == (
         f"{path} exists already. Add --resume to finish it, --replace to put a new index in its place "
         "(labels stay), or name another file with --out."
     )
-    other = replace(SETTINGS, resume=True, tokens=500)
+    other = replace(SETTINGS, resume=True, tokens=501)
     assert refusal(lambda: index(texts, path, other)) == (
-        f"{path} was begun with another number of tokens (0, now 500); use the same one again, or name "
+        f"{path} was begun with another number of tokens (500, now 501); use the same one again, or name "
         "another index with --out."
     )
     more = tmp_path / "more"
     shutil.copytree(texts, more)
     (more / "zz.txt").write_text("w3 w4")
     assert "have changed since the index was begun" in refusal(
-        lambda: index(more, path, replace(SETTINGS, resume=True))
+        lambda: index(more, path, replace(SETTINGS, resume=True, tokens=500))
     )
     changed = tmp_path / "changed.txt"
     for text in ("w3 w4 w5 " * 400, "w3 w4"):
         changed.write_text(text)
-        assert refusal(lambda: index(changed, path, replace(SETTINGS, resume=True))) == (
+        assert refusal(lambda: index(changed, path, replace(SETTINGS, resume=True, tokens=500))) == (
             f"The texts in {texts} have changed since the index was begun; name the same texts with "
             "--data, or another index with --out."
         )

@@ -66,6 +66,15 @@ def full_reference(reference: str | Path) -> str:
     return absolute_if_there(reference)
 
 
+def name_of_model(reference: str | Path) -> str:
+    """The name of a model in graphs and indexes: a short name, that of its folder or file, or the hub id."""
+    full = full_reference(reference)
+    if full in NAMED_MODELS:
+        return full
+    path = Path(full)
+    return path.resolve().name if path.is_dir() else path.name if path.is_file() else full
+
+
 def wheel_parts(model: NamedModel) -> tuple[Path, ...]:
     """The files of the installed wheel that make up the GGUF; empty if one of them is missing.
 

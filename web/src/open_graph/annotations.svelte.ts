@@ -94,10 +94,12 @@ export class Annotations {
   addGroup(nodes: readonly number[], name: string): string {
     const id = Math.random().toString(36).slice(2, 10);
     const color = GROUP_COLORS[this.groups.length % GROUP_COLORS.length];
+    const said = this.whatLeaves(nodes, id, name);
     this.change(`group “${name}”`, {
       ...this.without(nodes, null),
       [groupKey(id)]: { name, members: nodes.map((node) => this.graph.ids[node]), color },
     });
+    this.tell(said);
     return id;
   }
 
@@ -105,14 +107,18 @@ export class Annotations {
     const group = this.stored(id);
     if (!group) return;
     const members = [...new Set([...group.members, ...nodes.map((node) => this.graph.ids[node])])];
+    const said = this.whatLeaves(nodes, id, group.name);
     this.change(`add to “${group.name}”`, {
       ...this.without(nodes, id),
       [groupKey(id)]: { ...group, members },
     });
+    this.tell(said);
   }
 
   leaveGroups(nodes: readonly number[]): void {
+    const said = this.whatLeaves(nodes, null, null);
     this.change(`take ${this.describe(nodes)} out of its group`, this.without(nodes, null));
+    this.tell(said);
   }
 
   editGroup(id: string, changes: Partial<NodeGroup>): void {
@@ -147,10 +153,29 @@ export class Annotations {
     return changes;
   }
 
+  /** Sentences on the groups that nodes leave, for one of that name or for none, and on those that end with it. */
+  private whatLeaves(nodes: readonly number[], except: string | null, to: string | null): string {
+    const sentences: string[] = [];
+    for (const { id, name, members } of this.groups) {
+      const leaving = id === except ? [] : members.filter((member) => nodes.includes(member));
+      if (!leaving.length) continue;
+      const [stored, here] = [this.stored(id)!.members.length, leaving.length];
+      if (to !== null) sentences.push(`${sentence(this.describe(leaving))} moved from “${name}” to “${to}”.`);
+      if (stored === here) sentences.push(`“${name}” has no nodes left and is gone.`);
+    }
+    return sentences.join(" ");
+  }
+
+  private tell(text: string): void {
+    if (text) toasts.tell(text, { label: "Undo", run: () => this.history.undo() });
+  }
+
   private describe(nodes: readonly number[]): string {
     return nodes.length === 1 ? nodeName(this.graph, nodes[0]) : `${nodes.length} nodes`;
   }
 }
+
+const sentence = (text: string): string => text[0].toUpperCase() + text.slice(1);
 
 const same = (one: unknown, other: unknown): boolean =>
   one === other || JSON.stringify(one ?? null) === JSON.stringify(other ?? null);

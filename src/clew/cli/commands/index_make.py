@@ -73,20 +73,18 @@ def run(arguments: argparse.Namespace) -> None:
         check_location(named_path(arguments.out), resume=arguments.resume)
     skipped: dict[str, list[Path]] = {}
 
-    with (
-        Progress() as progress,
-        ending_softly(lambda: progress.note(STOPPING), AT_CHECKPOINT) as should_stop,
-    ):
-        model = load_model(settings_of(arguments, LoadSettings), progress)
-        made = make_index(
-            model.language_model,
-            model.dictionary,
-            arguments.data,
-            settings_of(arguments, IndexSettings),
-            on_progress=_reporter(progress),
-            on_skip=lambda reason, path: skipped.setdefault(reason, []).append(path),
-            should_stop=should_stop,
-        )
+    with Progress() as progress:
+        model = load_model(settings_of(arguments, LoadSettings), progress)  # Ctrl-C ends this at once
+        with ending_softly(lambda: progress.note(STOPPING), AT_CHECKPOINT) as should_stop:
+            made = make_index(
+                model.language_model,
+                model.dictionary,
+                arguments.data,
+                settings_of(arguments, IndexSettings),
+                on_progress=_reporter(progress),
+                on_skip=lambda reason, path: skipped.setdefault(reason, []).append(path),
+                should_stop=should_stop,
+            )
     _warn_of_skipped(skipped)
     if not made.metadata.complete:
         raise KeyboardInterrupt(

@@ -47,9 +47,11 @@ PROTECTED = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="INDEX", nargs="?", help="an index (default: the one of the model)")
-    add_option(parser, LoadSettings, "reference", flag="--model", metavar="NAME")
-    add_option(parser, LoadSettings, "dictionary", metavar="REF")
+    parser.add_argument(
+        "file", metavar="INDEX", nargs="?", help="an index (default: the one of the graph, or of the model)"
+    )
+    add_option(parser, LoadSettings, "reference", flag="--model", metavar="NAME", default=None)
+    add_option(parser, LoadSettings, "dictionary", metavar="REF", default=None)
     which = parser.add_argument_group("features (by default the most frequent)")
     which.add_argument(
         "--graph", metavar="FILE", help="label the features of a graph, the most influential first"
@@ -115,19 +117,46 @@ def _service(settings: LabelSettings) -> ChatModel:
 
 
 def _index_file(arguments: argparse.Namespace) -> Path:
-    from clew.dictionary.short_names import chosen_dictionary
+    """The index that is named, or the one of the graph's model and dictionary, or of those that are named.
+
+    References are resolved as `clew index` does. Raises `ClewError` where the graph has others.
+    """
     from clew.index.storage.locations import find_index
 
     if arguments.file is not None:
         return named_path(arguments.file)
-    dictionary = str(chosen_dictionary(arguments.reference, arguments.dictionary))
-    file = find_index(arguments.reference, dictionary, to_change=True)
+    model, dictionary = _names(arguments)
+    file = find_index(model, dictionary, to_change=True)
     if file is None:
         raise ClewError(
-            f"There is no index of {arguments.reference} with {dictionary} yet; "
-            "make one with clew index --data TEXTS."
+            f"There is no index of {model} with {dictionary} yet; make one with clew index --data TEXTS."
         )
     return file
+
+
+def _names(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Names of the model and the dictionary whose index is meant."""
+    from clew.dictionary.reference import short_name
+    from clew.dictionary.short_names import chosen_dictionary
+    from clew.graph.reader import open_graph
+    from clew.model.short_names import name_of_model
+
+    reference, wanted = arguments.reference, arguments.dictionary
+    info = None if arguments.graph is None else open_graph(arguments.graph).info
+    if info is None or not (info.model and info.dictionary):
+        reference = LoadSettings.reference if reference is None else reference
+        return name_of_model(reference), short_name(chosen_dictionary(reference, wanted))
+    given = {
+        "model": (info.model, None if reference is None else name_of_model(reference)),
+        "dictionary": (info.dictionary, None if wanted is None else short_name(wanted)),
+    }
+    for what, (of_graph, named) in given.items():
+        if named is not None and named != of_graph:
+            raise ClewError(
+                f"{arguments.graph} is of the {what} {of_graph}, not of {named}; leave --{what} out, or name "
+                "the graph's own."
+            )
+    return info.model, info.dictionary
 
 
 def _chosen(arguments: argparse.Namespace, settings: LabelSettings, index: Index) -> Sides:

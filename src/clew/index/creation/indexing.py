@@ -18,7 +18,13 @@ from clew.dictionary.read_write_points import WritePoint
 from clew.errors import ClewError
 from clew.index.creation.checkpoints import read_statistics, write_statistics
 from clew.index.creation.corpus import OnSkip, find_files, read_pieces
-from clew.index.creation.plan import check_resumable, check_same_texts, other_texts, plan_index
+from clew.index.creation.plan import (
+    check_resumable,
+    check_same_texts,
+    other_texts,
+    plan_index,
+    with_fewer_tokens,
+)
 from clew.index.creation.statistics import DeviceBatch, LayerStatistics
 from clew.index.creation.windows import Batch, cut_batches, read_activations
 from clew.index.settings import IndexSettings
@@ -68,9 +74,10 @@ def index_texts(
     """Read texts once and write the index of a model's features to `out`; returns its metadata.
 
     A checkpoint holds the statistics and the place in the texts in one transaction, so `settings.resume`
-    counts nothing twice after any interruption. `should_stop` is called between batches; where it returns
-    True, a checkpoint is written and the index stays unfinished. Raises `ClewError` for texts that do not
-    exist, an index that exists already or was begun with other settings, and a disk that is full.
+    counts nothing twice after any interruption; it may ask for fewer tokens than the index was begun for.
+    `should_stop` is called between batches; where it returns True, a checkpoint is written and the index
+    stays unfinished. Raises `ClewError` for texts that do not exist, an index that exists already or was
+    begun with other settings, and a disk that is full.
     """
     files = find_files(paths)
     check_location(out, resume=settings.resume)
@@ -88,7 +95,7 @@ def index_texts(
             with transaction(connection):
                 write_metadata(connection, metadata)
         else:
-            unfinished = read_metadata(connection, out)
+            unfinished = with_fewer_tokens(read_metadata(connection, out), metadata)
             check_resumable(unfinished, metadata, out)
             metadata = unfinished
         if metadata.complete:
@@ -99,7 +106,10 @@ def index_texts(
             if width
         }
         state = _Pass(metadata, layers, metadata.batches, skipped=skipped)
-        if not _read_texts(connection, out, model, dictionary, files, state, skip, on_progress, should_stop):
+        enough = 0 < metadata.wanted <= metadata.positions
+        if not enough and not _read_texts(
+            connection, out, model, dictionary, files, state, skip, on_progress, should_stop
+        ):
             return state.metadata
         return _finish(connection, model, dictionary, state.metadata, on_progress, should_stop)
     except sqlite3.Error as error:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,17 @@ def plan_index(
         weights=model.weights_key,
         dictionary_weights=dictionary.weights_key,
     )
+
+
+def with_fewer_tokens(unfinished: IndexMetadata, planned: IndexMetadata) -> IndexMetadata:
+    """An unfinished index that ends earlier than it was begun for, where the plan says so.
+
+    What is read already stays. Shards keep to their number of tokens, because all of them share it.
+    """
+    fewer = planned.wanted > 0 and (unfinished.wanted == 0 or planned.wanted < unfinished.wanted)
+    if not fewer or unfinished.shard != (1, 1):
+        return unfinished
+    return replace(unfinished, wanted=planned.wanted)
 
 
 def check_resumable(unfinished: IndexMetadata, planned: IndexMetadata, out: Path) -> None:
