@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from fontTools.merge import Merger
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -65,7 +66,7 @@ def joined(package: str, weight: int) -> TTFont:
             paths.append(Path(folder) / f"{script}.ttf")
             font.save(paths[-1])
         font = Merger().merge([str(path) for path in paths])
-    if ord(ARROW) not in font.getBestCmap():
+    if ord(ARROW) not in characters(font):
         add_arrow(font, weight)
     return font
 
@@ -74,13 +75,18 @@ def reduced(font: TTFont) -> None:
     options = Options()
     options.hinting, options.notdef_outline, options.glyph_names = False, True, False
     subsetter = Subsetter(options)
-    subsetter.populate(unicodes=list(font.getBestCmap()))
+    subsetter.populate(unicodes=list(characters(font)))
     subsetter.subset(font)
+
+
+def characters(font: TTFont) -> dict[int, str]:
+    return font.getBestCmap() or {}
 
 
 def add_arrow(font: TTFont, weight: int) -> None:
     """An arrow to the right: a bar and a head of two bars."""
-    em, width = font["head"].unitsPerEm, font["hmtx"][font.getBestCmap()[ord("+")]][0]
+    head: Any = font["head"]
+    em, width = head.unitsPerEm, font["hmtx"][characters(font)[ord("+")]][0]
     thick, middle, half = em * weight // 5600, em * 36 // 100, em * 17 // 100
     left, right = width // 10, width - width // 10
     pen = TTGlyphPen(None)
@@ -114,7 +120,8 @@ def rename(font: TTFont, family: str, weight: int) -> None:
         6: f"{family}-{style}".replace(" ", ""),
     }.items():
         names.setName(text, number, 3, 1, 0x409)
-    font["OS/2"].usWeightClass = weight
+    metrics: Any = font["OS/2"]
+    metrics.usWeightClass = weight
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 Count = Annotated[int, Ge(0)]
 
@@ -46,6 +46,18 @@ class TraceOutput:
 
     keep: Literal["pruned", "all"] = "pruned"
     """Graph that --out and --open keep."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSettings:
+    """Choice and look of a figure."""
+
+    view: Literal["story", "summary", "chosen", "everything"] = "story"
+    """View of the page to draw."""
+    theme: Literal["light", "dark"] = "light"
+    """Colors of the figure."""
+    scale: Annotated[float, Ge(0.25), Le(10)] = 2.0
+    """Pixels of a PNG for each pixel on the page."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,13 @@ export function svgText({ shapes, frame, background }: Drawing): string {
 }
 
 function pathElement({ steps, fill, stroke, width, dash, opacity }: PathShape): string {
-  const line = stroke === null ? "" : ` stroke="${escaped(stroke)}" stroke-width="${at(width)}"`;
+  const line =
+    stroke === null
+      ? ""
+      : ` stroke="${escaped(stroke)}" stroke-width="${at(width)}"${faded("stroke", opacity)}`;
   const dashes = dash.length ? ` stroke-dasharray="${dash.join(" ")}"` : "";
   const path = steps.map(([letter, ...points]) => letter + points.map(at).join(" ")).join("");
-  return `<path d="${path}" fill="${escaped(fill ?? "none")}"${line}${dashes}${faded(opacity)}/>`;
+  return `<path d="${path}" fill="${escaped(fill ?? "none")}"${fill === null ? "" : faded("fill", opacity)}${line}${dashes}/>`;
 }
 
 function textElement(shape: TextShape): string {
@@ -35,11 +38,12 @@ function textElement(shape: TextShape): string {
   const generic = style.family === "mono" ? "monospace" : "sans-serif";
   return (
     `<text x="${at(x)}" y="${at(y)}" font-family="'${family}',${generic}" font-size="${style.size}" ` +
-    `font-weight="${weight}" fill="${escaped(color)}" xml:space="preserve"${turn}${faded(opacity)}>${escaped(text)}</text>`
+    `font-weight="${weight}" fill="${escaped(color)}" xml:space="preserve"${turn}${faded("fill", opacity)}>${escaped(text)}</text>`
   );
 }
 
-const faded = (opacity: number): string => (opacity < 1 ? ` opacity="${opacity.toFixed(3)}"` : "");
+const faded = (paint: "fill" | "stroke", opacity: number): string =>
+  opacity < 1 ? ` ${paint}-opacity="${opacity.toFixed(3)}"` : "";
 const at = (value: number): string => String(Math.round(value * 100) / 100);
 
 /** Characters that XML cannot hold become the sign for what cannot be shown. */
