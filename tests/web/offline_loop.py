@@ -48,7 +48,7 @@ def traced(page: Page, clew: Clew) -> str:
     page.get_by_label("Prompt").fill(PROMPT)
     page.get_by_role("button", name="Trace").click()
     page.wait_for_url("**/#/g/**", timeout=150_000)
-    page.get_by_role("group", name="Summary of the graph").wait_for(timeout=30_000)
+    page.get_by_role("group", name="Story of the graph").wait_for(timeout=30_000)
     return page.url.split("#/g/")[1].partition("?")[0]
 
 

@@ -107,7 +107,7 @@ def exported(opened, tmp_path, new_context):
     path.write_bytes(opened.server.exported(opened.id, "html"))
     page = new_context(offline=True).new_page()
     page.goto(path.as_uri())
-    page.get_by_role("group", name="Summary of the graph").wait_for()
+    page.get_by_role("group", name="Story of the graph").wait_for()
     return GraphPage(page, opened.server, opened.id)
 
 

@@ -43,7 +43,7 @@ def test_a_script_in_any_text_never_runs_and_shows_as_text(show, small, text):
     )
     opened.reloaded()
     expect(page.locator("header b")).to_have_text(text)
-    page.get_by_role("group", name="Summary of the graph").wait_for()
+    page.get_by_role("group", name="Story of the graph").wait_for()
     for tab in ["Groups", "Paths", "Test", "About", "Node"]:
         opened.tab(tab)
     opened.look(m="all", s=nodes[0])
@@ -159,6 +159,9 @@ def test_an_address_that_makes_no_sense_is_told(page, server, small, tmp_path, w
         f"{server.url}/#/g/{opened.id}?m=nonsense&n=7&e=abc&s=%3Cscript%3E,1_2_3&t=none&z=1,2&u=a,-5,1e9&q=%22"
     )
     expect(page.get_by_role("tab", name="Node", selected=True)).to_be_visible()
-    page.get_by_role("group", name="Summary of the graph").wait_for()
+    page.get_by_role("group", name="Story of the graph").wait_for()
+    expect(page.get_by_text("The link names 2 nodes that this graph does not have")).to_be_visible()
+    page.goto(f"{server.url}/#/graph/{opened.id}")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     page.goto(f"{server.url}/#/g/%E0%A4%A")
     expect(page.get_by_role("heading").first).to_be_visible()

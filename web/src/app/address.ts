@@ -38,7 +38,8 @@ export type Route =
   | { page: "library" }
   | { page: "new" }
   | { page: "graph"; id: string; view: View }
-  | { page: "compare"; left: string; right: string };
+  | { page: "compare"; left: string; right: string }
+  | { page: "unknown"; path: string };
 
 export function readRoute(hash: string): Route {
   const [path, query = ""] = hash.replace(/^#/, "").split("?");
@@ -46,7 +47,7 @@ export function readRoute(hash: string): Route {
   if (parts[0] === "new") return { page: "new" };
   if (parts[0] === "g" && parts[1]) return { page: "graph", id: parts[1], view: readView(query) };
   if (parts[0] === "compare" && parts[2]) return { page: "compare", left: parts[1], right: parts[2] };
-  return { page: "library" };
+  return parts.length ? { page: "unknown", path: parts.join("/") } : { page: "library" };
 }
 
 /** An address that was cut off in the middle of a character is taken as it stands. */

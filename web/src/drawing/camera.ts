@@ -15,8 +15,6 @@ const BESIDE = 60;
 const PADDING = 30;
 const MOST_SCALE = 2.2;
 export const LEAST_SCALE = 0.02;
-/** The smallest scale at which a long prompt can be read. */
-const READABLE_SCALE = 0.5;
 /** Pixels between the window's edge and a node that is brought into view. */
 const MARGIN = 40;
 
@@ -32,16 +30,6 @@ export function fittedCamera(layout: Layout, window: WindowSize): Camera {
   const down = (height - 2 * PADDING) / Math.max(1, layout.height);
   const scale = Math.max(Math.min(MOST_SCALE, across, down), LEAST_SCALE);
   return [scale, (width - scale * layout.width) / 2, ABOVE + (height - scale * layout.height) / 2];
-}
-
-/** A camera on the end of a long prompt, where the whole would be too small to read. */
-export function readableCamera(layout: Layout, window: WindowSize): Camera {
-  const fitted = fittedCamera(layout, window);
-  const highest = (window.height - ABOVE - BELOW) / Math.max(1, layout.height);
-  const scale = Math.min(READABLE_SCALE, highest);
-  if (fitted[0] >= scale) return fitted;
-  const top = ABOVE + ((highest - scale) * layout.height) / 2;
-  return [scale, window.width - 40 - scale * layout.width, top];
 }
 
 /** The camera after zooming around the middle of the window. */

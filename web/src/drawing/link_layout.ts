@@ -41,9 +41,11 @@ const BAND_GAP = 8;
 /** Outputs stand farther apart than other nodes, so that their names have room. */
 const TARGET_WIDTH = 30;
 /** Longer prompts are folded. */
-export const FOLD_ABOVE = 24;
-/** Positions of a folded prompt that stay open: the most influential ones. */
+const FOLD_ABOVE = 24;
+/** Positions of a folded prompt that stay open, the most influential ones: at most, at least, and pixels for each. */
 const MOST_OPEN = 20;
+const LEAST_OPEN = 6;
+const ROOM_OF_OPEN = 40;
 /** Fewer quiet positions in a row are not worth a fold. */
 const SHORTEST_FOLD = 3;
 /** How much farther apart layers or positions may move to fill the window. */
@@ -51,13 +53,23 @@ const MOST_STRETCH = 1.7;
 
 type Shown = Pick<Mask, "node">;
 
+/** Positions of a long prompt that a window of some width has room for. */
+export const openPositions = (width: number): number =>
+  Math.min(MOST_OPEN, Math.max(LEAST_OPEN, Math.floor(width / ROOM_OF_OPEN)));
+
 /**
  * Places the nodes that are shown; those of folded positions get no place (NaN). `aspect` is the window's width over
  * its height, which the layout comes near to.
  */
-export function layOut(graph: Graph, shown: Shown, unfolded: readonly number[], aspect = 1.5): Layout {
+export function layOut(
+  graph: Graph,
+  shown: Shown,
+  unfolded: readonly number[],
+  aspect = 1.5,
+  mostOpen = MOST_OPEN,
+): Layout {
   const cells = cellsOf(graph, shown);
-  const quiet = quietPositions(graph, shown);
+  const quiet = quietPositions(graph, shown, mostOpen);
   const { columns, columnOf, bands } = frameFor(graph, cells, runs(quiet, new Set(unfolded)), aspect);
   const x = new Float32Array(graph.nNodes).fill(NaN);
   const y = new Float32Array(graph.nNodes).fill(NaN);
@@ -131,7 +143,7 @@ function frameFor(graph: Graph, cells: Map<number, Cell>, positions: number[][],
     const width = columns.reduce((sum, column) => sum + column.width, 0);
     const height = [...bands.values()].reduce((sum, band) => sum + band.height, 0);
     const misfit = Math.abs(Math.log(width / Math.max(1, height) / aspect));
-    if (misfit < least) [best, least] = [{ columns, columnOf, bands }, misfit];
+    if (!best || misfit < least) [best, least] = [{ columns, columnOf, bands }, misfit];
   }
   return best!;
 }
@@ -156,7 +168,7 @@ const tokenWidth = (graph: Graph, position: number): number =>
   Math.min(16, graph.info.tokens[position].length + 1) * 8 + 14;
 
 /** Positions with little influence, which may be folded: none on a short prompt, and never the last one. */
-function quietPositions(graph: Graph, shown: Shown): Uint8Array {
+function quietPositions(graph: Graph, shown: Shown, mostOpen: number): Uint8Array {
   const nPositions = graph.info.tokens.length;
   const quiet = new Uint8Array(nPositions);
   if (nPositions <= FOLD_ABOVE) return quiet;
@@ -165,7 +177,7 @@ function quietPositions(graph: Graph, shown: Shown): Uint8Array {
     if (shown.node[node] && graph.kind[node] !== TARGET)
       carried[graph.position[node]] += graph.influence[node];
   carried[nPositions - 1] = Infinity;
-  const least = carried.slice().sort().at(-MOST_OPEN)!;
+  const least = carried.slice().sort().at(-mostOpen)!;
   return quiet.map((_, position) => Number(carried[position] < least));
 }
 

@@ -30,6 +30,8 @@ export class GraphView {
   path = $state.raw<number[]>([]);
   /** Keys of the story's boxes on a path that is shown alone, from token to output. */
   storyPath = $state.raw<string[]>([]);
+  /** Key of the story's box under the pointer, or with the keyboard's focus. */
+  pointed = $state.raw<string | null>(null);
   hovered = $state.raw<number | null>(null);
   /** Nodes lit by an intervention or a search, with values from -1 to 1; all others are dimmed. */
   glow = $state.raw<Map<number, number> | null>(null);

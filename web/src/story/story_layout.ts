@@ -68,6 +68,7 @@ const NARROW = 600;
 const TOKEN_LINE = 52;
 /** Outputs that are shown one by one, and the key of the box for all others. */
 const MOST_OUTPUTS = 5;
+const FEWER_OUTPUTS = 3;
 export const MORE_OUTPUTS = "outputs";
 /** Room between rows: arrows need it. */
 const LEAST_GAP = 34;
@@ -167,7 +168,8 @@ function outputRow({ graph, boxes, width, opened }: Arrangement, measure: Measur
   const sorted = boxes
     .filter(({ kind }) => kind === "output")
     .sort((one, other) => weight(other) - weight(one));
-  const shown = opened.has(MORE_OUTPUTS) ? sorted : sorted.slice(0, MOST_OUTPUTS);
+  const most = width < NARROW ? FEWER_OUTPUTS : MOST_OUTPUTS;
+  const shown = opened.has(MORE_OUTPUTS) ? sorted : sorted.slice(0, most);
   const placed = shown.map((box, place): Placed => {
     const font = place ? { ...OUTPUT, size: 11, weight: 400 } : OUTPUT;
     const single = box.members.length === 1 && graph.kind[box.members[0]] === TARGET;

@@ -17,6 +17,8 @@ const LEAST_CARRIED = 0.12;
 /** Smallest line of an active box, as a share of its target's input. */
 const LEAST_SHARE = 0.004;
 const MOST_LINES = 40;
+/** Lines from a token straight to an output that are drawn while no box is active. */
+const MOST_DIRECT = 4;
 
 export function storyLines(placed: readonly Placed[], edges: readonly GroupEdge[]): StoryLine[] {
   const at = new Map<number, number>();
@@ -57,13 +59,16 @@ export function shownLines(
   );
   const strongest = told[0]?.carried ?? 0;
   const wanted = new Set<StoryLine>();
+  let direct = 0;
   const ins = new Map<number, number>();
   const outs = new Map<number, number>();
   for (const line of told) {
     const [into, out] = [ins.get(line.target) ?? 0, outs.get(line.source) ?? 0];
     const tiesStep =
       (placed[line.target].role === "step" && into < 2) || (placed[line.source].role === "step" && out < 1);
-    if (tiesStep || line.carried >= LEAST_CARRIED * strongest) wanted.add(line);
+    const isDirect = placed[line.source].role === "token" && placed[line.target].role === "output";
+    const isStrong = line.carried >= LEAST_CARRIED * strongest && (!isDirect || ++direct <= MOST_DIRECT);
+    if (tiesStep || isStrong) wanted.add(line);
     ins.set(line.target, into + 1);
     outs.set(line.source, out + 1);
   }

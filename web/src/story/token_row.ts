@@ -26,8 +26,8 @@ const GAP = 6;
 const JOINED = 2;
 const MOST_GAP = 26;
 const WIDEST = 150;
-/** Prompts with more tokens may take a second line of the window before any is folded. */
-const ONE_LINE = 24;
+/** Prompts of so many tokens may take a second line before any is folded; the words that matter of longer ones fit on one. */
+const TWO_LINES = [20, 40];
 
 /** A token without the space that it begins with: the gap between boxes stands for it. */
 const tokenText = (name: string): string =>
@@ -84,7 +84,8 @@ export function tokenCells(
     return flow(cells, width);
   };
   const linesOf = (cells: TokenCell[]) => (cells.at(-1)?.line ?? 0) + 1;
-  const most = tokens.length > ONE_LINE || width < 560 ? 2 : 1;
+  const isMiddling = tokens.length > TWO_LINES[0] && tokens.length <= TWO_LINES[1];
+  const most = isMiddling || width < 560 ? 2 : 1;
   const ranked = [...tokens].sort(
     (one, other) => Number(one.folded) - Number(other.folded) || other.share - one.share,
   );
