@@ -84,7 +84,15 @@ def test_phrases_need_a_word_with_a_meaning_in_most_texts():
 
 
 def test_words_that_all_texts_share_are_rare_ones():
-    texts = [text(f" the| people| {n}| of| Lisbon| x") for n in "abcd"]
+    words = (
+        "river| runs| far| through",
+        "people| built| many| roads| to",
+        "oldest| bank| lies| near| old",
+        "x| y| z",
+    )
+    texts = [text(f" {front.replace('|', '| ')}| Lisbon| {number}") for number, front in enumerate(words)]
+    pattern = [text(f" the| people| {n}| of| Lisbon| x") for n in "abcd"]
+    assert shared_words(pattern, {}) == [], "texts of one pattern share everything"
     assert shared_words(texts, {"people": 0.4}) == ["Lisbon"]
     assert shared_words(texts, {"people": 0.4}, but=["Lisbon"]) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from clew.cli.reports.graph import group_table
+from clew.cli.reports.graph import group_table, print_story
 from clew.cli.terminal import print_indented, print_title
 from clew.gallery.exhibits import Exhibit
 from clew.graph.graph import Graph
@@ -20,6 +20,7 @@ def print_exhibit(console: Console, exhibit: Exhibit, graph: Graph) -> None:
     head = f"{exhibit.title}: {quote(exhibit.prompt)} → {quote(exhibit.answer)}"
     console.print(Text(head, style="bold"), soft_wrap=True)
     console.print(Text(f"\n{exhibit.story}"))
+    print_story(console, graph.story())
     print_title(console, "Supernodes", "shares of the influence; + strengthens, - weakens, ± both")
     print_indented(console, group_table(graph.summarize(FEW_GROUPS)))
     print_title(console, "Tested", "each by an intervention, which the graph's history on the page holds")

@@ -34,6 +34,7 @@ from clew.cli.terminal import (
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.info import GraphInfo, Scores, Size
 from clew.graph.notes import notes_of
+from clew.graph.story import Story
 from clew.graph.summary import GroupEdge, Summary, summarize
 from clew.sink import Sink
 
@@ -61,6 +62,7 @@ def print_report(
     """Print the whole report of a pruned graph; `features` get texts from an index."""
     _print_question(console, graph)
     _print_answer(console, graph.info)
+    print_story(console, graph.story())
     if settings.groups:
         _print_summary(console, summarize(graph, settings.groups))
     _print_scores(console, graph)
@@ -151,6 +153,20 @@ def _print_answer(console: Console, info: GraphInfo) -> None:
         rows.add_row("●" if is_target else "", name, amount, bar(probability or 0), style=style)
     if rows.row_count:
         print_title(console, "Next token", "● explained here")
+        print_indented(console, rows)
+
+
+def print_story(console: Console, story: Story) -> None:
+    """Print what the page opens on: three sentences, and each step with what it does."""
+    print_title(console, "Story", "effects in logits, shares of the influence")
+    for sentence in story.sentences:
+        print_indented(console, readable(sentence))
+    rows = table("", "", right=(0,))
+    for box in story.boxes:
+        if box.kind == "step":
+            effect = "" if box.effect is None else f"{box.effect:+.1f}"
+            rows.add_row(effect, readable(f"{box.name}: {box.sentence}"))
+    if rows.row_count:
         print_indented(console, rows)
 
 

@@ -13,10 +13,10 @@ from clew.graph.influence import Flow
 from clew.graph.story.folding import dense_features, near_sink_features
 from clew.graph.story.function_words import is_function_word, whole_word
 from clew.graph.story.provenance import steps_by_word
-from clew.graph.story.steps import best_of, steps_among
+from clew.graph.story.steps import Step, best_of, described, steps_among
 from clew.graph.summary.grouping import own_groups
 from clew.graph.summary.names import target_text
-from clew.graph.summary.words import words_of
+from clew.graph.summary.words import Words, words_of
 
 BoxKind: TypeAlias = Literal["token", "step", "unnamed", "near_sink", "dense", "error", "output"]
 MOST_STEPS = 8
@@ -41,13 +41,27 @@ class Members:
     own: bool = False
 
 
+def _own(name: str, step: Step, nodes: np.ndarray) -> Members:
+    return Members(
+        nodes,
+        "step",
+        name,
+        words=step.words,
+        fires_on=step.fires_on,
+        context=step.context,
+        label=step.label if step.label != name else "",
+        own=True,
+    )
+
+
 def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
     """Every node in one box: tokens, near-sinks, steps from low to high, what is folded, outputs."""
     free = np.ones(graph.n_nodes, dtype=bool)
     own: list[Members] = []
+    words = words_of(graph)
     for group in own_groups(graph):
         free[group.nodes] = False
-        own.append(Members(group.nodes, "step", group.own_name or "", own=True))
+        own.append(_own(group.own_name or "", described(graph, group.nodes, flow, words), group.nodes))
     tokens = [
         _token(graph, free, node)
         for node in np.flatnonzero(free & (graph.node_kind == NodeKind.TOKEN)).tolist()
@@ -58,7 +72,7 @@ def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
     free[sinks] = False
     dense = np.flatnonzero(free & dense_features(graph))
     free[dense] = False
-    steps = _steps(graph, flow, free, [token.nodes for token in tokens if not token.folded], len(own))
+    steps = _steps(graph, flow, free, words, [token.nodes for token in tokens if not token.folded], len(own))
     for step in steps:
         free[step.nodes] = False
     features = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
@@ -90,12 +104,12 @@ def _output(graph: GraphArrays, node: int) -> Members:
 
 
 def _steps(
-    graph: GraphArrays, flow: Flow, free: np.ndarray, tokens: list[np.ndarray], taken: int
+    graph: GraphArrays, flow: Flow, free: np.ndarray, words: Words, tokens: list[np.ndarray], taken: int
 ) -> list[Members]:
     """Steps by meaning, and by the word that other features come from."""
     features = np.flatnonzero(free & (graph.node_kind == NodeKind.FEATURE))
     most = max(0, MOST_STEPS - taken)
-    named = steps_among(graph, features, flow, words_of(graph), most)
+    named = steps_among(graph, features, flow, words, most)
     rest = np.setdiff1d(features, np.concatenate([step.nodes for step in named])) if named else features
     named = best_of(graph, [*named, *steps_by_word(graph, rest, flow, tokens)], most)
     return [

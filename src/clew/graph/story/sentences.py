@@ -46,9 +46,7 @@ def sentence_of(graph: GraphArrays, group: Members, effect: float | None) -> str
 
 def _means(group: Members, s: str) -> str:
     """` that fire on "capital" after "the", that promote Paris`."""
-    if group.own:
-        return " that a person grouped"
-    parts = []
+    parts = [" that a person grouped"] if group.own else []
     if group.label:
         parts.append(f" labelled “{group.label}”")
     elif group.fires_on or group.context:

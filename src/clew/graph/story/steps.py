@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Int64
 
-from clew.graph.arrays import GraphArrays
+from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow
 from clew.graph.story.effects import leaving_effects
 from clew.graph.story.function_words import is_function_word
@@ -80,6 +80,14 @@ def _by_word(graph: GraphArrays, nodes: np.ndarray) -> list[np.ndarray]:
     return [np.array(members) for members in at.values()]
 
 
+def described(graph: GraphArrays, group: Int64[np.ndarray, " member"], flow: Flow, words: Words) -> Step:
+    """The facts that are known of the features in a person's group, as far as most of them share it."""
+    features = group[graph.node_kind[group] == NodeKind.FEATURE]
+    meanings = [meaning_of(graph, node) for node in features.tolist()]
+    found = _named(graph, features, meanings, flow, words) if len(features) else []
+    return found[0] if found else Step(group, "")
+
+
 def _named(
     graph: GraphArrays, group: np.ndarray, meanings: list[Meaning], flow: Flow, words: Words
 ) -> list[Step]:
@@ -97,7 +105,7 @@ def _named(
     agreed = tuple(word for word, _ in says.most_common(3)) if late else ()
     spoken = tuple(dict.fromkeys([*agreed, *promoted]))[:3]
     step = Step(np.sort(group), "", "", spoken, fires_on, context)
-    if labels.total() >= OF_LABELS * mass.sum():
+    if labels and labels.total() >= OF_LABELS * mass.sum():
         label = labels.most_common(1)[0][0]
         return [_weigh(graph, replace(step, name=label.split("; ")[0], label=label), "label")]
     if agreed or len(promoted) >= FEWEST_PROMOTED:

@@ -18,6 +18,8 @@ FEWEST = 3
 """Texts that share something, at least."""
 LEAST_SURPRISE = math.log(5000)
 """Negative logarithm of the chance that so many texts share a word, from which it is no chance."""
+ALIKE = 1 / 3
+"""Share of all words of two texts that both hold, from which they are of one pattern."""
 SLOT = "…"
 
 
@@ -44,7 +46,7 @@ def peak_word(text: PeakText) -> str:
     return "" if not words or cut_off else words[at]
 
 
-def phrase_before(texts: Sequence[PeakText]) -> str:
+def phrase_before(texts: Sequence[PeakText], shared: float = SHARED) -> str:
     """The words before the peaks of most texts, `the capital of …`; empty for none with a meaning."""
     if len(texts) < FEWEST:
         return ""
@@ -56,7 +58,7 @@ def phrase_before(texts: Sequence[PeakText]) -> str:
     for back in range(FAREST):
         here = Counter(front[back] for front in fronts if len(front) > back)
         word, times = here.most_common(1)[0] if here else ("", 0)
-        phrase.append(word if times >= SHARED * len(texts) else SLOT)
+        phrase.append(word if times >= shared * len(texts) else SLOT)
         if phrase[-2:] == [SLOT, SLOT]:
             break
     while phrase and phrase[-1] == SLOT:
@@ -75,6 +77,7 @@ def shared_words(
 
     `common` is the share of all texts of this length that hold a word, by its stem.
     """
+    texts = _unlike(texts)
     if len(texts) < FEWEST:
         return []
     held: Counter[str] = Counter()
@@ -111,3 +114,13 @@ def common_words(texts: Sequence[Sequence[str]]) -> dict[str, float]:
 
 def _tells(word: str) -> bool:
     return is_nameable(word) and not is_function_word(word) and len(word) > 2
+
+
+def _unlike(texts: Sequence[PeakText]) -> list[PeakText]:
+    """The texts without those of one pattern: of two that share a third of their words the first is kept."""
+    kept: list[tuple[PeakText, set[str]]] = []
+    for text in texts:
+        words = {word.lower() for word in words_around(text)[0]}
+        if all(len(words & others) < ALIKE * len(words | others) for _, others in kept):
+            kept.append((text, words))
+    return [text for text, _ in kept]

@@ -34,10 +34,14 @@ HALF, MOSTLY = 0.5, 0.6
 """Share of the sample that words, or function words and marks, must be."""
 LEAST_SHARE = 0.08
 """Share of the sample of each word in a name ..."""
+MOST_TEXTS = 0.8
+"""Share of the texts that a phrase stands in, where no word is known that it stands before."""
 LEAST_FIRST = 0.3
 """... that of the first word ..."""
 OF_FIRST = 0.25
 """... and its share of that of the first word."""
+IN_TEXTS = 1 / 3
+"""Share of the strong texts that peak on a word of the name; others may be about something else."""
 PROMOTED = 10
 FIRST = "the first token of a text"
 
@@ -88,7 +92,7 @@ def facts_of(excerpt: Excerpt, common: Mapping[str, float]) -> FeatureFacts:
         return FeatureFacts(frequency=excerpt.frequency, name=FIRST, context=FIRST, at_start=True)
     fires_on = _fires_on(excerpt, strong)
     on_it = [text for text in strong if peak_word(text).lower() in {word.lower() for word in fires_on}]
-    after = phrase_before(on_it or strong)
+    after = phrase_before(on_it) if on_it else phrase_before(strong, MOST_TEXTS)
     topic = [] if after else shared_words(strong, common, but=fires_on)[:2]
     late = 2 * excerpt.feature.layer >= excerpt.n_layers
     says = _says(excerpt, strong) if late else []
@@ -124,8 +128,9 @@ def _fires_on(excerpt: Excerpt, strong: list[PeakText]) -> list[str]:
     if together < needed or len(strong) < 2 or max(shares.values()) < LEAST_FIRST:
         return []
     best = [max(spelled[word], key=spelled[word].__getitem__) for word in chosen]
-    in_texts = {peak_word(text).lower() for text in strong}
-    return best if any(word.lower() in in_texts for word in best) else []
+    said = [peak_word(text).lower() for text in strong]
+    confirmed = sum(word in chosen for word in said)
+    return best if confirmed >= IN_TEXTS * len(said) else []
 
 
 def _whole(token: str, texts: list[PeakText]) -> str:
