@@ -12,7 +12,17 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "clew"
 
-GROUND = {"errors", "version", "feature", "file_lock", "file_stamps", "files", "interruption", "load_record"}
+GROUND = {
+    "errors",
+    "version",
+    "feature",
+    "file_lock",
+    "file_stamps",
+    "files",
+    "fingerprints",
+    "interruption",
+    "load_record",
+}
 GROUND |= {"options"}
 GROUND |= {"plain_text", "progress", "quantities", "sink", "sqlite", "system_errors", "token_text", "utf8"}
 """Modules that every room may use; they know only each other."""

@@ -13,6 +13,7 @@ import platformdirs
 from clew.errors import ClewError
 from clew.file_lock import changing
 from clew.files import named_path, write_file
+from clew.fingerprints import same_weights
 
 MOST = 200
 
@@ -51,8 +52,13 @@ def recorded_load(
 ) -> LoadRecord | None:
     """The load that had these weights, by whatever names; or else the one that had these names."""
     records = load_records()
-    keys = weights, dictionary_weights
-    same = [each for each in records if weights and (each.weights, each.dictionary_weights) == keys]
+    same = [
+        each
+        for each in records
+        if weights
+        and same_weights(each.weights, weights)
+        and same_weights(each.dictionary_weights, dictionary_weights)
+    ]
     if not dictionary_weights:  # the model's own neurons, or a dictionary that has no fingerprint
         same = [each for each in same if each.dictionary == dictionary]
     named = [each for each in records if (each.model, each.dictionary) == (model, dictionary)]

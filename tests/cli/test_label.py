@@ -282,6 +282,22 @@ def test_features_and_graphs_of_another_dictionary(run: Run, index: Path, tmp_pa
     assert "has no feature of" in told
 
 
+def test_the_key_goes_only_to_the_host_that_it_is_for(
+    run: Run, index: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    elsewhere = ("label", index, "--yes", "--base-url", server.url, "--relabel")
+    for own in (None, "http://127.0.0.1:1/v1", "not an address"):
+        monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+        if own:
+            monkeypatch.setenv("OPENAI_BASE_URL", own)
+        server.requests.clear()
+        assert run(*elsewhere).code == 0
+        assert {request.key for request in server.requests} == {"Bearer none"}
+    server.requests.clear()
+    assert run(*elsewhere, "--api-key-from", "OPENAI_API_KEY").code == 0
+    assert {request.key for request in server.requests} == {"Bearer secret"}
+
+
 def test_nobody_to_ask(run: Run, index: Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "CLEW_LABEL_MODEL"):
         monkeypatch.delenv(name, raising=False)

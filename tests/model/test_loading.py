@@ -15,10 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from clew.fingerprints import same_weights
 from clew.model.config_file import read_config
 from clew.model.loading import load_language_model
 from clew.model.loading_checks import check_plan
 from clew.model.weight_files import INDEX, SINGLE, StoredTensor, read_headers
+from clew.model.weights_key import sampled_weights, weights_key
 from tests.model.refusals import reconfigure, refusal, refusal_of
 from tests.tiny import CONFIG_BY_ARCHITECTURE, random_ids, tiny_model
 
@@ -357,3 +359,24 @@ def test_the_key_of_weights_changes_with_any_tensor_in_place(llama):
         rewrite(llama, lambda _, name=name: tensors | {name: tensors[name] * 1.001})
         keys.add(load_language_model(llama, name="tiny").weights_key if name == "lm_head.weight" else name)
     assert len(keys) == len(tensors) + 1
+
+
+def test_the_key_of_weights_tells_every_number_but_not_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLEW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("clew.model.cache.SETTLED_SECONDS", -1)  # as if the files had been there for long
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"rope_theta": 10000, "transformers_version": "5"}')
+    save_file({"a": torch.zeros(100_000)}, folder / SINGLE)
+    before = weights_key(folder)
+    moved = folder.rename(tmp_path / "two")
+    (moved / "config.json").write_text('{"rope_theta": 10000, "transformers_version": "6"}')
+    assert weights_key(moved) == weights_key(moved) == before
+    save_file({"a": torch.zeros(100_000).index_fill(0, torch.tensor([30_000]), 1.0)}, moved / SINGLE)
+    after = weights_key(moved)
+    assert after != before
+    assert sampled_weights(moved) == before.split("-")[0]  # all that was known of them before
+    assert not same_weights(before, after)
+    assert same_weights(before.split("-")[0], after)
+    (moved / "config.json").write_text('{"rope_theta": 500000}')
+    assert weights_key(moved) != after

@@ -125,7 +125,7 @@ class Dictionary(Protocol):
 
     @property
     def weights_key(self) -> str:
-        """Twelve hex digits of the content of its files; empty where it has none of its own."""
+        """Fingerprint of its files (`clew.fingerprints`); empty where it has none of its own."""
         ...
 
     def changed_on_disk(self) -> bool:

@@ -112,7 +112,7 @@ class TranscoderSet:
     """Sentences about what is odd in the files, and about settings of theirs that the caller's replace."""
 
     weights_key: str = ""
-    """Twelve hex digits of the content of the files; empty for a set that was made in memory."""
+    """Fingerprint of the files (`clew.fingerprints`); empty for a set that was made in memory."""
     stamps: FileStamps = ()
     """The files as they were when they were read: weights and settings."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from clew.fingerprints import same_weights
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import output_shares
 
@@ -22,7 +23,7 @@ def other_weights(left: GraphArrays, right: GraphArrays) -> str:
     """The name of the model or the dictionary that had other weights; empty for neither, or unknown ones."""
     one, other = left.info.settings, right.info.settings
     for name, what in (("weights", left.info.model), ("dictionary_weights", left.info.dictionary)):
-        if one.get(name) and other.get(name) and one[name] != other[name]:
+        if one.get(name) and other.get(name) and not same_weights(str(one[name]), str(other[name])):
             return what
     return ""
 

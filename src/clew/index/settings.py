@@ -45,8 +45,8 @@ class EndpointSettings:
     """The address of an OpenAI-compatible endpoint (by default OPENAI_BASE_URL, or OpenAI's)."""
     api_model: str | None = None
     """The model to ask (by default CLEW_LABEL_MODEL)."""
-    api_key_from: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key."""
+    api_key_from: str | None = None
+    """The variable that holds the key (by default OPENAI_API_KEY, for OpenAI or OPENAI_BASE_URL)."""
     timeout: Annotated[float, Gt(0)] = 60.0
     """Seconds to wait for an answer."""
 

@@ -12,6 +12,7 @@ from clew.dictionary.protocols import Dictionary
 from clew.dictionary.read_write_points import read_values
 from clew.errors import ClewError
 from clew.feature import FeatureAt
+from clew.fingerprints import same_weights
 from clew.graph.arrays import check_is_graph
 from clew.graph.graph import Graph, NodeKind
 from clew.model.language_model import LanguageModel
@@ -56,7 +57,7 @@ def _check_weights(model: LanguageModel, dictionary: Dictionary, graph: Graph) -
         ("weights", model.weights_key, model.name, graph.info.model),
         ("dictionary_weights", dictionary.weights_key, dictionary.name, graph.info.dictionary),
     ):
-        if own and settings.get(name, own) != own:
+        if own and not same_weights(own, str(settings.get(name, own))):
             if what != here:
                 raise ClewError(f"This graph was traced with {what}, not with {here}; load {what}.")
             raise ClewError(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import platformdirs
 
@@ -27,7 +25,6 @@ READ = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
 """Patterns of the files of a model folder: weights, configuration and tokenizer; no pickled weights."""
 SAMPLES = 64
 SAMPLE_BYTES = 64 * 1024
-TENSOR_SAMPLE_BYTES = 4 * 1024
 
 
 @dataclass(frozen=True)
@@ -98,11 +95,21 @@ def content_key(parts: Sequence[Path]) -> str:
 
     The time stamp does not count, because a wheel that is installed again has the same bytes.
     """
-    return hashlib.sha256(";".join(map(_digest, parts)).encode()).hexdigest()[:12]
+    return hashlib.sha256(";".join(map(file_digest, parts)).encode()).hexdigest()[:12]
 
 
-def _digest(path: Path) -> str:
-    """The SHA-256 of a file, kept in clew's cache for as long as the file does not change.
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file, kept in clew's cache for as long as the file does not change."""
+
+    def read() -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    return kept_text(path, "", read)
+
+
+def kept_text(path: Path, kind: str, make: Callable[[], str]) -> str:
+    """A text that follows from a file's bytes, kept in clew's cache for as long as the file does not change.
 
     A program may set the time of the last change back, but not that of the last change of the status. A file
     that changed a moment ago may change again without either time moving on, so its digest is not kept.
@@ -110,13 +117,13 @@ def _digest(path: Path) -> str:
     try:
         before = path.stat()
         times = f"{before.st_mtime_ns};{before.st_ctime_ns};{before.st_ino};{before.st_size}"
-        identity = hashlib.sha256(f"{path.resolve()};{times}".encode()).hexdigest()
+        identity = hashlib.sha256(f"{path.resolve()};{times};{kind}".encode()).hexdigest()
         kept = _cache_root() / "digests" / identity[:32]
         with contextlib.suppress(OSError, ValueError):
-            if len(digest := bytes.fromhex(kept.read_text())) == hashlib.sha256().digest_size:
-                return digest.hex()
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            text, mark = kept.read_text().rsplit("\n", 1)  # what is damaged is made anew
+            if mark == _mark(text):
+                return text
+        found = make()
         after = path.stat()
     except OSError as error:
         raise cannot_read(path, error) from error
@@ -124,8 +131,12 @@ def _digest(path: Path) -> str:
     if unchanged and time.time() - max(after.st_mtime, after.st_ctime) > SETTLED_SECONDS:
         with contextlib.suppress(OSError, ClewError):  # without a cache, the next start reads it again
             kept.parent.mkdir(parents=True, exist_ok=True)
-            write_file(kept, found.encode())
+            write_file(kept, f"{found}\n{_mark(found)}".encode())
     return found
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def sampled_key(path: Path) -> str:
@@ -149,44 +160,6 @@ def sampled_key(path: Path) -> str:
 def files_of(folder: Path) -> list[Path]:
     """The files of a model folder that loading it may read: weights, configuration, tokenizer."""
     return [path.absolute() for pattern in READ for path in sorted(folder.glob(pattern))]
-
-
-def weights_key(folder: Path) -> str:
-    """Twelve hex digits that identify the weights of a model folder, however they are split into files.
-
-    They hash each tensor's name, kind, shape and three short samples, so that a change of a few single
-    numbers may escape, but no other training. Raises `ClewError` for a file that cannot be read.
-    """
-    found: dict[str, bytes] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                for name, entry in json.loads(file.read(length)).items():
-                    if name != "__metadata__":
-                        found[name] = _sampled(file, 8 + length, entry)
-        except (OSError, ValueError) as error:
-            raise cannot_read(path, error) from error
-    digest = hashlib.sha256()
-    for name in sorted(found):
-        digest.update(f"{name};".encode() + found[name])
-    return digest.hexdigest()[:12]
-
-
-def _sampled(file: BinaryIO, data: int, entry: dict[str, Any]) -> bytes:
-    """A digest of one tensor: all of a small one, and head, middle and tail of a large one."""
-    start, end = entry["data_offsets"]
-    digest = hashlib.sha256(f"{entry['dtype']};{entry['shape']};".encode())
-    size = end - start
-    if size <= 3 * TENSOR_SAMPLE_BYTES:
-        pieces = [(start, size)]
-    else:
-        last = size - TENSOR_SAMPLE_BYTES
-        pieces = [(start + at, TENSOR_SAMPLE_BYTES) for at in (0, last // 2, last)]
-    for at, count in pieces:
-        file.seek(data + at)
-        digest.update(file.read(count))
-    return digest.digest()
 
 
 def _sample_starts(size: int) -> list[int]:

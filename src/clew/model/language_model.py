@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from clew.errors import ClewError
 from clew.file_stamps import FileStamps, changed_since
+from clew.fingerprints import same_weights
 from clew.model.anatomy import Anatomy, Fused, Neurons
-from clew.model.cache import files_of, weights_key
+from clew.model.cache import files_of
 from clew.model.finite import all_finite, refuse_not_finite
 from clew.model.rotation import dynamic_rotations, forget_longer_texts, longest_text
 from clew.model.vocabulary import Vocabulary
+from clew.model.weights_key import sampled_weights
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class LanguageModel:
     tokenizer: Any
     anatomy: Anatomy
     weights_key: str = ""
-    """Twelve hex digits of the weights in its files; empty for a model made in memory."""
+    """Fingerprint of its files (`clew.fingerprints`); empty for a model made in memory."""
     folder: Path | None = field(default=None, compare=False)
     """The folder that it was loaded from; None for a model made in memory."""
     stamps: FileStamps = field(default=(), repr=False, compare=False)
@@ -156,7 +158,7 @@ class LanguageModel:
         if changed_since(self.stamps) or not read.issuperset(files_of(self.folder)):
             return True
         try:
-            return weights_key(self.folder) != self.weights_key
+            return not same_weights(sampled_weights(self.folder), self.weights_key)
         except ClewError:  # it changed just now
             return True
 

@@ -16,7 +16,7 @@ from clew.errors import ClewError
 from clew.file_stamps import stamps_of
 from clew.model.anatomy import require_neurons
 from clew.model.architecture import anatomy_of, network_class
-from clew.model.cache import files_of, weights_key
+from clew.model.cache import files_of
 from clew.model.config_file import read_config
 from clew.model.constants import check_constants
 from clew.model.language_model import LanguageModel
@@ -26,6 +26,7 @@ from clew.model.rotation import check_share
 from clew.model.tokenizer_files import load_tokenizer
 from clew.model.transformers_logging import quiet_transformers
 from clew.model.weight_files import StoredTensor, read_headers
+from clew.model.weights_key import weights_key
 from clew.progress import OnNote, ignore_note
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -68,7 +69,7 @@ def load_language_model(
         network=network,
         tokenizer=tokenizer,
         anatomy=anatomy,
-        weights_key=weights_key(folder),
+        weights_key=weights_key(folder, on_note),
         folder=folder.absolute(),
         stamps=stamps,
     )

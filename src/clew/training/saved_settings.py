@@ -11,6 +11,7 @@ import yaml
 
 from clew.errors import ClewError
 from clew.files import cannot_read, write_file
+from clew.fingerprints import same_weights
 from clew.options import check_options
 from clew.training.settings import TrainSettings
 from clew.version import __version__
@@ -92,7 +93,7 @@ def settings_to_go_on(saved: SavedRun, given: TrainSettings) -> TrainSettings:
 
 def check_same_model(saved: SavedRun, model: str, weights: str) -> None:
     """Raise `ClewError` for another model than that of a saved run."""
-    if (saved.model, saved.weights) != (model, weights):
+    if saved.model != model or not same_weights(saved.weights, weights):
         raise ClewError(
             f"The run in {saved.settings.out} trains transcoders of {saved.model} (weights "
             f"{saved.weights or 'in memory'}), and the model is {model} (weights {weights or 'in memory'}); "

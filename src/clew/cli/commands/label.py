@@ -103,10 +103,13 @@ def _check(arguments: argparse.Namespace, settings: LabelSettings) -> None:
 
 
 def _service(settings: LabelSettings) -> ChatModel:
-    from clew.index.labels.endpoint import PUBLIC, ChatModel
+    from clew.index.labels.endpoint import PUBLIC, ChatModel, same_host
 
-    url = settings.base_url or os.environ.get("OPENAI_BASE_URL")
-    key = os.environ.get(settings.api_key_from, "")
+    own_url = os.environ.get("OPENAI_BASE_URL")
+    url = settings.base_url or own_url
+    key = os.environ.get(settings.api_key_from or "OPENAI_API_KEY", "")
+    if settings.api_key_from is None and url and not same_host(url, own_url or PUBLIC):
+        key = ""  # it is another host's
     if not url and not key:
         raise ClewError(
             "No language model to ask: pass --base-url URL (or set OPENAI_BASE_URL), or put a key for OpenAI "

@@ -1,23 +1,37 @@
-"""The content of weight files, by a few samples of each array."""
+"""The fingerprint of a dictionary's files."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
 
 from clew.dictionary.formats.array_file import ArrayEntry, ArrayFile
+from clew.fingerprints import fingerprint
+from clew.model.cache import file_digest
+from clew.model.weights_key import DIGITS, tensor_digests
+from clew.progress import OnNote, ignore_note
 
 PIECES, PIECE = 16, 4 * 1024
 """Samples of an array, and the bytes of one."""
 
 
-def weights_key(files: Mapping[str, ArrayFile]) -> str:
-    """Twelve hex digits that identify the arrays of these files, wherever the files lie and however old.
+def weights_key(
+    files: Mapping[str, ArrayFile], settings: Mapping[str, Path], on_note: OnNote = ignore_note
+) -> str:
+    """The fingerprint of a dictionary: of all bytes of its arrays and settings, wherever the files lie."""
+    contents: dict[str, object] = {name: file_digest(path) for name, path in settings.items()}
+    for name, file in files.items():
+        is_plain = file.path.suffix == ".safetensors"
+        contents[name] = tensor_digests(file.path, on_note) if is_plain else file_digest(file.path)
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode())
+    return fingerprint(_sampled_key(files), digest.hexdigest()[:DIGITS])
 
-    They hash each array's name, kind, shape and sixteen short samples, so that a change of a few single
-    numbers of a large array may escape.
-    """
+
+def _sampled_key(files: Mapping[str, ArrayFile]) -> str:
+    """Twelve hex digits of each array's name, kind, shape and sixteen short samples."""
     digest = hashlib.sha256()
     for file_name, file in sorted(files.items()):
         for name, entry in sorted(file.entries.items()):

@@ -58,7 +58,8 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     Raises `ClewError` for arrays of no format, for files that do not belong together, and for numbers that
     are not finite.
     """
-    stamps = stamps_of(path for name, path in files.paths.items() if not name.endswith(SUFFIXES))
+    settings = {name: path for name, path in files.paths.items() if not name.endswith(SUFFIXES)}
+    stamps = stamps_of(settings.values())
     groups: dict[str, tuple[Format, list[str]]] = {}
     for name in files.weights:
         format = _format_of(files, name)
@@ -75,7 +76,7 @@ def load(files: TranscoderFiles, note: OnNote) -> TranscoderSet:
     for file in opened.values():
         check_finite(file, note, passed_over=is_harmless)
     stamps += tuple((file.path.absolute(), file.stamp) for file in opened.values())
-    return replace(transcoders, weights_key=weights_key(opened), stamps=stamps)
+    return replace(transcoders, weights_key=weights_key(opened, settings, note), stamps=stamps)
 
 
 def layouts() -> str:

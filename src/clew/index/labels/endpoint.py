@@ -150,7 +150,8 @@ class Endpoint:
         """Wait where another attempt may help and return the reason; raises where none can help."""
         status, reason, url = error.status_code, _reason(error), self.model.url
         if status in (401, 403):
-            raise ClewError(f"{url} refused the key ({status}: {reason}).") from error
+            none = "" if self.model.key else "; no key was sent, name its variable with --api-key-from"
+            raise ClewError(f"{url} refused the key ({status}: {reason}){none}.") from error
         if status == 404:
             raise ClewError(f"{url} has no model {self.model.name!r} ({status}: {reason}).") from error
         if error.code == "insufficient_quota":
@@ -226,6 +227,15 @@ def _is_address(url: str) -> bool:
         address = urlsplit(url)
         return address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
     except ValueError:  # brackets without an end, a port that is not a number
+        return False
+
+
+def same_host(url: str, other: str) -> bool:
+    """True for two addresses of one server: the same scheme, host and port."""
+    try:
+        one, two = urlsplit(url), urlsplit(other)
+        return (one.scheme, one.hostname, one.port) == (two.scheme, two.hostname, two.port)
+    except ValueError:
         return False
 
 

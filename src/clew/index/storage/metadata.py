@@ -11,6 +11,7 @@ from typing import Any
 
 from clew.errors import ClewError
 from clew.feature import Feature
+from clew.fingerprints import same_weights
 from clew.sink import quoted
 
 
@@ -62,9 +63,9 @@ class IndexMetadata:
     created: str = ""
     generator: str = ""
     weights: str = ""
-    """Twelve hex digits of the model's weights; empty where they are not known."""
+    """Fingerprint of the model's files; empty where they are not known."""
     dictionary_weights: str = ""
-    """Twelve hex digits of the dictionary's weights; empty for neurons, and where they are not known."""
+    """Fingerprint of the dictionary's files; empty for neurons, and where they are not known."""
 
     @property
     def n_features(self) -> int:
@@ -99,7 +100,7 @@ def check_weights(metadata: IndexMetadata, keys: Mapping[str, object], path: obj
     """
     for name, of in (("weights", metadata.model), ("dictionary_weights", metadata.dictionary)):
         own, other = getattr(metadata, name), keys.get(name)
-        if own and other and own != other:
+        if own and other and not same_weights(own, str(other)):
             raise ClewError(
                 f"{path} was made with other weights of {of} (their files have changed since, or are of "
                 "another version); make it again with clew index --replace."
