@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,7 +146,7 @@ def test_what_people_read_is_called_as_in_the_index(client, graph, index, tmp_pa
     page = client.get(f"/api/graphs/{graph}/export", params={"format": "html"}).text
     found = re.search(r'id="clew-document">(.*?)</script>', page, re.DOTALL)
     assert found is not None
-    embedded = json.loads(found[1])["index"]
+    embedded = json.loads(zlib.decompress(base64.b64decode(found[1])))["index"]
     assert embedded["labels"]["L2/0"]["text"] == "cats"
     assert set(embedded["features"]) >= {"L2/0", "L2/1", "L2/2"}
     whole = client.get(f"/api/graphs/{graph}/features/2/0").json()

@@ -7,6 +7,7 @@ import hashlib
 import html.parser
 import json
 import re
+import zlib
 
 import clew
 from clew.server.page_files import read_page
@@ -44,6 +45,10 @@ def exported(client, graph):
     return answer.text
 
 
+def embedded(text):
+    return zlib.decompress(base64.b64decode(text))
+
+
 def test_the_file_holds_the_page_the_graph_and_its_annotations(client, graph, tmp_path):
     node, key = random_graph().node_ids[0], "</script><script>alert(1)</script>"
     changes = {f"label:{node}": key}
@@ -51,10 +56,10 @@ def test_the_file_holds_the_page_the_graph_and_its_annotations(client, graph, tm
     page = Elements(exported(client, graph))
     ((_, _, data),) = page.of("script", id="clew-graph", type="application/octet-stream")
     path = tmp_path / "again.clew"
-    path.write_bytes(base64.b64decode(data))
+    path.write_bytes(embedded(data))
     assert clew.open(path).node_ids == random_graph().node_ids
-    ((_, _, text),) = page.of("script", id="clew-document", type="application/json")
-    document = json.loads(text)
+    ((_, _, text),) = page.of("script", id="clew-document", type="application/octet-stream")
+    document = json.loads(embedded(text))
     assert document["annotations"]["values"] == changes
     assert document["entry"]["id"] == graph
     assert len(page.of("script")) == 3

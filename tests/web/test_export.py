@@ -99,6 +99,11 @@ def test_one_html_file_shows_the_same_without_a_server(show, small, tmp_path, ne
     expect(away.get_by_text("This file has no model")).to_be_visible()
 
 
+def test_the_page_of_the_default_graph_is_under_three_megabytes(server):
+    graph = server.api.post("/gallery/capital").json()["id"]
+    assert len(server.exported(graph, "html")) < 3_000_000
+
+
 def test_the_exported_file_can_be_explored_and_its_paths_read(show, small, tmp_path, new_context, server):
     id = show(small).id
     path = tmp_path / "alone.html"

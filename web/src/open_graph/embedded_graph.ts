@@ -40,17 +40,24 @@ export interface Embedded {
 export const isEmbedded = (): boolean => document.getElementById("clew-graph") !== null;
 
 /** Reads the page's own graph; throws a sentence where it is damaged. */
-export function readEmbedded(): Embedded {
-  const text = document.getElementById("clew-graph")!.textContent.trim();
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const json = document.getElementById("clew-document")?.textContent;
-  const stored = (json ? JSON.parse(json) : {}) as EmbeddedDocument;
+export async function readEmbedded(): Promise<Embedded> {
+  const [graph, json] = await Promise.all([bytesOf("clew-graph"), bytesOf("clew-document")]);
+  const stored = (json.byteLength ? JSON.parse(new TextDecoder().decode(json)) : {}) as EmbeddedDocument;
   return {
-    graph: readGraph(bytes.buffer),
+    graph: readGraph(graph),
     summary: stored.summary ?? null,
     story: stored.story ?? null,
     values: stored.annotations?.values ?? null,
     stored: { nodes: stored.nodes_total ?? 0, edges: stored.edges_total ?? 0 },
     index: stored.index ?? null,
   };
+}
+
+/** The content of an element that holds deflated bytes in Base64; nothing where there is none. */
+async function bytesOf(id: string): Promise<ArrayBuffer> {
+  const text = document.getElementById(id)?.textContent.trim();
+  if (!text) return new ArrayBuffer();
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const whole = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(whole).arrayBuffer();
 }
