@@ -236,3 +236,15 @@ def test_a_page_left_while_it_writes_its_address_stays_left(show, small):
     opened: GraphPage = show(small, **WHOLE)
     enter_while_the_page_writes(opened, "#/new")
     expect(opened.page.get_by_role("heading", name="New graph")).to_be_visible()
+
+
+def test_undo_lives_through_a_reload(show, small):
+    opened: GraphPage = show(small, **WHOLE, s=features_of(small)[0])
+    opened.surface.focus()
+    opened.press("Space")
+    opened.saved_once(bool)
+    opened.reloaded().painted("all")
+    opened.press("Control+z")
+    opened.saved_once(lambda values: not values)
+    opened.press("Control+Shift+z")
+    opened.saved_once(bool)

@@ -35,6 +35,9 @@ export class Refused extends Error {
   }
 }
 
+/** What a page says while the server is away. */
+export const NO_ANSWER = "The server does not answer; is clew serve still running?";
+
 async function ask(method: string, path: string, body?: BodyInit, type?: string): Promise<Response> {
   let answer: Response;
   try {
@@ -45,7 +48,7 @@ async function ask(method: string, path: string, body?: BodyInit, type?: string)
       keepalive: method === "DELETE", // the last one may be sent as the page goes
     });
   } catch {
-    throw new Refused(0, "The server does not answer; is clew serve still running?");
+    throw new Refused(0, NO_ANSWER);
   }
   if (!answer.ok) throw new Refused(answer.status, await sentence(answer));
   return answer;

@@ -35,6 +35,11 @@ class Toasts {
       this.add({ id: ++this.lastId, text, kind: "warning", action: null });
   }
 
+  /** Close warnings whose cause is mended. */
+  mended(text: string): void {
+    for (const toast of this.list) if (toast.kind === "warning" && toast.text === text) this.close(toast.id);
+  }
+
   close(id: number): void {
     this.hold(id);
     this.list = this.list.filter((toast) => toast.id !== id);

@@ -76,7 +76,12 @@ export class Annotations {
   change(text: string, changes: AnnotationChanges): void {
     const back = inverse(this.values, changes);
     if (Object.keys(changes).every((key) => same(changes[key], back[key]))) return;
-    this.history.act({ text, undo: () => this.apply(back), redo: () => this.apply(changes) });
+    this.history.act({
+      text,
+      kept: { kind: "annotations", back, forth: changes },
+      undo: () => this.apply(back),
+      redo: () => this.apply(changes),
+    });
   }
 
   /** Pin nodes, or unpin them if all are pinned. */

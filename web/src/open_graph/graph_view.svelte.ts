@@ -88,6 +88,7 @@ export class GraphView {
     this.history.act({
       text,
       ...(slides && { merge: `view:${names.sort().join()}` }),
+      kept: { kind: "view", back: before, forth: changes },
       undo: () => this.change(before),
       redo: () => this.change(changes),
     });

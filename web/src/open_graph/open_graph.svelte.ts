@@ -1,5 +1,6 @@
 /** One open graph, and the state that its page keeps: each part guards its own. */
 
+import type { AnnotationChanges } from "../api/types.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 import type { View } from "../app/address.ts";
 import { FEATURE, type Graph } from "../graph/graph.ts";
@@ -57,7 +58,12 @@ export class OpenGraph {
 
   /** Fetch annotations and the index, and keep in step with what is stored. */
   async follow(): Promise<void> {
-    if (this.id !== null) await Promise.all([this.annotations.follow(this.id), this.featureIndex.fetch()]);
+    if (this.id === null) return;
+    await Promise.all([this.annotations.follow(this.id), this.featureIndex.fetch()]);
+    this.history.keepUnder(`clew-undo:${this.id}`, {
+      annotations: (changes: AnnotationChanges) => this.annotations.apply(changes),
+      view: (changes: Partial<View>) => this.view.change(changes),
+    });
   }
 
   /** A node's influence: the share of the outputs that flows through it, over all paths. */

@@ -1,5 +1,6 @@
 /** Undo and redo: steps that can be taken back and done again. */
 
+import { readStoredJson, writeStored } from "../app/browser_storage.ts";
 import { toasts } from "../app/toasts.svelte.ts";
 
 export interface Step {
@@ -9,7 +10,22 @@ export interface Step {
   redo: () => void;
   /** Steps of one name that follow each other closely become one: a slider that moves. */
   merge?: string;
+  /** The changes of the step, where it is to live through a reload of the page. */
+  kept?: Kept;
 }
+
+/** A step as the browser keeps it: changes of annotations or of the view, and those that take them back. */
+interface Kept {
+  kind: "annotations" | "view";
+  back: unknown;
+  forth: unknown;
+}
+
+type KeptStep = Kept & { text: string };
+type Apply = Record<Kept["kind"], (changes: never) => void>;
+
+/** Steps that are kept for a reload, at most. */
+const MOST_KEPT = 100;
 
 /** Milliseconds between two steps that become one. */
 const MERGED_WITHIN = 1200;
@@ -22,6 +38,31 @@ export class UndoHistory {
   /** Time of the last new step (milliseconds). */
   private recordedAt = 0;
 
+  /** The key in the store of the tab; null as long as nothing is kept. */
+  private key: string | null = null;
+
+  /** Take up the steps from before a reload, and keep those to come. */
+  keepUnder(key: string, apply: Apply): void {
+    const stored = (readStoredJson(key, "sessionStorage") ?? {}) as Record<string, KeptStep[] | undefined>;
+    const revived = ({ text, ...kept }: KeptStep): Step => ({
+      text,
+      kept,
+      undo: () => apply[kept.kind](kept.back as never),
+      redo: () => apply[kept.kind](kept.forth as never),
+    });
+    this.done = (stored.done ?? []).map(revived);
+    this.undone = (stored.undone ?? []).map(revived);
+    this.key = key;
+  }
+
+  private keep(): void {
+    if (this.key === null) return;
+    const kept = (steps: readonly Step[]) =>
+      steps.flatMap(({ text, kept }) => (kept ? { ...kept, text } : [])).slice(-MOST_KEPT);
+    const steps = { done: kept(this.done), undone: kept(this.undone) };
+    writeStored(this.key, JSON.stringify(steps), "sessionStorage");
+  }
+
   /** Do something that undo takes back. */
   act(step: Step): void {
     step.redo();
@@ -33,9 +74,10 @@ export class UndoHistory {
     const now = Date.now();
     const last = this.done.at(-1);
     const merges = step.merge && last?.merge === step.merge && now - this.recordedAt < MERGED_WITHIN;
-    this.done = merges ? [...this.done.slice(0, -1), { ...step, undo: last.undo }] : [...this.done, step];
+    this.done = merges ? [...this.done.slice(0, -1), joined(last, step)] : [...this.done, step];
     this.undone = [];
     this.recordedAt = now;
+    this.keep();
   }
 
   undo(): void {
@@ -45,6 +87,7 @@ export class UndoHistory {
     this.done = this.done.slice(0, -1);
     this.undone = [...this.undone, step];
     this.recordedAt = 0;
+    this.keep();
     toasts.tell(`Undone: ${step.text}`, { label: "Redo", run: () => this.redo() });
   }
 
@@ -55,6 +98,14 @@ export class UndoHistory {
     this.done = [...this.done, step];
     this.undone = this.undone.slice(0, -1);
     this.recordedAt = 0;
+    this.keep();
     toasts.tell(`Done again: ${step.text}`, { label: "Undo", run: () => this.undo() });
   }
 }
+
+/** Two steps as one, which undo takes back together. */
+const joined = (first: Step, last: Step): Step => ({
+  ...last,
+  undo: first.undo,
+  ...(first.kept && last.kept && { kept: { ...last.kept, back: first.kept.back } }),
+});
