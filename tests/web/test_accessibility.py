@@ -1,4 +1,4 @@
-"""No serious fault that axe-core can find, on any page, light and dark."""
+"""No serious fault that axe-core can find, on any page, light and dark, in wide and narrow windows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ RUN = """async () => {
 
 
 def assert_accessible(page: Page) -> None:
-    page.wait_for_function("() => document.getAnimations().every((each) => each.playState !== 'running')")
-    found = page.evaluate(RUN)
-    assert not found, "\n".join(found)
+    wide = page.viewport_size
+    for width in [390, 1024, 1440]:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function("() => document.getAnimations().every((each) => each.playState !== 'running')")
+        found = page.evaluate(RUN)
+        assert not found, f"{width} pixels wide\n" + "\n".join(found)
+    if wide:
+        page.set_viewport_size(wide)
 
 
 @pytest.fixture(params=["light", "dark"])
