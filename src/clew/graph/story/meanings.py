@@ -61,7 +61,8 @@ def term_rows(
     row[nodes] = np.arange(len(nodes))
     late = graph.node_layer >= LATE * graph.n_layers
     inside = (row[words.node] >= 0) & late[words.node] & (words.worth[words.word] > 0)
-    promoted = [stem(text) for text in words.text]
+    used = np.unique(words.word[inside])
+    promoted = [stem(words.text[word]) for word in used.tolist()]
     numbers = {
         term: number
         for number, term in enumerate(sorted({*promoted, *(t for m in meanings for t in m.terms)}))
@@ -69,7 +70,11 @@ def term_rows(
     outputs = np.zeros((len(nodes), len(numbers)))
     column = np.array([numbers[each] for each in promoted], dtype=np.int64)
     at, word = row[words.node[inside]], words.word[inside]
-    np.add.at(outputs, (at, column[word]), words.weight[inside] * words.rarity[word] * words.worth[word])
+    np.add.at(
+        outputs,
+        (at, column[np.searchsorted(used, word)]),
+        words.weight[inside] * words.rarity[word] * words.worth[word],
+    )
     said = np.zeros_like(outputs)
     for place, meaning in enumerate(meanings):
         said[place, [numbers[term] for term in meaning.terms]] = 1
