@@ -165,17 +165,17 @@ def test_the_chosen_view_shows_what_is_pinned_and_grouped_with_summed_edges(show
     opened.press("Space", "Escape", "3")
     shown = opened.page.get_by_role("group", name="The pinned and grouped nodes")
     expect(shown.get_by_role("button", name=re.compile("^the mouth "))).to_be_visible()
-    expect(shown.locator(".feature")).to_have_count(2)
-    expect(shown.locator(".target")).to_have_count(2)
+    expect(shown.locator(".box.feature")).to_have_count(2)
+    expect(shown.locator(".box.target")).to_have_count(2)
     assert shown.locator("path").count() > 0
     shown.get_by_role("button", name=re.compile("^the mouth ")).press("Enter")
     expect(opened.page.get_by_role("heading", name="3 nodes selected")).to_be_visible()
     shown.get_by_role("button", name=re.compile("^the mouth ")).press(
         "Enter"
     )  # again: it opens into its nodes
-    expect(shown.locator(".feature")).to_have_count(4)
+    expect(shown.locator(".box.feature")).to_have_count(4)
     opened.page.get_by_role("button", name="Close opened groups").click()
-    expect(shown.locator(".feature")).to_have_count(2)
+    expect(shown.locator(".box.feature")).to_have_count(2)
 
 
 def test_tokens_and_outputs_may_be_members(show, small):
