@@ -214,5 +214,5 @@ def test_one_button_swaps_the_strongest_word_and_boxes_show_what_is_left(demo):
     expect(header).to_have_count(0)
     section.get_by_label("Another word").fill("Great Britain")
     section.get_by_role("button", name="Swap", exact=True).click()
-    expect(demo.panel.get_by_role("alert")).to_contain_text("name a word of one token", timeout=60_000)
+    expect(section.get_by_role("alert")).to_contain_text("name a word of one token", timeout=60_000)
     expect(demo.panel.locator("ol > li")).to_have_count(1)

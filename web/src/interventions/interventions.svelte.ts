@@ -9,6 +9,8 @@ import type { Effect, InterveneRequest, InterventionOutcome, Job, SwapRequest } 
 
 export class Interventions {
   failure = $state("");
+  /** The kind of the last try, beside whose form its failure is told. */
+  tried = $state<"swap" | "intervene">("swap");
   private jobs = $state.raw<Job[]>([]);
   private hidden = $state.raw<ReadonlySet<string>>(new Set());
   /** Newest first; those that are done have their results. A try that was refused or cancelled is no part of it. */
@@ -56,6 +58,7 @@ export class Interventions {
   /** Start a trial, and show it as soon as it is done. */
   async run(request: InterveneRequest | SwapRequest): Promise<void> {
     this.failure = "";
+    this.tried = request.kind;
     await this.orFail(async () => {
       const answered = await start(request);
       this.shownId = answered.id;
