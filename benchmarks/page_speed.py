@@ -141,7 +141,7 @@ def measure(browser: Browser, server: Server, name: str, graph: Graph, folder: P
         summary.append(time)
         page.context.close()
     page, _ = opened(browser, f"{address}?m=all", "canvas[data-painted]")
-    page.get_by_role("heading", name="Groups by influence").wait_for()
+    page.get_by_role("heading", name="Most influential features").wait_for()
     places = [[0.1 + 0.8 * (step * 0.618 % 1), 0.2 + 0.6 * (step * 0.382 % 1)] for step in range(MOVES)]
     found = Measured(
         name,
@@ -170,7 +170,7 @@ def report(cases: list[Measured], browser: str) -> str:
     for case in cases:
         lines += [f"## {case.name}: {case.nodes:,} nodes, {case.edges:,} edges", ""]
         lines += ["| | target | median | worst | |", "|---|---|---|---|---|"]
-        for what, times in [("the link graph, every node", case.opening), ("the summary", case.summary)]:
+        for what, times in [("the link graph, every node", case.opening), ("the story", case.summary)]:
             lines.append(_row(f"open {what}", TARGETS["open"], times))
         for what, target, read in rows:
             works = [work for work, _ in read(case)]
