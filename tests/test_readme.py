@@ -156,3 +156,20 @@ def test_what_a_page_shows_runs_in_order(name: str, capsys: pytest.CaptureFixtur
         printed += capsys.readouterr().out.splitlines()
     page = next((page.read_text(encoding="utf-8") for page in PAGES if page.stem == name), "")
     assert all(line in page for line in printed if line.startswith(("Generation(", "InterventionResult(")))
+
+
+@pytest.mark.real
+@pytest.mark.usefixtures("one_session")
+def test_the_swap_that_the_readme_tells_is_measured():
+    import clew
+    from clew.gallery.exhibits import exhibit_named
+
+    swap = clew.load().swap_test(clew.open(exhibit_named("capital").graph_file))
+    paris = swap.result.top[0]
+    measured = (
+        *(paris.probability_before, paris.probability_after),
+        *(swap.probability_before, swap.probability_after(swap.shown)),
+    )
+    found = re.search(r"falls from (\S+) to (\S+), and .* from (\S+) to (\S+)\.\n", PAGES[0].read_text())
+    assert found is not None
+    assert list(found.groups()) == [f"{value:.2f}" if value > 0.01 else f"{value:.1g}" for value in measured]

@@ -28,6 +28,8 @@ READ = """async (png) => {
     text += String.fromCharCode(...data.subarray(at, at + 30000));
   return btoa(text);
 }"""
+SWAP = 120_000
+"""Milliseconds within which a model is loaded and swapped at several strengths."""
 EXAMPLES = ["The opposite of hot is", "The chemical symbol for gold is"]
 
 
@@ -71,7 +73,11 @@ def photograph_all(browser: Browser, server: Server, graphs: list[str], node: st
     photograph(page, "library", theme)
     show(f"g/{graph}")
     page.get_by_role("group", name="Story of the graph").wait_for()
-    photograph(page, "summary", theme)
+    photograph(page, "story", theme)
+    page.get_by_role("button", name="Does it matter?").click()
+    swap = page.get_by_label("Does it matter?", exact=True)
+    swap.get_by_role("group", name="Strength of the swap").wait_for(timeout=SWAP)
+    photograph(page, "swap", theme)
     show(f"g/{graph}?m=all&n=0.8&e=0.9&s={node}")
     page.locator("canvas[data-painted]").wait_for()
     photograph(page, "everything", theme)
