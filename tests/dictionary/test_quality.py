@@ -178,6 +178,13 @@ def test_how_it_reads():
         "mean in layer 1"
     )
     assert str(Quality(layers[:1], 93, 1.0, 0.2)).startswith("FVU 0.2, L0")
+
+
+def test_one_layer_whose_fvu_is_no_number_is_not_hidden():
+    layers = tuple(LayerQuality(number, fvu, 12, 0.5) for number, fvu in enumerate((0.2, float("nan"), 0.3)))
+    quality = Quality(layers, 93, 1.0, 0.2)
+    assert quality.weak_layers == (1,)
+    assert str(quality).startswith("FVU nan")
     assert numbers_joined([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
     assert layers_named([3]) == "layer 3"
     assert layers_named([0, 1]) == "layers 0-1"

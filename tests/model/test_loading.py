@@ -380,3 +380,25 @@ def test_the_key_of_weights_tells_every_number_but_not_the_folder(tmp_path, monk
     assert same_weights(before.split("-")[0], after)
     (moved / "config.json").write_text('{"rope_theta": 500000}')
     assert weights_key(moved) != after
+
+
+def test_pickles_alone_are_refused(llama):
+    (llama / "model.safetensors").unlink()
+    (llama / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    assert "holds pickled weights alone (pytorch_model.bin), and loading" in refusal_of(llama)
+
+
+@pytest.mark.parametrize("key", ["_experts_implementation", "experts_implementation"])
+def test_a_file_cannot_choose_the_code_of_experts(llama, key):
+    reconfigure(llama, **{key: "deepgemm"})
+    assert f"says {key}: deepgemm, but a file cannot choose which code runs experts" in refusal_of(llama)
+
+
+def test_a_file_cannot_choose_the_code_of_attention(llama):
+    reconfigure(llama, _attn_implementation="org/kernel", _attn_implementation_internal="org/kernel")
+    assert load_language_model(llama, name="tiny").network.config._attn_implementation == "eager"
+
+
+def test_a_configuration_of_many_megabytes_is_not_read(llama, monkeypatch):
+    monkeypatch.setattr("clew.model.config_file.MOST_BYTES", 100)
+    assert "bytes; settings in JSON may have 100." in refusal_of(llama)

@@ -157,3 +157,22 @@ def test_a_panic_of_rust_is_a_sentence_and_an_interruption_is_not(folder, monkey
     monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_language_model(folder, name="tiny")
+
+
+def test_code_beside_a_tokenizer_is_neither_run_nor_asked_about(folder, monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda *question: "y")
+    code = folder / "evil.py"
+    code.write_text("open(__file__ + '.ran', 'w').close()\nfrom transformers import TokenizersBackend as T\n")
+    path = folder / "tokenizer_config.json"
+    settings = {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "tokenizer_class": "T"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | settings))
+    assert "does not load: " in refusal_of(folder)
+    assert "run the custom code" not in capsys.readouterr().out
+    assert not list(folder.glob("*.ran"))
+
+
+def test_a_setting_of_a_token_that_nothing_knows_is_refused(folder):
+    path = folder / "tokenizer_config.json"
+    token = {"content": "w2", "special": True, "lstr\x1bip": False}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_tokens_decoder": {"2": token}}))
+    assert r"gives a token the setting 'lstr\x1bip', which no tokenizer knows" in refusal_of(folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import isnan, nan
 from statistics import fmean, median
 from typing import Any
 
@@ -62,7 +63,8 @@ class Quality:
     @property
     def fvu(self) -> float:
         """The median over layers, so that one odd layer does not hide the others."""
-        return median(layer.fvu for layer in self.layers)
+        values = [layer.fvu for layer in self.layers]
+        return nan if any(map(isnan, values)) else median(values)
 
     @property
     def l0(self) -> float:
@@ -74,8 +76,8 @@ class Quality:
 
     @property
     def weak_layers(self) -> tuple[int, ...]:
-        """Layers whose reconstruction is worse than the mean (FVU above 1)."""
-        return tuple(layer.layer for layer in self.layers if layer.fvu > 1)
+        """Layers whose reconstruction is worse than the mean (FVU above 1), or has no FVU."""
+        return tuple(layer.layer for layer in self.layers if not layer.fvu <= 1)
 
     @property
     def facts(self) -> dict[str, Any]:

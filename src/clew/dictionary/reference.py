@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import torch
 
@@ -221,6 +221,11 @@ def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mappin
     """The files that config.yaml lists, fetched one by one, in its order."""
     files = {}
     for link in config.links:
+        if not link.startswith("hf://") and _leaves_its_folder(link):
+            raise ClewError(
+                f"{config.path} lists {shown(link)}, which lies outside its folder; name a file in the "
+                "folder, or a link such as hf://org/repo/path."
+            )
         hub_path = parse_hub_path(link) if link.startswith("hf://") else None
         if hub_path and hub_path.path:
             files[hub_path.path if hub_path.path not in files else str(hub_path)] = fetch_file(hub_path)
@@ -234,6 +239,12 @@ def _linked_files(listing: FileListing, config: config_yaml.SetConfig) -> Mappin
                 "hf://org/repo/path; correct it."
             )
     return files
+
+
+def _leaves_its_folder(link: str) -> bool:
+    windows = PureWindowsPath(link)
+    absolute = link.startswith(("/", "\\", "~")) or bool(windows.drive)
+    return absolute or ".." in windows.parts or "\0" in link
 
 
 def _is_settings_of(file: str, weights: list[str]) -> bool:

@@ -16,6 +16,10 @@ from clew.plain_text import shortened
 from clew.progress import OnNote, ignore_note
 
 LAYER_COUNTS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "depth")
+MOST_BYTES = 64 * 2**20
+"""Bytes of a JSON file; the index of the largest models has some ten million."""
+EXPERTS = (None, "eager", "batched_mm", "grouped_mm")
+"""Ways to run experts that are transformers' own; others fetch compiled code."""
 MOST_LAYERS = 2000
 """More layers than any model has; building a network of more takes minutes."""
 
@@ -32,16 +36,19 @@ def read_config(folder: Path, on_note: OnNote = ignore_note) -> Any:
     _check_architectures(raw, path)
     _check_plain_weights(raw, folder)
     _check_layer_counts(raw, path)
+    _check_experts(raw, path)
     from transformers import CONFIG_MAPPING, AutoConfig
 
     check_keys(raw, CONFIG_MAPPING[raw["model_type"]], path, on_note)
     with quiet_transformers(), library_call(lambda reason: f"{path} cannot be used: {reason}; correct it."):
-        return AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises `ClewError` where there is none, or a number in it is not finite."""
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ClewError(f"{path} has {size:,} bytes; settings in JSON may have {MOST_BYTES:,}.")
         content = json.loads(
             path.read_bytes().decode(), parse_constant=_refuse_constant, object_pairs_hook=_without_repeats
         )
@@ -114,3 +121,14 @@ def _check_layer_counts(raw: Mapping[str, Any], path: Path) -> None:
             count = part.get(key)
             if isinstance(count, int | float) and not 0 <= count <= MOST_LAYERS:
                 raise ClewError(f"{path} gives {key} as {count:g}, and no model has so many; correct it.")
+
+
+def _check_experts(raw: Mapping[str, Any], path: Path) -> None:
+    """Raise `ClewError` for a way to run experts that is not transformers' own code."""
+    for part in (raw, *(value for value in raw.values() if isinstance(value, dict))):
+        for key in ("experts_implementation", "_experts_implementation", "_experts_implementation_internal"):
+            if (value := part.get(key)) not in EXPERTS:
+                raise ClewError(
+                    f"{path} says {key}: {shortened(str(value), 60)}, but a file cannot choose which code "
+                    "runs experts; remove it."
+                )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 from clew.errors import ClewError
 from clew.model.library_calls import library_call
 from clew.model.transformers_logging import quiet_transformers
+from clew.plain_text import shortened
 from clew.progress import OnNote, ignore_note
 
 FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json", "spiece.model")
 """Files of which a tokenizer needs at least one."""
 NEVER_IN_A_TEXT = ("<image_soft_token>",)
 """Tokens beyond a text model's vocabulary that its multimodal siblings put in place of a picture."""
+TOKEN_SETTINGS = ["__type", "content", "id", "lstrip", "normalized", "rstrip", "single_word", "special"]
+"""Settings of an added token."""
 SAMPLE = "The capital of France is Paris. 1, 2"
 
 
@@ -30,13 +34,14 @@ def load_tokenizer(folder: Path, n_rows: int, on_note: OnNote = ignore_note) -> 
             f"{folder} holds no tokenizer (such as tokenizer.json); save the model's tokenizer there with "
             "`save_pretrained`."
         )
+    _check_token_settings(folder)
     from transformers import AutoTokenizer
 
     with (
         quiet_transformers(),
-        library_call(lambda reason: f"The tokenizer in {folder} does not load: {reason}; fetch it again."),
+        library_call(partial(_does_not_load, folder)),
     ):
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         vocabulary = tokenizer.get_vocab()
         added = {token: bool(each.special) for token, each in tokenizer.added_tokens_decoder.items()}
         ids = tokenizer.encode(SAMPLE, add_special_tokens=False)
@@ -81,6 +86,32 @@ def _around_as_stored(path: Path, tokenizer: Any) -> list[int] | None:
     model = {"type": "WordLevel", "vocab": {"": 0}, "unk_token": ""}
     template = Tokenizer.from_str(json.dumps({"model": model, "added_tokens": [], "post_processor": stored}))
     return template.post_process(backend.encode(SAMPLE, add_special_tokens=False)).ids
+
+
+def _does_not_load(folder: Path, reason: str) -> str:
+    return f"The tokenizer in {folder} does not load: {reason}; fetch it again."
+
+
+def _check_token_settings(folder: Path) -> None:
+    """Raise `ClewError` for settings of a token that no tokenizer knows; the library would print them raw."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        path = folder / name
+        if not path.is_file():
+            continue
+        with library_call(
+            lambda reason: f"The tokenizer in {folder} does not load: {reason}; fetch it again."
+        ):
+            waiting = [json.loads(path.read_bytes())]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict) and "content" in part:
+                if unknown := [key for key in part if key not in TOKEN_SETTINGS]:
+                    raise ClewError(
+                        f"{path} gives a token the setting {shortened(unknown[0], 40)!r}, which no tokenizer "
+                        "knows; correct its spelling, or remove it."
+                    )
+            elif isinstance(part, dict | list):
+                waiting += part.values() if isinstance(part, dict) else part
 
 
 def _named(tokenizer: Any, whole: list[int], bare: list[int]) -> str:
@@ -131,10 +162,11 @@ def _check_vocabulary(
     if ordinary := [each for each in beyond if each not in special]:
         token, text = ordinary[0]
         raise ClewError(
-            f"The tokenizer in {folder} has {len(beyond):,} tokens (such as {text!r}, id {token}) beyond the "
-            f"{n_rows:,} of the model, so it is another model's, or the embeddings were not resized; use the "
-            "model's own tokenizer."
+            f"The tokenizer in {folder} has {len(beyond):,} tokens (such as {shortened(text, 40)!r}, id "
+            f"{token}) beyond the {n_rows:,} of the model, so it is another model's, or the embeddings were "
+            "not resized; use the model's own tokenizer."
         )
     if unknown := [(token, text) for token, text in special if text not in NEVER_IN_A_TEXT]:
         token, text = unknown[0]
-        on_note(f"The tokenizer has {len(unknown)} special tokens that the model lacks, such as {text!r}.")
+        example = shortened(text, 40)
+        on_note(f"The tokenizer has {len(unknown)} special tokens that the model lacks, such as {example!r}.")

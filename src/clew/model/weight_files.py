@@ -17,6 +17,8 @@ from clew.progress import OnNote, ignore_note
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+"""Endings of weights that are pickles; none of them is ever opened."""
 COPIES = ("consolidated",)
 """Beginnings of the names of files that hold the weights once more, under another library's names."""
 
@@ -106,6 +108,7 @@ def _tensors_of(folder: Path, files: Iterable[str]) -> dict[str, StoredTensor]:
         path = folder / name
         if not path.is_file():
             found = sorted(each.name for each in folder.glob("*.safetensors"))
+            _refuse_pickles(folder, found)
             raise ClewError(
                 f"{folder} lacks {name}"
                 + (f", which {INDEX} names" if (folder / INDEX).exists() else f" and {INDEX}")
@@ -122,6 +125,17 @@ def _tensors_of(folder: Path, files: Iterable[str]) -> dict[str, StoredTensor]:
                 )
             tensors[key] = StoredTensor(name, kind, shape)
     return tensors
+
+
+def _refuse_pickles(folder: Path, found: list[str]) -> None:
+    """Raise `ClewError` for a folder whose weights are pickles alone."""
+    pickles = sorted(each.name for ending in PICKLED for each in folder.glob(f"*{ending}"))
+    if pickles and not found:
+        raise ClewError(
+            f"{folder} holds pickled weights alone ({', '.join(pickles[:3])}), and loading a pickle can "
+            "run code from it, so clew reads none; if you trust them, save them as safetensors with "
+            "`save_pretrained`."
+        )
 
 
 def damaged(path: Path, reason: str) -> str:

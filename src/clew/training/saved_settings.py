@@ -10,11 +10,12 @@ from typing import Any
 import yaml
 
 from clew.errors import ClewError
-from clew.files import cannot_read, write_file
+from clew.files import write_file
 from clew.fingerprints import same_weights
 from clew.options import check_options
 from clew.training.settings import TrainSettings
 from clew.version import __version__
+from clew.yaml_file import read_yaml
 
 FILE = "training.yaml"
 HEAD = "# How clew trained these transcoders; clew train --resume goes on from here.\n"
@@ -50,16 +51,9 @@ def read_settings(folder: Path) -> SavedRun:
     Raises `ClewError` for a folder without one, and for a file that clew did not write.
     """
     path = folder / FILE
-    try:
-        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ClewError(
-            f"{folder} holds no run to go on with ({FILE} is missing); leave out resume."
-        ) from error
-    except (OSError, UnicodeError) as error:
-        raise cannot_read(path, error) from error
-    except yaml.YAMLError as error:
-        raise _damaged(path, "it is no YAML") from error
+    if not path.exists():
+        raise ClewError(f"{folder} holds no run to go on with ({FILE} is missing); leave out resume.")
+    facts = read_yaml(path)
     if not isinstance(facts, Mapping) or not isinstance(facts.get("settings"), Mapping):
         raise _damaged(path, "it has no settings")
     options = {str(name): value for name, value in facts["settings"].items()}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -481,3 +482,20 @@ def test_whatever_is_damaged_there_is_a_sentence(
     path.write_bytes(bytes(content))
     with contextlib.suppress(ClewError):
         load_transcoders(folder)
+
+
+@pytest.mark.parametrize("link", ["/etc/passwd", "../set/layer_0.safetensors", "~/a", "C:\\a", "a/../../b"])
+def test_listed_files_outside_of_the_folder(folder: Path, link: str) -> None:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"transcoders": [link]}))
+    assert "which lies outside its folder" in refusal(load_transcoders, folder)
+
+
+def test_an_npz_that_unpacks_to_much_more_than_its_size(
+    tmp_path: Path, layers: list[Arrays], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_file, "LARGE", 10_000)
+    path = published.write_gemma_scope(tmp_path, layers)
+    file = next(path.rglob("*.npz"))
+    np.savez_compressed(file, W_enc=np.zeros((1000, 1000), np.float32))
+    assert "it would unpack to 4,000,128 bytes, and may to " in refusal(load_transcoders, path)

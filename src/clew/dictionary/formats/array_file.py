@@ -58,6 +58,8 @@ PIECE = 16 * 1024**2
 """Bytes that are checked at once."""
 LARGE = 1024**3
 """The size in bytes from which a note says that the check takes long."""
+MOST_RATIO = 8
+"""Times its size that a compressed file may hold beyond `LARGE`; floats hardly shrink."""
 EXPONENT = {"BF16": np.uint16(0x7F80), "F16": np.uint16(0x7C00), "<f2": np.uint16(0x7C00)}
 """The bits that are all set in infinities and NaNs of 16 bits; numpy's own test is slower."""
 
@@ -223,6 +225,10 @@ def _safetensors_entries(path: Path) -> dict[str, ArrayEntry]:
 def _npz_entries(path: Path) -> dict[str, ArrayEntry]:
     entries = {}
     with zipfile.ZipFile(path) as archive:
+        packed = [info for info in archive.infolist() if info.compress_type != zipfile.ZIP_STORED]
+        unpacked, most = sum(info.file_size for info in packed), max(LARGE, MOST_RATIO * path.stat().st_size)
+        if unpacked > most:
+            raise ValueError(f"it would unpack to {unpacked:,} bytes, and may to {most:,}")
         for info in archive.infolist():
             with archive.open(info) as member:
                 entry = _npy_entry(member, info.filename)

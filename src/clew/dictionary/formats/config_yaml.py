@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clew.dictionary import quantised_rows
 from clew.dictionary.formats.config_keys import (
     COUNT,
@@ -23,7 +21,7 @@ from clew.dictionary.formats.config_keys import (
 from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.dictionary.read_write_points import WritePoint
 from clew.errors import ClewError
-from clew.files import cannot_read
+from clew.yaml_file import read_yaml
 
 FILE = "config.yaml"
 KINDS = ("transcoder_set", "cross_layer_transcoder")
@@ -169,23 +167,7 @@ def check_layers(config: SetConfig, found: list[int], *, whole: bool) -> None:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_WithoutRepetition)  # a SafeLoader
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates out of bounds are ValueErrors
-        reason = str(error).split("\n")[0].rstrip(".")
-        raise ClewError(f"{path} is not readable YAML: {reason}; correct it or fetch it again.") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise ClewError(f"{path} holds no settings; write model_kind, hooks and so on into it.")
     return content
-
-
-class _WithoutRepetition(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise yaml.YAMLError(f"it says {shown(twice)} twice")
-        return super().construct_mapping(node, deep)

@@ -14,6 +14,9 @@ from clew.dictionary.formats.hook_names import layer_of_hook
 from clew.errors import ClewError
 from clew.files import cannot_read
 
+MOST_BYTES = 2**20
+"""Bytes of a file of settings."""
+
 
 @dataclass(frozen=True)
 class FileSettings:
@@ -75,6 +78,8 @@ class FileSettings:
 def read_settings(path: Path) -> FileSettings:
     """Read a JSON file of settings. Raises `ClewError` for a damaged one."""
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ClewError(f"{path} has {size:,} bytes; settings in JSON may have {MOST_BYTES:,}.")
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_repetition)
     except OSError as error:
         raise cannot_read(path, error) from error

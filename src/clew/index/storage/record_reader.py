@@ -129,9 +129,11 @@ def _groups(
 
 def _example(row: tuple, texts: TokenTexts) -> Example:
     _, window, position, first, peak, blob, tokens = row
-    activations = unpack_activations(blob)
+    activations, ids = unpack_activations(blob), unpack_tokens(tokens)
+    if not 0 <= first <= position < first + len(activations) <= len(ids):
+        raise ValueError(f"the example of window {window} does not lie in its text")
     return Example(
-        tokens=tuple(texts(unpack_tokens(tokens)[first : first + len(activations)].tolist())),
+        tokens=tuple(texts(ids[first : first + len(activations)].tolist())),
         activations=tuple(activations.tolist()),
         peak_at=position - first,
         peak=peak,
