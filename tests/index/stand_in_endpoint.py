@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +21,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     silent: bool = False
     """True for a server that says nothing until the client has gone."""
+    endless: bool = False
+    """True for a server that goes on sending a byte now and then until the client has gone."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,10 @@ def serving(speak: Speaker = knowing) -> Iterator[StandIn]:
             for name, value in (headers | answer.headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            with suppress(OSError):  # the client may go before the end
+                self.wfile.write(answer.body)
+                while answer.endless and not stand_in.closing.wait(0.02):
+                    self.wfile.write(b" ")
 
         def log_message(self, format: str, *arguments: object) -> None:
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from clew.errors import ClewError
+from clew.index.labels.answer_limits import MOST_BYTES
 from clew.index.labels.endpoint import (
     ANSWER_TOKENS,
     ATTEMPTS,
@@ -195,6 +197,29 @@ def test_newer_models_want_other_words():
     assert talk.text == "fine"
     assert talk.clock.slept == []
     assert talk.requests[-1].body["max_completion_tokens"] == ANSWER_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer(b" " * (MOST_BYTES + 1)), "it has more than 4,194,304 bytes; check the address."),
+        (Answer(b" " * (MOST_BYTES + 1), status=400), "it has more than 4,194,304 bytes"),
+        (Answer(gzip.compress(FINE.body), headers={"content-encoding": "gzip"}), "it is packed \\(gzip\\)"),
+    ],
+)
+def test_an_answer_without_bounds_is_not_read(answer: Answer, told: str):
+    talk = Talk([answer])
+    assert isinstance(talk.error, ClewError)
+    with pytest.raises(ClewError, match=told):
+        raise talk.error
+    assert len(talk.requests) == 1
+
+
+def test_an_answer_that_drips_is_given_up_like_a_slow_one():
+    dripping = Answer(b"{", headers={"content-length": "1000000"}, endless=True)
+    talk = Talk([dripping, FINE], timeout=0.15)
+    assert talk.text == "fine"
+    assert len(talk.requests) == 2
 
 
 def test_nobody_there():

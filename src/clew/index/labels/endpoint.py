@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clew.errors import ClewError
+from clew.index.labels.answer_limits import EndlessAnswer, limited_client
 from clew.index.labels.prompts import Malformed, Messages, clean, size
 from clew.index.labels.rate_limits import Budget, Pacer
 
@@ -89,7 +90,11 @@ class Endpoint:
         self._stop = stop or threading.Event()
         # Its own retries would be counted by no budget, and Ctrl-C could not end their waits.
         self._client = OpenAI(
-            base_url=model.url, api_key=model.key or "none", timeout=model.timeout, max_retries=0
+            base_url=model.url,
+            api_key=model.key or "none",
+            timeout=model.timeout,
+            max_retries=0,
+            http_client=limited_client(model.timeout),
         )
         self._limit_name, self._temperature = "max_tokens", True
 
@@ -109,6 +114,10 @@ class Endpoint:
             except openai.APITimeoutError:
                 trouble = f"no answer within {self.model.timeout:g} s"
                 self._pacer.sleep(backoff(attempt))
+            except EndlessAnswer as error:
+                raise ClewError(
+                    f"The answer of {self.model.url} is not a language model's: {error}; check the address."
+                ) from error
             except openai.APIConnectionError as error:
                 if attempt == ATTEMPTS - 1:
                     raise ClewError(f"Nothing answers at {self.model.url} ({_reason(error)}).") from error
