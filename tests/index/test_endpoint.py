@@ -160,8 +160,8 @@ def test_usage_that_cannot_be_counts_as_the_most_it_can_be(used: object):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (problem(401, "bad key"), r"refused the key \(401: bad key\)\."),
-        (problem(403, "not you"), r"refused the key \(403: not you\)\."),
+        (problem(401, "bad key"), r"refused the key \(401: bad key\); no key was sent"),
+        (problem(403, "not you"), r"refused the key \(403: not you\); no key was sent"),
         (problem(404, "unknown"), r"has no model 'stand-in' \(404: unknown\)\."),
         (problem(429, "pay", code="insufficient_quota"), r"is used up \(pay\)\."),
         (
