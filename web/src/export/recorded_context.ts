@@ -1,5 +1,6 @@
 /** A canvas context that keeps what is painted as shapes; it has the methods that the painting functions use. */
 
+import { withoutSteering } from "../graph/token_text.ts";
 import type { Measure, TextStyle } from "../drawing/text_measure.ts";
 
 type Matrix = [number, number, number, number, number, number];
@@ -168,7 +169,8 @@ export class RecordedContext {
     this.steps = steps;
   }
 
-  fillText(text: string, x: number, y: number): void {
+  fillText(painted: string, x: number, y: number): void {
+    const text = withoutSteering(painted);
     const style = styleOf(this.font);
     const length = this.measure(text, style);
     const [begin, baseline] = this.at(
@@ -188,7 +190,7 @@ export class RecordedContext {
   }
 
   measureText(text: string): { width: number } {
-    return { width: this.measure(text, styleOf(this.font)) };
+    return { width: this.measure(withoutSteering(text), styleOf(this.font)) };
   }
 
   private add(paint: Partial<PathShape>): void {

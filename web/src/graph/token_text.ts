@@ -3,6 +3,12 @@
 /** Characters that Python does not call printable: they show as nothing, or look like a space. */
 const UNPRINTABLE = /(?! )[\p{C}\p{Z}]/gu;
 
+/** Characters that steer: C0 and C1 controls, and marks that turn a text around. */
+const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A text for a file, with escapes in place of characters that steer. */
+export const withoutSteering = (text: string): string => text.replace(STEERING, escapeCharacter);
+
 /** A token in quotes, so that its spaces show; unprintable characters are written as escapes. */
 export function quote(text: string): string {
   const escaped = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"');
