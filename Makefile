@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PAGE := $(shell find web/src web/public -type f) web/index.html web/package-lock.json web/vite.config.ts
 NPM := $(BIN)/python web/npm.py
 
-.PHONY: demo browser test lint page-types types bench docs reference gallery docs-site clean
+.PHONY: demo browser test lint page-types types bench docs reference gallery docs-site audit clean
 
 demo: $(VENV)/.installed
 	$(BIN)/clew trace "The capital of France is" --out demo.clew
@@ -62,6 +62,11 @@ gallery: $(VENV)/.installed-dev
 # The documentation as a site, in docs/_build; a broken link or a page that nothing links to stops it.
 docs-site: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs docs/_build
+
+# Known vulnerabilities of the pinned dependencies; needs a network, so `make test` leaves it out.
+audit: $(VENV)/.installed-dev
+	$(INSTALL) pip-audit
+	$(BIN)/python -m tools.audit
 
 clean:
 	rm -rf $(VENV) demo.clew docs/_build

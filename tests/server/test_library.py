@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 
 import clew
 from clew import ClewError
+from clew.graph.reader import open_graph
 from clew.server.library import Library
+from clew.server.open_graphs import OpenGraph
 from tests.graph.random_graphs import random_graph
 from tests.server.conftest import brought, sentence
 
@@ -65,6 +69,32 @@ def test_what_was_deleted_a_month_ago_is_gone_at_the_next_start(tmp_path, graph_
         again.restore(old)
     assert not (again.folder / f"{old}.clew").exists()
     again.close()
+
+
+def test_what_clew_did_not_make_stays_in_the_folder(tmp_path):
+    folder = tmp_path / "library"
+    folder.mkdir()
+    own = [f".upload-{'0' * 16}.part", f".{'a' * 32}.clew.{'0' * 8}.part"]
+    others = [".notes.part", ".upload-mine.part", "notes.txt", f"{'b' * 32}.clew"]
+    for name in (*own, *others):
+        (folder / name).write_text("text")
+    Library(folder).close()
+    assert [name for name in own if (folder / name).exists()] == []
+    assert [name for name in others if not (folder / name).exists()] == []
+
+
+def test_a_graph_in_memory_counts_what_it_holds(tmp_path):
+    path = random_graph().save(tmp_path / "graph.json")  # with the fields of the foreign format
+    assert OpenGraph(open_graph(path)).features  # what modules keep is made
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    opened = OpenGraph(open_graph(path))
+    assert opened.nodes
+    assert opened.features
+    gc.collect()
+    held = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 0.7 < opened.size / held < 1.5
 
 
 def test_a_file_is_taken_in_once_by_its_content(library, graph_file, tmp_path):

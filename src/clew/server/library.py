@@ -32,6 +32,7 @@ DELETED_FOR = timedelta(days=30)
 """Time in which a deleted graph can be restored."""
 MOST_OF_PROMPT, MOST_OF_NAME = 2_000, 80
 ADVICE = "name another folder with --library DIR."
+OWN_PART = re.compile(r"\.(upload-[0-9a-f]{16}|[0-9a-f]{32}\.clew\.[0-9a-f]{8})\.part")
 OWN_FILE = re.compile(r"([0-9a-f]{32})\.clew")
 
 
@@ -167,7 +168,8 @@ class Library:
     def _clean_up(self) -> None:
         """Remove old deleted graphs and unfinished uploads; add graph files that have no row."""
         for part in self.folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
+            if OWN_PART.fullmatch(part.name):  # others may keep unfinished files here too
+                part.unlink(missing_ok=True)
         limit = (datetime.now(UTC) - DELETED_FOR).isoformat(timespec="milliseconds")
         with self.database.changing() as connection:
             old = connection.execute("DELETE FROM graphs WHERE deleted < ? RETURNING id", [limit])

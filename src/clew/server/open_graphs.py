@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from clew.feature import Feature
-from clew.graph.consistency import ARRAY_TYPES
 from clew.graph.graph import Graph, NodeKind
 from clew.graph.influence import measure_flow
 from clew.graph.pruning import measured_part
 from clew.graph.reader import open_graph
 from clew.server.errors import RequestError
 from clew.server.file_limits import FileLimits
+from clew.server.held_bytes import held_bytes
 from clew.server.schemas.graphs import NodeEdge, NodeEdges, RestOfEdges
 
 MOST_BYTES = 2**30
@@ -34,6 +34,7 @@ class OpenGraph:
         self.graph = graph
         self.page_bytes: bytes | None = None
         """The part that pages get, once one was asked for."""
+        self._measured: tuple[tuple[object, ...], int] | None = None
 
     @cached_property
     def node_ids(self) -> list[str]:
@@ -53,9 +54,11 @@ class OpenGraph:
 
     @property
     def size(self) -> int:
-        """Bytes of its arrays and its part, and an estimate of those of its names."""
-        arrays = sum(getattr(self.graph, name).nbytes for name in ARRAY_TYPES)
-        return arrays + 200 * self.graph.n_nodes + len(self.page_bytes or b"")
+        """Bytes that it holds now: arrays, texts, names, foreign fields and its part for pages."""
+        made = *vars(self), *vars(self.graph), len(self.page_bytes or b"")
+        if self._measured is None or self._measured[0] != made:  # names are made when they are asked for
+            self._measured = made, held_bytes([self.graph, *vars(self).values()])
+        return self._measured[1]
 
     def edges_of(self, node_id: str, direction: Literal["in", "out"], count: int) -> NodeEdges:
         """The strongest edges into or out of a node, and the sum of the others."""
