@@ -54,8 +54,7 @@ def _run(model: Model, graph: Graph, trial: Trial) -> dict[str, Any]:
     changes = [_node_change(graph, change) for change in trial.changes]
     request = InterveneRequest(kind="intervene", graph=NO_GRAPH, changes=changes, strengths=(trial.strength,))
     placed = place_changes(request.changes, opened)
-    effects, _ = measure(model, opened, placed, request, JobProgress(lambda: None))
-    effect = effects[0]
+    effect = measure(model, opened, placed, request, JobProgress(lambda: None)).results[0]
     before, after = (Probabilities(tokens) for tokens in (effect.before, effect.after))
     target = effect.targets[0]
     left = _left(graph, effect, trial.expected.quiets)
