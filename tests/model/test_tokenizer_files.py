@@ -171,8 +171,13 @@ def test_code_beside_a_tokenizer_is_neither_run_nor_asked_about(folder, monkeypa
     assert not list(folder.glob("*.ran"))
 
 
-def test_a_setting_of_a_token_that_nothing_knows_is_refused(folder):
-    path = folder / "tokenizer_config.json"
-    token = {"content": "w2", "special": True, "lstr\x1bip": False}
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"added_tokens_decoder": {"2": token}}))
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+def test_a_setting_of_a_token_that_nothing_knows_is_refused(folder, name):
+    path = folder / name
+    content = json.loads(path.read_text())
+    token = {"id": 2, "content": "w2", "special": True, "lstr\x1bip": False}
+    tokens = {"added_tokens_decoder": {"2": token}}
+    if name == "tokenizer.json":
+        tokens = {"added_tokens": [*content["added_tokens"], token]}
+    path.write_text(json.dumps(content | tokens))
     assert r"gives a token the setting 'lstr\x1bip', which no tokenizer knows" in refusal_of(folder)

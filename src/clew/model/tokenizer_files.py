@@ -21,6 +21,8 @@ NEVER_IN_A_TEXT = ("<image_soft_token>",)
 """Tokens beyond a text model's vocabulary that its multimodal siblings put in place of a picture."""
 TOKEN_SETTINGS = ["__type", "content", "id", "lstrip", "normalized", "rstrip", "single_word", "special"]
 """Settings of an added token."""
+LONGEST_VALUE = 16 * 2**20
+"""Characters of a value of tokenizer.json that is read, such as its added tokens."""
 SAMPLE = "The capital of France is Paris. 1, 2"
 
 
@@ -94,14 +96,15 @@ def _does_not_load(folder: Path, reason: str) -> str:
 
 def _check_token_settings(folder: Path) -> None:
     """Raise `ClewError` for settings of a token that no tokenizer knows; the library would print them raw."""
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         path = folder / name
         if not path.is_file():
             continue
         with library_call(
             lambda reason: f"The tokenizer in {folder} does not load: {reason}; fetch it again."
         ):
-            waiting = [json.loads(path.read_bytes())]
+            text = path.read_bytes().decode()
+            waiting = [_value_of(text, "added_tokens") if name == FILES[0] else json.loads(text)]
         while waiting:
             part = waiting.pop()
             if isinstance(part, dict) and "content" in part:
@@ -151,7 +154,7 @@ def _value_of(text: str, key: str) -> Any:
     if place < 0:
         return None
     start = place + len(f'"{key}":')
-    return json.JSONDecoder().raw_decode(text[start : start + 100_000].lstrip())[0]
+    return json.JSONDecoder().raw_decode(text[start : start + LONGEST_VALUE].lstrip())[0]
 
 
 def _check_vocabulary(
