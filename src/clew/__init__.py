@@ -21,6 +21,7 @@ from clew.version import __version__
 if TYPE_CHECKING:
     from clew.facade import Model, load
     from clew.feature import Feature, FeatureAt
+    from clew.graph.feature_table import compare_features as compare
     from clew.graph.graph import Graph
     from clew.graph.reader import open_graph as open
     from clew.index.storage.index import Index, open_index
@@ -37,6 +38,7 @@ __all__ = [
     "Model",
     "Source",
     "__version__",
+    "compare",
     "load",
     "open",
     "open_index",
@@ -51,6 +53,7 @@ _HOME = {
     "Graph": ("clew.graph.graph", "Graph"),
     "Index": ("clew.index.storage.index", "Index"),
     "Model": ("clew.facade", "Model"),
+    "compare": ("clew.graph.feature_table", "compare_features"),
     "load": ("clew.facade", "load"),
     "open": ("clew.graph.reader", "open_graph"),
     "open_index": ("clew.index.storage.index", "open_index"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import clew
+from clew.graph.feature_table import compare_features
 from clew.graph.graph import NodeKind
 from clew.graph.influence import influence
 from clew.graph.info import Annotations, Size
@@ -151,5 +152,7 @@ def test_two_graphs_side_by_side(client, graph, tmp_path):
     found = client.get("/api/compare", params={"left": graph, "right": other}).json()
     assert found == json.loads(json.dumps(GRAPH.compare(pruned).as_json()))
     assert len(found["nodes"]) == pruned.n_nodes
+    table = client.get("/api/compare/features", params={"graph": [graph, other]}).json()
+    assert table == json.loads(json.dumps(compare_features([GRAPH, pruned]).as_json()))
     missing = client.get("/api/compare", params={"left": graph, "right": "0" * 32})
     assert "There is no graph" in sentence(missing, 404)

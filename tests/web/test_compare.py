@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from clew.graph.comparison import compare
+from clew.graph.feature_table import compare_features
 from clew.graph.graph import NodeKind
 from tests.web.graphs import features_of, with_true_influence, worded_graph
 
@@ -157,3 +158,16 @@ def test_the_roles_of_chats_are_told_apart(page: Page, server, tmp_path):
         for role in roles
     }
     assert len(colors) == 3
+
+
+def test_three_graphs_are_a_table(page, server, tmp_path):
+    left = with_true_influence(worded_graph(0, density=1.0))
+    graphs = [left, relative(left), relative(left, seed=2)]
+    ids = [server.add(graph, tmp_path, f"graph {number}") for number, graph in enumerate(graphs)]
+    page.goto(f"{server.url}/#/compare/{'/'.join(ids)}")
+    expected = compare_features(graphs)
+    expect(page.get_by_role("row")).to_have_count(1 + len(expected.rows))
+    page.get_by_label("only features in all graphs").check()
+    expect(page.get_by_role("row")).to_have_count(1 + sum(row.n_graphs == 3 for row in expected.rows))
+    page.get_by_role("row").nth(1).get_by_role("link").last.click()
+    expect(page).to_have_url(re.compile(f"#/g/{ids[2]}"))

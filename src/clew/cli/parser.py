@@ -10,6 +10,7 @@ from typing import NoReturn, Protocol
 from clew.cli.commands import (
     annotate,
     check,
+    compare,
     dictionary_inspect,
     dictionary_list,
     dictionary_save,
@@ -93,6 +94,7 @@ example:
     "train": train,
     "label": label,
     "show": show,
+    "compare": compare,
     "annotate": annotate,
     "export": export,
     "validate": validate,

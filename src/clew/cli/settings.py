@@ -41,6 +41,14 @@ class InterventionReportSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """Size of a comparison's report."""
+
+    features: Annotated[int, Ge(1)] = 30
+    """Features to list, most influential first."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TraceOutput:
     """The graph that a trace writes."""
 

@@ -116,7 +116,7 @@ def features_elsewhere(left: GraphArrays, right: GraphArrays, matched: Pairs) ->
     """
     if left.info.model != right.info.model or not same_features(left, right):
         return ()
-    strongest = [_strongest_by_feature(graph) for graph in (left, right)]
+    strongest = [strongest_by_feature(graph) for graph in (left, right)]
     paired = [{pair[side] for pair in matched} for side in (0, 1)]
     pairs = set()
     for side, graph in enumerate((left, right)):
@@ -131,7 +131,7 @@ def _feature(graph: GraphArrays, node: int) -> tuple[int, int]:
     return int(graph.node_layer[node]), int(graph.node_feature[node])
 
 
-def _strongest_by_feature(graph: GraphArrays) -> dict[tuple[int, int], int]:
+def strongest_by_feature(graph: GraphArrays) -> dict[tuple[int, int], int]:
     """The most influential node of every feature."""
     nodes, share = graph.of_kind(NodeKind.FEATURE), output_shares(graph)
     ranked = sorted(nodes.tolist(), key=lambda node: share[node])

@@ -6,6 +6,7 @@ import type {
   AnnotationsPatched,
   AnnotationValues,
   ComparisonAnswer,
+  FeatureTableAnswer,
   NodeEdges,
   FeatureRecordAnswer,
   GalleryEntry,
@@ -138,6 +139,8 @@ export const searchTexts = (id: string, query: string, count = 50) =>
 
 export const compare = (left: string, right: string) =>
   json<ComparisonAnswer>("GET", `/compare?left=${part(left)}&right=${part(right)}`);
+export const compareFeatures = (graphs: readonly string[]) =>
+  json<FeatureTableAnswer>("GET", `/compare/features?${graphs.map((id) => `graph=${part(id)}`).join("&")}`);
 
 export const look = (request: PreviewRequest) => json<Preview>("POST", "/look", request);
 

@@ -69,6 +69,17 @@ export interface components {
                 number
             ];
         };
+        /** @description A feature in several graphs; a value for each graph. */
+        ComparedFeature: {
+            /** @description Its name, such as L12/403. */
+            name: string;
+            /** @description Its label in the first graph that has one; empty for none. */
+            label: string;
+            /** @description Ids of its most influential nodes; null for none. */
+            nodes: (string | null)[];
+            /** @description Shares of the outputs that flow through these; 0 for none. */
+            influence: number[];
+        };
         /** @description A node of both graphs; numbers are those of the left and the right graph. */
         ComparedNode: {
             /** @description Id in the left graph. */
@@ -219,6 +230,13 @@ export interface components {
             frequent_low: components["schemas"]["TokenValue"][];
             /** @description `strongest_tokens` of the most negative ones. */
             strongest_low: components["schemas"]["TokenValue"][];
+        };
+        /** @description The features of several graphs, largest summed influence first. */
+        FeatureTableAnswer: {
+            /** @description The most influential features. */
+            rows: components["schemas"]["ComparedFeature"][];
+            /** @description Numbers of features that one graph holds, two, and so on. */
+            in_so_many: number[];
         };
         /** @description One annotated graph that comes with clew. */
         GalleryEntry: {
@@ -978,6 +996,7 @@ export type AnnotationValues = components['schemas']['AnnotationValues'];
 export type AnnotationsPatched = components['schemas']['AnnotationsPatched'];
 export type ChangedFeature = components['schemas']['ChangedFeature'];
 export type ComparedEdge = components['schemas']['ComparedEdge'];
+export type ComparedFeature = components['schemas']['ComparedFeature'];
 export type ComparedNode = components['schemas']['ComparedNode'];
 export type ComparisonAnswer = components['schemas']['ComparisonAnswer'];
 export type Continuation = components['schemas']['Continuation'];
@@ -986,6 +1005,7 @@ export type ExampleAnswer = components['schemas']['ExampleAnswer'];
 export type ExampleGroupAnswer = components['schemas']['ExampleGroupAnswer'];
 export type FeatureLabel = components['schemas']['FeatureLabel'];
 export type FeatureRecordAnswer = components['schemas']['FeatureRecordAnswer'];
+export type FeatureTableAnswer = components['schemas']['FeatureTableAnswer'];
 export type GalleryEntry = components['schemas']['GalleryEntry'];
 export type GraphAnnotations = components['schemas']['GraphAnnotations'];
 export type GraphEntry = components['schemas']['GraphEntry'];

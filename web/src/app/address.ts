@@ -38,7 +38,7 @@ export type Route =
   | { page: "library" }
   | { page: "new" }
   | { page: "graph"; id: string; view: View }
-  | { page: "compare"; left: string; right: string }
+  | { page: "compare"; graphs: string[] }
   | { page: "unknown"; path: string };
 
 export function readRoute(hash: string): Route {
@@ -46,7 +46,7 @@ export function readRoute(hash: string): Route {
   const parts = path.split("/").filter(Boolean).map(decoded);
   if (parts[0] === "new") return { page: "new" };
   if (parts[0] === "g" && parts[1]) return { page: "graph", id: parts[1], view: readView(query) };
-  if (parts[0] === "compare" && parts[2]) return { page: "compare", left: parts[1], right: parts[2] };
+  if (parts[0] === "compare" && parts[2]) return { page: "compare", graphs: parts.slice(1) };
   return parts.length ? { page: "unknown", path: parts.join("/") } : { page: "library" };
 }
 
@@ -106,5 +106,5 @@ export const graphAddress = (id: string, view = FIRST_VIEW): string => {
 export const nodeAddress = (id: string, node: string): string =>
   graphAddress(id, { ...FIRST_VIEW, mode: "all", selected: [node] });
 
-export const compareAddress = (left: string, right: string): string =>
-  `#/compare/${encodeURIComponent(left)}/${encodeURIComponent(right)}`;
+export const compareAddress = (...graphs: string[]): string =>
+  `#/compare/${graphs.map(encodeURIComponent).join("/")}`;

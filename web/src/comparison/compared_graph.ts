@@ -47,12 +47,11 @@ export async function loadGraph(id: string): Promise<ComparedGraph> {
   return { id, entry, graph: readGraph(bytes), values, indexLabels: labels };
 }
 
-/** A person's label, else the index's; labels made by a rule only repeat the promoted tokens. */
+/** A person's label, else the index's. */
 function labelIn({ graph, values, indexLabels }: ComparedGraph, node: number): string | null {
   const own = labelOf(graph, values, node);
   if (own !== null || graph.kind[node] !== FEATURE) return own;
-  const label = indexLabels[featureNameOf(graph, node)];
-  return label && label.source !== "tokens" ? label.text : null;
+  return indexLabels[featureNameOf(graph, node)]?.text ?? null;
 }
 
 export function comparedNode(compared: ComparedGraph, id: string): ComparedNode {

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import StringConstraints
 
+from clew.graph.feature_table import compare_features
 from clew.graph.graph import Graph
 from clew.server.export import TYPES, Format, export
 from clew.server.open_graphs import bytes_for_page
 from clew.server.schemas.base import ID
 from clew.server.schemas.graphs import (
     ComparisonAnswer,
+    FeatureTableAnswer,
     NodeEdges,
     StoryAnswer,
     SuggestionAnswer,
@@ -20,6 +23,9 @@ from clew.server.schemas.graphs import (
 from clew.server.state import CONFLICT, NOT_FOUND, GraphId, Responses, ServerState, State
 
 router = APIRouter(tags=["contents"])
+
+MOST_COMPARED = 12
+"""Graphs of one table, at most."""
 
 CLEW = {"application/vnd.clew": {"type": "string", "format": "binary"}}
 OTHERS = {"application/json": {"type": "object"}, "text/html": {"type": "string"}}
@@ -125,3 +131,15 @@ def comparison(
 ) -> dict[str, Any]:
     """Two graphs side by side: nodes and edges of both, and those of one graph alone."""
     return state.annotated_graph(left).compare(state.annotated_graph(right)).as_json()
+
+
+@router.get("/compare/features", response_model=FeatureTableAnswer, responses=NOT_FOUND)
+def feature_table(
+    state: State,
+    graph: Annotated[
+        list[Annotated[str, StringConstraints(pattern=ID)]],
+        Query(min_length=2, max_length=MOST_COMPARED, description="Ids of graphs."),
+    ],
+) -> dict[str, Any]:
+    """The features of several graphs in one table, with the influence that each has in each graph."""
+    return compare_features([state.annotated_graph(each) for each in graph]).as_json()

@@ -141,3 +141,19 @@ class ComparisonAnswer(FromAttributes):
         description="What the graphs share, and features in both and in one, by name."
     )
     note: str = Field(description="A sentence about prompts with different first tokens; empty for the same.")
+
+
+class ComparedFeature(BaseModel):
+    """A feature in several graphs; a value for each graph."""
+
+    name: str = Field(description="Its name, such as L12/403.")
+    label: str = Field(description="Its label in the first graph that has one; empty for none.")
+    nodes: list[str | None] = Field(description="Ids of its most influential nodes; null for none.")
+    influence: list[float] = Field(description="Shares of the outputs that flow through these; 0 for none.")
+
+
+class FeatureTableAnswer(BaseModel):
+    """The features of several graphs, largest summed influence first."""
+
+    rows: list[ComparedFeature] = Field(description="The most influential features.")
+    in_so_many: list[int] = Field(description="Numbers of features that one graph holds, two, and so on.")
