@@ -29,3 +29,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.network.save_pretrained(folder)
     model.tokenizer.save_pretrained(folder)
     return folder
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names of tests without bytes, which may differ between processes that share the tests out."""
+    return argname if isinstance(val, bytes) else None
