@@ -121,7 +121,7 @@ def absolute_if_there(name: str | os.PathLike[str]) -> str:
     try:
         path = named_path(name)
         return str(path.absolute()) if str(name) and path.exists() else str(name)
-    except (ClewError, OSError, ValueError):
+    except (ClewError, OSError, TypeError, ValueError):  # no name at all is refused where it is read
         return str(name)
 
 

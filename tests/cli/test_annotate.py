@@ -58,7 +58,7 @@ def test_without_a_place_the_file_itself_is_written_anew(run: Run, graph_file: P
         (["--label", "L0/1@1"], "--label: expected a node and its label such as L24/1005@5='a capital', not"),
         (
             ["--group", "Texas"],
-            "--group: expected a name and nodes such as 'Say Paris=L24/1005@5,L28/1095@5', ",
+            "--group: expected a name and nodes such as 'Say a capital=L24/1254@5,L29/1254@5', ",
         ),
         (
             ["--pin", "L9/9@9"],

@@ -140,7 +140,8 @@ def test_a_place_that_cannot_be_written(
 def test_an_unknown_command_or_option(run: Run):
     assert refused(run("tarce")) == (
         "There is no command 'tarce'. Did you mean trace? The commands are trace, intervene, dictionary, "
-        "index, train, label, show, annotate, validate, check, serve, gallery, models; see clew --help"
+        "index, train, label, show, compare, annotate, export, validate, check, serve, gallery, models; "
+        "see clew --help"
     )
     assert refused(run("xyzzy")).startswith("There is no command 'xyzzy'; the commands are trace, ")
     assert refused(run("--colour")) == "does not know '--colour'; see clew --help"

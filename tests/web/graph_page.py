@@ -109,7 +109,7 @@ class GraphPage:
 
     def figure(self, name: str) -> bytes:
         """The file that the menu of figures makes, by the words before its note: `PDF` or `SVG, dark`."""
-        self.page.get_by_role("button", name="Save this view as a figure").click()
+        self.page.get_by_role("button", name="Draw this view as a figure").click()
         with self.page.expect_download() as download:
             item = self.page.get_by_role("menuitem").filter(has=self.page.get_by_text(name, exact=True))
             item.click()

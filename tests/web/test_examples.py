@@ -379,6 +379,7 @@ def test_a_narrower_label_stands_before_the_index_and_leaves_it_alone(indexed, s
 def test_a_label_that_is_made_to_hold_everywhere_takes_the_narrower_ones_away(indexed, small):
     node = features_of(small)[0]
     opened = indexed(node)
+    by_rule = called(opened, small, node)
     label(opened, "in the library", "in all graphs of this library")
     label(opened, "here", "at this position only")
     label(opened, "everywhere", "in the index, for every graph")
@@ -388,7 +389,7 @@ def test_a_label_that_is_made_to_hold_everywhere_takes_the_narrower_ones_away(in
     expect(heading(opened)).to_contain_text("here")
     both = {f"feature:{name_of(small, node)}": "in the library", f"label:{node}": "here"}
     opened.saved_once(lambda values: values == both)
-    assert called(opened, small, node) is None
+    assert called(opened, small, node) == by_rule
 
 
 def test_editing_begins_with_the_label_that_stands_there_and_where_it_holds(indexed, small):
@@ -457,8 +458,8 @@ def test_other_graphs_and_other_pages_hear_of_a_label_at_once(indexed, small, se
 def test_features_are_found_by_the_texts_that_they_fire_on(indexed, small):
     nodes = features_of(small)
     opened = indexed(nodes[0])
-    found = search(opened, f"speaks {word_of(small, nodes[5])}").get_by_role("option")
-    wanted = found.filter(has_text=name_of(small, nodes[5]))
+    found = search(opened, f"today {word_of(small, nodes[5])}").get_by_role("option")
+    wanted = found.filter(has_text=f'"{word_of(small, nodes[5])}"')
     expect(wanted).to_contain_text(f"speaks of a {word_of(small, nodes[5])} today")
     expect(opened.page.locator(".results > p.quiet").first).to_contain_text("0 nodes")
     place = found.all_inner_texts().index(wanted.inner_text())
@@ -469,9 +470,12 @@ def test_features_are_found_by_the_texts_that_they_fire_on(indexed, small):
 def test_filters_hold_for_what_texts_find_too(indexed, small):
     opened = indexed(features_of(small)[0])
     pairs = {place_of(small, node) for node in features_of(small)}
-    found = search(opened, "speaks layer:1").get_by_role("option")
+    found = search(opened, "today layer:1").get_by_role("option")
     expect(found).to_have_count(sum(layer == 1 for layer, _ in pairs))
-    assert all(text.startswith("L1/") for text in found.all_inner_texts())
+    words = {f'"{word_of(small, node)}"' for node in features_of(small) if place_of(small, node)[0] == 1}
+    named = {re.match(r'"\w+"', text)[0] for text in found.all_inner_texts()}
+    assert named <= words | {'"shadow"'}  # the word of all features whose activations are negative
+    assert named & words
 
 
 def test_labels_of_the_index_are_searched_like_any_others(indexed, small):
@@ -489,7 +493,7 @@ def test_a_late_answer_to_what_is_no_longer_asked_is_dropped(indexed, small):
     opened.page.route("**/texts?query=shadow*", lambda route: late.append(route))
     search(opened, "shadow")
     wait_until(opened.page, lambda: bool(late), "texts are searched for shadows")
-    found = search(opened, f"speaks {word_of(small, features_of(small)[5])}")
+    found = search(opened, f"today {word_of(small, features_of(small)[5])}")
     expect(found.get_by_role("option").first).to_be_visible()
     before = found.inner_text()
     with opened.page.expect_response("**/texts?query=shadow*"):
@@ -520,7 +524,7 @@ def test_an_exported_page_has_texts_labels_and_search(indexed, small, tmp_path, 
     expect(fires(away)).to_contain_text(f"speaks of a {word_of(small, node)} today↵")
     expect(fires(away).get_by_role("figure")).to_contain_text("of positions")
     expect(away.details).to_contain_text("tiny-chat, 80 % sure")
-    found = search(away, f"speaks {word_of(small, features_of(small)[5])}").get_by_role("option")
+    found = search(away, f"today {word_of(small, features_of(small)[5])}").get_by_role("option")
     expect(found.first).to_contain_text("speaks of a")
     found.first.click()
     heading(away).get_by_role("button").click()

@@ -16,12 +16,6 @@ from clew.model_check.findings import Finding, not_measured
 AGAIN = "load the model again, and change nothing in it"
 
 
-def folder_of(model: LanguageModel) -> Path | None:
-    """The folder that a model was loaded from; None for one that was made in memory."""
-    name = str(getattr(model.network, "name_or_path", "") or "")
-    return Path(name) if name and Path(name).is_dir() else None
-
-
 def origin(folder: Path) -> str:
     """The kind of a folder: a conversion of a GGUF file, a download, or the user's own."""
     if folder.resolve().is_relative_to(models_folder().resolve()):
@@ -31,7 +25,7 @@ def origin(folder: Path) -> str:
 
 def check_source(model: LanguageModel) -> Finding:
     """The place that a model was loaded from."""
-    folder = folder_of(model)
+    folder = model.folder
     if folder is None:
         return Finding("loaded from", "made in memory")
     return Finding("loaded from", f"{folder} ({origin(folder)})")
@@ -39,7 +33,7 @@ def check_source(model: LanguageModel) -> Finding:
 
 def check_tensors(model: LanguageModel) -> Finding:
     """Every tensor of the network against the tensor of the same name in the files."""
-    folder = folder_of(model)
+    folder = model.folder
     if folder is None:
         return not_measured("tensors", "The model was made in memory, so there are no files to compare with.")
     there = model.network.state_dict()

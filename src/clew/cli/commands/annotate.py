@@ -17,8 +17,8 @@ USAGE = "FILE [options]"
 EXAMPLE = """\
 example:
   clew trace "The capital of France is" --out paris.clew
-  clew annotate paris.clew --group "Say a capital=L24/1254@5,L29/1254@5" --out named.clew
-  clew validate named.clew --nodes "Say a capital" --circuit zero"""
+  clew annotate paris.clew --group "capital=L24/1254@5,L29/1254@5" --out my.clew
+  clew validate my.clew --nodes capital --circuit zero"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

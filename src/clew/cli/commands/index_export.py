@@ -19,7 +19,7 @@ USAGE = "INDEX --out DIR [options]"
 EXAMPLE = """\
 example:
   clew index export my-index.sqlite3 --out for-others
-  clew index export my-index.sqlite3 --graph my-graph.clew --examples 5 --out paris"""
+  clew index export my-index.sqlite3 --graph my.clew --examples 5 --out paris"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -42,7 +42,7 @@ USAGE = "PROMPT [options]"
 EXAMPLE = """\
 example:
   clew intervene "The capital of France is" --ablate L24/1254@5
-  clew intervene "The capital of France is" --scale L24/1254@5=-2 --generate 12"""
+  clew intervene "The capital of France is" --scale L24/1254@5=-2 --generate 9"""
 
 METAVARS = {"nothing": "NODE", "number": "NODE=V", "prompt": "NODE=TEXT"}
 SPELLINGS = {
