@@ -10,6 +10,7 @@ import torch
 from clew.errors import ClewError
 from clew.facade import Model
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.story.function_words import function_words_of
 from clew.intervention.sibling_words import content_words, is_content_word
 from tests.random_transcoders import random_transcoders
 from tests.tiny import tiny_model
@@ -87,15 +88,16 @@ def test_a_word_that_cannot_be_taken(model: Model, graph: Graph, word: str, sent
 
 
 def test_words_that_carry_meaning():
-    assert [word for word in (" France", " of", "The", "(", " C", "IA", "…") if is_content_word(word)] == [
-        " France",
-        "IA",
-    ]
+    words = (" France", " of", "The", "(", " C", "IA", "…", " hat")
+    known = function_words_of(words)
+    assert [word for word in words if is_content_word(word, known)] == [" France", "IA", " hat"]
 
 
 def test_the_last_word_comes_last(graph: Graph):
     words = content_words(graph)
     assert words[-1] == [len(graph.token_ids) - 1]
     assert sorted(at for positions in words for at in positions) == [
-        position for position, text in enumerate(graph.info.tokens) if is_content_word(text)
+        position
+        for position, text in enumerate(graph.info.tokens)
+        if is_content_word(text, function_words_of(graph.info.tokens))
     ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,21 +13,13 @@ from torch import Tensor, nn
 from clew.dictionary.protocols import Dictionary
 from clew.errors import ClewError
 from clew.graph.graph import Graph, NodeKind
+from clew.graph.story.function_words import function_words_of
 from clew.model.language_model import LanguageModel
 from clew.model.messages import TEMPLATE
 from clew.model.prompt import usual_front
 from clew.model.template import encode_text
 from clew.token_text import quote
 
-FUNCTION_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an the of to in on at by for with from into as is are was were be been being am do does did has "
-        "have had having not no and or but nor so if then than that this these those it its he she they we "
-        "you i his her their our your my me him them us who whom whose which what when where how why there "
-        "here will would can could shall should may might must about over under up down out off",
-    )
-)
 LIKE = "Examples of the same kind are{word} and"
 """A text after which the model itself names words of the same kind."""
 NAMED, TRIED = 40, 8
@@ -46,10 +37,10 @@ class Sibling:
     probability: float
 
 
-def is_content_word(text: str) -> bool:
-    """True for a token of several letters that is not a function word."""
+def is_content_word(text: str, known: Collection[str]) -> bool:
+    """True for a token of several letters that is none of the known function words."""
     word = text.strip()
-    return len(word) > 1 and word[0].isalpha() and word.lower() not in FUNCTION_WORDS
+    return len(word) > 1 and word[0].isalpha() and word.lower() not in known
 
 
 def content_words(graph: Graph, among: Sequence[int] | None = None) -> list[list[int]]:
@@ -59,10 +50,11 @@ def content_words(graph: Graph, among: Sequence[int] | None = None) -> list[list
     stands there too.
     """
     tokens, ids, last = graph.info.tokens, graph.token_ids.tolist(), len(graph.token_ids) - 1
+    known = function_words_of(tokens)
     words = [
         position
         for position in range(0 if graph.sink is None else 1, len(ids))
-        if is_content_word(tokens[position])
+        if is_content_word(tokens[position], known)
         and (among is None or position in among)
         and (not graph.info.roles or graph.info.roles[position] != TEMPLATE)
     ]
@@ -89,12 +81,13 @@ def find_siblings(
     """
     own = token_ids[positions[0]]
     text = model.token_text(own)
+    known = function_words_of([model.token_text(token) for token in token_ids])
     asked = [*usual_front(model, dictionary.sink), *encode_text(model, LIKE.format(word=text)).bare]
     named = model.next_token_logits(torch.tensor([asked]))[0]
     candidates = [
         token
         for token in named.topk(min(NAMED, len(named))).indices.tolist()
-        if _is_like(text, model.token_text(token))
+        if _is_like(text, model.token_text(token), known)
     ]
     if not candidates:
         return []
@@ -109,11 +102,11 @@ def find_siblings(
     (usual, _), *answers = _likeliest(
         model, [with_word(token_ids, positions, token) for token in (own, *tried)]
     )
-    kind = is_content_word(model.token_text(usual))
+    kind = is_content_word(model.token_text(usual), known)
     siblings = [
         Sibling(model.token_text(token), token, model.token_text(answer), answer, probability)
         for token, (answer, probability) in zip(tried, answers, strict=True)
-        if answer != usual and is_content_word(model.token_text(answer)) == kind
+        if answer != usual and is_content_word(model.token_text(answer), known) == kind
     ]
     return sorted(siblings, key=lambda sibling: -sibling.probability)
 
@@ -153,12 +146,12 @@ def with_word(token_ids: Sequence[int], positions: Sequence[int], token_id: int)
     return [token_id if place in positions else each for place, each in enumerate(token_ids)]
 
 
-def _is_like(word: str, other: str) -> bool:
+def _is_like(word: str, other: str, known: Collection[str]) -> bool:
     """True for another content word that is written in the same way: a space in front, capitals."""
     same_case = word.strip()[:1].isupper() == other.strip()[:1].isupper()
     same_space = word[:1].isspace() == other[:1].isspace()
     different = word.strip().lower() != other.strip().lower()
-    return same_case and same_space and different and is_content_word(other)
+    return same_case and same_space and different and is_content_word(other, known)
 
 
 def _likeliest(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[tuple[int, float]]:

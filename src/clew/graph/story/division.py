@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from jaxtyping import Int64
 from clew.graph.arrays import GraphArrays, NodeKind, quote
 from clew.graph.influence import Flow
 from clew.graph.story.folding import dense_features, near_sink_features
-from clew.graph.story.function_words import is_function_word, whole_word
+from clew.graph.story.function_words import function_words_of, is_function_word, whole_word
 from clew.graph.story.provenance import steps_by_word
 from clew.graph.story.steps import Step, best_of, described, steps_among
 from clew.graph.summary.grouping import own_groups
@@ -62,8 +63,9 @@ def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
     for group in own_groups(graph):
         free[group.nodes] = False
         own.append(_own(group.own_name or "", described(graph, group.nodes, flow, words), group.nodes))
+    known = function_words_of(graph.info.tokens)
     tokens = [
-        _token(graph, free, node)
+        _token(graph, free, node, known)
         for node in np.flatnonzero(free & (graph.node_kind == NodeKind.TOKEN)).tolist()
     ]
     for token in tokens:
@@ -89,14 +91,14 @@ def divide(graph: GraphArrays, flow: Flow) -> list[Members]:
     return [*tokens, *near, *middle, *(_output(graph, int(node)) for node in outputs)]
 
 
-def _token(graph: GraphArrays, free: np.ndarray, node: int) -> Members:
-    """A token's node with the features of layer 0 at its position."""
+def _token(graph: GraphArrays, free: np.ndarray, node: int, known: Collection[str]) -> Members:
+    """A token's node with the features of layer 0 at its position; folded if its word is a function word."""
     position = int(graph.node_position[node])
     below = free & (graph.node_kind == NodeKind.FEATURE) & (graph.node_layer == 0)
     nodes = np.union1d([node], np.flatnonzero(below & (graph.node_position == position)))
     text, word = graph.info.tokens[position], whole_word(graph.info.tokens, position)
     is_sink = position == 0 and graph.sink is not None
-    return Members(nodes, "token", quote(text), folded=is_sink or is_function_word(word))
+    return Members(nodes, "token", quote(text), folded=is_sink or is_function_word(word, known))
 
 
 def _output(graph: GraphArrays, node: int) -> Members:

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from clew.graph.arrays import GraphArrays, NodeKind
 from clew.graph.influence import Flow
-from clew.graph.story.function_words import is_function_word, whole_word
+from clew.graph.story.function_words import function_words_of, is_function_word, whole_word
 
 DENSE = 0.1
 """Share of all tokens above which a feature is dense."""
@@ -27,10 +27,11 @@ def near_sink_positions(graph: GraphArrays, flow: Flow) -> set[int]:
     features carry three times the mean of the prompt's other function words.
     """
     begin = int(graph.sink is not None)
+    known = function_words_of(graph.info.tokens)
     positions = [
         position
         for position in range(begin, len(graph.info.tokens) - 1)
-        if is_function_word(whole_word(graph.info.tokens, position))
+        if is_function_word(whole_word(graph.info.tokens, position), known)
     ]
     share = np.bincount(
         graph.node_position,
