@@ -49,7 +49,7 @@ def test_a_graph_of_the_gallery_is_copied_and_opened(run, served, opened, tmp_pa
     outcome = run("gallery", "capital", "--open", "--library", tmp_path / "lib")
     (entries, *_), *_ = served
     assert outcome.code == 0
-    assert opened[0].endswith(f"/g/{entries[0].id}?m=chosen")
+    assert opened[0].endswith(f"/g/{entries[0].id}")
 
 
 def test_a_file_that_is_none_is_refused_by_its_name(run, served, tmp_path):

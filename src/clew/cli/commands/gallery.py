@@ -68,12 +68,16 @@ def _print_list(console: Console, listed: list[Exhibit]) -> None:
 
 
 def _print_exhibit(console: Console, exhibit: Exhibit, out: Path | None) -> None:
+    from clew.cli.index_lookup import index_of_graph
     from clew.cli.reports.gallery import print_exhibit
     from clew.cli.reports.graph import print_file
     from clew.graph.reader import open_graph
+    from clew.index.labels.graph_features import with_index_labels
 
     graph = open_graph(exhibit.graph_file)
-    print_exhibit(console, exhibit, graph)
+    with index_of_graph(graph, None) as index:
+        labelled = with_index_labels(graph, index) if index else graph
+    print_exhibit(console, exhibit, labelled)
     if out is not None:
         print_file(console, "\nSaved", graph.save(out), graph)
 
@@ -90,4 +94,4 @@ def _open_page(exhibit: Exhibit, folder: Path | None) -> None:
         library.close()
         raise
     print()
-    serve_until_stopped(address, library, graph=f"{entry.id}?m=chosen")  # the view of the supernodes
+    serve_until_stopped(address, library, graph=entry.id)
