@@ -1,5 +1,6 @@
 /** A drawing as a PDF file of one page, with its fonts inside; its text can be searched and copied. */
 
+import { together } from "./bytes.ts";
 import { usedGlyphs, type Drawing } from "./drawing.ts";
 import { fontFor, type FigureFont } from "./figure_fonts.ts";
 import type { PathShape, TextShape } from "./recorded_context.ts";
@@ -149,16 +150,6 @@ class Objects {
 }
 
 const ascii = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
-
-function together(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
 
 const hex = (value: number): string => value.toString(16).padStart(4, "0");
 const number = (value: number): string => String(Math.round(value * 1000) / 1000);

@@ -1,5 +1,7 @@
 /** TrueType fonts as far as figures need them: glyphs of characters, their widths, and a file of the used ones alone. */
 
+import { together } from "./bytes.ts";
+
 export interface TrueType {
   unitsPerEm: number;
   ascent: number;
@@ -65,7 +67,7 @@ export function readTrueType(bytes: Uint8Array): TrueType {
     const newHead = bytes.slice(head, head + tables.get("head")!.length);
     new DataView(newHead.buffer).setInt16(50, 1);
     const changed: Record<string, Uint8Array> = {
-      glyf: joined(outlines),
+      glyf: together(outlines),
       loca: new Uint8Array(loca.buffer),
       head: newHead,
     };
@@ -120,16 +122,6 @@ function readCharacters(view: DataView, cmap: number): (code: number) => number 
     return 0;
   };
   return groups ? inGroups : inSegments;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function sumOf(bytes: Uint8Array): number {
