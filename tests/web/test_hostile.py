@@ -149,10 +149,12 @@ def test_strange_characters_are_shown(show, small, text):
 
 
 def test_an_address_that_makes_no_sense_is_told(page, server, small, tmp_path, watch):
-    watch.expected.append("404|422")
-    page.goto(f"{server.url}/#/g/..%2F..%2Fetc%2Fpasswd")
+    watch.expected.append("404")
+    page.goto(f"{server.url}/#/g/{'0' * 32}")
     expect(page.get_by_role("heading", name="This graph cannot be opened")).to_be_visible()
-    page.get_by_role("link", name="Back to all graphs").click()
+    page.goto(f"{server.url}/#/g/..%2F..%2Fetc%2Fpasswd")
+    expect(page.get_by_role("alert")).to_contain_text("neither a graph nor another page")
+    page.get_by_role("link", name="See all graphs").click()
     expect(page.get_by_role("heading", name="Library")).to_be_visible()
     opened = GraphPage(page, server, server.add(small, tmp_path))
     page.goto(

@@ -41,12 +41,16 @@ export type Route =
   | { page: "compare"; graphs: string[] }
   | { page: "unknown"; path: string };
 
+/** The shape of a graph's id. */
+const ID = /^[0-9a-f]{32}$/;
+
 export function readRoute(hash: string): Route {
   const [path, query = ""] = hash.replace(/^#/, "").split("?");
   const parts = path.split("/").filter(Boolean).map(decoded);
   if (parts[0] === "new") return { page: "new" };
-  if (parts[0] === "g" && parts[1]) return { page: "graph", id: parts[1], view: readView(query) };
-  if (parts[0] === "compare" && parts[2]) return { page: "compare", graphs: parts.slice(1) };
+  if (parts[0] === "g" && ID.test(parts[1])) return { page: "graph", id: parts[1], view: readView(query) };
+  if (parts[0] === "compare" && parts[2] && parts.slice(1).every((id) => ID.test(id)))
+    return { page: "compare", graphs: parts.slice(1) };
   return parts.length ? { page: "unknown", path: parts.join("/") } : { page: "library" };
 }
 
